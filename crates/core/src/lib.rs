@@ -1,0 +1,25 @@
+//! The brain of a Hutong client: session, roster, call and reconnection, as a value that is stepped.
+//!
+//! [`Client`] takes inputs (a command from the person, a message from the server, the link going up or down, what the media
+//! engine reports, the passing of time) and gives outputs (send this, show this, do this with the peer connection, wake me
+//! then). It touches no socket, clock, thread or random source. A driver runs it:
+//!
+//! ```text
+//! loop {
+//!     client.handle(now, input);
+//!     while let Some(output) = client.poll_output() { … }
+//! }
+//! ```
+//!
+//! The two drivers are `ui/src/driver/web.rs` (web-sys WebSocket, in the browser) and `src-tauri/src/driver.rs`
+//! (tokio-tungstenite, in the app).
+
+mod call;
+mod client;
+mod io;
+mod session;
+mod view;
+
+pub use client::{Client, Config};
+pub use io::{Command, Connectivity, Input, LinkEvent, MediaCommand, MediaEvent, MediaProblem, Output, PeerId, Saved};
+pub use view::{CallPhase, CallView, Notice, Session, Update, View};

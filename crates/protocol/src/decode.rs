@@ -1,0 +1,237 @@
+//! From a text frame to a message, with an error that says what was wrong.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::{CallId, ClientMessage, ErrorCode, ServerMessage};
+
+/// Reads what a client sent.
+///
+/// # Errors
+///
+/// [`DecodeError`], ready to be told to the client.
+pub fn decode_client(text: &str) -> Result<ClientMessage, DecodeError> {
+    const KINDS: [&str; 10] = [
+        "hello",
+        "offering",
+        "accept",
+        "confirm",
+        "calling",
+        "candidate",
+        "description",
+        "cancel",
+        "released",
+        "claim",
+    ];
+    decode(text, &KINDS)
+}
+
+/// Reads what a server sent.
+///
+/// # Errors
+///
+/// [`DecodeError`]; a client passes over what it does not know.
+pub fn decode_server(text: &str) -> Result<ServerMessage, DecodeError> {
+    const KINDS: [&str; 14] = [
+        "welcome",
+        "refused",
+        "presence",
+        "roster",
+        "offering",
+        "ringing",
+        "accepted",
+        "confirm",
+        "calling",
+        "candidate",
+        "description",
+        "ended",
+        "claimed",
+        "error",
+    ];
+    decode(text, &KINDS)
+}
+
+/// Why a text is no message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodeError {
+    /// [`ErrorCode::Malformed`] or [`ErrorCode::UnknownType`].
+    pub code: ErrorCode,
+    /// What was wrong, for developers. Quotes at most a short piece of the input.
+    pub message: String,
+    /// The message's `type`, where it could be read.
+    pub about: Option<String>,
+    /// The call that the message named, where it could be read.
+    pub call: Option<CallId>,
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+fn decode<M: DeserializeOwned>(text: &str, kinds: &[&str]) -> Result<M, DecodeError> {
+    serde_json::from_str(text).map_err(|error| explain(text, kinds, &error))
+}
+
+/// Finds out, once decoding has failed, which kind of failure it was.
+fn explain(text: &str, kinds: &[&str], error: &serde_json::Error) -> DecodeError {
+    #[derive(Deserialize)]
+    struct Head<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Cow<'a, str>,
+    }
+    #[derive(Deserialize)]
+    struct Call {
+        call: CallId,
+    }
+    let head: Option<Head<'_>> = serde_json::from_str(text).ok();
+    let call = serde_json::from_str(text).ok().map(|Call { call }| call);
+    match head {
+        Some(Head { kind }) if !kinds.contains(&&*kind) => {
+            let kind: String = kind.chars().take(40).collect();
+            let message = format!("this version knows no message of type {kind:?}");
+            DecodeError { code: ErrorCode::UnknownType, message, about: Some(kind), call }
+        }
+        head => {
+            let mut message = error.to_string();
+            if let Some((end, _)) = message.char_indices().nth(200) {
+                message.truncate(end);
+            }
+            DecodeError { code: ErrorCode::Malformed, message, about: head.map(|head| head.kind.into_owned()), call }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        CancelReason, EndReason, IceCandidate, Limits, MediaKind, Name, RefusedCode, SdpKind, Ticket, Token, User,
+        UserState,
+    };
+
+    fn every_client_message() -> Vec<ClientMessage> {
+        let call = CallId(0x7f);
+        let candidate = IceCandidate {
+            candidate: "candidate:1 1 UDP 1 192.0.2.1 9 typ host".into(),
+            sdp_mid: Some("0".into()),
+            sdp_m_line_index: Some(0),
+            username_fragment: None,
+        };
+        vec![
+            ClientMessage::Hello { name: "小明".into(), resume: Some(Ticket::new("t")) },
+            ClientMessage::Offering { to: Token(1_795_471_200_123_999), media: MediaKind::Video },
+            ClientMessage::Accept { call, media: MediaKind::Voice },
+            ClientMessage::Confirm { call, sdp: "v=0".into() },
+            ClientMessage::Calling { call, sdp: "v=0".into() },
+            ClientMessage::Candidate { call, candidate },
+            ClientMessage::Description { call, kind: SdpKind::Offer, sdp: "v=0".into() },
+            ClientMessage::Cancel { call, reason: CancelReason::Declined },
+            ClientMessage::Released { call },
+            ClientMessage::Claim { ticket: Ticket::new("t") },
+        ]
+    }
+
+    fn every_server_message() -> Vec<ServerMessage> {
+        let call = CallId(0x7f);
+        let user = User { token: Token(1), name: Name::new("Ana").unwrap(), state: UserState::InCall };
+        let candidate =
+            IceCandidate { candidate: String::new(), sdp_mid: None, sdp_m_line_index: None, username_fragment: None };
+        let ticket = Ticket::new("t");
+        vec![
+            ServerMessage::Welcome {
+                me: user.clone(),
+                ticket: ticket.clone(),
+                ice_servers: vec![],
+                limits: Limits::default(),
+                users: vec![user.clone()],
+            },
+            ServerMessage::Refused { code: RefusedCode::NameTaken, message: "taken".into() },
+            ServerMessage::Presence { changes: vec![user.clone()] },
+            ServerMessage::Roster { users: vec![] },
+            ServerMessage::Offering { call, from: user, media: MediaKind::Video },
+            ServerMessage::Ringing { call, to: Token(1) },
+            ServerMessage::Accepted { call, media: MediaKind::Voice },
+            ServerMessage::Confirm { call, sdp: String::new(), ticket: ticket.clone() },
+            ServerMessage::Calling { call, sdp: String::new(), ticket },
+            ServerMessage::Candidate { call, candidate },
+            ServerMessage::Description { call, kind: SdpKind::Answer, sdp: String::new() },
+            ServerMessage::Ended { call, reason: EndReason::Gone },
+            ServerMessage::Claimed { call },
+            ServerMessage::Error {
+                code: ErrorCode::Busy,
+                message: "busy".into(),
+                about: Some("offering".into()),
+                call: None,
+            },
+        ]
+    }
+
+    #[test]
+    fn every_message_is_read_as_it_was_written_under_its_documented_type() {
+        for message in every_client_message() {
+            let text = serde_json::to_string(&message).unwrap();
+            assert!(text.starts_with(&format!(r#"{{"type":"{}""#, message.kind())), "{text}");
+            assert_eq!(decode_client(&text), Ok(message));
+        }
+        for message in every_server_message() {
+            let text = serde_json::to_string(&message).unwrap();
+            assert!(text.starts_with(&format!(r#"{{"type":"{}""#, message.kind())), "{text}");
+            assert_eq!(decode_server(&text), Ok(message));
+        }
+    }
+
+    #[test]
+    fn unknown_fields_are_passed_over() {
+        let hello = decode_client(r#"{"type":"hello","name":"a","colour":"red"}"#);
+        assert_eq!(hello, Ok(ClientMessage::Hello { name: "a".into(), resume: None }));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_a_code() {
+        let cases = [
+            ("", ErrorCode::Malformed, None, None),
+            ("[]", ErrorCode::Malformed, None, None),
+            ("null", ErrorCode::Malformed, None, None),
+            ("{}", ErrorCode::Malformed, None, None),
+            (r#"{"type":7}"#, ErrorCode::Malformed, None, None),
+            (r#"{"type":"hello"}"#, ErrorCode::Malformed, Some("hello"), None),
+            (r#"{"type":"hello","name":7}"#, ErrorCode::Malformed, Some("hello"), None),
+            (r#"{"type":"offering","to":-1,"media":"video"}"#, ErrorCode::Malformed, Some("offering"), None),
+            (r#"{"type":"offering","to":1,"media":"smell"}"#, ErrorCode::Malformed, Some("offering"), None),
+            (r#"{"type":"confirm","call":"7f","sdp":""}"#, ErrorCode::Malformed, Some("confirm"), None),
+            (r#"{"type":"confirm","call":"c-7f"}"#, ErrorCode::Malformed, Some("confirm"), Some(CallId(0x7f))),
+            (r#"{"type":"dance","call":"c-7f"}"#, ErrorCode::UnknownType, Some("dance"), Some(CallId(0x7f))),
+        ];
+        for (text, code, about, call) in cases {
+            let error = decode_client(text).unwrap_err();
+            assert_eq!((error.code, error.about.as_deref(), error.call), (code, about, call), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_decoder_panic_or_echo_without_bound(text in ".{0,400}") {
+            if let Err(error) = decode_client(&text) {
+                prop_assert!(error.message.len() < 1200);
+            }
+        }
+
+        #[test]
+        fn a_damaged_message_is_read_or_refused(which in 0_usize..10, at in 0_usize..200, with in any::<char>()) {
+            let message = &every_client_message()[which];
+            let text = serde_json::to_string(message).unwrap();
+            let damaged: String =
+                text.chars().enumerate().map(|(place, old)| if place == at { with } else { old }).collect();
+            if let Err(error) = decode_client(&damaged) {
+                prop_assert!(matches!(error.code, ErrorCode::Malformed | ErrorCode::UnknownType));
+            }
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! The messages of protocol version 1. Each is one JSON object in a text frame; its `type` is the variant in snake case.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CallId, CancelReason, EndReason, ErrorCode, Name, RefusedCode, Ticket, Token, UserState};
+
+/// What a client says to the server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ClientMessage {
+    /// Log in, or come back with the ticket of an earlier login. The first message of every connection.
+    Hello {
+        /// The name as the person typed it; the server checks it and answers with its normal form.
+        name: String,
+        /// The ticket of the earlier login's `welcome`; with it the token stays the same.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resume: Option<Ticket>,
+    },
+    /// Offer somebody a call. Answered by `ringing`, or by an `error` about `offering`.
+    Offering {
+        /// Who is called.
+        to: Token,
+        /// What the caller starts with.
+        media: MediaKind,
+    },
+    /// The called person took the call: it stops ringing, and [`CONFIRM`](crate::limits::CONFIRM) is left for the offer.
+    Accept {
+        /// Which call.
+        call: CallId,
+        /// What the called side answers with.
+        media: MediaKind,
+    },
+    /// The called side's offer.
+    Confirm {
+        /// Which call.
+        call: CallId,
+        /// The offer (RFC 8866, RFC 9429).
+        sdp: String,
+    },
+    /// The caller's answer.
+    Calling {
+        /// Which call.
+        call: CallId,
+        /// The answer (RFC 8866, RFC 9429).
+        sdp: String,
+    },
+    /// Trickle ICE (RFC 8838), either way, from CONFIRM on.
+    Candidate {
+        /// Which call.
+        call: CallId,
+        /// One candidate, or the end of candidates.
+        candidate: IceCandidate,
+    },
+    /// A later offer or answer, either way: renegotiation and ICE restart.
+    Description {
+        /// Which call.
+        call: CallId,
+        /// Offer or answer.
+        kind: SdpKind,
+        /// The session description.
+        sdp: String,
+    },
+    /// End the call: decline, give up, hang up or failed, by either side at any time. A cancel of a call that is over
+    /// already is no error.
+    Cancel {
+        /// Which call.
+        call: CallId,
+        /// Why.
+        reason: CancelReason,
+    },
+    /// This side has let go of its devices: ends `ending`.
+    Released {
+        /// Which call.
+        call: CallId,
+    },
+    /// After a reconnect: I am still in this call.
+    Claim {
+        /// The call's ticket, from `confirm` or `calling`.
+        ticket: Ticket,
+    },
+}
+
+impl ClientMessage {
+    /// The message's `type` on the wire.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Hello { .. } => "hello",
+            Self::Offering { .. } => "offering",
+            Self::Accept { .. } => "accept",
+            Self::Confirm { .. } => "confirm",
+            Self::Calling { .. } => "calling",
+            Self::Candidate { .. } => "candidate",
+            Self::Description { .. } => "description",
+            Self::Cancel { .. } => "cancel",
+            Self::Released { .. } => "released",
+            Self::Claim { .. } => "claim",
+        }
+    }
+}
+
+/// What the server says to a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerMessage {
+    /// Hello was accepted.
+    Welcome {
+        /// This user, with the name in its normal form.
+        me: User,
+        /// For coming back with the same token.
+        ticket: Ticket,
+        /// For the peer connection; may be empty.
+        ice_servers: Vec<IceServer>,
+        /// What this server takes.
+        limits: Limits,
+        /// Everybody else online.
+        users: Vec<User>,
+    },
+    /// The session is refused or over; the connection closes.
+    Refused {
+        /// Why.
+        code: RefusedCode,
+        /// For logs; people get a sentence in their language by the code.
+        message: String,
+    },
+    /// Who came, went (`offline`) or changed state.
+    Presence {
+        /// One entry a user, with its newest state.
+        changes: Vec<User>,
+    },
+    /// A fresh snapshot of everybody else online, in place of the presence that a slow reader missed.
+    Roster {
+        /// Everybody else online.
+        users: Vec<User>,
+    },
+    /// Somebody offers this user a call.
+    Offering {
+        /// The new call.
+        call: CallId,
+        /// The caller.
+        from: User,
+        /// What the caller starts with.
+        media: MediaKind,
+    },
+    /// The call that this user offered exists, and rings.
+    Ringing {
+        /// The new call.
+        call: CallId,
+        /// Who is rung.
+        to: Token,
+    },
+    /// The called person took the call.
+    Accepted {
+        /// Which call.
+        call: CallId,
+        /// What the called side answers with.
+        media: MediaKind,
+    },
+    /// The called side's offer, to the caller.
+    Confirm {
+        /// Which call.
+        call: CallId,
+        /// The offer.
+        sdp: String,
+        /// For claiming the call after a lost connection.
+        ticket: Ticket,
+    },
+    /// The caller's answer, to the called side.
+    Calling {
+        /// Which call.
+        call: CallId,
+        /// The answer.
+        sdp: String,
+        /// For claiming the call after a lost connection.
+        ticket: Ticket,
+    },
+    /// The other side's candidate.
+    Candidate {
+        /// Which call.
+        call: CallId,
+        /// One candidate, or the end of candidates.
+        candidate: IceCandidate,
+    },
+    /// The other side's later offer or answer.
+    Description {
+        /// Which call.
+        call: CallId,
+        /// Offer or answer.
+        kind: SdpKind,
+        /// The session description.
+        sdp: String,
+    },
+    /// The call is over. Answered by `released` as soon as the devices are let go.
+    Ended {
+        /// Which call.
+        call: CallId,
+        /// Why.
+        reason: EndReason,
+    },
+    /// The claim is met: this user is in the call again.
+    Claimed {
+        /// Which call.
+        call: CallId,
+    },
+    /// A message of this client was wrong, and had no effect. The connection stays.
+    Error {
+        /// What was wrong.
+        code: ErrorCode,
+        /// For logs and developers.
+        message: String,
+        /// The `type` of the message that was wrong, where it could be read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        about: Option<String>,
+        /// The call that the message was about, where it named one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<CallId>,
+    },
+}
+
+impl ServerMessage {
+    /// The message's `type` on the wire.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Welcome { .. } => "welcome",
+            Self::Refused { .. } => "refused",
+            Self::Presence { .. } => "presence",
+            Self::Roster { .. } => "roster",
+            Self::Offering { .. } => "offering",
+            Self::Ringing { .. } => "ringing",
+            Self::Accepted { .. } => "accepted",
+            Self::Confirm { .. } => "confirm",
+            Self::Calling { .. } => "calling",
+            Self::Candidate { .. } => "candidate",
+            Self::Description { .. } => "description",
+            Self::Ended { .. } => "ended",
+            Self::Claimed { .. } => "claimed",
+            Self::Error { .. } => "error",
+        }
+    }
+}
+
+/// What everybody may know of a user.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct User {
+    /// Who.
+    pub token: Token,
+    /// The name in its normal form.
+    pub name: Name,
+    /// The state now.
+    pub state: UserState,
+}
+
+/// What a side of a call sends when it starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaKind {
+    /// Camera and microphone.
+    Video,
+    /// The microphone alone.
+    Voice,
+}
+
+/// Which half of an exchange a session description is (W3C `RTCSdpType`, without provisional answers and rollback).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SdpKind {
+    /// The first half.
+    Offer,
+    /// The second half.
+    Answer,
+}
+
+/// An ICE candidate in the W3C's names (`RTCIceCandidateInit`). An empty `candidate` says that no more will come.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IceCandidate {
+    /// The candidate attribute (RFC 8839, section 5.1), or empty.
+    pub candidate: String,
+    /// The media stream identification tag (RFC 5888).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sdp_mid: Option<String>,
+    /// The index of the media description.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sdp_m_line_index: Option<u16>,
+    /// Which generation of ICE credentials it belongs to (RFC 8839, section 5.4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username_fragment: Option<String>,
+}
+
+/// A STUN or TURN server in the W3C's names (`RTCIceServer`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct IceServer {
+    /// `stun:` and `turn:` URLs (RFC 7064, RFC 7065).
+    pub urls: Vec<String>,
+    /// For TURN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// For TURN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+}
+
+/// What a server takes, so that a client need not find out by being refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Limits {
+    /// Bytes in a message.
+    pub message_bytes: u32,
+    /// Messages a second, lasting.
+    pub messages_per_second: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes: crate::limits::MESSAGE_BYTES as u32,
+            messages_per_second: crate::limits::MESSAGES_PER_SECOND,
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! User names: what may be one, and which two are the same.
+
+use std::{fmt, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
+
+use crate::limits::NAME_CHARS;
+
+/// A user name in its normal form: NFKC, without white space around it, and runs of white space inside made one space.
+///
+/// It is text. Whoever shows it must not read it as markup.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(Arc<str>);
+
+impl Name {
+    /// Checks what a person typed, and brings it into the normal form.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError`] when nothing is left, when it is longer than [`NAME_CHARS`], or when it has characters that cannot be
+    /// seen or that turn the text around it.
+    pub fn new(typed: &str) -> Result<Self, NameError> {
+        // Bounds the work below: NFKC makes at most 18 characters of one.
+        if typed.chars().nth(NAME_CHARS * 4).is_some() {
+            return Err(NameError::TooLong);
+        }
+        if typed.chars().any(is_deceptive) {
+            return Err(NameError::Character);
+        }
+        let normal: String = typed.nfkc().collect();
+        let mut name = String::with_capacity(normal.len());
+        for word in normal.split_whitespace() {
+            if !name.is_empty() {
+                name.push(' ');
+            }
+            name.push_str(word);
+        }
+        if name.chars().any(is_deceptive) {
+            return Err(NameError::Character);
+        }
+        if name.is_empty() || NameKey::of(&name).0.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if name.chars().nth(NAME_CHARS).is_some() {
+            return Err(NameError::TooLong);
+        }
+        Ok(Self(name.into()))
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What is compared to find out whether a name is taken.
+    #[must_use]
+    pub fn key(&self) -> NameKey {
+        NameKey::of(&self.0)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Self::new(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A name after case folding (Unicode toNFKC_Casefold in effect): two names with one key are the same name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NameKey(Box<str>);
+
+impl NameKey {
+    fn of(name: &str) -> Self {
+        Self(caseless::default_case_fold_str(name).nfkc().collect::<String>().into())
+    }
+}
+
+/// Why a text cannot be a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameError {
+    /// Nothing but white space.
+    Empty,
+    /// More than [`NAME_CHARS`] characters.
+    TooLong,
+    /// A control, bidirectional or invisible character.
+    Character,
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("a name needs at least one visible character"),
+            Self::TooLong => write!(f, "a name has at most {NAME_CHARS} characters"),
+            Self::Character => f.write_str("a name has no control, bidirectional or invisible characters"),
+        }
+    }
+}
+
+impl std::error::Error for NameError {}
+
+/// Characters that are not seen, or that change how others are seen: controls, bidirectional marks and overrides,
+/// zero-width characters, fillers and the like (Unicode `Default_Ignorable_Code_Point`, general categories Cc, Co and Cn's
+/// noncharacters), so that nobody can look like somebody else by them.
+///
+/// Variation selectors stay: emoji need them. So does the zero-width joiner inside emoji? No: names with it would look like
+/// those without it on many systems, so it is refused.
+fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
+            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
+            | '\u{2800}' | '\u{3164}' | '\u{FE00}'..='\u{FE0E}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}'
+            | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}'
+            | '\u{E000}'..='\u{F8FF}' | '\u{F0000}'..='\u{10FFFF}')
+        || (c as u32) & 0xFFFE == 0xFFFE
+        || matches!(c, '\u{FDD0}'..='\u{FDEF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_come_into_their_normal_form() {
+        let cases = [
+            ("Ana", "Ana"),
+            ("  Ana  Luisa ", "Ana Luisa"),
+            ("小明", "小明"),
+            ("\u{ff21}na", "Ana"),
+            ("e\u{301}", "é"),
+            ("<b>Bo</b>", "<b>Bo</b>"),
+            ("👩‍", ""),
+            ("❤\u{fe0f}", "❤\u{fe0f}"),
+        ];
+        for (typed, expected) in cases {
+            match Name::new(typed) {
+                Ok(name) => assert_eq!(name.as_str(), expected, "{typed:?}"),
+                Err(error) => assert_eq!(expected, "", "{typed:?}: {error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_name_is_refused() {
+        let long = "字".repeat(NAME_CHARS + 1);
+        let cases = [
+            ("", NameError::Empty),
+            (" \u{3000} ", NameError::Empty),
+            ("a\nb", NameError::Character),
+            ("a\u{0}", NameError::Character),
+            ("\u{202e}ana", NameError::Character),
+            ("an\u{200b}a", NameError::Character),
+            ("\u{2066}a", NameError::Character),
+            ("\u{3164}", NameError::Character),
+            ("\u{e0041}", NameError::Character),
+            (&long, NameError::TooLong),
+            ("\u{fdfa}\u{fdfa}\u{fdfa}", NameError::TooLong),
+        ];
+        for (typed, expected) in cases {
+            assert_eq!(Name::new(typed), Err(expected), "{typed:?}");
+        }
+        assert!(Name::new(&"字".repeat(NAME_CHARS)).is_ok());
+    }
+
+    #[test]
+    fn names_that_differ_in_case_or_width_are_the_same_name() {
+        for (one, other) in [("Ana", "ANA"), ("Straße", "STRASSE"), ("\u{ff21}na", "ana"), ("ﬁn", "FIN")] {
+            assert_eq!(Name::new(one).unwrap().key(), Name::new(other).unwrap().key(), "{one} {other}");
+        }
+        assert_ne!(Name::new("Ana").unwrap().key(), Name::new("Anna").unwrap().key());
+    }
+
+    proptest! {
+        #[test]
+        fn the_normal_form_is_stable(typed in "\\PC{0,50}") {
+            if let Ok(name) = Name::new(&typed) {
+                prop_assert_eq!(Name::new(name.as_str()), Ok(name.clone()));
+                prop_assert!(name.as_str().chars().count() <= NAME_CHARS);
+                prop_assert!(!name.as_str().chars().any(is_deceptive));
+            }
+        }
+
+        #[test]
+        fn any_text_is_a_name_or_an_error(typed in any::<String>()) {
+            let _: Result<Name, NameError> = Name::new(&typed);
+        }
+    }
+}

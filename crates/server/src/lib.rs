@@ -1,0 +1,3 @@
+//! Hutong's signalling server.
+
+pub mod registry;
