@@ -14,6 +14,7 @@
 //! The two drivers are `ui/src/driver/web.rs` (web-sys WebSocket, in the browser) and `src-tauri/src/driver.rs`
 //! (tokio-tungstenite, in the app).
 
+pub mod app;
 mod call;
 mod client;
 mod io;
