@@ -17,6 +17,7 @@
 pub mod app;
 mod call;
 mod client;
+mod flow;
 mod io;
 mod session;
 mod view;

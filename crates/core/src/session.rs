@@ -1,1 +1,210 @@
-//! The client as a whole.
+//! The session: logging in, losing the server and coming back to it.
+
+use std::time::Duration;
+
+use hutong_protocol::{CallId, ClientMessage, RefusedCode, Ticket, User, limits};
+
+use crate::{
+    client::Client,
+    io::{Output, Saved},
+    view::{Session, Update},
+};
+
+/// How long opening a WebSocket, and then the server's answer to hello, may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The first wait before coming back is up to this long, at random, so that a server's users do not all return at once.
+const FIRST_WAIT: Duration = Duration::from_millis(1_000);
+
+/// The longest wait before coming back.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
+/// The WebSocket, and what is needed to open the next one.
+#[derive(Debug)]
+pub struct Link {
+    state: LinkState,
+    name: String,
+    ticket: Option<Ticket>,
+    failures: u32,
+    random: fastrand::Rng,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LinkState {
+    /// Not wanted.
+    Idle,
+    /// Being opened.
+    Opening { until: Duration },
+    /// Open, and hello is sent.
+    Greeting { until: Duration },
+    /// Welcomed.
+    Up,
+    /// Lost; opened again then.
+    Waiting { until: Duration },
+}
+
+impl Link {
+    pub fn new(seed: u64) -> Self {
+        let random = fastrand::Rng::with_seed(seed);
+        Self { state: LinkState::Idle, name: String::new(), ticket: None, failures: 0, random }
+    }
+
+    pub fn deadline(&self) -> Option<Duration> {
+        match self.state {
+            LinkState::Idle | LinkState::Up => None,
+            LinkState::Opening { until } | LinkState::Greeting { until } | LinkState::Waiting { until } => Some(until),
+        }
+    }
+
+    pub fn ticket(&self) -> Option<Ticket> {
+        self.ticket.clone()
+    }
+
+    /// Whether there is a WebSocket, or one is being opened.
+    pub const fn is_open(&self) -> bool {
+        matches!(self.state, LinkState::Opening { .. } | LinkState::Greeting { .. } | LinkState::Up)
+    }
+
+    /// What a reloaded page needs.
+    pub fn saved(&self, call: Option<CallId>) -> Option<Saved> {
+        if self.state == LinkState::Idle {
+            return None;
+        }
+        let ticket = self.ticket.clone()?;
+        Some(Saved { name: self.name.clone(), ticket, call })
+    }
+
+    /// Waits before the next try: at random up to a bound that doubles with each failure ("full jitter").
+    fn back_off(&mut self, now: Duration) {
+        let most = LONGEST_WAIT.min(FIRST_WAIT * (1 << self.failures.min(8)));
+        self.failures = self.failures.saturating_add(1);
+        self.state = LinkState::Waiting { until: now + most.mul_f64(self.random.f64()) };
+    }
+}
+
+impl Client {
+    pub(crate) fn log_in(&mut self, now: Duration, name: String, ticket: Option<Ticket>) {
+        if self.link.is_open() {
+            self.output(Output::Disconnect);
+        }
+        self.link.name.clone_from(&name);
+        self.link.ticket = ticket;
+        self.link.failures = 0;
+        self.session(Session::LoggingIn { name, server_away: false });
+        self.connect(now);
+    }
+
+    pub(crate) fn log_out(&mut self, now: Duration) {
+        self.drop_call(now);
+        self.send(ClientMessage::LogOut);
+        self.stop();
+        self.link.ticket = None;
+        self.cancels.clear();
+        self.notice(None);
+        self.session(Session::LoggedOut);
+    }
+
+    pub(crate) fn link_up(&mut self, now: Duration) {
+        if let LinkState::Opening { .. } = self.link.state {
+            self.link.state = LinkState::Greeting { until: now + PATIENCE };
+            let hello = ClientMessage::Hello { name: self.link.name.clone(), resume: self.link.ticket.clone() };
+            self.output(Output::Send(hello));
+        }
+    }
+
+    pub(crate) fn link_down(&mut self, now: Duration) {
+        if !self.link.is_open() {
+            return;
+        }
+        self.link.back_off(now);
+        match &self.view.session {
+            Session::LoggedIn { me } => {
+                self.session(Session::Reconnecting { me: me.clone() });
+                self.call_link_down(now);
+            }
+            Session::LoggingIn { name, .. } => {
+                self.session(Session::LoggingIn { name: name.clone(), server_away: true });
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn welcome(&mut self, now: Duration, me: User, ticket: Ticket, users: Vec<User>) {
+        if !matches!(self.link.state, LinkState::Greeting { .. }) {
+            return;
+        }
+        self.link.state = LinkState::Up;
+        self.link.failures = 0;
+        self.link.ticket = Some(ticket);
+        self.session(Session::LoggedIn { me });
+        self.show(Update::Roster(users));
+        while let Some((call, reason)) = self.cancels.pop_front() {
+            self.send(ClientMessage::Cancel { call, reason });
+        }
+        self.claim_call(now);
+    }
+
+    pub(crate) fn refused(&mut self, now: Duration, code: RefusedCode) {
+        if !self.link.is_open() {
+            return;
+        }
+        if code.retry_by_itself() {
+            self.output(Output::Disconnect);
+            return self.link_down(now);
+        }
+        let logged_in_as = self.view.session.me().map(|me| me.name.clone());
+        match (code, logged_in_as) {
+            (RefusedCode::TicketInvalid, _) if self.link.ticket.is_some() => {
+                // A server that has forgotten its key, or a very old ticket: log in as anybody does.
+                self.drop_call(now);
+                self.cancels.clear();
+                self.output(Output::Disconnect);
+                self.link.ticket = None;
+                self.connect(now);
+            }
+            (RefusedCode::Replaced, Some(name)) => {
+                self.stop();
+                self.session(Session::Replaced { name });
+                self.drop_call(now);
+            }
+            _ => {
+                self.stop();
+                self.link.ticket = None;
+                self.session(Session::Refused { name: self.link.name.clone(), code });
+                self.drop_call(now);
+                self.cancels.clear();
+            }
+        }
+    }
+
+    /// Does what is due for the link.
+    pub(crate) fn link_due(&mut self, now: Duration) {
+        match self.link.state {
+            LinkState::Waiting { until } if until <= now => self.connect(now),
+            LinkState::Opening { until } | LinkState::Greeting { until } if until <= now => {
+                self.output(Output::Disconnect);
+                self.link_down(now);
+            }
+            _ => {}
+        }
+    }
+
+    fn connect(&mut self, now: Duration) {
+        self.link.state = LinkState::Opening { until: now + PATIENCE };
+        self.output(Output::Connect);
+    }
+
+    /// Closes the link for good.
+    fn stop(&mut self) {
+        if self.link.is_open() {
+            self.output(Output::Disconnect);
+        }
+        self.link.state = LinkState::Idle;
+        if !self.view.users.is_empty() {
+            self.show(Update::Roster(Vec::new()));
+        }
+    }
+}
+
+/// The server keeps a name as long as it lets a call be claimed; a client relies on both being the same.
+const _: () = assert!(limits::NAME_HELD.as_secs() == limits::CLAIM.as_secs());

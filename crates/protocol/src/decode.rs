@@ -12,8 +12,9 @@ use crate::{CallId, ClientMessage, ErrorCode, ServerMessage};
 ///
 /// [`DecodeError`], ready to be told to the client.
 pub fn decode_client(text: &str) -> Result<ClientMessage, DecodeError> {
-    const KINDS: [&str; 10] = [
+    const KINDS: [&str; 11] = [
         "hello",
+        "log_out",
         "offering",
         "accept",
         "confirm",
@@ -126,6 +127,7 @@ mod tests {
         };
         vec![
             ClientMessage::Hello { name: "小明".into(), resume: Some(Ticket::new("t")) },
+            ClientMessage::LogOut,
             ClientMessage::Offering { to: Token(1_795_471_200_123_999), media: MediaKind::Video },
             ClientMessage::Accept { call, media: MediaKind::Voice },
             ClientMessage::Confirm { call, sdp: "v=0".into() },
@@ -224,7 +226,7 @@ mod tests {
         }
 
         #[test]
-        fn a_damaged_message_is_read_or_refused(which in 0_usize..10, at in 0_usize..200, with in any::<char>()) {
+        fn a_damaged_message_is_read_or_refused(which in 0_usize..11, at in 0_usize..200, with in any::<char>()) {
             let message = &every_client_message()[which];
             let text = serde_json::to_string(message).unwrap();
             let damaged: String =

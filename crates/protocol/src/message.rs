@@ -16,6 +16,8 @@ pub enum ClientMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         resume: Option<Ticket>,
     },
+    /// Leave for good: the name is free at once. Without it a lost connection keeps the name for a while.
+    LogOut,
     /// Offer somebody a call. Answered by `ringing`, or by an `error` about `offering`.
     Offering {
         /// Who is called.
@@ -86,6 +88,7 @@ impl ClientMessage {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Hello { .. } => "hello",
+            Self::LogOut => "log_out",
             Self::Offering { .. } => "offering",
             Self::Accept { .. } => "accept",
             Self::Confirm { .. } => "confirm",
@@ -95,6 +98,21 @@ impl ClientMessage {
             Self::Cancel { .. } => "cancel",
             Self::Released { .. } => "released",
             Self::Claim { .. } => "claim",
+        }
+    }
+
+    /// The call that the message is about, if it names one.
+    #[must_use]
+    pub const fn call(&self) -> Option<CallId> {
+        match self {
+            Self::Accept { call, .. }
+            | Self::Confirm { call, .. }
+            | Self::Calling { call, .. }
+            | Self::Candidate { call, .. }
+            | Self::Description { call, .. }
+            | Self::Cancel { call, .. }
+            | Self::Released { call } => Some(*call),
+            Self::Hello { .. } | Self::LogOut | Self::Offering { .. } | Self::Claim { .. } => None,
         }
     }
 }

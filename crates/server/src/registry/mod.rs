@@ -1,15 +1,39 @@
 //! Users, calls and deliveries: the authority on states, sans-I/O.
+//!
+//! [`Registry`] is told what its connections send and when they go, and says what to deliver to whom. It speaks of users,
+//! calls and deliveries; sockets, clocks and random numbers are the gateway's business. Every change of a user's state goes
+//! through [`UserState::after`](hutong_protocol::UserState::after).
+//!
+//! Invariants, checked after every step of the random tests:
+//! - a user has a call exactly while `connecting`, `in_call` or `ending`, and is `Here` in exactly that call;
+//! - a call that is not over has somebody `Here` or somebody who can still claim it;
+//! - every state but `online`, `offline` and `in_call` has a deadline.
 
-use std::time::Duration;
+mod calls;
+mod flow;
+#[cfg(test)]
+mod tests;
+mod ticket;
+mod users;
 
-use hutong_protocol::{ClientMessage, IceServer, RefusedCode, ServerMessage};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, VecDeque},
+    time::Duration,
+};
+
+use hutong_protocol::{
+    CallId, ClientMessage, ErrorCode, IceServer, Limits, Name, RefusedCode, ServerMessage, Ticket, Token, limits,
+};
+
+use self::{calls::Call, ticket::Signer, users::Users};
 
 /// One WebSocket, as its gateway numbers it. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnId(pub u64);
 
 /// What a registry is told when it is made.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Config {
     /// Users that may be online at once; one more is refused as `full`.
     pub max_users: usize,
@@ -17,6 +41,13 @@ pub struct Config {
     pub ice_servers: Vec<IceServer>,
     /// The secret that tickets are signed with. A server that has the same one after a restart knows its users again.
     pub ticket_key: [u8; 32],
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without the key and the TURN credentials.
+        f.debug_struct("Config").field("max_users", &self.max_users).finish_non_exhaustive()
+    }
 }
 
 /// What the gateway is to do, in this order.
@@ -45,45 +76,200 @@ pub enum Effect {
 
 /// The registry. All times are since the Unix epoch and never go back.
 #[derive(Debug)]
-pub struct Registry {}
+pub struct Registry {
+    config: Config,
+    signer: Signer,
+    users: Users,
+    calls: HashMap<CallId, Call>,
+    /// Deadlines, earliest first. An entry may be out of date: what is due is read from the record itself.
+    deadlines: BinaryHeap<Reverse<(Duration, Deadline)>>,
+    presence_at: Option<Duration>,
+    effects: VecDeque<Effect>,
+    started: Duration,
+    last_stamp: u64,
+}
+
+/// What a deadline is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Deadline {
+    Call(CallId),
+    Name(Token),
+}
 
 impl Registry {
     /// An empty registry, as of `now`.
     #[must_use]
-    pub fn new(_config: Config, _now: Duration) -> Self {
-        Self {}
+    pub fn new(config: Config, now: Duration) -> Self {
+        Self {
+            signer: Signer::new(&config.ticket_key),
+            config,
+            users: Users::default(),
+            calls: HashMap::new(),
+            deadlines: BinaryHeap::new(),
+            presence_at: None,
+            effects: VecDeque::new(),
+            started: now,
+            last_stamp: 0,
+        }
     }
 
     /// A connection sent a message. Its first must be hello; the gateway keeps the hello deadline.
-    pub fn received(&mut self, _now: Duration, _from: ConnId, _message: ClientMessage) {}
+    pub fn received(&mut self, now: Duration, from: ConnId, message: ClientMessage) {
+        match (self.users.by_conn(from), message) {
+            (None, ClientMessage::Hello { name, resume }) => self.hello(now, from, &name, resume.as_ref()),
+            (None, message) => {
+                let text = "say hello first";
+                self.effects.push_back(error(from, &message, ErrorCode::NotNow, text));
+            }
+            (Some(_), message @ ClientMessage::Hello { .. }) => {
+                let text = "this connection has said hello already";
+                self.effects.push_back(error(from, &message, ErrorCode::NotNow, text));
+            }
+            (Some(me), ClientMessage::LogOut) => {
+                self.leave(now, me);
+                self.users.forget(me);
+            }
+            (Some(me), message) => {
+                if let Err((code, text)) = self.step(now, me, &message) {
+                    self.effects.push_back(error(from, &message, code, text));
+                }
+            }
+        }
+        self.gather(now);
+    }
 
     /// A connection is gone. One that never said hello, or that was closed by [`Effect::Close`], may be told or not.
-    pub fn disconnected(&mut self, _now: Duration, _conn: ConnId) {}
+    pub fn disconnected(&mut self, now: Duration, conn: ConnId) {
+        if let Some(token) = self.users.by_conn(conn) {
+            self.leave(now, token);
+        }
+        self.gather(now);
+    }
 
     /// Time has passed: deadlines are kept and gathered presence is told.
-    pub fn tick(&mut self, _now: Duration) {}
+    pub fn tick(&mut self, now: Duration) {
+        while let Some(&Reverse((at, what))) = self.deadlines.peek() {
+            if at > now {
+                break;
+            }
+            self.deadlines.pop();
+            match what {
+                Deadline::Call(call) => self.call_due(now, call),
+                Deadline::Name(token) => self.users.forget_if_due(token, now),
+            }
+        }
+        if self.presence_at.is_some_and(|at| at <= now) {
+            self.presence_at = None;
+            let changes = self.users.take_changes();
+            if !changes.is_empty() {
+                self.effects.push_back(Effect::Broadcast { message: ServerMessage::Presence { changes } });
+            }
+        }
+        self.gather(now);
+    }
 
     /// When [`tick`](Self::tick) is due, unless something happens before. `None`: never.
     #[must_use]
     pub fn next_tick(&self) -> Option<Duration> {
-        None
+        let deadline = self.deadlines.peek().map(|Reverse((at, _))| *at);
+        deadline.into_iter().chain(self.presence_at).min()
     }
 
     /// What to do next; to be called until `None` after each of the methods above.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        None
+        self.effects.pop_front()
     }
 
     /// A snapshot of everybody but the user of this connection, for a reader that has missed something.
     /// `None` when the connection has not been welcomed.
     #[must_use]
-    pub fn roster_for(&self, _conn: ConnId) -> Option<ServerMessage> {
-        None
+    pub fn roster_for(&self, conn: ConnId) -> Option<ServerMessage> {
+        let me = self.users.by_conn(conn)?;
+        Some(ServerMessage::Roster { users: self.users.roster_without(me) })
     }
 
     /// How many users are online.
     #[must_use]
     pub fn users_online(&self) -> usize {
-        0
+        self.users.online()
     }
+
+    /// How many calls are known, those included that are over but could still be claimed.
+    #[must_use]
+    pub fn calls_known(&self) -> usize {
+        self.calls.len()
+    }
+
+    fn hello(&mut self, now: Duration, conn: ConnId, typed: &str, resume: Option<&Ticket>) {
+        match self.admit(now, typed, resume) {
+            Ok((token, name)) => {
+                if let Some(old) = self.users.get(token).and_then(|record| record.conn) {
+                    self.leave(now, token);
+                    self.effects.push_back(Effect::Close { conn: old, code: RefusedCode::Replaced });
+                }
+                let me = self.users.log_in(token, name, conn);
+                let message = ServerMessage::Welcome {
+                    me,
+                    ticket: self.signer.user(now, token),
+                    ice_servers: self.config.ice_servers.clone(),
+                    limits: Limits::default(),
+                    users: self.users.roster_without(token),
+                };
+                self.effects.push_back(Effect::Send { to: conn, message });
+            }
+            Err(code) => self.effects.push_back(Effect::Close { conn, code }),
+        }
+    }
+
+    /// Decides who may log in, and under which token and name.
+    fn admit(&mut self, now: Duration, typed: &str, resume: Option<&Ticket>) -> Result<(Token, Name), RefusedCode> {
+        let name = Name::new(typed).map_err(|_| RefusedCode::NameInvalid)?;
+        let resumed = match resume {
+            Some(ticket) => Some(self.signer.check_user(now, ticket).ok_or(RefusedCode::TicketInvalid)?),
+            None => None,
+        };
+        if let Some(holder) = self.users.holder_of(&name.key()) {
+            self.users.forget_if_due(holder, now);
+        }
+        if self.users.holder_of(&name.key()).is_some_and(|holder| Some(holder) != resumed) {
+            return Err(RefusedCode::NameTaken);
+        }
+        let already_counted =
+            resumed.and_then(|token| self.users.get(token)).is_some_and(|record| record.conn.is_some());
+        if self.users.online() >= self.config.max_users && !already_counted {
+            return Err(RefusedCode::Full);
+        }
+        Ok((resumed.unwrap_or_else(|| Token(self.stamp(now))), name))
+    }
+
+    /// Tells a user's connection.
+    fn tell(&mut self, token: Token, message: ServerMessage) {
+        if let Some(to) = self.users.get(token).and_then(|record| record.conn) {
+            self.effects.push_back(Effect::Send { to, message });
+        }
+    }
+
+    /// Sees to it that presence is told soon after a change, and not at once: more may come.
+    fn gather(&mut self, now: Duration) {
+        if self.presence_at.is_none() && self.users.has_changes() {
+            self.presence_at = Some(now + limits::PRESENCE_GATHER);
+        }
+    }
+
+    /// The time in microseconds, made unique in this registry.
+    fn stamp(&mut self, now: Duration) -> u64 {
+        let micros = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
+        self.last_stamp = micros.max(self.last_stamp + 1);
+        self.last_stamp
+    }
+}
+
+fn error(to: ConnId, about: &ClientMessage, code: ErrorCode, text: &str) -> Effect {
+    let message = ServerMessage::Error {
+        code,
+        message: text.to_owned(),
+        about: Some(about.kind().to_owned()),
+        call: about.call(),
+    };
+    Effect::Send { to, message }
 }

@@ -1,0 +1,318 @@
+//! The call flow: what each message does to a call, and how a call ends.
+
+use std::time::Duration;
+
+use hutong_protocol::{
+    CallId, CancelReason, ClientMessage, EndReason, ErrorCode, MediaKind, ServerMessage, StateEvent, Ticket, Token,
+    User, UserState, limits,
+};
+
+use super::{
+    Deadline, Registry, Reverse,
+    calls::{Call, Due, Step, Whereabouts},
+};
+
+/// A message was wrong: the code, and a sentence for developers.
+type Wrong = (ErrorCode, &'static str);
+
+const NO_CALL: Wrong = (ErrorCode::NoCall, "there is no such call, or it is not yours");
+const WRONG_STEP: Wrong = (ErrorCode::WrongStep, "the call is not at this step, or this is not your side's message");
+
+impl Registry {
+    /// Handles a logged-in user's message about calls.
+    pub(super) fn step(&mut self, now: Duration, me: Token, message: &ClientMessage) -> Result<(), Wrong> {
+        match message {
+            ClientMessage::Offering { to, media } => self.offering(now, me, *to, *media),
+            ClientMessage::Accept { call, media } => self.accept(now, me, *call, *media),
+            ClientMessage::Confirm { call, sdp } => self.confirm(now, me, *call, sdp),
+            ClientMessage::Calling { call, sdp } => self.calling(now, me, *call, sdp),
+            ClientMessage::Candidate { call, candidate } => {
+                let message = ServerMessage::Candidate { call: *call, candidate: candidate.clone() };
+                self.relay(me, *call, message)
+            }
+            ClientMessage::Description { call, kind, sdp } => {
+                let message = ServerMessage::Description { call: *call, kind: *kind, sdp: sdp.clone() };
+                self.relay(me, *call, message)
+            }
+            ClientMessage::Cancel { call, reason } => self.cancel(now, me, *call, *reason),
+            ClientMessage::Released { call } => {
+                self.released(now, me, *call);
+                Ok(())
+            }
+            ClientMessage::Claim { ticket } => self.claim(now, me, ticket),
+            ClientMessage::Hello { .. } | ClientMessage::LogOut => {
+                Err((ErrorCode::NotNow, "this message is not about a call"))
+            }
+        }
+    }
+
+    fn offering(&mut self, now: Duration, me: Token, to: Token, media: MediaKind) -> Result<(), Wrong> {
+        if me == to {
+            return Err((ErrorCode::SelfCall, "you cannot call yourself"));
+        }
+        let caller = self.users.get(me).ok_or(NO_CALL)?;
+        if caller.user.state.after(StateEvent::Offer).is_err() {
+            let crossed = caller.call.and_then(|call| self.calls.get(&call)).is_some_and(|call| {
+                call.caller() == to && matches!(call.step, Step::Ringing { .. } | Step::Accepted { .. })
+            });
+            return Err(if crossed {
+                (ErrorCode::Crossed, "they are calling you: accept that call")
+            } else {
+                (ErrorCode::Busy, "you are in a call already")
+            });
+        }
+        match self.users.get(to) {
+            Some(target) if target.user.state.can_be_called() => {}
+            Some(target) if target.conn.is_some() => return Err((ErrorCode::Busy, "they are in a call")),
+            _ => return Err((ErrorCode::NotOnline, "they are not online")),
+        }
+        let id = CallId(self.stamp(now));
+        let from = self.enter(me, id, StateEvent::Offer);
+        self.enter(to, id, StateEvent::Ring);
+        self.calls.insert(id, Call::ringing(id, me, to, now));
+        self.watch(id);
+        self.tell(me, ServerMessage::Ringing { call: id, to });
+        if let Some(from) = from {
+            self.tell(to, ServerMessage::Offering { call: id, from, media });
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, now: Duration, me: Token, id: CallId, media: MediaKind) -> Result<(), Wrong> {
+        let call = self.my_call(me, id)?;
+        if call.target() != me || !matches!(call.step, Step::Ringing { .. }) {
+            return Err(WRONG_STEP);
+        }
+        call.step = Step::Accepted { until: now + limits::CONFIRM };
+        let caller = call.caller();
+        self.watch(id);
+        self.tell(caller, ServerMessage::Accepted { call: id, media });
+        Ok(())
+    }
+
+    fn confirm(&mut self, now: Duration, me: Token, id: CallId, sdp: &str) -> Result<(), Wrong> {
+        let call = self.my_call(me, id)?;
+        if call.target() != me || !matches!(call.step, Step::Ringing { .. } | Step::Accepted { .. }) {
+            return Err(WRONG_STEP);
+        }
+        call.step = Step::Confirmed { until: now + limits::CALLING };
+        let caller = call.caller();
+        self.watch(id);
+        for member in [caller, me] {
+            let after = self.users.apply(member, StateEvent::Confirm);
+            debug_assert_eq!(after, Ok(UserState::InCall));
+        }
+        let ticket = self.signer.call(now, id, [caller, me]);
+        self.tell(caller, ServerMessage::Confirm { call: id, sdp: sdp.to_owned(), ticket });
+        Ok(())
+    }
+
+    fn calling(&mut self, now: Duration, me: Token, id: CallId, sdp: &str) -> Result<(), Wrong> {
+        let call = self.my_call(me, id)?;
+        if call.caller() != me || !matches!(call.step, Step::Confirmed { .. }) {
+            return Err(WRONG_STEP);
+        }
+        call.step = Step::Set;
+        let target = call.target();
+        self.watch(id);
+        let ticket = self.signer.call(now, id, [me, target]);
+        self.tell(target, ServerMessage::Calling { call: id, sdp: sdp.to_owned(), ticket });
+        Ok(())
+    }
+
+    /// Hands on what only the other side understands. Nothing is kept for a side that is away: when it is back, the
+    /// connection is renewed anyway.
+    fn relay(&mut self, me: Token, id: CallId, message: ServerMessage) -> Result<(), Wrong> {
+        let call = self.my_call(me, id)?;
+        let other = call.other(me);
+        match call.step {
+            Step::Confirmed { .. } | Step::Set => {
+                if other.at == Whereabouts::Here {
+                    self.tell(other.token, message);
+                }
+                Ok(())
+            }
+            // The last candidates and the end of a call cross.
+            Step::Over { .. } => Ok(()),
+            Step::Ringing { .. } | Step::Accepted { .. } => Err(WRONG_STEP),
+        }
+    }
+
+    fn cancel(&mut self, now: Duration, me: Token, id: CallId, reason: CancelReason) -> Result<(), Wrong> {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return Ok(());
+        };
+        let member = call.member_mut(me).ok_or(NO_CALL)?;
+        if matches!(member.at, Whereabouts::Away { .. }) {
+            member.at = Whereabouts::Left;
+        }
+        if !call.step.is_over() {
+            self.end(now, id, reason.into(), Some(me));
+        }
+        Ok(())
+    }
+
+    fn released(&mut self, now: Duration, me: Token, id: CallId) {
+        if self.calls.get(&id).is_some_and(|call| call.step.is_over() && call.at(me) == Some(Whereabouts::Here)) {
+            self.let_go(me, id);
+            self.call_due(now, id);
+        }
+    }
+
+    /// One member says that it is still in a call whose connection, or whose server, was lost.
+    fn claim(&mut self, now: Duration, me: Token, ticket: &Ticket) -> Result<(), Wrong> {
+        const FOREIGN: Wrong = (ErrorCode::TicketInvalid, "the ticket is not good, or not yours");
+        let (id, members) = self.signer.check_call(now, ticket).ok_or(FOREIGN)?;
+        if !members.contains(&me) || members[0] == members[1] {
+            return Err(FOREIGN);
+        }
+        if !self.calls.contains_key(&id) {
+            // Only a server that has just been started does not know a call that is still on: it waits for both.
+            let earlier_life = u128::from(id.0) < self.started.as_micros();
+            if !earlier_life || now > self.started + limits::CLAIM * 2 {
+                self.tell(me, ServerMessage::Ended { call: id, reason: EndReason::Gone });
+                return Ok(());
+            }
+            self.calls.insert(id, Call::reclaimed(id, members, now + limits::CLAIM));
+            self.watch(id);
+        }
+        let Some(call) = self.calls.get(&id) else {
+            return Err(NO_CALL);
+        };
+        match (call.step, call.at(me)) {
+            (Step::Over { reason, .. }, _) => self.tell(me, ServerMessage::Ended { call: id, reason }),
+            (_, Some(Whereabouts::Away { .. })) => self.take_back(now, me, id)?,
+            (_, Some(Whereabouts::Here)) => return Err(WRONG_STEP),
+            (_, Some(Whereabouts::Left) | None) => {
+                self.tell(me, ServerMessage::Ended { call: id, reason: EndReason::Gone });
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a member back into its call: `connecting` while the other side is away, `in_call` once both are here.
+    fn take_back(&mut self, now: Duration, me: Token, id: CallId) -> Result<(), Wrong> {
+        // Somebody may have called in the moment between coming back and claiming: the older call, whose media is
+        // still flowing, stands.
+        if let Some(ring) = self.users.get(me).and_then(|record| record.call) {
+            if self.calls.get(&ring).is_some_and(|call| call.step.is_confirmed()) {
+                return Err((ErrorCode::Busy, "you are in another call"));
+            }
+            self.end(now, ring, EndReason::Busy, Some(me));
+            self.let_go(me, ring);
+        }
+        self.enter(me, id, StateEvent::Claim);
+        if let Some(member) = self.calls.get_mut(&id).and_then(|call| call.member_mut(me)) {
+            member.at = Whereabouts::Here;
+        }
+        self.watch(id);
+        let Some(call) = self.calls.get(&id).filter(|call| call.all_here()) else {
+            return Ok(());
+        };
+        for member in call.members.map(|member| member.token) {
+            if self.users.apply(member, StateEvent::Confirm).is_ok() {
+                self.tell(member, ServerMessage::Claimed { call: id });
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a call that is not over. `by` is not told: it knows.
+    pub(super) fn end(&mut self, now: Duration, id: CallId, reason: EndReason, by: Option<Token>) {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| !call.step.is_over()) else {
+            return;
+        };
+        call.step = Step::Over { reason, until: now + limits::ENDING };
+        let members = call.members;
+        for member in members.into_iter().filter(|member| member.at == Whereabouts::Here) {
+            let after = self.users.apply(member.token, StateEvent::End);
+            debug_assert_eq!(after, Ok(UserState::Ending));
+            if Some(member.token) != by {
+                self.tell(member.token, ServerMessage::Ended { call: id, reason });
+            }
+        }
+        self.watch(id);
+    }
+
+    /// A user's connection is gone, or gives way to a new one.
+    pub(super) fn leave(&mut self, now: Duration, me: Token) {
+        let id = self.users.get(me).and_then(|record| record.call);
+        let held_until = now + limits::NAME_HELD;
+        self.users.leave(me, held_until);
+        self.deadlines.push(Reverse((held_until, Deadline::Name(me))));
+        let Some(id) = id else { return };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let (step, other) = (call.step, call.other(me));
+        if let Some(member) = call.member_mut(me) {
+            member.at =
+                if step.is_confirmed() { Whereabouts::Away { until: now + limits::CLAIM } } else { Whereabouts::Left };
+        }
+        if step.is_confirmed() {
+            self.watch(id);
+        } else {
+            let reason = if other.at == Whereabouts::Here { EndReason::Gone } else { EndReason::Timeout };
+            self.end(now, id, reason, None);
+            self.call_due(now, id);
+        }
+    }
+
+    /// Does what is due for a call.
+    pub(super) fn call_due(&mut self, now: Duration, id: CallId) {
+        let Some(due) = self.calls.get(&id).and_then(|call| call.due(now)) else {
+            // Not yet, or moved: there is a newer entry for it.
+            return;
+        };
+        match due {
+            Due::End(reason) => {
+                self.end(now, id, reason, None);
+                self.call_due(now, id);
+            }
+            Due::LetGo => {
+                let members = self.calls.get(&id).map(|call| call.members).into_iter().flatten();
+                for member in members.filter(|member| member.at == Whereabouts::Here) {
+                    self.let_go(member.token, id);
+                }
+                self.call_due(now, id);
+                self.watch(id);
+            }
+            Due::Forget => {
+                self.calls.remove(&id);
+            }
+        }
+    }
+
+    /// One side of a call that is over has let go of it, or has had its time.
+    fn let_go(&mut self, token: Token, id: CallId) {
+        if let Some(member) = self.calls.get_mut(&id).and_then(|call| call.member_mut(token)) {
+            member.at = Whereabouts::Left;
+        }
+        if let Some(record) = self.users.get_mut(token) {
+            record.call = None;
+        }
+        let after = self.users.apply(token, StateEvent::Release);
+        debug_assert_eq!(after, Ok(UserState::Online));
+        self.watch(id);
+    }
+
+    /// Brings a user into a call, by an event that was seen to be possible. Gives the user as it is now.
+    fn enter(&mut self, token: Token, id: CallId, event: StateEvent) -> Option<User> {
+        let after = self.users.apply(token, event);
+        debug_assert_eq!(after, Ok(UserState::Connecting));
+        let record = self.users.get_mut(token)?;
+        record.call = Some(id);
+        Some(record.user.clone())
+    }
+
+    /// Notes a call's next deadline.
+    fn watch(&mut self, id: CallId) {
+        if let Some(at) = self.calls.get(&id).and_then(Call::deadline) {
+            self.deadlines.push(Reverse((at, Deadline::Call(id))));
+        }
+    }
+
+    /// The call, if this user is in it or can claim it.
+    fn my_call(&mut self, me: Token, id: CallId) -> Result<&mut Call, Wrong> {
+        let call = self.calls.get_mut(&id).ok_or(NO_CALL)?;
+        if call.at(me) == Some(Whereabouts::Here) { Ok(call) } else { Err(NO_CALL) }
+    }
+}

@@ -1,0 +1,134 @@
+//! Everybody the registry knows: online, or lost with the name still held.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use hutong_protocol::{CallId, Denied, Name, NameKey, StateEvent, Token, User, UserState};
+
+use super::ConnId;
+
+/// One user's record.
+#[derive(Debug)]
+pub struct Record {
+    pub user: User,
+    /// `Some` exactly while the state is not `offline`.
+    pub conn: Option<ConnId>,
+    /// `Some` exactly while the state is `connecting`, `in_call` or `ending`.
+    pub call: Option<CallId>,
+    /// Until when the name is held; only while `offline`.
+    pub held_until: Option<Duration>,
+}
+
+/// The users, found by token, by name and by connection, and what has changed of them since presence was last told.
+#[derive(Debug, Default)]
+pub struct Users {
+    by_token: BTreeMap<Token, Record>,
+    by_name: HashMap<NameKey, Token>,
+    by_conn: HashMap<ConnId, Token>,
+    changed: BTreeMap<Token, User>,
+}
+
+impl Users {
+    pub fn get(&self, token: Token) -> Option<&Record> {
+        self.by_token.get(&token)
+    }
+
+    pub fn get_mut(&mut self, token: Token) -> Option<&mut Record> {
+        self.by_token.get_mut(&token)
+    }
+
+    pub fn by_conn(&self, conn: ConnId) -> Option<Token> {
+        self.by_conn.get(&conn).copied()
+    }
+
+    pub fn holder_of(&self, key: &NameKey) -> Option<Token> {
+        self.by_name.get(key).copied()
+    }
+
+    pub fn online(&self) -> usize {
+        self.by_conn.len()
+    }
+
+    /// Everybody online but one.
+    pub fn roster_without(&self, token: Token) -> Vec<User> {
+        self.by_token
+            .values()
+            .filter(|record| record.user.token != token && record.conn.is_some())
+            .map(|record| record.user.clone())
+            .collect()
+    }
+
+    /// Puts an offline or new user online on this connection, under a name that nobody else holds.
+    pub fn log_in(&mut self, token: Token, name: Name, conn: ConnId) -> User {
+        let record = self.by_token.entry(token).or_insert_with(|| Record {
+            user: User { token, name: name.clone(), state: UserState::Offline },
+            conn: None,
+            call: None,
+            held_until: None,
+        });
+        if record.user.name != name {
+            self.by_name.remove(&record.user.name.key());
+            record.user.name = name.clone();
+        }
+        self.by_name.insert(name.key(), token);
+        record.conn = Some(conn);
+        record.held_until = None;
+        self.by_conn.insert(conn, token);
+        let before = record.user.state;
+        let after = self.apply(token, StateEvent::LogIn);
+        debug_assert_eq!(after, Ok(UserState::Online), "log-in of a user who is {before:?}");
+        self.by_token.get(&token).map_or(User { token, name, state: UserState::Online }, |record| record.user.clone())
+    }
+
+    /// Takes a user's connection away; the name is held until then.
+    pub fn leave(&mut self, token: Token, held_until: Duration) {
+        if let Some(record) = self.by_token.get_mut(&token) {
+            if let Some(conn) = record.conn.take() {
+                self.by_conn.remove(&conn);
+            }
+            record.call = None;
+            record.held_until = Some(held_until);
+        }
+        let after = self.apply(token, StateEvent::Leave);
+        debug_assert_eq!(after, Ok(UserState::Offline));
+    }
+
+    /// Forgets an offline user; the name is free.
+    pub fn forget(&mut self, token: Token) {
+        if let Some(record) = self.by_token.remove(&token) {
+            self.by_name.remove(&record.user.name.key());
+        }
+    }
+
+    /// Forgets the user if its name is held no longer.
+    pub fn forget_if_due(&mut self, token: Token, now: Duration) {
+        if self.get(token).and_then(|record| record.held_until).is_some_and(|until| until <= now) {
+            self.forget(token);
+        }
+    }
+
+    /// Applies the one table of transitions, and remembers the change for presence.
+    pub fn apply(&mut self, token: Token, event: StateEvent) -> Result<UserState, Denied> {
+        let record = self.by_token.get_mut(&token).ok_or(Denied::Offline)?;
+        let after = record.user.state.after(event)?;
+        record.user.state = after;
+        self.changed.insert(token, record.user.clone());
+        Ok(after)
+    }
+
+    /// What has changed since this was last asked: each user once, in its newest state.
+    pub fn take_changes(&mut self) -> Vec<User> {
+        std::mem::take(&mut self.changed).into_values().collect()
+    }
+
+    pub fn has_changes(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    #[cfg(test)]
+    pub fn all(&self) -> impl Iterator<Item = &Record> {
+        self.by_token.values()
+    }
+}
