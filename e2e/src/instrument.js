@@ -1,0 +1,182 @@
+// Injected before a page's own scripts. Counts what the page opens, and notes when things happened; changes nothing.
+(() => {
+  "use strict";
+  if (window.__e2e) return;
+
+  // Comparable between the pages of one machine, in milliseconds.
+  const now = () => performance.timeOrigin + performance.now();
+  const native = {
+    setTimeout: window.setTimeout.bind(window),
+    clearTimeout: window.clearTimeout.bind(window),
+    setInterval: window.setInterval.bind(window),
+    clearInterval: window.clearInterval.bind(window),
+  };
+  const e2e = {
+    native,
+    now,
+    peers: [],
+    tracks: [],
+    timers: new Map(),
+    sounds: [],
+    clicks: [],
+    firstFrames: [],
+    roster: [],
+    samples: [],
+    errors: [],
+  };
+  Object.defineProperty(window, "__e2e", { value: e2e });
+
+  window.addEventListener("error", (event) => e2e.errors.push(String(event.message)));
+  window.addEventListener("unhandledrejection", (event) => e2e.errors.push("unhandled: " + String(event.reason)));
+
+  // Timers.
+  const caller = () => new Error("set here");
+  window.setTimeout = (task, delay, ...args) => {
+    const id = native.setTimeout(() => {
+      e2e.timers.delete(id);
+      if (typeof task === "function") task(...args);
+    }, delay);
+    e2e.timers.set(id, { every: false, delay, from: caller() });
+    return id;
+  };
+  window.setInterval = (task, delay, ...args) => {
+    const id = native.setInterval(task, delay, ...args);
+    e2e.timers.set(id, { every: true, delay, from: caller() });
+    return id;
+  };
+  // One clears what the other set: they share their numbers.
+  window.clearTimeout = window.clearInterval = (id) => {
+    e2e.timers.delete(id);
+    native.clearTimeout(id);
+  };
+
+  // Peer connections, devices, sounds.
+  const collect = (name, into) => {
+    const original = window[name];
+    if (!original) return;
+    window[name] = new Proxy(original, {
+      construct(target, args, self) {
+        const made = Reflect.construct(target, args, self);
+        into(made);
+        return made;
+      },
+    });
+  };
+  collect("RTCPeerConnection", (peer) => {
+    e2e.peers.push(peer);
+    peer.addEventListener("track", (event) => {
+      if (event.track.kind === "video") awaitFirstFrame(event.track);
+    });
+  });
+  collect("AudioContext", (context) => e2e.sounds.push(context));
+  const devices = window.MediaDevices && MediaDevices.prototype;
+  for (const name of ["getUserMedia", "getDisplayMedia"]) {
+    const original = devices && devices[name];
+    if (!original) continue;
+    devices[name] = async function (...args) {
+      const stream = await original.apply(this, args);
+      e2e.tracks.push(...stream.getTracks());
+      return stream;
+    };
+  }
+  if (window.MediaStreamTrack) {
+    const original = MediaStreamTrack.prototype.clone;
+    MediaStreamTrack.prototype.clone = function () {
+      const copy = original.call(this);
+      e2e.tracks.push(copy);
+      return copy;
+    };
+  }
+  e2e.openPeers = () => e2e.peers.filter((peer) => peer.signalingState !== "closed");
+  e2e.leftovers = () => ({
+    peers: e2e.openPeers().length,
+    tracks: e2e.tracks.filter((track) => track.readyState === "live").length,
+    timers: e2e.timers.size,
+    timerSources: [...e2e.timers.values()].map(({ every, delay, from }) => `${every ? "every" : "in"} ${delay} ms ${from.stack}`),
+    sounds: e2e.sounds.filter((context) => context.state !== "closed").length,
+  });
+
+  // When was clicked on what, and when the first frame of a remote video was there to be seen.
+  document.addEventListener(
+    "click",
+    (event) => {
+      const button = event.target.closest && event.target.closest("[data-testid]");
+      e2e.clicks.push({ id: button ? button.dataset.testid : "", at: performance.timeOrigin + event.timeStamp });
+    },
+    true,
+  );
+  const showing = (track) =>
+    [...document.querySelectorAll("video")].find((video) => video.srcObject && video.srcObject.getTracks().includes(track));
+  const awaitFirstFrame = (track) => {
+    if (track.readyState === "ended") return;
+    const video = showing(track);
+    if (!video) {
+      native.setTimeout(() => awaitFirstFrame(track), 2);
+      return;
+    }
+    const seen = e2e.firstFrames.length;
+    const note = () => {
+      if (e2e.firstFrames.length === seen) e2e.firstFrames.push({ at: now() });
+    };
+    video.requestVideoFrameCallback(note);
+  };
+  // Presses a button as soon as it is there, once, as the quickest person would.
+  e2e.pressOnceThere = (id) => {
+    const press = () => {
+      const button = document.querySelector(`[data-testid="${id}"]`);
+      if (!button || button.disabled) return;
+      observer.disconnect();
+      button.click();
+    };
+    const observer = new MutationObserver(press);
+    observer.observe(document, { childList: true, subtree: true, attributes: true });
+    press();
+  };
+
+  // Presses a button at a given time.
+  e2e.pressAt = (css, at) => native.setTimeout(() => document.querySelector(css).click(), at - now());
+
+  // Every change of the roster, however short.
+  let before = new Map();
+  const noteRoster = () => {
+    const users = document.querySelectorAll('[data-testid="user"]');
+    const after = new Map([...users].map((user) => [user.dataset.name, user.dataset.state]));
+    for (const [name, state] of after) {
+      if (before.get(name) !== state) e2e.roster.push({ name, state, at: now() });
+    }
+    for (const name of before.keys()) {
+      if (!after.has(name)) e2e.roster.push({ name, state: "gone", at: now() });
+    }
+    before = after;
+  };
+  new MutationObserver(noteRoster).observe(document, { childList: true, subtree: true, attributes: true });
+
+  // What comes in.
+  e2e.received = async () => {
+    const sum = { at: now(), frames: 0, energy: 0, samples: 0, packets: 0 };
+    for (const peer of e2e.openPeers()) {
+      for (const report of (await peer.getStats()).values()) {
+        if (report.type !== "inbound-rtp") continue;
+        sum.packets += report.packetsReceived || 0;
+        if (report.kind === "video") sum.frames += report.framesDecoded || 0;
+        if (report.kind === "audio") {
+          sum.energy += report.totalAudioEnergy || 0;
+          sum.samples += report.totalSamplesReceived || 0;
+        }
+      }
+    }
+    return sum;
+  };
+  let sampling = null;
+  e2e.startSampling = (every) => {
+    e2e.stopSampling();
+    e2e.samples = [];
+    const sample = async () => e2e.samples.push(await e2e.received());
+    sample();
+    sampling = native.setInterval(sample, every);
+  };
+  e2e.stopSampling = () => {
+    native.clearInterval(sampling);
+    return e2e.samples;
+  };
+})();

@@ -1,0 +1,132 @@
+//! A test's run: what it started, and what is kept of it when it fails.
+
+use std::{
+    any::Any,
+    fs,
+    panic::{AssertUnwindSafe, resume_unwind},
+    time::{Duration, Instant},
+};
+
+use futures_util::{FutureExt, future::join_all};
+use tokio::time::timeout;
+
+use crate::{
+    Result, Server, anyhow,
+    browser::{Driver, Profile},
+    page::Page,
+    paths,
+    process::Log,
+};
+
+/// The longest that any scenario may take: a test that hangs is a failed test.
+const LIMIT: Duration = Duration::from_secs(240);
+
+/// What a scenario has started.
+#[derive(Debug, Default)]
+pub struct World {
+    // The order matters: pages, and so browsers, end before the driver.
+    pages: Vec<Page>,
+    driver: Option<Driver>,
+    logs: Vec<(String, Log)>,
+}
+
+impl World {
+    /// Starts a server on a free port.
+    ///
+    /// # Errors
+    ///
+    /// When it is not built or does not start.
+    pub async fn server(&mut self) -> Result<Server> {
+        let server = Server::start().await?;
+        self.keep_log("server", server.log());
+        Ok(server)
+    }
+
+    /// Opens a page at this address, in a fresh browser.
+    ///
+    /// # Errors
+    ///
+    /// When there is no browser, or the page does not load.
+    pub async fn open(&mut self, name: &str, url: &str) -> Result<Page> {
+        let page = self.page(name, &Profile::default()).await?;
+        page.open(url).await?;
+        Ok(page)
+    }
+
+    /// Opens a page as [`open`](Self::open) does, and logs in.
+    ///
+    /// # Errors
+    ///
+    /// When there is no browser, or the page does not load, or logging in fails.
+    pub async fn log_in(&mut self, name: &str, server: &Server) -> Result<Page> {
+        let page = self.open(name, &server.url()).await?;
+        page.log_in(name).await?;
+        Ok(page)
+    }
+
+    /// An empty page in a fresh browser.
+    ///
+    /// # Errors
+    ///
+    /// When there is no browser.
+    pub async fn page(&mut self, name: &str, profile: &Profile) -> Result<Page> {
+        if self.driver.is_none() {
+            self.driver = Some(Driver::chrome().await?);
+        }
+        let driver = self.driver.as_ref().ok_or_else(|| anyhow!("no driver"))?;
+        let page = Page::instrumented(name, driver.browser(profile).await?).await?;
+        self.keep(&page);
+        Ok(page)
+    }
+
+    /// Has a page's picture, source and log kept should the scenario fail.
+    pub fn keep(&mut self, page: &Page) {
+        self.pages.push(page.clone());
+    }
+
+    /// Has a process's output kept should the scenario fail.
+    pub fn keep_log(&mut self, name: &str, log: &Log) {
+        self.logs.push((format!("{}-{name}", self.logs.len()), log.clone()));
+    }
+
+    async fn keep_evidence(&self, scenario: &str) {
+        let Ok(folder) = paths::folder_in_target(&format!("e2e-failures/{scenario}")) else { return };
+        for page in &self.pages {
+            // A killed or hanging browser answers nothing.
+            let _ = timeout(Duration::from_secs(15), page.keep_evidence(&folder)).await;
+        }
+        for (name, log) in &self.logs {
+            // The failure itself matters more than a full disk.
+            let _ = fs::write(folder.join(format!("{name}.log")), log.text());
+        }
+        println!("pictures, sources and logs: {}", folder.display());
+    }
+}
+
+/// Runs a test's body, and ends everything that it started.
+///
+/// # Errors
+///
+/// What the body failed with, or that it took too long.
+pub async fn scenario(name: &str, body: impl AsyncFnOnce(&mut World) -> Result<()>) -> Result<()> {
+    let start = Instant::now();
+    let mut world = World::default();
+    let outcome = AssertUnwindSafe(timeout(LIMIT, body(&mut world))).catch_unwind().await;
+    let outcome: Result<Result<()>, Box<dyn Any + Send>> = match outcome {
+        Ok(Ok(result)) => Ok(result),
+        Ok(Err(_)) => Ok(Err(anyhow!("not over after {LIMIT:?}"))),
+        Err(panic) => Err(panic),
+    };
+    println!("{name}: {:.1} s", start.elapsed().as_secs_f32());
+    if !matches!(outcome, Ok(Ok(()))) {
+        world.keep_evidence(name).await;
+    }
+    join_all(world.pages.iter().map(Page::close_browser)).await;
+    match outcome {
+        Ok(result) => result,
+        Err(panic) => {
+            drop(world);
+            resume_unwind(panic)
+        }
+    }
+}

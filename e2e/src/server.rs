@@ -1,0 +1,104 @@
+//! The real server, as a process.
+
+use std::{net::SocketAddr, time::Duration};
+
+use tokio::process::Command;
+
+use crate::{
+    Context, Result, paths,
+    process::{Log, Process},
+};
+
+const START: Duration = Duration::from_secs(10);
+
+/// A server on a loopback port. It ends with this value.
+#[derive(Debug)]
+pub struct Server {
+    process: Process,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Starts it on a free port.
+    ///
+    /// # Errors
+    ///
+    /// When it is not built or does not start.
+    pub async fn start() -> Result<Self> {
+        Self::start_on("127.0.0.1:0").await
+    }
+
+    /// Starts it on this address.
+    ///
+    /// # Errors
+    ///
+    /// When it is not built or does not start.
+    pub async fn start_on(listen: &str) -> Result<Self> {
+        let program = paths::program("HUTONG_SERVER_BIN", "hutong-server")?;
+        let mut process = Process::spawn("hutong-server", Command::new(program).args(["--listen", listen]))?;
+        let address = process.wait_for_line(START, listening_on).await?;
+        Ok(Self { process, address })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address to open in a browser.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Kills it without a word to its clients.
+    ///
+    /// # Errors
+    ///
+    /// When its end cannot be awaited.
+    pub async fn kill(&mut self) -> Result<()> {
+        self.process.kill().await
+    }
+
+    /// Ends it as Ctrl-C does.
+    ///
+    /// # Errors
+    ///
+    /// When it does not end in time, or not cleanly.
+    pub async fn stop(&mut self) -> Result<()> {
+        let status = self.process.interrupt(Duration::from_secs(10)).await?;
+        status
+            .success()
+            .then_some(())
+            .with_context(|| format!("the server ended with {status}:\n{}", self.log().text()))
+    }
+
+    /// What it wrote so far.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        self.process.log()
+    }
+}
+
+/// The address in a line that tells it, such as `listening on http://127.0.0.1:8017`.
+fn listening_on(line: &str) -> Option<SocketAddr> {
+    let address = line.split_once("http://")?.1;
+    let end = address.find(|c: char| !(c.is_ascii_hexdigit() || "[]:.".contains(c))).unwrap_or(address.len());
+    address.get(..end)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_found_in_the_line() {
+        for line in
+            ["listening on http://127.0.0.1:8017", "\u{1b}[32mINFO listening on http://127.0.0.1:8017/ (open it)"]
+        {
+            assert_eq!(listening_on(line), Some(SocketAddr::from(([127, 0, 0, 1], 8017))), "{line}");
+        }
+        assert_eq!(listening_on("something else"), None);
+    }
+}

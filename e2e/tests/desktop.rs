@@ -1,0 +1,41 @@
+//! The desktop app with its embedded server, and a browser that comes to it.
+
+use hutong_e2e::{Result, desktop::Desktop, ensure, page::SOON, scenario};
+
+#[tokio::test]
+async fn the_app_and_a_browser_see_each_other_on_the_embedded_server() -> Result<()> {
+    scenario("desktop", async |world| {
+        let app = Desktop::start("app").await?;
+        world.keep(app.page());
+        world.keep_log("app", app.log());
+        let ana = app.page();
+        ana.log_in("Ana").await?;
+
+        let bo = world.open("Bo", &app.url()).await?;
+        bo.log_in("Bo").await?;
+        ana.sees("Bo", "online", SOON).await?;
+        bo.sees("Ana", "online", SOON).await?;
+
+        // WebKitGTK has no RTCPeerConnection.
+        let script = r#"const it = one("no-calls"); return it && it.innerText.trim()"#;
+        let sentence = ana.until_some("the sentence that there are no calls", SOON, script).await?;
+        ensure!(sentence.as_str().is_some_and(|text| text.chars().count() > 10), "{sentence}");
+        let callable: bool = ana
+            .run(r#"return [...all("call-video"), ...all("call-voice")].some((button) => !button.disabled)"#)
+            .await?;
+        ensure!(!callable, "a call can be started in a webview that has none");
+
+        let token = r#"return one("me").dataset.token || """#;
+        let before: String = ana.run(token).await?;
+        ana.reload().await?;
+        ana.until("its own name again", SOON, r#"const me = one("me"); return me && me.dataset.name === "Ana""#)
+            .await?;
+        ana.is("online", SOON).await?;
+        ana.sees("Bo", "online", SOON).await?;
+        ensure!(ana.run::<String>(token).await? == before, "the reloaded window is somebody else");
+        let left = bo.roster_changes().await?.into_iter().any(|it| it.name == "Ana" && it.state != "online");
+        ensure!(!left, "the reload was felt by others");
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,91 @@
+//! Many calls in a row, and what they leave behind.
+
+use hutong_e2e::{
+    Context, Page, Result, ensure,
+    media::spread,
+    page::SOON,
+    scenario,
+    steps::{LET_GO, MEDIA, With, connected, let_go},
+};
+
+const CALLS: usize = 20;
+
+#[tokio::test]
+async fn twenty_calls_leave_nothing_behind() -> Result<()> {
+    scenario("endurance", async |world| {
+        let server = world.server().await?;
+        let ana = world.log_in("Ana", &server).await?;
+        let bo = world.log_in("Bo", &server).await?;
+        print_transfer(&ana).await?;
+        let baseline = [ana.leftovers().await?, bo.leftovers().await?];
+
+        let (mut from_call, mut from_accept, mut at_called) = (Vec::new(), Vec::new(), Vec::new());
+        for round in 0..CALLS {
+            ana.sees("Bo", "online", SOON).await?;
+            // Pressed by the page itself, so that the time has no driver in it, and no person.
+            bo.press_once_there(With::Video.accept()).await?;
+            ana.press_for("Bo", With::Video.call()).await?;
+            connected(&ana, &bo).await?;
+            for page in [&ana, &bo] {
+                page.until("the first frame", MEDIA, &format!("return e2e.firstFrames.length > {round}")).await?;
+            }
+            let called = last_click(&ana, With::Video.call()).await?;
+            let accepted = last_click(&bo, With::Video.accept()).await?;
+            let seen_by_ana = ana.first_frames().await?.get(round).context("no frame")?.at;
+            let seen_by_bo = bo.first_frames().await?.get(round).context("no frame")?.at;
+            from_call.push(seen_by_ana - called);
+            from_accept.push(seen_by_ana - accepted);
+            at_called.push(seen_by_bo - accepted);
+
+            let end = if round % 2 == 0 { &ana } else { &bo };
+            end.press("hang-up").await?;
+            let_go(&ana, &bo).await?;
+        }
+        print_times("click on call to the caller's first remote frame", &from_call)?;
+        print_times("click on accept to the caller's first remote frame", &from_accept)?;
+        print_times("click on accept to the called side's first remote frame", &at_called)?;
+
+        for (page, before) in [&ana, &bo].into_iter().zip(baseline) {
+            let no_more = format!(
+                "const left = e2e.leftovers(); return left.peers === 0 && left.tracks === 0
+                    && left.timers <= {} && left.sounds <= {}",
+                before.timers,
+                before.sounds + 1
+            );
+            let gone = page.until("nothing to be left over", LET_GO, &no_more).await;
+            let left = page.leftovers().await?;
+            gone.with_context(|| format!("{}: {left:#?} after {before:#?}", page.name()))?;
+            let made: usize = page.run("return e2e.peers.length").await?;
+            ensure!(made == CALLS, "{}: {made} peer connections for {CALLS} calls", page.name());
+            page.ensure_no_errors().await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn last_click(page: &Page, id: &str) -> Result<f64> {
+    let clicks = page.clicks().await?;
+    Ok(clicks.iter().rfind(|click| click.id == id).with_context(|| format!("no click on {id}"))?.at)
+}
+
+fn print_times(what: &str, times: &[f64]) -> Result<()> {
+    let (least, median, most) = spread(times).context("no times")?;
+    println!("{what}, ms, {} calls: min {least:.0}, median {median:.0}, max {most:.0}", times.len());
+    Ok(())
+}
+
+async fn print_transfer(page: &Page) -> Result<()> {
+    let sizes: Vec<(String, f64, f64)> = page
+        .run(
+            r#"return performance.getEntriesByType("resource").concat(performance.getEntriesByType("navigation"))
+                .map((it) => [new URL(it.name).pathname, it.encodedBodySize, it.decodedBodySize])"#,
+        )
+        .await?;
+    let kib = |bytes: f64| bytes / 1024.0;
+    for (path, sent, whole) in sizes.iter().filter(|(path, ..)| path.ends_with(".wasm")) {
+        println!("{path}: {:.1} KiB sent, {:.1} KiB unpacked", kib(*sent), kib(*whole));
+    }
+    println!("web app: {:.1} KiB sent in {} files", kib(sizes.iter().map(|(_, sent, _)| sent).sum()), sizes.len());
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! The harness itself: fake devices, statistics and injection, on a page of its own with two peer connections.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use hutong_e2e::{Devices, Permissions, Profile, Result, World, ensure, media::ensure_unbroken, scenario};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+const LIMIT: Duration = Duration::from_secs(15);
+
+const LOOPBACK: &str = r#"<!doctype html><title>loopback</title><div data-testid="me"></div>
+<button data-testid="start">start</button><button data-testid="stop">stop</button>
+<video data-testid="remote-video" autoplay playsinline></video><script>
+let one, other, stream, timer;
+const start = async () => {
+  timer = setInterval(() => {}, 1000);
+  stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: true });
+  one = new RTCPeerConnection(); other = new RTCPeerConnection();
+  one.onicecandidate = (event) => event.candidate && other.addIceCandidate(event.candidate);
+  other.onicecandidate = (event) => event.candidate && one.addIceCandidate(event.candidate);
+  other.ontrack = (event) => { document.querySelector("video").srcObject = event.streams[0]; };
+  for (const track of stream.getTracks()) one.addTrack(track, stream);
+  await one.setLocalDescription(); await other.setRemoteDescription(one.localDescription);
+  await other.setLocalDescription(); await one.setRemoteDescription(other.localDescription);
+};
+const stop = () => {
+  one.close(); other.close(); clearInterval(timer);
+  for (const track of stream.getTracks()) track.stop();
+};
+document.querySelector("[data-testid=start]").onclick = start;
+document.querySelector("[data-testid=stop]").onclick = stop;
+</script>"#;
+
+/// Serves the page above on a free port, as long as the test runs.
+async fn loopback_page() -> Result<String> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                // All requests get the same answer.
+                let _ = stream.read(&mut request).await?;
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close";
+                let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{LOOPBACK}", LOOPBACK.len());
+                stream.write_all(answer.as_bytes()).await
+            });
+        }
+    });
+    Ok(format!("http://{address}/"))
+}
+
+async fn with(world: &mut World, name: &str, profile: Profile) -> Result<hutong_e2e::Page> {
+    let page = world.page(name, &profile).await?;
+    page.open(&loopback_page().await?).await?;
+    Ok(page)
+}
+
+/// What getUserMedia says: `ok`, or the error's name.
+async fn asked(page: &hutong_e2e::Page, constraints: &str) -> Result<String> {
+    page.run(&format!(
+        "try {{
+            const stream = await navigator.mediaDevices.getUserMedia({constraints});
+            stream.getTracks().forEach((track) => track.stop());
+            return 'ok';
+        }} catch (error) {{ return error.name; }}"
+    ))
+    .await
+}
+
+#[tokio::test]
+async fn fake_media_flows_and_is_measured() -> Result<()> {
+    scenario("harness_media", async |world| {
+        let page = with(world, "loopback", Profile::default()).await?;
+        let baseline = page.leftovers().await?;
+        ensure!(baseline.peers == 0 && baseline.tracks == 0, "{baseline:?}");
+
+        page.press("start").await?;
+        page.receives(60, LIMIT).await?;
+        page.start_sampling(Duration::from_secs(1)).await?;
+        ensure_unbroken("loopback", &page.samples(4, LIMIT).await?)?;
+        let open = page.leftovers().await?;
+        ensure!((open.peers, open.tracks, open.timers) == (2, 2, baseline.timers + 1), "{open:?}");
+
+        let clicks = page.clicks().await?;
+        let frames = page.first_frames().await?;
+        ensure!(clicks.len() == 1 && frames.len() == 1, "{clicks:?} {frames:?}");
+        let milliseconds = frames[0].at - clicks[0].at;
+        println!("click to first frame in one page: {milliseconds:.0} ms");
+        ensure!(milliseconds > 0.0 && milliseconds < 5_000.0, "{milliseconds}");
+
+        page.press("stop").await?;
+        let after = page.leftovers().await?;
+        ensure!((after.peers, after.tracks, after.timers) == (0, 0, baseline.timers), "{after:?}");
+        page.ensure_no_errors().await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn permissions_are_as_set() -> Result<()> {
+    scenario("harness_permissions", async |world| {
+        let page = world.page("asked", &Profile { permissions: Permissions::AsSet, ..Profile::default() }).await?;
+        let url = loopback_page().await?;
+        let origin = url.trim_end_matches('/');
+        page.open(&url).await?;
+        page.permit("camera", "denied", origin).await?;
+        page.permit("microphone", "granted", origin).await?;
+        let both = asked(&page, "{ audio: true, video: true }").await?;
+        let voice = asked(&page, "{ audio: true }").await?;
+        ensure!((both.as_str(), voice.as_str()) == ("NotAllowedError", "ok"), "{both} {voice}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn devices_can_be_missing() -> Result<()> {
+    scenario("harness_devices", async |world| {
+        let page = with(world, "no-camera", Profile { devices: Devices::NoCamera, ..Profile::default() }).await?;
+        let both = asked(&page, "{ audio: true, video: true }").await?;
+        let voice = asked(&page, "{ audio: true }").await?;
+        ensure!((both.as_str(), voice.as_str()) == ("NotFoundError", "ok"), "{both} {voice}");
+
+        let page = with(world, "no-devices", Profile { devices: Devices::None, ..Profile::default() }).await?;
+        let voice = asked(&page, "{ audio: true }").await?;
+        ensure!(voice == "NotFoundError", "{voice}");
+        Ok(())
+    })
+    .await
+}
