@@ -1,0 +1,209 @@
+//! The command line of `hutong-server`.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Parser;
+use hutong_protocol::IceServer;
+use hutong_server::{BindError, DEFAULT_PORT, Options, TicketKey, TicketKeyError, Tls, TlsError};
+use tracing_subscriber::filter::Targets;
+
+/// Hutong's server: shows who is online, sets up calls between them, and serves the web app.
+///
+/// Open the address that it prints in a browser. Media goes from person to person and never through the server.
+#[derive(Debug, Parser)]
+#[command(name = "hutong-server", version, after_long_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Where to listen; may be given several times
+    ///
+    /// 127.0.0.1 is reached from this machine alone. 0.0.0.0 is every IPv4 address of the machine, [::] every IPv6 address.
+    /// Port 0 takes a free port, which is printed.
+    #[arg(long, short, value_name = "ADDR:PORT", env = "HUTONG_LISTEN", value_delimiter = ' ',
+          default_values_t = [SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT))])]
+    listen: Vec<SocketAddr>,
+
+    /// How many users may be online at once
+    #[arg(long, value_name = "N", env = "HUTONG_MAX_USERS", default_value_t = 10_000)]
+    max_users: u32,
+
+    /// A STUN or TURN server for the clients; may be given several times
+    ///
+    /// Written as URL or URL,USER,CREDENTIAL, for example stun:stun.example.org:3478 or
+    /// turns:turn.example.org:5349?transport=tcp,alice,s3cret. Without any, people on one network reach each other, but not
+    /// through most home routers. Everybody who logs in is told the credential. Other users of this machine can read command
+    /// lines: the variable, with several servers separated by spaces, keeps it from them.
+    #[arg(long = "ice-server", value_name = "URL[,USER,CREDENTIAL]", env = "HUTONG_ICE_SERVERS", value_delimiter = ' ',
+          hide_env_values = true, value_parser = ice_server)]
+    ice_servers: Vec<IceServer>,
+
+    /// Keep the key that tickets are signed with in this file
+    ///
+    /// It is made if there is none, readable by its owner alone. With it, users and their calls survive a restart of the
+    /// server. Without it, each start has a new random key.
+    #[arg(long, value_name = "FILE", env = "HUTONG_TICKET_KEY_FILE")]
+    ticket_key_file: Option<PathBuf>,
+
+    /// Answer https too, with a certificate that the server makes and keeps in this directory
+    ///
+    /// Browsers give camera and microphone only to https pages and to localhost. They warn once about such a certificate; the
+    /// fingerprint to compare is printed. http is answered on the same port.
+    #[arg(long, value_name = "DIR", env = "HUTONG_SELF_SIGNED", conflicts_with = "tls_cert")]
+    self_signed: Option<PathBuf>,
+
+    /// A host name or address that the self-signed certificate is for; may be given several times
+    ///
+    /// The addresses of --listen are covered without being named, except 0.0.0.0 and [::], which are none.
+    #[arg(
+        long = "self-signed-name",
+        value_name = "NAME",
+        env = "HUTONG_SELF_SIGNED_NAMES",
+        value_delimiter = ' ',
+        requires = "self_signed"
+    )]
+    self_signed_names: Vec<String>,
+
+    /// Answer https too, with this certificate chain (PEM)
+    #[arg(long, value_name = "FILE", env = "HUTONG_TLS_CERT", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// The key of --tls-cert (PEM)
+    #[arg(long, value_name = "FILE", env = "HUTONG_TLS_KEY", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// Let pages of this origin open the WebSocket too; may be given several times
+    ///
+    /// For a web app that is served from elsewhere, for example https://hutong.example.org. The server's own page and the apps
+    /// need nothing.
+    #[arg(long = "allow-origin", value_name = "ORIGIN", env = "HUTONG_ALLOW_ORIGINS", value_delimiter = ' ')]
+    allow_origins: Vec<String>,
+
+    /// What to write to stderr: error, warn, info, debug or trace, or a list such as warn,hutong_server=debug
+    #[arg(long, value_name = "FILTER", env = "HUTONG_LOG", default_value = "info")]
+    pub(crate) log: Targets,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  hutong-server
+      On this machine alone: http://localhost:8017/
+
+  hutong-server --listen 0.0.0.0:8017 --self-signed ~/.hutong --self-signed-name 192.168.1.20
+      For a network at home or in an office: https://192.168.1.20:8017/
+
+  hutong-server --listen 0.0.0.0:443 --tls-cert fullchain.pem --tls-key privkey.pem \\
+      --ice-server stun:stun.example.org:3478 --ticket-key-file /var/lib/hutong/ticket-key
+      For everybody: https://your.domain/
+
+Behind a proxy that does TLS, keep to http on loopback, and let the proxy pass on the Host header and WebSockets at /ws.
+Ctrl-C or SIGTERM stops the server; clients are told, and come back by themselves after a restart.";
+
+impl Cli {
+    /// Reads the files that the options name.
+    pub(crate) fn into_options(self) -> Result<Options, StartError> {
+        let tls = match (self.self_signed, self.tls_cert, self.tls_key) {
+            (Some(directory), ..) => {
+                let listened = self.listen.iter().map(SocketAddr::ip).filter(|address| !address.is_unspecified());
+                let mut names = self.self_signed_names;
+                names.extend(listened.map(|address| address.to_string()));
+                Some(Tls::self_signed(&directory, &names)?)
+            }
+            (None, Some(certificates), Some(key)) => Some(Tls::from_pem_files(&certificates, &key)?),
+            _ => None,
+        };
+        let ticket_key = self.ticket_key_file.as_deref().map(TicketKey::from_file).transpose()?;
+        Ok(Options {
+            listen: self.listen,
+            tls,
+            max_users: self.max_users as usize,
+            ice_servers: self.ice_servers,
+            ticket_key,
+            allow_origins: self.allow_origins,
+            ..Options::default()
+        })
+    }
+}
+
+/// Why the program does not start.
+#[derive(Debug)]
+pub(crate) enum StartError {
+    Bind(BindError),
+    TicketKey(TicketKeyError),
+    Tls(TlsError),
+    Signals(std::io::Error),
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bind(error) => error.fmt(f),
+            Self::TicketKey(error) => write!(f, "the ticket key: {error}"),
+            Self::Tls(error) => error.fmt(f),
+            Self::Signals(error) => write!(f, "cannot listen for signals: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<BindError> for StartError {
+    fn from(error: BindError) -> Self {
+        Self::Bind(error)
+    }
+}
+
+impl From<TicketKeyError> for StartError {
+    fn from(error: TicketKeyError) -> Self {
+        Self::TicketKey(error)
+    }
+}
+
+impl From<TlsError> for StartError {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
+    }
+}
+
+fn ice_server(text: &str) -> Result<IceServer, String> {
+    let (scheme, _) = text.split_once(':').ok_or("a STUN or TURN URL begins with stun:, stuns:, turn: or turns:")?;
+    let mut parts = text.splitn(3, ',');
+    let url = parts.next().unwrap_or_default().to_owned();
+    let (username, credential) = (parts.next().map(str::to_owned), parts.next().map(str::to_owned));
+    match (scheme, &username, &credential) {
+        ("stun" | "stuns", None, None) | ("turn" | "turns", Some(_), Some(_)) => {
+            Ok(IceServer { urls: vec![url], username, credential })
+        }
+        ("stun" | "stuns", ..) => Err("a STUN server takes no user and credential".into()),
+        ("turn" | "turns", ..) => Err("a TURN server needs both: URL,USER,CREDENTIAL".into()),
+        _ => Err("a STUN or TURN URL begins with stun:, stuns:, turn: or turns:".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn without_arguments_it_listens_on_loopback() {
+        let options = Cli::parse_from(["hutong-server"]).into_options().unwrap();
+        assert_eq!(options.listen, [SocketAddr::from(([127, 0, 0, 1], 8017))]);
+        assert!(options.tls.is_none());
+    }
+
+    #[test]
+    fn ice_servers_are_read_with_their_credentials() {
+        let turn = ice_server("turn:turn.example.org:3478?transport=udp,alice,s3,cret").unwrap();
+        assert_eq!(turn.urls, ["turn:turn.example.org:3478?transport=udp"]);
+        assert_eq!((turn.username.as_deref(), turn.credential.as_deref()), (Some("alice"), Some("s3,cret")));
+        assert_eq!(ice_server("stun:stun.example.org").unwrap().username, None);
+        for bad in ["", "example.org", "http://example.org", "turn:example.org", "turn:example.org,alice", "stun:a,b,c"]
+        {
+            assert!(ice_server(bad).is_err(), "{bad}");
+        }
+    }
+}

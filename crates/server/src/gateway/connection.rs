@@ -1,0 +1,347 @@
+//! One WebSocket, from its opening to its farewell.
+
+use std::{
+    io::{self, IoSlice},
+    sync::Arc,
+    time::Instant,
+};
+
+use bytes::{Buf, Bytes};
+use futures_util::{SinkExt, StreamExt};
+use hutong_protocol::{ErrorCode, RefusedCode, ServerMessage, decode_client, limits::MESSAGE_BYTES};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::{sleep_until, timeout},
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        self, Message,
+        error::CapacityError,
+        protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
+    },
+};
+
+use super::{
+    Deadlines,
+    frame::Frame,
+    outbox::{Kind, Next, Outbox},
+    rate::{Rate, Verdict},
+};
+use crate::{hub::Hub, listener::Place, registry::ConnId, stream::Stream};
+
+/// Every connection holds a read buffer of this size for as long as it lasts, so it is small; larger messages get a larger one
+/// while they are read.
+const READ_BUFFER: usize = 1024;
+
+/// Runs a WebSocket until it is over. `ours`: it speaks this version of the protocol.
+pub(super) async fn run(upgraded: Upgraded, ours: bool, hub: Hub, deadlines: Deadlines, place: Arc<Place>) {
+    let parts = match upgraded.downcast::<TokioIo<Stream>>() {
+        Ok(parts) => parts,
+        Err(_) => {
+            tracing::error!("a WebSocket came over something other than our own connections");
+            return;
+        }
+    };
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_message_size(Some(MESSAGE_BYTES))
+        .max_frame_size(Some(MESSAGE_BYTES));
+    let stream = parts.io.into_inner();
+    let socket = match parts.read_buf.is_empty() {
+        true => WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await,
+        false => WebSocketStream::from_partially_read(stream, parts.read_buf.into(), Role::Server, Some(config)).await,
+    };
+    let mut connection = Connection { socket, deadlines };
+    if !ours {
+        connection.farewell(RefusedCode::Version).await;
+        return;
+    }
+    let (conn, outbox) = hub.connect();
+    let session = Session { hub, conn, outbox };
+    match connection.serve(&session, place).await {
+        Over::Refused(code) => connection.farewell(code).await,
+        Over::Left => connection.goodbye().await,
+        Over::Broken => {}
+    }
+}
+
+/// How a session ended.
+enum Over {
+    /// The server ends it, and says why.
+    Refused(RefusedCode),
+    /// The client closed it.
+    Left,
+    /// There is nobody to talk to any more.
+    Broken,
+}
+
+/// The hub's side of a connection. Dropping it tells the hub that the connection is gone.
+struct Session {
+    hub: Hub,
+    conn: ConnId,
+    outbox: Arc<Outbox>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.hub.disconnected(self.conn);
+    }
+}
+
+impl Session {
+    fn tell(&self, error: &ServerMessage) {
+        if let Some(frame) = Frame::text(error)
+            && self.outbox.push(Kind::Own, frame).is_err()
+        {
+            self.refuse(RefusedCode::TooSlow);
+        }
+    }
+
+    /// The outbox says so when everything before it has been written.
+    fn refuse(&self, code: RefusedCode) {
+        self.hub.refuse(self.conn, code);
+    }
+}
+
+struct Connection {
+    socket: WebSocketStream<Stream>,
+    deadlines: Deadlines,
+}
+
+impl Connection {
+    async fn serve(&mut self, session: &Session, place: Arc<Place>) -> Over {
+        let opened = Instant::now();
+        let mut member = place.member.clone();
+        let mut ending = false;
+        let mut rate = Rate::new(opened);
+        let mut heard = opened;
+        let mut wake = Wake::Hello;
+        let mut alarm = std::pin::pin!(sleep_until((opened + self.deadlines.hello).into()));
+        loop {
+            tokio::select! {
+                next = session.outbox.next() => match next {
+                    Next::Write(batch) => match self.write(batch).await {
+                        Ok(()) => {}
+                        Err(_) => return Over::Broken,
+                    },
+                    Next::Snapshot => session.hub.snapshot(session.conn),
+                    Next::Close(code) => return Over::Refused(code),
+                },
+                frame = self.socket.next() => {
+                    let Some(frame) = frame else { return Over::Broken };
+                    heard = Instant::now();
+                    match frame {
+                        Ok(Message::Close(_)) => return Over::Left,
+                        Ok(message) => match rate.message(heard) {
+                            Verdict::Take => take(session, message),
+                            Verdict::DropAndTell => session.tell(&over_the_rate()),
+                            Verdict::Drop => {}
+                            Verdict::Close => session.refuse(RefusedCode::RateLimited),
+                        },
+                        Err(error) => return broken(&error),
+                    }
+                }
+                () = alarm.as_mut() => {
+                    let now = Instant::now();
+                    match wake {
+                        Wake::Hello if !session.hub.is_welcomed(session.conn) => session.refuse(RefusedCode::HelloTimeout),
+                        Wake::Hello => {}
+                        Wake::Ping if now >= heard + self.deadlines.ping_every => {
+                            let ping = self.socket.send(Message::Ping(Bytes::new()));
+                            if !matches!(timeout(self.deadlines.write, ping).await, Ok(Ok(()))) {
+                                return Over::Broken;
+                            }
+                            wake = Wake::Lost;
+                        }
+                        Wake::Lost if now >= heard + self.deadlines.silence => return Over::Broken,
+                        Wake::Ping | Wake::Lost => {}
+                    }
+                    let (next, due) = Wake::after(wake, now, heard, &self.deadlines);
+                    wake = next;
+                    alarm.as_mut().reset(due.into());
+                }
+                () = member.ended(), if !ending => {
+                    ending = true;
+                    session.refuse(RefusedCode::ShuttingDown);
+                }
+            }
+        }
+    }
+
+    /// Writes frames as they are, past the WebSocket's own buffer, which would grow to the largest message ever sent and keep
+    /// that size. Sound since this task is the only writer: what the WebSocket itself has to say (pongs) is flushed first.
+    async fn write(&mut self, frames: Vec<Frame>) -> io::Result<()> {
+        let patience = self.deadlines.write;
+        let written = async {
+            self.socket.flush().await.map_err(io::Error::other)?;
+            let stream = self.socket.get_mut();
+            write_all(stream, frames.into_iter().map(Frame::into_bytes).collect()).await?;
+            stream.flush().await
+        };
+        timeout(patience, written).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Says why the connection ends, and ends it.
+    async fn farewell(&mut self, code: RefusedCode) {
+        let patience = self.deadlines.farewell;
+        let refused = ServerMessage::Refused { code, message: sentence(code).to_owned() };
+        let said = async {
+            if let Some(frame) = Frame::text(&refused) {
+                self.write(vec![frame]).await?;
+            }
+            let close = CloseFrame { code: close_code(code), reason: code.as_str().into() };
+            self.socket.close(Some(close)).await.map_err(io::Error::other)?;
+            self.hang_up().await
+        };
+        // Whoever does not listen to a farewell goes without.
+        let _unheard: Result<io::Result<()>, _> = timeout(patience, said).await;
+    }
+
+    /// Answers the client's close frame.
+    async fn goodbye(&mut self) {
+        let patience = self.deadlines.farewell;
+        let said = async {
+            // The WebSocket has the answer ready.
+            self.socket.flush().await.map_err(io::Error::other)?;
+            self.hang_up().await
+        };
+        let _unheard: Result<io::Result<()>, _> = timeout(patience, said).await;
+    }
+
+    /// Closes our direction, and reads on until the other side has closed its own: a socket that is closed with unread input
+    /// is reset, and the reset overtakes what we said last.
+    async fn hang_up(&mut self) -> io::Result<()> {
+        let stream = self.socket.get_mut();
+        stream.shutdown().await?;
+        let mut sink = [0; READ_BUFFER];
+        while stream.read(&mut sink).await? > 0 {}
+        Ok(())
+    }
+}
+
+/// What the connection's one timer waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wake {
+    /// An accepted hello.
+    Hello,
+    /// Silence that is long enough for a ping.
+    Ping,
+    /// Silence that is long enough to count as lost; a ping is out.
+    Lost,
+}
+
+impl Wake {
+    /// What to wait for next, and until when. `heard` may have moved since the timer was set: then it starts over.
+    fn after(self, now: Instant, heard: Instant, deadlines: &Deadlines) -> (Self, Instant) {
+        match self {
+            Self::Lost if now < heard + deadlines.ping_every => (Self::Ping, heard + deadlines.ping_every),
+            Self::Lost => (Self::Lost, heard + deadlines.silence),
+            Self::Hello | Self::Ping => (Self::Ping, heard + deadlines.ping_every),
+        }
+    }
+}
+
+fn take(session: &Session, message: Message) {
+    match message {
+        Message::Text(text) => match decode_client(&text) {
+            Ok(message) => session.hub.received(session.conn, message),
+            Err(error) => session.tell(&ServerMessage::Error {
+                code: error.code,
+                message: error.message,
+                about: error.about,
+                call: error.call,
+            }),
+        },
+        Message::Binary(_) => session.refuse(RefusedCode::BadFrame),
+        // The WebSocket answers pings itself.
+        Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {}
+    }
+}
+
+fn over_the_rate() -> ServerMessage {
+    ServerMessage::Error {
+        code: ErrorCode::RateLimited,
+        message:
+            "more messages than one connection may send: this one and those after it have no effect until you slow down"
+                .into(),
+        about: None,
+        call: None,
+    }
+}
+
+fn broken(error: &tungstenite::Error) -> Over {
+    match error {
+        tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. }) => Over::Refused(RefusedCode::TooLarge),
+        // Without a close frame before: a lost connection, for which nobody is to blame.
+        tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => Over::Broken,
+        tungstenite::Error::Protocol(_) | tungstenite::Error::Utf8(_) | tungstenite::Error::Capacity(_) => {
+            Over::Refused(RefusedCode::BadFrame)
+        }
+        _ => Over::Broken,
+    }
+}
+
+const fn close_code(code: RefusedCode) -> CloseCode {
+    match code {
+        RefusedCode::ShuttingDown => CloseCode::Away,
+        RefusedCode::TooLarge => CloseCode::Size,
+        RefusedCode::BadFrame => CloseCode::Unsupported,
+        RefusedCode::Full => CloseCode::Again,
+        RefusedCode::NameInvalid
+        | RefusedCode::NameTaken
+        | RefusedCode::TicketInvalid
+        | RefusedCode::Replaced
+        | RefusedCode::Version
+        | RefusedCode::HelloTimeout
+        | RefusedCode::RateLimited
+        | RefusedCode::TooSlow
+        | RefusedCode::Unknown => CloseCode::Policy,
+    }
+}
+
+/// For logs and developers; people get a sentence in their language by the code.
+const fn sentence(code: RefusedCode) -> &'static str {
+    match code {
+        RefusedCode::NameInvalid => "this cannot be a name: give one of 1 to 40 visible characters",
+        RefusedCode::NameTaken => "somebody online has this name: choose another",
+        RefusedCode::TicketInvalid => "this ticket is not good here: log in without it",
+        RefusedCode::Replaced => "you came back on another connection",
+        RefusedCode::Version => "this server speaks hutong.v1: update the client, or the server",
+        RefusedCode::Full => "the server has as many users as it takes: come back later",
+        RefusedCode::HelloTimeout => "no hello was accepted in time",
+        RefusedCode::RateLimited => "far more messages than one connection may send",
+        RefusedCode::TooLarge => "a message is at most 65536 bytes",
+        RefusedCode::TooSlow => "you did not keep up with what was sent to you",
+        RefusedCode::BadFrame => "only well-formed text frames are taken",
+        RefusedCode::ShuttingDown => "the server is stopping or restarting: come back",
+        RefusedCode::Unknown => "the connection is closed",
+    }
+}
+
+async fn write_all(stream: &mut Stream, mut parts: Vec<Bytes>) -> io::Result<()> {
+    let mut parts = &mut parts[..];
+    while let Some(first) = parts.first() {
+        if first.is_empty() {
+            parts = &mut parts[1..];
+            continue;
+        }
+        let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
+        let mut written = stream.write_vectored(&slices).await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        for part in parts.iter_mut() {
+            let step = written.min(part.len());
+            part.advance(step);
+            written -= step;
+            if written == 0 {
+                break;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! A message as it goes over the wire, encoded once for however many readers.
+
+use bytes::Bytes;
+use hutong_protocol::ServerMessage;
+
+/// A complete WebSocket text frame (RFC 6455, section 5.2). Cheap to clone.
+///
+/// What a server sends is not masked, so one frame is good for every reader: a change of presence is encoded once, and each
+/// connection writes the same bytes, without a buffer of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Frame(Bytes);
+
+impl Frame {
+    pub(crate) fn text(message: &ServerMessage) -> Option<Self> {
+        /// Room for the longest header of an unmasked frame.
+        const HEADER: usize = 10;
+        let mut buffer = vec![0; HEADER];
+        if let Err(error) = serde_json::to_writer(&mut buffer, message) {
+            tracing::error!(%error, kind = message.kind(), "a message could not be encoded");
+            return None;
+        }
+        let length = buffer.len() - HEADER;
+        let mut header = [0; HEADER];
+        /// The last frame of a text message.
+        const FIN_TEXT: u8 = 0x81;
+        header[0] = FIN_TEXT;
+        let used = match (u8::try_from(length), u16::try_from(length)) {
+            (Ok(short @ ..=125), _) => {
+                header[1] = short;
+                2
+            }
+            (_, Ok(medium)) => {
+                header[1] = 126;
+                header[2..4].copy_from_slice(&medium.to_be_bytes());
+                4
+            }
+            _ => {
+                header[1] = 127;
+                header[2..].copy_from_slice(&(length as u64).to_be_bytes());
+                HEADER
+            }
+        };
+        let start = HEADER - used;
+        buffer[start..HEADER].copy_from_slice(&header[..used]);
+        Some(Self(Bytes::from(buffer).slice(start..)))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn into_bytes(self) -> Bytes {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hutong_protocol::ErrorCode;
+    use tokio_tungstenite::tungstenite::{Message, WebSocket, protocol::Role};
+
+    use super::*;
+
+    #[test]
+    fn frames_of_every_length_are_read_by_a_websocket() {
+        for length in [0, 1, 40, 60, 125, 126, 200, 65_400, 65_535, 65_536, 70_000, 200_000] {
+            let message =
+                ServerMessage::Error { code: ErrorCode::Busy, message: "m".repeat(length), about: None, call: None };
+            let frame = Frame::text(&message).unwrap();
+            let wire = std::io::Cursor::new(frame.into_bytes().to_vec());
+            let mut reader = WebSocket::from_raw_socket(wire, Role::Client, None);
+            assert_eq!(reader.read().unwrap(), Message::text(serde_json::to_string(&message).unwrap()));
+        }
+    }
+}

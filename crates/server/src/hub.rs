@@ -1,0 +1,219 @@
+//! Between connections and registry: the lock, the clock and the deliveries.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use hutong_protocol::{ClientMessage, RefusedCode, ServerMessage};
+use tokio::{sync::Notify, task::JoinHandle};
+
+use crate::{
+    clock::Clock,
+    gateway::{Frame, Kind, Outbox},
+    registry::{Config, ConnId, Effect, Registry},
+};
+
+/// The server's users and calls, shared by all its connections. Cheap to clone.
+///
+/// The registry stands behind a std `Mutex`, not tokio's: it is held for a few microseconds of pure computation and never
+/// over an await, so waiting for it is shorter than a trip through the scheduler would be. Deliveries are put into the
+/// outboxes under the same lock, so that every connection sees them in the registry's order; an outbox takes or refuses
+/// them without waiting.
+#[derive(Clone, Debug)]
+pub(crate) struct Hub(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    clock: Clock,
+    /// The next deadline is another than before.
+    rescheduled: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    registry: Registry,
+    connections: HashMap<ConnId, Connected>,
+    last: u64,
+    next_tick: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Connected {
+    outbox: Arc<Outbox>,
+    welcomed: bool,
+}
+
+/// The task that ticks the registry. Dropping it stops the task.
+#[derive(Debug)]
+pub(crate) struct Timekeeper(JoinHandle<()>);
+
+impl Drop for Timekeeper {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Hub {
+    /// A hub without connections, and the task that keeps its registry's deadlines.
+    pub(crate) fn start(config: Config) -> (Self, Timekeeper) {
+        let clock = Clock::start();
+        let registry = Registry::new(config, clock.now());
+        let state = State { registry, connections: HashMap::new(), last: 0, next_tick: None };
+        let hub = Self(Arc::new(Shared { state: Mutex::new(state), clock, rescheduled: Notify::new() }));
+        let timekeeper = Timekeeper(tokio::spawn(keep_time(hub.clone())));
+        (hub, timekeeper)
+    }
+
+    /// A WebSocket was opened.
+    pub(crate) fn connect(&self) -> (ConnId, Arc<Outbox>) {
+        let outbox = Arc::new(Outbox::new());
+        let mut state = self.lock();
+        state.last += 1;
+        let conn = ConnId(state.last);
+        state.connections.insert(conn, Connected { outbox: outbox.clone(), welcomed: false });
+        (conn, outbox)
+    }
+
+    /// A message came.
+    pub(crate) fn received(&self, from: ConnId, message: ClientMessage) {
+        self.with_registry(|state, now| {
+            // Not once it is being closed: the registry knows it no more.
+            if state.connections.contains_key(&from) {
+                state.registry.received(now, from, message);
+            }
+        });
+    }
+
+    /// The gateway ends a connection: the user is offline at once, however long its farewell takes.
+    pub(crate) fn refuse(&self, conn: ConnId, code: RefusedCode) {
+        self.with_registry(|state, now| state.refuse(now, conn, code));
+    }
+
+    /// A connection is gone.
+    pub(crate) fn disconnected(&self, conn: ConnId) {
+        self.with_registry(|state, now| {
+            if state.connections.remove(&conn).is_some() {
+                state.registry.disconnected(now, conn);
+            }
+        });
+    }
+
+    /// Puts a snapshot into the outbox of a reader that has missed something.
+    pub(crate) fn snapshot(&self, conn: ConnId) {
+        self.with_registry(|state, now| {
+            let Some(connected) = state.connections.get(&conn) else { return };
+            // None for a connection that has not been welcomed; such a one is sent nothing that it could miss.
+            let sent = state.registry.roster_for(conn).is_some_and(|roster| connected.push(&roster));
+            if !sent {
+                state.refuse(now, conn, RefusedCode::TooSlow);
+            }
+        });
+    }
+
+    /// Whether the connection's hello was accepted.
+    pub(crate) fn is_welcomed(&self, conn: ConnId) -> bool {
+        self.lock().connections.get(&conn).is_some_and(|connected| connected.welcomed)
+    }
+
+    pub(crate) fn users_online(&self) -> usize {
+        self.lock().registry.users_online()
+    }
+
+    /// Does something with the registry, and then what the registry wants done.
+    fn with_registry(&self, act: impl FnOnce(&mut State, Duration)) {
+        let mut state = self.lock();
+        // Read under the lock, so that the registry's time never goes back.
+        let now = self.0.clock.now();
+        act(&mut state, now);
+        state.deliver(now);
+        let next_tick = state.registry.next_tick();
+        if state.next_tick != next_tick {
+            state.next_tick = next_tick;
+            self.0.rescheduled.notify_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic in the registry has been logged with its thread; the other users' state is still the best there is.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn deliver(&mut self, now: Duration) {
+        while let Some(effect) = self.registry.poll_effect() {
+            match effect {
+                Effect::Send { to, message } => {
+                    let Some(connected) = self.connections.get_mut(&to) else { continue };
+                    if matches!(message, ServerMessage::Welcome { .. }) {
+                        connected.welcomed = true;
+                    }
+                    if !connected.push(&message) {
+                        self.refuse(now, to, RefusedCode::TooSlow);
+                    }
+                }
+                Effect::Broadcast { message } => self.broadcast(now, &message),
+                Effect::Close { conn, code } => {
+                    if let Some(connected) = self.connections.remove(&conn) {
+                        connected.outbox.close(code);
+                    }
+                }
+            }
+        }
+    }
+
+    fn broadcast(&mut self, now: Duration, message: &ServerMessage) {
+        let Some(frame) = Frame::text(message) else { return };
+        let mut too_slow = Vec::new();
+        for (conn, connected) in self.connections.iter().filter(|(_, connected)| connected.welcomed) {
+            if connected.outbox.push(kind(message), frame.clone()).is_err() {
+                too_slow.push(*conn);
+            }
+        }
+        for conn in too_slow {
+            self.refuse(now, conn, RefusedCode::TooSlow);
+        }
+    }
+
+    fn refuse(&mut self, now: Duration, conn: ConnId, code: RefusedCode) {
+        if let Some(connected) = self.connections.remove(&conn) {
+            tracing::debug!(conn = conn.0, %code, "closing a connection");
+            connected.outbox.close(code);
+            self.registry.disconnected(now, conn);
+        }
+    }
+}
+
+impl Connected {
+    /// Whether the outbox took it.
+    fn push(&self, message: &ServerMessage) -> bool {
+        Frame::text(message).is_none_or(|frame| self.outbox.push(kind(message), frame).is_ok())
+    }
+}
+
+const fn kind(message: &ServerMessage) -> Kind {
+    match message {
+        ServerMessage::Presence { .. } => Kind::Presence,
+        ServerMessage::Welcome { .. } | ServerMessage::Roster { .. } => Kind::Roster,
+        _ => Kind::Own,
+    }
+}
+
+async fn keep_time(hub: Hub) {
+    /// The shortest sleep, so that a deadline in the past can never make this a busy loop.
+    const SHORTEST: Duration = Duration::from_millis(1);
+    loop {
+        let due = hub.lock().next_tick.map(|moment| hub.0.clock.instant(moment).max(Instant::now() + SHORTEST));
+        let Some(due) = due else {
+            hub.0.rescheduled.notified().await;
+            continue;
+        };
+        tokio::select! {
+            () = tokio::time::sleep_until(due.into()) => hub.with_registry(|state, now| state.registry.tick(now)),
+            () = hub.0.rescheduled.notified() => {}
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! From a listening socket to HTTP requests, plain or in TLS, on one port.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    gateway::{self, Deadlines},
+    hub::Hub,
+    server::{Member, Scope},
+    stream::Stream,
+    tls::Tls,
+    web,
+};
+
+/// How long an HTTP connection may take for its TLS handshake, for a request's head, and between two requests.
+const HTTP_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long an HTTP connection may last: somebody who reads nothing must not hold a place for ever. A slow phone loads the
+/// web app in less.
+const HTTP_LIFE: Duration = Duration::from_secs(600);
+
+/// How long the answer to the last request may take when the server stops.
+const HTTP_LAST_ANSWER: Duration = Duration::from_secs(2);
+
+/// How long a listener rests after an error that is not one connection's, such as too many open files. It doubles.
+const REST: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// What every connection of a listener shares.
+#[derive(Debug)]
+pub(crate) struct Service {
+    hub: Hub,
+    tls: Option<Tls>,
+    pub(crate) allow_origins: Arc<[String]>,
+    pub(crate) deadlines: Deadlines,
+    places: Arc<Semaphore>,
+}
+
+impl Service {
+    pub(crate) fn new(
+        hub: Hub,
+        tls: Option<Tls>,
+        allow_origins: Vec<String>,
+        deadlines: Deadlines,
+        max_connections: usize,
+    ) -> Self {
+        let places = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
+        Self { hub, tls, allow_origins: allow_origins.into(), deadlines, places }
+    }
+
+    /// The same users and places, behind this certificate.
+    pub(crate) fn with_tls(&self, tls: Tls) -> Self {
+        Self {
+            hub: self.hub.clone(),
+            tls: Some(tls),
+            allow_origins: self.allow_origins.clone(),
+            deadlines: self.deadlines,
+            places: self.places.clone(),
+        }
+    }
+
+    pub(crate) const fn hub(&self) -> &Hub {
+        &self.hub
+    }
+}
+
+/// A connection's claim on the server, held until the last of its tasks ends.
+#[derive(Debug)]
+pub(crate) struct Place {
+    _permit: OwnedSemaphorePermit,
+    pub(crate) member: Member,
+}
+
+/// How a request reached us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    /// In TLS, or in the clear from this machine or to a server that has no certificate (a proxy may stand before it).
+    Trusted,
+    /// In the clear from another machine, to a server that also speaks TLS.
+    Exposed,
+}
+
+/// A task that accepts connections on one socket. Dropping it closes the socket; its connections live on in their scopes.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    task: JoinHandle<()>,
+}
+
+impl Listener {
+    /// Takes connections: from this machine in the scope `local`, from others in the scope `network`.
+    pub(crate) fn start(socket: TcpListener, service: Arc<Service>, local: &Scope, network: &Scope) -> Self {
+        let (local, network) = (local.member(), network.member());
+        Self { task: tokio::spawn(accept(socket, service, local, network)) }
+    }
+
+    /// Closes the socket. When this returns, its port is free.
+    pub(crate) async fn stop(mut self) {
+        self.task.abort();
+        // Ends as cancelled, which is what was asked for.
+        let _cancelled: Result<(), tokio::task::JoinError> = (&mut self.task).await;
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(socket: TcpListener, service: Arc<Service>, local: Member, network: Member) {
+    let mut rest = REST.0;
+    // Closed never, so an error cannot be.
+    while let Ok(permit) = service.places.clone().acquire_owned().await {
+        match socket.accept().await {
+            Ok((stream, peer)) => {
+                rest = REST.0;
+                let member = if is_local(peer) { local.clone() } else { network.clone() };
+                let place = Arc::new(Place { _permit: permit, member });
+                tokio::spawn(serve(stream, peer, service.clone(), place));
+            }
+            // The client's fault, and over with it.
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections at the moment");
+                tokio::time::sleep(rest).await;
+                rest = (rest * 2).min(REST.1);
+            }
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, peer: SocketAddr, service: Arc<Service>, place: Arc<Place>) {
+    // Signalling is small messages that somebody waits for.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection was gone at once");
+        return;
+    }
+    let mut member = place.member.clone();
+    let secured = tokio::select! {
+        secured = timeout(HTTP_PATIENCE, secure(stream, peer, &service)) => secured,
+        () = member.ended() => return,
+    };
+    let (stream, transport) = match secured {
+        Ok(Ok(secured)) => secured,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "no TLS connection");
+            return;
+        }
+        Err(_) => return,
+    };
+    let answer = service_fn(move |request| respond(request, transport, service.clone(), place.clone()));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HTTP_PATIENCE)
+        .serve_connection(TokioIo::new(stream), answer)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = timeout(HTTP_LIFE, connection.as_mut()) => ended,
+        () = member.ended() => {
+            connection.as_mut().graceful_shutdown();
+            timeout(HTTP_LAST_ANSWER, connection).await
+        }
+    };
+    if let Ok(Err(error)) = ended {
+        tracing::debug!(%error, "an HTTP connection broke");
+    }
+}
+
+/// Tells TLS from plain HTTP by the first byte, and does the handshake.
+async fn secure(stream: TcpStream, peer: SocketAddr, service: &Service) -> io::Result<(Stream, Transport)> {
+    /// A TLS record of the type handshake (RFC 8446, section 5.1). No HTTP method begins so.
+    const HANDSHAKE: u8 = 0x16;
+    let Some(tls) = &service.tls else { return Ok((Stream::Plain(stream), Transport::Trusted)) };
+    let mut first = [0];
+    if stream.peek(&mut first).await? == 1 && first == [HANDSHAKE] {
+        let stream = TlsAcceptor::from(tls.config()).accept(stream).await?;
+        return Ok((Stream::Tls(Box::new(stream)), Transport::Trusted));
+    }
+    let transport = if is_local(peer) { Transport::Trusted } else { Transport::Exposed };
+    Ok((Stream::Plain(stream), transport))
+}
+
+async fn respond(
+    request: Request<Incoming>,
+    transport: Transport,
+    service: Arc<Service>,
+    place: Arc<Place>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    Ok(match request.uri().path() {
+        hutong_protocol::WS_PATH => gateway::upgrade(request, transport, &service, place),
+        _ => web::respond(&request),
+    })
+}
+
+fn is_local(peer: SocketAddr) -> bool {
+    let address: IpAddr = peer.ip().to_canonical();
+    address.is_loopback()
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_known_in_both_families() {
+        for (peer, local) in [
+            ("127.0.0.1:1", true),
+            ("127.9.9.9:1", true),
+            ("[::1]:1", true),
+            ("[::ffff:127.0.0.1]:1", true),
+            ("192.0.2.1:1", false),
+            ("[::ffff:192.0.2.1]:1", false),
+            ("[2001:db8::1]:1", false),
+        ] {
+            assert_eq!(is_local(peer.parse().unwrap()), local, "{peer}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The web app, out of the binary.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    HeaderMap, Method, Request, Response, StatusCode,
+    header::{self, HeaderName, HeaderValue},
+};
+
+/// A file of the web app, as the build script found it.
+struct File {
+    /// Without the leading slash.
+    path: &'static str,
+    mime: &'static str,
+    /// The name has a hash of the content in it, so that what it names never changes.
+    hashed: bool,
+    /// A hash of the content, in hexadecimal.
+    tag: &'static str,
+    plain: &'static [u8],
+    brotli: Option<&'static [u8]>,
+    gzip: Option<&'static [u8]>,
+}
+
+include!(concat!(env!("OUT_DIR"), "/web_app.rs"));
+
+const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+
+/// Answers everything that is not the WebSocket.
+pub(crate) fn respond<B>(request: &Request<B>) -> Response<Full<Bytes>> {
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        let mut refusal = plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are answered here.\n");
+        refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return refusal;
+    }
+    let path = match request.uri().path() {
+        "/healthz" => return plain(StatusCode::OK, "ok"),
+        "/" => "index.html",
+        path => path.trim_start_matches('/'),
+    };
+    match FILES.iter().find(|file| file.path == path) {
+        Some(file) => serve(file, request.headers()),
+        None if path == "index.html" => not_built(request.headers()),
+        None => plain(StatusCode::NOT_FOUND, "There is nothing here.\n"),
+    }
+}
+
+/// A short text, for people who look and for programs that ask.
+pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn serve(file: &'static File, request: &HeaderMap) -> Response<Full<Bytes>> {
+    let (body, encoding) = match (accepts(request, "br"), accepts(request, "gzip"), file) {
+        (true, _, File { brotli: Some(body), .. }) => (*body, Some("br")),
+        (_, true, File { gzip: Some(body), .. }) => (*body, Some("gzip")),
+        _ => (file.plain, None),
+    };
+    // Another encoding is another sequence of bytes, and so has another strong tag (RFC 9110, section 8.8.3).
+    let tag = format!("\"{}-{}\"", file.tag, encoding.unwrap_or("plain"));
+    let known = request
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|known| known.trim().trim_start_matches("W/") == tag);
+    let mut response = Response::new(if known { Full::default() } else { Full::new(Bytes::from_static(body)) });
+    if known {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(file.mime));
+    if let Some(encoding) = encoding {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
+    }
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    let caching = if file.hashed { "public, max-age=31536000, immutable" } else { "no-cache" };
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    secure(headers, request);
+    response
+}
+
+fn not_built(request: &HeaderMap) -> Response<Full<Bytes>> {
+    const PAGE: &str = include_str!("not_built.html");
+    let mut response = Response::new(Full::new(Bytes::from_static(PAGE.as_bytes())));
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    secure(headers, request);
+    response
+}
+
+/// What a page of ours may do, and what may be done with it.
+fn secure(headers: &mut HeaderMap, request: &HeaderMap) {
+    // Safari does not count ws: and wss: as 'self', so they are named by the host that the page came from.
+    let sockets = request
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .filter(|host| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte)))
+        .map(|host| format!(" ws://{host} wss://{host}"))
+        .unwrap_or_default();
+    let policy = format!(
+        "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'{sockets}; \
+         media-src 'self' blob: mediastream:; img-src 'self' data: blob:; style-src 'self'; frame-ancestors 'none'; \
+         base-uri 'none'; form-action 'self'; object-src 'none'"
+    );
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let devices = HeaderValue::from_static("camera=(self), microphone=(self), display-capture=(self)");
+    headers.insert(PERMISSIONS_POLICY, devices);
+}
+
+/// Whether a content coding is acceptable (RFC 9110, section 12.5.3). One that is not named is not, to be safe.
+fn accepts(request: &HeaderMap, coding: &str) -> bool {
+    request
+        .get_all(header::ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|item| {
+            let (name, weight) = item.split_once(';').unwrap_or((item, "q=1"));
+            let weight = weight.trim().strip_prefix("q=")?.trim().parse::<f32>().ok()?;
+            name.trim().eq_ignore_ascii_case(coding).then_some(weight)
+        })
+        .any(|weight| weight > 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const APP: File = File {
+        path: "app-0123456789abcdef.js",
+        mime: "text/javascript; charset=utf-8",
+        hashed: true,
+        tag: "0123",
+        plain: b"plain",
+        brotli: Some(b"brotli"),
+        gzip: Some(b"gzip"),
+    };
+
+    fn get(headers: &[(HeaderName, &'static str)]) -> Response<Full<Bytes>> {
+        let headers = headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect();
+        serve(&APP, &headers)
+    }
+
+    fn header(response: &Response<Full<Bytes>>, name: HeaderName) -> Option<&str> {
+        response.headers().get(name).map(|value| value.to_str().unwrap())
+    }
+
+    #[test]
+    fn the_best_encoding_that_is_accepted_is_served() {
+        for (accepted, served) in [
+            ("gzip, deflate, br, zstd", Some("br")),
+            ("gzip", Some("gzip")),
+            ("br;q=0, gzip;q=0.5", Some("gzip")),
+            ("BR", Some("br")),
+            ("br;q=x", None),
+            ("identity", None),
+            ("", None),
+        ] {
+            let response = get(&[(header::ACCEPT_ENCODING, accepted)]);
+            assert_eq!(header(&response, header::CONTENT_ENCODING), served, "{accepted}");
+            assert_eq!(header(&response, header::VARY), Some("accept-encoding"));
+        }
+    }
+
+    #[test]
+    fn what_the_browser_has_is_not_sent_again() {
+        let first = get(&[(header::ACCEPT_ENCODING, "br")]);
+        assert_eq!(header(&first, header::ETAG), Some("\"0123-br\""));
+        let again = get(&[(header::ACCEPT_ENCODING, "br"), (header::IF_NONE_MATCH, "\"x\", W/\"0123-br\"")]);
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+        let other = get(&[(header::ACCEPT_ENCODING, "gzip"), (header::IF_NONE_MATCH, "\"0123-br\"")]);
+        assert_eq!(other.status(), StatusCode::OK);
+        assert_eq!(header(&other, header::CACHE_CONTROL), Some("public, max-age=31536000, immutable"));
+    }
+
+    #[test]
+    fn the_policy_names_the_host_and_nothing_that_is_no_host() {
+        let response = get(&[(header::HOST, "192.0.2.1:8017")]);
+        let policy = header(&response, header::CONTENT_SECURITY_POLICY).unwrap();
+        assert!(policy.contains("connect-src 'self' ws://192.0.2.1:8017 wss://192.0.2.1:8017;"), "{policy}");
+        let response = get(&[(header::HOST, "a; script-src *")]);
+        let policy = header(&response, header::CONTENT_SECURITY_POLICY).unwrap();
+        assert!(policy.contains("connect-src 'self';") && !policy.contains('*'), "{policy}");
+    }
+}
