@@ -35,7 +35,15 @@ impl Server {
     /// When it is not built or does not start.
     pub async fn start_on(listen: &str) -> Result<Self> {
         let program = paths::program("HUTONG_SERVER_BIN", "hutong-server")?;
-        let mut process = Process::spawn("hutong-server", Command::new(program).args(["--listen", listen]))?;
+        let mut command = Command::new(program);
+        command.args(["--listen", listen]);
+        // What the person at this machine has set for a server of their own is not for this one.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("HUTONG_") {
+                command.env_remove(name);
+            }
+        }
+        let mut process = Process::spawn("hutong-server", &mut command)?;
         let address = process.wait_for_line(START, listening_on).await?;
         Ok(Self { process, address })
     }

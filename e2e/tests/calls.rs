@@ -95,6 +95,8 @@ async fn a_call_given_up_while_it_rings_stops_ringing() -> Result<()> {
         let bo = world.log_in("Bo", &server).await?;
         ring(&ana, &bo, With::Video).await?;
         ana.press("hang-up").await?;
+        let sentence = bo.notice("cancelled", SOON).await?;
+        ensure!(sentence.contains("Ana"), "who called is not told: {sentence}");
         let_go(&ana, &bo).await?;
         ana.sees("Bo", "online", LET_GO).await?;
         bo.sees("Ana", "online", LET_GO).await

@@ -61,7 +61,16 @@ async fn without_leave_for_the_camera_a_voice_call_is_offered() -> Result<()> {
         let server = world.server().await?;
         let (ana, bo) = asked(world, &server, "denied", "granted").await?;
         only_a_sentence(&ana, &bo, With::Video, "camera_denied").await?;
-        voice_instead(&ana, &bo).await
+        voice_instead(&ana, &bo).await?;
+
+        // Who is called may try the camera, is told, and still takes the call by voice.
+        ring(&bo, &ana, With::Video).await?;
+        ana.press("accept-video").await?;
+        ana.notice("camera_denied", SOON).await?;
+        ana.phase("incoming", SOON).await?;
+        ana.press("accept-voice").await?;
+        connected(&bo, &ana).await?;
+        ana.receives(20, MEDIA).await
     })
     .await
 }
