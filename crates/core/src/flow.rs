@@ -443,8 +443,9 @@ impl Client {
 
     /// Ends the call and tells the server: now, or when it is there again.
     fn cancel(&mut self, now: Duration, reason: CancelReason) {
+        let logged_in = self.is_logged_in();
         let Some(call) = &mut self.call else { return };
-        if call.stage == Stage::Offering {
+        if call.stage == Stage::Offering && logged_in {
             call.stage = Stage::GivenUp;
             if let Some(peer) = call.peer {
                 self.media(MediaCommand::Close { peer });
@@ -452,7 +453,7 @@ impl Client {
             return;
         }
         let (id, confirmed) = (call.id(), call.confirmed_id());
-        if self.is_logged_in() {
+        if logged_in {
             if let Some(call) = id {
                 self.send(ClientMessage::Cancel { call, reason });
             }

@@ -163,10 +163,9 @@ mod tests {
             while let Some(&state) = seen.get(next) {
                 next += 1;
                 for event in StateEvent::ALL {
-                    if let Ok(after) = state.after(event) {
-                        if !seen.contains(&after) {
-                            seen.push(after);
-                        }
+                    match state.after(event) {
+                        Ok(after) if !seen.contains(&after) => seen.push(after),
+                        _ => {}
                     }
                 }
             }

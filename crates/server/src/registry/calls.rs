@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use hutong_protocol::{CallId, EndReason, Token, limits};
+use hutong_protocol::{EndReason, Token, limits};
 
 /// A call, from OFFERING until both sides have let go of it, and until nobody can claim it any more.
 #[derive(Debug)]
 pub struct Call {
-    pub id: CallId,
     /// The caller first.
     pub members: [Member; 2],
     pub step: Step,
@@ -70,15 +69,15 @@ pub enum Due {
 
 impl Call {
     /// A call that starts ringing now.
-    pub fn ringing(id: CallId, caller: Token, target: Token, now: Duration) -> Self {
+    pub fn ringing(caller: Token, target: Token, now: Duration) -> Self {
         let member = |token| Member { token, at: Whereabouts::Here };
-        Self { id, members: [member(caller), member(target)], step: Step::Ringing { until: now + limits::RING } }
+        Self { members: [member(caller), member(target)], step: Step::Ringing { until: now + limits::RING } }
     }
 
     /// A call of the server's earlier life, claimed by one of its members.
-    pub fn reclaimed(id: CallId, members: [Token; 2], until: Duration) -> Self {
+    pub fn reclaimed(members: [Token; 2], until: Duration) -> Self {
         let member = |token| Member { token, at: Whereabouts::Away { until } };
-        Self { id, members: members.map(member), step: Step::Set }
+        Self { members: members.map(member), step: Step::Set }
     }
 
     pub const fn caller(&self) -> Token {

@@ -69,7 +69,7 @@ impl Registry {
         let id = CallId(self.stamp(now));
         let from = self.enter(me, id, StateEvent::Offer);
         self.enter(to, id, StateEvent::Ring);
-        self.calls.insert(id, Call::ringing(id, me, to, now));
+        self.calls.insert(id, Call::ringing(me, to, now));
         self.watch(id);
         self.tell(me, ServerMessage::Ringing { call: id, to });
         if let Some(from) = from {
@@ -173,7 +173,7 @@ impl Registry {
                 self.tell(me, ServerMessage::Ended { call: id, reason: EndReason::Gone });
                 return Ok(());
             }
-            self.calls.insert(id, Call::reclaimed(id, members, now + limits::CLAIM));
+            self.calls.insert(id, Call::reclaimed(members, now + limits::CLAIM));
             self.watch(id);
         }
         let Some(call) = self.calls.get(&id) else {
@@ -242,7 +242,7 @@ impl Registry {
         self.deadlines.push(Reverse((held_until, Deadline::Name(me))));
         let Some(id) = id else { return };
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let (step, other) = (call.step, call.other(me));
+        let step = call.step;
         if let Some(member) = call.member_mut(me) {
             member.at =
                 if step.is_confirmed() { Whereabouts::Away { until: now + limits::CLAIM } } else { Whereabouts::Left };
@@ -250,8 +250,7 @@ impl Registry {
         if step.is_confirmed() {
             self.watch(id);
         } else {
-            let reason = if other.at == Whereabouts::Here { EndReason::Gone } else { EndReason::Timeout };
-            self.end(now, id, reason, None);
+            self.end(now, id, EndReason::Gone, None);
             self.call_due(now, id);
         }
     }
