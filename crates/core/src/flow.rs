@@ -197,10 +197,15 @@ impl Client {
     }
 
     fn ended(&mut self, now: Duration, id: CallId, reason: EndReason) {
-        if let Some(call) = self.call.as_ref().filter(|call| call.id() == Some(id)) {
-            let with = call.with.name.clone();
-            self.notice(Some(Notice::CallEnded { with, reason }));
-            self.finish(now, Some(id));
+        match &self.call {
+            Some(call) if call.id() == Some(id) => {
+                let with = call.with.name.clone();
+                self.notice(Some(Notice::CallEnded { with, reason }));
+                self.finish(now, Some(id));
+            }
+            // Both have ended it: ours is said when the devices are let go.
+            Some(Call { stage: Stage::Ending { release: Some(mine), .. }, .. }) if *mine == id => {}
+            _ => self.send(ClientMessage::Released { call: id }),
         }
     }
 
