@@ -1,0 +1,49 @@
+//! Phones run no server: their systems stop what runs in the background.
+
+use std::path::Path;
+
+use hutong_core::app::{AppProblem, Embedded};
+
+use super::Shared;
+
+/// No server.
+#[derive(Debug)]
+pub enum Hosting {}
+
+impl Hosting {
+    /// There is none, and that is no problem.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub async fn start(_directory: &Path, _wanted: Option<u16>) -> Result<Option<Self>, AppProblem> {
+        Ok(None)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        match *self {}
+    }
+
+    /// What the interface shows of it.
+    #[must_use]
+    pub fn view(&self) -> Embedded {
+        match *self {}
+    }
+
+    /// Opens it to the network, or closes it.
+    pub async fn share(&mut self, _on: bool) -> Shared {
+        match *self {}
+    }
+
+    /// Looks for new addresses.
+    pub async fn refresh(&mut self) -> bool {
+        match *self {}
+    }
+
+    /// Ends it.
+    pub async fn stop(self) {
+        match self {}
+    }
+}

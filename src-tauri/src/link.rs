@@ -1,0 +1,243 @@
+//! One WebSocket to a server: a task of its own, with a bounded queue each way.
+
+use std::{io, sync::Arc, time::Duration};
+
+use futures_util::{SinkExt, StreamExt};
+use hutong_protocol::{ClientMessage, SUBPROTOCOL, ServerMessage, decode_server, limits};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::mpsc,
+    time::{Instant, timeout},
+};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{self, ClientConfig, pki_types::ServerName},
+};
+use tokio_tungstenite::{
+    WebSocketStream, client_async_with_config,
+    tungstenite::{
+        self, Message,
+        client::IntoClientRequest,
+        http::{HeaderValue, header::SEC_WEBSOCKET_PROTOCOL},
+        protocol::WebSocketConfig,
+    },
+};
+
+use crate::{
+    address::Address,
+    tls::{Fingerprint, FirstMet, Roots},
+};
+
+/// From the first packet to the open WebSocket. Longer than two lost SYNs take to be sent again.
+const OPENING: Duration = Duration::from_secs(10);
+
+/// How long the network may take to accept one message, and a closing to be done.
+const WRITING: Duration = Duration::from_secs(10);
+
+/// The largest message taken from a server. A roster of [`limits::WHOLE_ROSTER`] users with the longest names is about
+/// 250 KiB; servers may be set to show more.
+const MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Messages of the server that wait for the client; then the socket is read no further.
+const INCOMING: usize = 64;
+
+/// Where a link goes.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The server.
+    pub address: Address,
+    /// The key it had at an earlier time, on the own network.
+    pub known: Option<Fingerprint>,
+}
+
+/// What comes over a link. When nothing more comes, it is down.
+#[derive(Debug)]
+pub enum FromLink {
+    /// It is open.
+    Up {
+        /// The server's key, to be remembered.
+        first_met: Option<Fingerprint>,
+    },
+    /// The server said something.
+    Message(ServerMessage),
+}
+
+/// A WebSocket, from being opened to being closed. Dropping it sends what waits, and closes it.
+#[derive(Debug)]
+pub struct Link {
+    outgoing: mpsc::Sender<ClientMessage>,
+    incoming: mpsc::Receiver<FromLink>,
+}
+
+impl Link {
+    /// Begins to open a WebSocket, on the runtime that this is called on.
+    #[must_use]
+    pub fn open(target: Target, roots: Option<Roots>) -> Self {
+        // A client sends no faster than the server takes, so a full queue says that the network takes nothing.
+        let (outgoing, to_send) = mpsc::channel(limits::MESSAGE_BURST as usize);
+        let (heard, incoming) = mpsc::channel(INCOMING);
+        tokio::spawn(async move {
+            if let Err(error) = run(&target, roots.as_ref(), to_send, heard).await {
+                tracing::info!(server = %target.address, %error, "the link is down");
+            }
+        });
+        Self { outgoing, incoming }
+    }
+
+    /// Sends a message. Gives it back where the link is down, or takes nothing any more.
+    ///
+    /// # Errors
+    ///
+    /// [`Stuck`]: the link is of no more use.
+    pub fn send(&self, message: ClientMessage) -> Result<(), Stuck> {
+        self.outgoing.try_send(message).map_err(|_| Stuck)
+    }
+
+    /// What comes next; `None` when the link is down. Nothing is lost where this is given up halfway.
+    pub async fn next(&mut self) -> Option<FromLink> {
+        self.incoming.recv().await
+    }
+}
+
+/// A link that takes no messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stuck;
+
+async fn run(
+    target: &Target,
+    roots: Option<&Roots>,
+    to_send: mpsc::Receiver<ClientMessage>,
+    heard: mpsc::Sender<FromLink>,
+) -> Result<(), LinkError> {
+    let connecting = async {
+        let address = &target.address;
+        let stream = TcpStream::connect((address.host(), address.port())).await?;
+        // Candidates are small, and each counts at once.
+        stream.set_nodelay(true)?;
+        if !address.secure() {
+            return Ok::<_, LinkError>((upgrade(address, Box::new(stream) as Box<dyn Stream>).await?, None));
+        }
+        let (config, met) = secured(target, roots)?;
+        let name = ServerName::try_from(address.host()).map_err(|_| LinkError::Name)?;
+        let stream = TlsConnector::from(config).connect(name, stream).await?;
+        Ok((upgrade(address, Box::new(stream)).await?, met.take()))
+    };
+    let (socket, first_met) = tokio::select! {
+        opened = timeout(OPENING, connecting) => opened.map_err(|_| LinkError::Silent)??,
+        () = heard.closed() => return Ok(()),
+    };
+    if heard.send(FromLink::Up { first_met }).await.is_err() {
+        return Ok(());
+    }
+    exchange(socket, to_send, &heard).await
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+type Socket = WebSocketStream<Box<dyn Stream>>;
+
+fn secured(target: &Target, roots: Option<&Roots>) -> Result<(Arc<ClientConfig>, FirstMet), LinkError> {
+    let roots = roots.ok_or(LinkError::NoRoots)?;
+    if target.address.on_own_network() {
+        Ok(roots.own_network(target.known.clone())?)
+    } else {
+        Ok((roots.public()?, FirstMet::default()))
+    }
+}
+
+async fn upgrade(address: &Address, stream: Box<dyn Stream>) -> Result<Socket, LinkError> {
+    let mut request = address.socket_url().into_client_request()?;
+    request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(MESSAGE_BYTES))
+        .max_frame_size(Some(MESSAGE_BYTES))
+        .max_write_buffer_size(MESSAGE_BYTES);
+    let (socket, _response) = client_async_with_config(request, stream, Some(config)).await?;
+    Ok(socket)
+}
+
+async fn exchange(
+    socket: Socket,
+    mut to_send: mpsc::Receiver<ClientMessage>,
+    heard: &mpsc::Sender<FromLink>,
+) -> Result<(), LinkError> {
+    let (mut write, mut read) = socket.split();
+    let mut last_heard = Instant::now();
+    loop {
+        tokio::select! {
+            message = to_send.recv() => {
+                let Some(message) = message else {
+                    return timeout(WRITING, write.close()).await.map_err(|_| LinkError::Stuck)?.map_err(Into::into);
+                };
+                let text = serde_json::to_string(&message).map_err(io::Error::from)?;
+                timeout(WRITING, write.send(Message::text(text))).await.map_err(|_| LinkError::Stuck)??;
+            }
+            // The server's pings come often enough that a longer silence is a dead connection.
+            () = tokio::time::sleep_until(last_heard + limits::SILENCE) => return Err(LinkError::Silent),
+            frame = read.next() => {
+                let Some(frame) = frame else { return Err(LinkError::Closed) };
+                last_heard = Instant::now();
+                match frame? {
+                    Message::Text(text) => match decode_server(&text) {
+                        // Without a client there is nobody to tell; the farewell comes by `to_send`.
+                        Ok(message) => drop(heard.send(FromLink::Message(message)).await),
+                        Err(error) => tracing::debug!(code = %error.code, "a message of the server was passed over"),
+                    },
+                    // The library queues the answer by itself; it leaves with the next write or here.
+                    Message::Ping(_) => timeout(WRITING, write.flush()).await.map_err(|_| LinkError::Stuck)??,
+                    Message::Close(_) => return Err(LinkError::Closed),
+                    Message::Binary(_) | Message::Pong(_) | Message::Frame(_) => {}
+                }
+            }
+        }
+    }
+}
+
+/// Why a link is down. For logs: it names no secret.
+#[derive(Debug)]
+enum LinkError {
+    Io(io::Error),
+    Tls(rustls::Error),
+    Socket(Box<tungstenite::Error>),
+    Name,
+    NoRoots,
+    Silent,
+    Stuck,
+    Closed,
+}
+
+impl std::fmt::Display for LinkError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
+            Self::Socket(error) => error.fmt(f),
+            Self::Name => f.write_str("the host has no name that a certificate could have"),
+            Self::NoRoots => f.write_str("this computer has no certificate authorities"),
+            Self::Silent => f.write_str("the server was silent for too long"),
+            Self::Stuck => f.write_str("the network takes nothing"),
+            Self::Closed => f.write_str("the server closed it"),
+        }
+    }
+}
+
+impl From<io::Error> for LinkError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<rustls::Error> for LinkError {
+    fn from(error: rustls::Error) -> Self {
+        Self::Tls(error)
+    }
+}
+
+impl From<tungstenite::Error> for LinkError {
+    fn from(error: tungstenite::Error) -> Self {
+        Self::Socket(Box::new(error))
+    }
+}

@@ -1,0 +1,12 @@
+//! The other systems' webviews have what a call needs switched on.
+
+use tauri::WebviewWindow;
+
+/// Nothing to do.
+///
+/// # Errors
+///
+/// None.
+pub fn prepare(_window: &WebviewWindow) -> tauri::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,248 @@
+//! The app without its window: controller, driver and link against real servers on loopback.
+
+// Clippy's leave for tests covers the test functions, not what they share.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::Path,
+    time::Duration,
+};
+
+use hutong_app::{
+    address::Address,
+    controller::{self, Control, Start},
+    driver::{Driver, Event, Tell},
+    link::Target,
+    settings::{Choice, File, Settings},
+    tls::{Fingerprint, Roots},
+};
+use hutong_core::{
+    Command, Input, LinkEvent, Session, Update, View,
+    app::{AppCommand, AppProblem, AppView, FromUi, ServerChoice, ToUi},
+};
+use hutong_server::{Options, Server, Tls};
+use tokio::{sync::mpsc, time::timeout};
+
+/// Far longer than anything here takes; a test that waits this long has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// An interface that keeps what it is told, as the page does.
+struct Page {
+    heard: mpsc::UnboundedReceiver<ToUi>,
+    view: View,
+    app: Option<AppView>,
+}
+
+impl Page {
+    async fn attach(control: &Control) -> Self {
+        let (tell, heard) = mpsc::unbounded_channel();
+        control.attach(Box::new(move |what| tell.send(what).is_ok())).await;
+        let mut page = Self { heard, view: View::default(), app: None };
+        assert!(matches!(page.hear().await, ToUi::Snapshot(_)), "the snapshot comes first");
+        assert!(matches!(page.hear().await, ToUi::App(_)), "the app's own state comes second");
+        page
+    }
+
+    async fn hear(&mut self) -> ToUi {
+        let what = timeout(PATIENCE, self.heard.recv()).await.expect("silence").expect("the controller is gone");
+        match what.clone() {
+            ToUi::Snapshot(view) => self.view = view,
+            ToUi::Show(update) => self.view.apply(update),
+            ToUi::App(app) => self.app = Some(app),
+            ToUi::Media(_) => {}
+        }
+        what
+    }
+
+    async fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+        while !done(self) {
+            assert!(!self.heard.is_closed(), "{what}");
+            self.hear().await;
+        }
+    }
+
+    fn is_logged_in(&self) -> bool {
+        matches!(self.view.session, Session::LoggedIn { .. })
+    }
+
+    fn sees(&self, name: &str) -> bool {
+        self.view.users.values().any(|user| user.name.as_str() == name)
+    }
+
+    fn app(&self) -> &AppView {
+        self.app.as_ref().unwrap()
+    }
+}
+
+fn run(directory: &Path, port: u16) -> Control {
+    let (control, running) = controller::start(Start { directory: directory.to_owned(), port: Some(port) });
+    tokio::spawn(running);
+    control
+}
+
+async fn log_in(control: &Control, name: &str) {
+    control.hear(FromUi::Command(Command::LogIn { name: name.into() })).await;
+}
+
+async fn use_server(control: &Control, address: &str) {
+    control.hear(FromUi::App(AppCommand::UseServer { address: address.into() })).await;
+}
+
+#[tokio::test]
+async fn two_apps_meet_on_the_server_of_one_of_them() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (ana, bo) = (run(one.path(), 0), run(other.path(), 0));
+    let (mut anas, mut bos) = (Page::attach(&ana).await, Page::attach(&bo).await);
+
+    let port = anas.app().embedded.as_ref().unwrap().port;
+    assert_eq!(anas.app().server, ServerChoice::Embedded);
+    log_in(&ana, "Ana").await;
+    anas.until("Ana is in", Page::is_logged_in).await;
+
+    // Bo is on the own server first, and is taken along to Ana's.
+    log_in(&bo, "小明").await;
+    bos.until("Bo is in", Page::is_logged_in).await;
+    use_server(&bo, &format!("localhost:{port}")).await;
+    bos.until("Bo sees Ana", |page| page.sees("Ana")).await;
+    anas.until("Ana sees Bo", |page| page.sees("小明")).await;
+    let address = format!("http://localhost:{port}");
+    assert_eq!(bos.app().server, ServerChoice::Other { address: address.clone() });
+    assert_eq!(File::within(other.path()).read().server, Choice::Other { address });
+
+    bo.stop().await;
+    anas.until("Bo is gone", |page| !page.sees("小明")).await;
+    ana.stop().await;
+}
+
+#[tokio::test]
+async fn a_reloaded_page_finds_its_session_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let control = run(directory.path(), 0);
+    let mut page = Page::attach(&control).await;
+    log_in(&control, "Ana").await;
+    page.until("Ana is in", Page::is_logged_in).await;
+
+    let again = Page::attach(&control).await;
+    assert!(again.is_logged_in());
+    assert_eq!(again.view.session, page.view.session);
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn a_taken_port_is_told_and_another_one_is_used() {
+    let taken = TcpListener::bind(ANY_PORT).unwrap();
+    let wanted = taken.local_addr().unwrap().port();
+    let directory = tempfile::tempdir().unwrap();
+    let control = run(directory.path(), wanted);
+    let mut page = Page::attach(&control).await;
+    let embedded = page.app().embedded.clone().unwrap();
+    assert_eq!(embedded.wanted_port_taken, Some(wanted));
+    assert_ne!(embedded.port, wanted);
+    assert!(!embedded.shared && embedded.addresses.is_empty());
+    log_in(&control, "Ana").await;
+    page.until("Ana is in all the same", Page::is_logged_in).await;
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn a_bad_address_is_told_and_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let control = run(directory.path(), 0);
+    let mut page = Page::attach(&control).await;
+    for (address, problem) in
+        [("http://calls.example", AppProblem::AddressNotSecure), ("not an address", AppProblem::AddressInvalid)]
+    {
+        use_server(&control, address).await;
+        page.until(address, |page| page.app().problem == Some(problem)).await;
+        assert_eq!(page.app().server, ServerChoice::Embedded);
+    }
+    assert_eq!(File::within(directory.path()).read(), Settings::default());
+    control.hear(FromUi::App(AppCommand::UseEmbedded)).await;
+    page.until("the next command clears it", |page| page.app().problem.is_none()).await;
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn the_client_comes_back_when_the_server_does() {
+    let server = Server::bind(Options::listen_on(ANY_PORT)).await.unwrap();
+    let address = server.local_addr();
+    let mut driver = Driver::new(7, None);
+    driver.aim(Some(Target { address: Address::embedded(address.port()), known: None }));
+    driver.step(Input::Command(Command::LogIn { name: "Ana".into() }));
+    until(&mut driver, |session| matches!(session, Session::LoggedIn { .. })).await;
+    server.shutdown().await;
+    until(&mut driver, |session| matches!(session, Session::Reconnecting { .. })).await;
+    let server = Server::bind(Options::listen_on(address)).await.unwrap();
+    until(&mut driver, |session| matches!(session, Session::LoggedIn { .. })).await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_server_on_the_own_network_is_known_by_the_key_it_had_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let tls = Tls::self_signed(&directory.path().join("one"), &[]).unwrap();
+    let server = Server::bind(Options { tls: Some(tls), ..Options::listen_on(ANY_PORT) }).await.unwrap();
+    let address = Address::parse(&format!("https://{}", server.local_addr())).unwrap();
+
+    let first = connect(&address, None).await;
+    let Event::FirstMet(key, Input::Link(LinkEvent::Up)) = first else { panic!("{first:?}") };
+    let again = connect(&address, Some(key.clone())).await;
+    assert!(matches!(again, Event::Input(Input::Link(LinkEvent::Up))), "{again:?}");
+    let other = connect(&address, Some(Fingerprint::of(b"another key"))).await;
+    assert!(matches!(other, Event::Input(Input::Link(LinkEvent::Down))), "{other:?}");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_key_that_was_met_is_remembered_and_entering_the_address_again_forgets_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let kept = |name: &str| Tls::self_signed(&directory.path().join(name), &[]).unwrap();
+    let bind = |tls, on| Server::bind(Options { tls: Some(tls), ..Options::listen_on(on) });
+    let server = bind(kept("one"), ANY_PORT).await.unwrap();
+    let at = server.local_addr();
+    let address = format!("https://{at}");
+
+    let control = run(directory.path(), 0);
+    let mut page = Page::attach(&control).await;
+    use_server(&control, &address).await;
+    log_in(&control, "Ana").await;
+    page.until("Ana is in", Page::is_logged_in).await;
+    let known = File::within(directory.path()).read().known_servers;
+    assert!(known.contains_key(&at.to_string()), "{known:?}");
+
+    // Another server in its place, with another key.
+    server.shutdown().await;
+    page.until("the server is gone", |page| !page.is_logged_in()).await;
+    let server = bind(kept("other"), at).await.unwrap();
+    use_server(&control, &address).await;
+    page.until("Ana is in again", Page::is_logged_in).await;
+    assert_ne!(File::within(directory.path()).read().known_servers, known);
+    control.stop().await;
+    server.shutdown().await;
+}
+
+async fn until(driver: &mut Driver, done: impl Fn(&Session) -> bool) {
+    timeout(PATIENCE, async {
+        while !done(&driver.view().session) {
+            let (Event::Input(input) | Event::FirstMet(_, input)) = driver.next().await;
+            for told in driver.step(input) {
+                if let Tell::Show(Update::Session(session)) = told {
+                    assert_eq!(session, driver.view().session);
+                }
+            }
+        }
+    })
+    .await
+    .unwrap_or_else(|_| panic!("{:?}", driver.view()));
+}
+
+/// The first event of a link to this server.
+async fn connect(address: &Address, known: Option<Fingerprint>) -> Event {
+    let mut driver = Driver::new(7, Some(Roots::of_this_computer().unwrap()));
+    driver.aim(Some(Target { address: address.clone(), known }));
+    driver.step(Input::Command(Command::LogIn { name: "Ana".into() }));
+    timeout(PATIENCE, driver.next()).await.unwrap()
+}
