@@ -1,2 +1,17 @@
-//! Placeholder.
-fn main() {}
+//! Hutong's interface: one wasm, for the app's webview and for plain browsers.
+//!
+//! [`app`] holds what is shown and hands it to [`views`]. What there is to show comes from a [`driver`], and a call's camera,
+//! microphone and peer connection live in [`media`]. Both are chosen when the page starts; nothing else knows which they are.
+
+mod app;
+mod dom;
+mod driver;
+mod i18n;
+mod media;
+mod place;
+mod sound;
+mod views;
+
+fn main() {
+    yew::Renderer::<app::App>::new().render();
+}

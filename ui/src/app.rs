@@ -1,0 +1,205 @@
+//! The root: holds what is shown, and connects driver, media engine and views.
+
+use std::{cell::OnceCell, rc::Rc};
+
+use hutong_core::{
+    Command, View,
+    app::{AppCommand, AppView, FromUi, ToUi},
+};
+use web_sys::HtmlElement;
+use yew::{Callback, Component, Context, ContextProvider, Html, html};
+
+use crate::{
+    dom::{self, Listener},
+    driver::{self, Driver},
+    i18n::Language,
+    media::{self, Engine, MediaView, Reports, Source},
+    place::Place,
+    sound,
+    views::{CallScreen, LinkBanner, Login, Main, NoticeBar},
+};
+
+/// What the person can set off, from anywhere in the views.
+#[derive(Clone, PartialEq)]
+pub struct Actions {
+    /// For the client.
+    pub command: Callback<Command>,
+    /// For the app around this page.
+    pub app: Callback<AppCommand>,
+    /// For the media engine, in the call that is on.
+    pub switch: Callback<(Source, bool)>,
+    /// To the other language.
+    pub language: Callback<Language>,
+}
+
+/// What happened.
+pub enum Msg {
+    /// The client or the app said something.
+    Said(ToUi),
+    /// There is something else to see of a call.
+    Media(MediaView),
+    /// The person switched a source.
+    Switch(Source, bool),
+    /// The person switched the language.
+    Language(Language),
+}
+
+/// The root component.
+pub struct App {
+    driver: Rc<dyn Driver>,
+    engine: Rc<dyn Engine>,
+    view: Rc<View>,
+    app: Option<AppView>,
+    media: Option<MediaView>,
+    language: Language,
+    place: Place,
+    actions: Actions,
+    /// Where the focus was before the call covered the page.
+    focused: Option<HtmlElement>,
+    _listeners: Vec<Listener>,
+}
+
+impl Component for App {
+    type Message = Msg;
+    type Properties = ();
+
+    fn create(ctx: &Context<Self>) -> Self {
+        let link = ctx.link();
+        let slot: Rc<OnceCell<Rc<dyn Driver>>> = Rc::default();
+        let engine = media::start(Reports {
+            events: {
+                let slot = Rc::clone(&slot);
+                Callback::from(move |event| send(&slot, FromUi::Media(event)))
+            },
+            views: link.callback(Msg::Media),
+        });
+        let driver = driver::make({
+            let (engine, link) = (Rc::clone(&engine), link.clone());
+            Callback::from(move |said| match said {
+                // Not by way of the components: what a call waits for does not wait for the next rendering.
+                ToUi::Media(command) => engine.perform(command),
+                said => link.send_message(Msg::Said(said)),
+            })
+        });
+        slot.set(Rc::clone(&driver)).ok();
+        driver.begin();
+        let language = Language::of_this_person();
+        language.mark_page();
+        let commands = Rc::clone(&slot);
+        let actions = Actions {
+            command: Callback::from(move |command| send(&commands, FromUi::Command(command))),
+            app: Callback::from(move |command| send(&slot, FromUi::App(command))),
+            switch: link.callback(|(source, on)| Msg::Switch(source, on)),
+            language: link.callback(Msg::Language),
+        };
+        Self {
+            driver,
+            engine,
+            view: Rc::default(),
+            app: None,
+            media: None,
+            language,
+            place: Place::here(),
+            actions,
+            focused: None,
+            _listeners: sound::unlock_on_first_gesture(),
+        }
+    }
+
+    fn update(&mut self, _: &Context<Self>, msg: Msg) -> bool {
+        match msg {
+            Msg::Said(ToUi::Snapshot(view)) => {
+                self.remember_focus(view.call.is_some());
+                self.view = Rc::new(view);
+            }
+            Msg::Said(ToUi::Show(update)) => {
+                if let hutong_core::Update::Call(call) = &update {
+                    self.remember_focus(call.is_some());
+                }
+                Rc::make_mut(&mut self.view).apply(update);
+            }
+            Msg::Said(ToUi::App(app)) => self.app = Some(app),
+            Msg::Said(ToUi::Media(command)) => self.engine.perform(command),
+            Msg::Media(media) => self.media = Some(media),
+            Msg::Switch(source, on) => {
+                if let Some(peer) = self.view.call.as_ref().and_then(|call| call.peer) {
+                    self.engine.switch(peer, source, on);
+                }
+                return false;
+            }
+            Msg::Language(language) => {
+                language.remember();
+                language.mark_page();
+                self.language = language;
+            }
+        }
+        true
+    }
+
+    fn view(&self, _: &Context<Self>) -> Html {
+        let actions = self.actions.clone();
+        let view = Rc::clone(&self.view);
+        let can_call = self.engine.can_call();
+        let behind = self.view.call.is_some();
+        html! {
+            <ContextProvider<Language> context={self.language}>
+                <div class="page" inert={behind}>
+                    <LinkBanner session={view.session.clone()} in_call={behind} />
+                    if view.session.me().is_some() {
+                        <Main
+                            view={Rc::clone(&view)}
+                            app={self.app.clone()}
+                            in_app={self.driver.in_app()}
+                            place={self.place.clone()}
+                            {can_call}
+                            actions={actions.clone()}
+                        />
+                    } else {
+                        <Login
+                            session={view.session.clone()}
+                            app={self.app.clone()}
+                            in_app={self.driver.in_app()}
+                            place={self.place.clone()}
+                            {can_call}
+                            actions={actions.clone()}
+                        />
+                    }
+                </div>
+                if let Some(call) = &view.call {
+                    <CallScreen
+                        key={call.with.token.0}
+                        call={call.clone()}
+                        media={self.media.clone().filter(|media| Some(media.peer) == call.peer)}
+                        link_lost={matches!(view.session, hutong_core::Session::Reconnecting { .. })}
+                        {can_call}
+                        actions={actions.clone()}
+                    />
+                }
+                <NoticeBar notice={view.notice.clone()} place={self.place.clone()} command={actions.command.clone()} />
+            </ContextProvider<Language>>
+        }
+    }
+
+    fn rendered(&mut self, _: &Context<Self>, _: bool) {
+        // The page is no longer inert only now, so only now can it take the focus back.
+        if self.view.call.is_none()
+            && let Some(element) = self.focused.take()
+        {
+            dom::focus(Some(element));
+        }
+    }
+}
+
+impl App {
+    fn remember_focus(&mut self, call_comes: bool) {
+        if call_comes && self.view.call.is_none() {
+            self.focused = dom::focused();
+        }
+    }
+}
+
+fn send(slot: &OnceCell<Rc<dyn Driver>>, what: FromUi) {
+    if let Some(driver) = slot.get() {
+        driver.send(what);
+    }
+}

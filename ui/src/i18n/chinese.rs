@@ -1,0 +1,196 @@
+//! 简体中文。
+
+use hutong_core::{CallPhase, MediaProblem, app::AppProblem};
+use hutong_protocol::{EndReason, ErrorCode, MediaKind, RefusedCode, UserState};
+
+use super::Texts;
+
+/// All of it.
+pub static TEXTS: Texts = Texts {
+    hutong: "互通",
+    tagline: "看看谁在线，直接通话。",
+    switch_to_this: "切换到中文",
+
+    your_name: "你的名字",
+    name_hint: "大家会看到这个名字。不用注册，也没有密码。",
+    enter: "进入",
+    entering: "正在进入…",
+    server_away: "服务器没有回应，正在不断重试。请检查网络，或问问管理员服务器是否已开启。",
+    refused,
+    cancel: "取消",
+
+    not_secure_title: "通话需要使用安全地址",
+    not_secure: "当前页面通过普通 http 打开，浏览器不会提供摄像头和麦克风。请改用下面的安全地址。如果服务器用的是自己签发的证书，\
+                 浏览器第一次会给出警告：点“高级”或“显示详细信息”，再选择继续访问即可。",
+    not_secure_link: "打开",
+
+    people_online: "当前在线",
+    people: |count| format!("{count} 人"),
+    search: "搜索用户",
+    nobody_found: |query| format!("没有找到名字含“{query}”的人。"),
+    alone_title: "暂时没有其他人",
+    alone: "把本页地址发给朋友。有人进来后会立刻出现在这里，你就可以呼叫对方。",
+    state: |state| match state {
+        UserState::Online => "在线",
+        UserState::Offline => "离线",
+        UserState::Connecting => "通话连接中",
+        UserState::InCall => "通话中",
+        UserState::Ending => "通话结束中",
+    },
+    you_are_away: "正在重连",
+    call_video: |name| format!("与{name}视频通话"),
+    call_voice: |name| format!("与{name}语音通话"),
+    video: "视频",
+    voice: "语音",
+    log_out: "退出",
+    logged_in_as: |name| format!("你的名字是{name}"),
+
+    invite_title: "邀请朋友",
+    invite: "打开这个地址就可以进来：",
+    invite_only_here: "这个地址只能在本机使用。要邀请别人，请改用本机在局域网中的地址打开页面。",
+    copy: "复制",
+    copied: "已复制",
+    qr_code: |address| format!("{address} 的二维码"),
+
+    call_with: |name| format!("与{name}的通话"),
+    phase,
+    incoming: |media| match media {
+        MediaKind::Video => "视频来电",
+        MediaKind::Voice => "语音来电",
+    },
+    incoming_title: |name| format!("{name}来电"),
+    accept_video: "视频接听",
+    accept_voice: "语音接听",
+    decline: "拒绝",
+    hang_up: "挂断",
+    cancel_call: "取消呼叫",
+    mute: "关闭麦克风",
+    camera_off: "关闭摄像头",
+    you: "你",
+    own_picture: "你自己的画面",
+    picture_of: |name| format!("{name}的画面"),
+    other_muted: |name| format!("{name}已静音"),
+    other_camera_off: |name| format!("{name}关闭了摄像头"),
+    camera_lost: "摄像头断开了。请重新插好，或关闭正在使用它的其他程序，然后在这里重新打开。",
+    microphone_lost: "麦克风断开了，对方听不到你。请重新插好后再次呼叫。",
+    tap_to_hear: "点按以播放画面和声音",
+
+    ended,
+    cannot_call: |state, name| match state {
+        UserState::Online => format!("刚才没能呼叫{name}，请再试一次。"),
+        UserState::Offline => format!("{name}已经离线。"),
+        UserState::Connecting => format!("{name}正在接通另一个电话，请稍后再试。"),
+        UserState::InCall => format!("{name}正在通话中，请等对方通话结束后再试。"),
+        UserState::Ending => format!("{name}正在结束另一个通话，请过几秒再试。"),
+    },
+    media,
+    error,
+    voice_instead: |name| format!("改用语音呼叫{name}"),
+    dismiss: "知道了",
+
+    reconnecting: "与服务器的连接断开了，正在重新连接…",
+    reconnecting_in_call: "与服务器的连接断开了，正在重新连接。通话不受影响。",
+    no_calls: "这个窗口不能通话：系统自带的网页组件不支持 WebRTC。这里可以看到谁在线；要通话，请用 Chrome、Firefox 或 Edge 打开服务器地址。",
+
+    server_title: "服务器",
+    server_is_embedded: "正在使用本应用内置的服务器。",
+    server_is_other: |address| format!("正在使用 {address}。"),
+    server_is_none: "请先输入服务器地址。",
+    share: "让别人加入",
+    share_hint: "在局域网中开放本应用内置的服务器。",
+    share_how: "别人用浏览器打开这个地址，或用手机扫描二维码即可加入。证书由这台电脑自己签发，所以浏览器会警告一次，选择继续访问即可。",
+    port_taken: |wanted, port| format!("端口 {wanted} 已被其他程序占用，现改用端口 {port}。"),
+    other_server: "其他服务器的地址",
+    use_server: "使用这个服务器",
+    use_embedded: "使用内置服务器",
+    app_problem,
+};
+
+fn refused(code: RefusedCode) -> &'static str {
+    match code {
+        RefusedCode::NameInvalid => "这个名字不能用。请输入 1 到 40 个可见字符：文字、数字、空格、符号或表情都可以。",
+        RefusedCode::NameTaken => "已经有人在用这个名字。请换一个，或在后面加点什么。",
+        RefusedCode::TicketInvalid => "上次的登录已经失效，请重新进入。",
+        RefusedCode::Replaced => "你已在别处（另一个标签页或设备）登录，这个页面已退出。要在这里继续，请重新进入。",
+        RefusedCode::Version => "页面与服务器的版本不一致。请刷新页面；如果用的是应用，请更新应用。",
+        RefusedCode::Full => "服务器人数已满。我们会不断重试，等有人离开即可进入。",
+        RefusedCode::HelloTimeout => "连接太慢，没能及时登录。正在重试。",
+        RefusedCode::RateLimited => "短时间内发送的消息太多，服务器断开了连接。请稍等片刻。",
+        RefusedCode::TooLarge => "有一条消息太大，被服务器拒绝了。请刷新页面。",
+        RefusedCode::TooSlow => "你的网络跟不上服务器。正在重试，换个更好的网络会有帮助。",
+        RefusedCode::BadFrame => "到服务器的连接受到干扰，数据不完整。请换一个网络再试。",
+        RefusedCode::ShuttingDown => "服务器正在重启，稍后会自动重新连接。",
+        RefusedCode::Unknown => "服务器拒绝了登录。请刷新页面后再试。",
+    }
+}
+
+fn phase(phase: CallPhase, name: &str) -> String {
+    match phase {
+        CallPhase::Acquiring => "如果浏览器询问，请允许使用麦克风和摄像头…".to_owned(),
+        CallPhase::Offering => format!("正在呼叫{name}…"),
+        CallPhase::Ringing => format!("{name}那边正在响铃…"),
+        CallPhase::Incoming => format!("{name}正在呼叫你"),
+        CallPhase::Accepting => "正在接听。如果浏览器询问，请允许使用麦克风和摄像头…".to_owned(),
+        CallPhase::Connecting => "正在接通…".to_owned(),
+        CallPhase::Connected => format!("正在与{name}通话"),
+        CallPhase::Reconnecting => "画面中断，正在重新连接…".to_owned(),
+        CallPhase::Ending => "正在挂断…".to_owned(),
+    }
+}
+
+fn ended(reason: EndReason, name: &str) -> String {
+    match reason {
+        EndReason::Hangup => format!("{name}已挂断。"),
+        EndReason::Declined => format!("{name}拒绝了通话。"),
+        EndReason::Cancelled => format!("{name}取消了呼叫。方便时可以回拨。"),
+        EndReason::Unanswered => format!("{name}没有接听，请稍后再试。"),
+        EndReason::Timeout => format!("与{name}的通话迟迟没有接通，请重新呼叫。"),
+        EndReason::Failed => format!("没能与{name}建立音视频连接。请重新呼叫；如果还是不行，请其中一方换个网络再试。"),
+        EndReason::Gone => format!("{name}断线了，等对方回来后再呼叫。"),
+        EndReason::Busy => format!("{name}已在另一个通话中，请稍后再试。"),
+        EndReason::Unknown => format!("与{name}的通话已结束。"),
+    }
+}
+
+fn media(problem: MediaProblem) -> &'static str {
+    match problem {
+        MediaProblem::CameraDenied => {
+            "没有使用摄像头的权限。请点地址栏里的锁或摄像头图标，或到系统的隐私设置中允许，然后重新呼叫。"
+        }
+        MediaProblem::MicrophoneDenied => {
+            "没有使用麦克风的权限，无法通话。请点地址栏里的锁或麦克风图标，或到系统的隐私设置中允许，然后重新呼叫。"
+        }
+        MediaProblem::CameraMissing => "没有找到摄像头。请接上后重新呼叫。",
+        MediaProblem::MicrophoneMissing => "没有找到麦克风，无法通话。请接上后重新呼叫。",
+        MediaProblem::CameraInUse => "摄像头打不开。请关闭正在使用它的其他程序，或重新插拔后再呼叫。",
+        MediaProblem::MicrophoneInUse => "麦克风打不开。请关闭正在使用它的其他程序，或重新插拔后再呼叫。",
+        MediaProblem::NotSecure => {
+            "当前页面通过普通 http 打开，浏览器不提供摄像头和麦克风。请在地址前加上 https:// 重新打开，通过证书警告后再呼叫。"
+        }
+        MediaProblem::NotSupported => "这个窗口不能通话。请用新版的 Chrome、Firefox、Safari 或 Edge 打开页面。",
+        MediaProblem::Engine => "通话没能建立。请重新呼叫；如果还是不行，请刷新页面。",
+    }
+}
+
+fn error(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::NotOnline => "对方已经离线。",
+        ErrorCode::Busy | ErrorCode::Crossed => "对方正忙，请稍后再试。",
+        ErrorCode::SelfCall => "不能呼叫自己。想试试通话，可以在另一台设备上打开本页。",
+        ErrorCode::NoCall | ErrorCode::WrongStep | ErrorCode::TicketInvalid => "那个通话已经结束，请重新呼叫。",
+        ErrorCode::RateLimited => "操作太频繁了，请稍等片刻再试。",
+        ErrorCode::Malformed | ErrorCode::UnknownType | ErrorCode::NotNow | ErrorCode::Unknown => {
+            "服务器没能理解这个页面的请求。请刷新页面后再试。"
+        }
+    }
+}
+
+fn app_problem(problem: AppProblem) -> &'static str {
+    match problem {
+        AppProblem::AddressInvalid => "地址格式不对。请输入类似 calls.example 或 192.168.1.20:8017 的地址。",
+        AppProblem::AddressNotSecure => "局域网以外只能使用 https。请输入以 https:// 开头的地址。",
+        AppProblem::EmbeddedFailed => "内置服务器没能启动。请关闭本应用的其他窗口后重新打开，或使用其他服务器。",
+        AppProblem::NoNetwork => "这台电脑没有联网。请连接 Wi-Fi 或网线，然后重新打开这个开关。",
+        AppProblem::NotSaved => "你的选择没能保存，下次会恢复原样。请检查磁盘空间和个人文件夹的写入权限。",
+    }
+}

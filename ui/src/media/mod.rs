@@ -1,0 +1,138 @@
+//! A call's camera, microphone and peer connection, behind one interface.
+//!
+//! The client says what to do ([`MediaCommand`]), the engine reports ([`MediaEvent`]), and shows the interface what there is
+//! to see ([`MediaView`]). [`browser`] is the engine on the browser's `RTCPeerConnection`. An engine for webviews that have
+//! none is a further implementation of [`Engine`], chosen in [`start`]; until then [`Unable`] stands in.
+
+mod browser;
+mod connection;
+mod devices;
+mod peer;
+mod status;
+
+use std::rc::Rc;
+
+use hutong_core::{MediaCommand, MediaEvent, MediaProblem, PeerId};
+use web_sys::MediaStream;
+use yew::Callback;
+
+/// What carries a call's media.
+pub trait Engine {
+    /// Whether this engine can make calls at all.
+    fn can_call(&self) -> bool;
+    /// Does what the client says. Commands for one peer are done one after the other, but closing waits for nothing.
+    fn perform(&self, command: MediaCommand);
+    /// Switches a source of the person's own on or off, in the call that is on.
+    fn switch(&self, peer: PeerId, source: Source, on: bool);
+}
+
+/// What the person can switch off in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The own voice.
+    Microphone,
+    /// The own picture.
+    Camera,
+}
+
+/// Where an engine reports to.
+#[derive(Clone)]
+pub struct Reports {
+    /// For the client. May be called from within [`Engine::perform`].
+    pub events: Callback<MediaEvent>,
+    /// For the interface: at every change.
+    pub views: Callback<MediaView>,
+}
+
+/// What there is to see and hear of one peer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MediaView {
+    /// Which peer.
+    pub peer: PeerId,
+    /// The own camera and microphone.
+    pub local: Option<MediaStream>,
+    /// What comes from the other side.
+    pub remote: Option<MediaStream>,
+    /// The own sources.
+    pub own: Own,
+    /// What the other side sends now.
+    pub other: Other,
+}
+
+impl MediaView {
+    /// Nothing yet.
+    pub fn new(peer: PeerId) -> Self {
+        Self { peer, local: None, remote: None, own: Own::default(), other: Other::default() }
+    }
+}
+
+/// The person's own sources.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Own {
+    /// The microphone.
+    pub microphone: Sending,
+    /// The camera.
+    pub camera: Sending,
+}
+
+/// One of the person's own sources.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sending {
+    /// Not part of this call.
+    #[default]
+    Absent,
+    /// Sent.
+    On,
+    /// Switched off by the person.
+    Off,
+    /// Unplugged, or taken away by the system, in the middle of the call.
+    Lost,
+}
+
+impl Sending {
+    /// Whether the other side gets something.
+    pub fn is_on(self) -> bool {
+        self == Self::On
+    }
+}
+
+/// What the other side sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Other {
+    /// Whether a picture is being received.
+    pub picture: bool,
+    /// Whether the other side has its microphone on, as far as it has said.
+    pub microphone: bool,
+}
+
+impl Default for Other {
+    fn default() -> Self {
+        Self { picture: false, microphone: true }
+    }
+}
+
+/// The engine for where this page runs.
+pub fn start(reports: Reports) -> Rc<dyn Engine> {
+    if browser::Browser::is_here() { Rc::new(browser::Browser::new(reports)) } else { Rc::new(Unable { reports }) }
+}
+
+/// Stands in where there is no engine: says so, and never leaves the client waiting.
+struct Unable {
+    reports: Reports,
+}
+
+impl Engine for Unable {
+    fn can_call(&self) -> bool {
+        false
+    }
+
+    fn perform(&self, command: MediaCommand) {
+        let peer = command.peer();
+        self.reports.events.emit(match command {
+            MediaCommand::Close { .. } => MediaEvent::Closed { peer },
+            _ => MediaEvent::Problem { peer, problem: MediaProblem::NotSupported },
+        });
+    }
+
+    fn switch(&self, _: PeerId, _: Source, _: bool) {}
+}

@@ -1,0 +1,57 @@
+//! What the two sides of a call tell each other about their microphones and cameras, over a data channel of the call.
+//!
+//! A track that is switched off goes on carrying black pictures and silence, and browsers do not tell the receiver. So each
+//! side says it. The channel is agreed on beforehand (number 0), so that it costs no exchange, and nothing breaks where the
+//! other side has none.
+
+use serde::{Deserialize, Serialize};
+
+/// The data channel's label and number, the same on both sides.
+pub const LABEL: &str = "hutong.status";
+/// See [`LABEL`].
+pub const NUMBER: u16 = 0;
+
+/// What one side sends now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The microphone is on.
+    pub microphone: bool,
+    /// The camera is on.
+    pub camera: bool,
+}
+
+impl Status {
+    /// As text for the channel.
+    pub fn to_text(self) -> String {
+        format!(r#"{{"microphone":{},"camera":{}}}"#, self.microphone, self.camera)
+    }
+
+    /// From the channel. Anything else is passed over.
+    pub fn from_text(text: &str) -> Option<Self> {
+        if text.len() > 1024 {
+            return None;
+        }
+        serde_json::from_str(text).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_read_as_it_was_written() {
+        for (microphone, camera) in [(true, true), (true, false), (false, true), (false, false)] {
+            let status = Status { microphone, camera };
+            assert_eq!(Status::from_text(&status.to_text()), Some(status));
+        }
+    }
+
+    #[test]
+    fn what_is_no_status_is_passed_over() {
+        let long = format!(r#"{{"microphone":true,"camera":true,"x":"{}"}}"#, "x".repeat(2000));
+        for text in ["", "null", "[]", r#"{"camera":1}"#, &long] {
+            assert_eq!(Status::from_text(text), None, "{text}");
+        }
+    }
+}

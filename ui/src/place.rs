@@ -1,0 +1,95 @@
+//! Where this page came from, and what follows from that.
+
+use crate::dom;
+
+/// The page's address, as far as it matters here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// `https:` and the like.
+    protocol: String,
+    /// Host and port.
+    host: String,
+    /// Whether the browser offers camera and microphone to this page.
+    secure: bool,
+}
+
+impl Place {
+    /// Asks the browser.
+    pub fn here() -> Self {
+        let Some(window) = dom::window() else { return Self::default() };
+        let location = window.location();
+        Self {
+            protocol: location.protocol().unwrap_or_default(),
+            host: location.host().unwrap_or_default(),
+            secure: window.is_secure_context(),
+        }
+    }
+
+    /// Where the WebSocket of this page's server is.
+    pub fn socket(&self) -> String {
+        let scheme = if self.protocol == "https:" { "wss" } else { "ws" };
+        format!("{scheme}://{}{}", self.host, hutong_protocol::WS_PATH)
+    }
+
+    /// The same page, secure, where this one is not: the server answers both at one port.
+    pub fn secure_twin(&self) -> Option<String> {
+        (!self.secure && self.protocol == "http:").then(|| format!("https://{}/", self.host))
+    }
+
+    /// What to hand on to somebody who is to join, and whether it works on their machine.
+    pub fn invitation(&self) -> Invitation {
+        let host = self.host.rsplit_once(':').map_or(self.host.as_str(), |(host, port)| {
+            // An IPv6 address without a port ends in a bracket.
+            if port.ends_with(']') { self.host.as_str() } else { host }
+        });
+        let only_here =
+            host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") || host == "[::1]";
+        Invitation { address: format!("{}//{}/", self.protocol, self.host), only_here }
+    }
+}
+
+/// An address to hand on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invitation {
+    /// The address.
+    pub address: String,
+    /// Whether it leads nowhere from another machine.
+    pub only_here: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(protocol: &str, host: &str, secure: bool) -> Place {
+        Place { protocol: protocol.into(), host: host.into(), secure }
+    }
+
+    #[test]
+    fn the_socket_is_as_secure_as_the_page() {
+        assert_eq!(place("http:", "127.0.0.1:8017", true).socket(), "ws://127.0.0.1:8017/ws");
+        assert_eq!(place("https:", "calls.example", true).socket(), "wss://calls.example/ws");
+    }
+
+    #[test]
+    fn only_a_page_without_devices_has_a_secure_twin() {
+        assert_eq!(place("http:", "192.0.2.7:8017", false).secure_twin().as_deref(), Some("https://192.0.2.7:8017/"));
+        assert_eq!(place("http:", "localhost:8017", true).secure_twin(), None);
+        assert_eq!(place("https:", "192.0.2.7:8017", true).secure_twin(), None);
+    }
+
+    #[test]
+    fn loopback_addresses_are_no_use_to_others() {
+        for (host, only_here) in [
+            ("localhost:8017", true),
+            ("127.0.0.1:8017", true),
+            ("[::1]:8017", true),
+            ("[::1]", true),
+            ("[2001:db8::1]", false),
+            ("192.0.2.7:8017", false),
+            ("calls.example", false),
+        ] {
+            assert_eq!(place("http:", host, true).invitation().only_here, only_here, "{host}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! An address to hand on.
+
+use gloo_timers::callback::Timeout;
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use yew::{AttrValue, Html, Properties, component, html, use_effect_with, use_state};
+
+use super::{icons, qr::Qr};
+use crate::{dom, i18n::use_texts};
+
+/// How long the copy button says that it did it.
+const COPIED_MS: u32 = 2_000;
+
+/// Properties of [`Invite`].
+#[derive(PartialEq, Properties)]
+pub struct InviteProps {
+    /// The address.
+    pub address: AttrValue,
+    /// Whether it leads nowhere from another machine.
+    #[prop_or_default]
+    pub only_here: bool,
+}
+
+/// A card that says how others join.
+#[component]
+pub fn Invite(props: &InviteProps) -> Html {
+    let texts = use_texts();
+    html! {
+        <section class="card invite" aria-labelledby="invite-title">
+            <h2 id="invite-title">{ icons::people() }{ texts.invite_title }</h2>
+            if props.only_here {
+                <p>{ texts.invite_only_here }</p>
+                <Address address={props.address.clone()} testid="invite-address" />
+            } else {
+                <p>{ texts.invite }</p>
+                <Address address={props.address.clone()} testid="invite-address" />
+                <Qr text={props.address.clone()} label={(texts.qr_code)(&props.address)} testid="invite-qr" />
+            }
+        </section>
+    }
+}
+
+/// Properties of [`Address`].
+#[derive(PartialEq, Properties)]
+pub struct AddressProps {
+    /// The address.
+    pub address: AttrValue,
+    /// For tests.
+    pub testid: &'static str,
+}
+
+/// An address with a button that copies it.
+#[component]
+pub fn Address(props: &AddressProps) -> Html {
+    let texts = use_texts();
+    let copied = use_state(|| false);
+    {
+        let copied = copied.clone();
+        use_effect_with(*copied, move |&now| {
+            let timeout = now.then(|| Timeout::new(COPIED_MS, move || copied.set(false)));
+            move || drop(timeout)
+        });
+    }
+    let copy = {
+        let (address, copied) = (props.address.clone(), copied.clone());
+        move |_| {
+            let (address, copied) = (address.clone(), copied.clone());
+            spawn_local(async move { copied.set(copy(&address).await) });
+        }
+    };
+    html! {
+        <div class="address">
+            <code data-testid={props.testid}>{ props.address.clone() }</code>
+            if can_copy() {
+                <button type="button" class="copy" onclick={copy}>
+                    if *copied { { icons::tick() } } else { { icons::copy() } }
+                    <span aria-live="polite">{ if *copied { texts.copied } else { texts.copy } }</span>
+                </button>
+            }
+        </div>
+    }
+}
+
+/// Browsers give no clipboard to a page that came over plain http; there the address is selected by hand.
+fn can_copy() -> bool {
+    dom::window().is_some_and(|window| dom::property(&JsValue::from(window.navigator()), "clipboard").is_some())
+}
+
+async fn copy(text: &str) -> bool {
+    let Some(window) = dom::window() else { return false };
+    JsFuture::from(window.navigator().clipboard().write_text(text)).await.is_ok()
+}

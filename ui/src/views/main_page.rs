@@ -1,0 +1,95 @@
+//! The main page after login: who is here, and how to invite others.
+
+use std::rc::Rc;
+
+use hutong_core::{
+    Command, Session, View,
+    app::{AppView, ServerChoice},
+};
+use yew::{Html, Properties, component, html};
+
+use super::{app_server::AppServer, avatar::Avatar, icons, invite::Invite, language::LanguageSwitch, roster::Roster};
+use crate::{app::Actions, dom, i18n::use_texts, place::Place};
+
+/// Properties of [`Main`].
+#[derive(PartialEq, Properties)]
+pub struct MainProps {
+    /// What the client says.
+    pub view: Rc<View>,
+    /// The app's state, once it has told it.
+    pub app: Option<AppView>,
+    /// Whether an app is around this page.
+    pub in_app: bool,
+    /// Where this page came from.
+    pub place: Place,
+    /// Whether calls can be made here.
+    pub can_call: bool,
+    /// What the person can do.
+    pub actions: Actions,
+}
+
+/// The main page.
+#[component]
+pub fn Main(props: &MainProps) -> Html {
+    let texts = use_texts();
+    let Some(me) = props.view.session.me() else { return html! {} };
+    let away = matches!(props.view.session, Session::Reconnecting { .. });
+    let state = if away { "offline".to_owned() } else { dom::code(&me.state) };
+    let name = me.name.to_string();
+    html! {
+        <>
+            <header class="top">
+                <span class="brand"><span class="logo small" aria-hidden="true" /><span class="brand-name">{ texts.hutong }</span></span>
+                <span class="me" data-testid="me" data-name={name.clone()} data-state={state.clone()} title={(texts.logged_in_as)(&name)}>
+                    <Avatar name={name.clone()} class="tiny" />
+                    <span class="me-words">
+                        <span class="me-name">{ name }</span>
+                        <span class={yew::classes!("chip", state)}>
+                            { if away { texts.you_are_away } else { (texts.state)(me.state) } }
+                        </span>
+                    </span>
+                </span>
+                <span class="top-actions">
+                    <LanguageSwitch choose={props.actions.language.clone()} />
+                    <button
+                        type="button"
+                        class="quiet"
+                        data-testid="log-out"
+                        onclick={props.actions.command.reform(|_| Command::LogOut)}
+                    >
+                        { icons::leave() }<span class="may-go">{ texts.log_out }</span>
+                    </button>
+                </span>
+            </header>
+            <div class="columns">
+                <main>
+                    if let Some(address) = props.place.secure_twin() {
+                        <section class="card caution" data-testid="not-secure">
+                            <h2>{ icons::warning() }{ texts.not_secure_title }</h2>
+                            <p>{ texts.not_secure }</p>
+                            <a class="button" href={address.clone()}>{ texts.not_secure_link }{ " " }{ address }</a>
+                        </section>
+                    }
+                    if !props.can_call {
+                        <p id="no-calls" class="card caution" data-testid="no-calls">{ texts.no_calls }</p>
+                    }
+                    <Roster
+                        view={Rc::clone(&props.view)}
+                        can_call={props.can_call}
+                        command={props.actions.command.clone()}
+                    />
+                </main>
+                <aside>
+                    if props.in_app {
+                        <AppServer app={props.app.clone()} command={props.actions.app.clone()} />
+                        if let Some(AppView { server: ServerChoice::Other { address }, .. }) = &props.app {
+                            <Invite address={address.clone()} />
+                        }
+                    } else {
+                        <Invite address={props.place.invitation().address} only_here={props.place.invitation().only_here} />
+                    }
+                </aside>
+            </div>
+        </>
+    }
+}

@@ -1,0 +1,22 @@
+//! What is on the screen.
+
+mod app_server;
+mod avatar;
+mod banner;
+mod call;
+mod icons;
+mod invite;
+mod language;
+mod login;
+mod main_page;
+mod notice;
+mod qr;
+mod roster;
+mod stream;
+mod timer;
+
+pub use banner::LinkBanner;
+pub use call::CallScreen;
+pub use login::Login;
+pub use main_page::Main;
+pub use notice::NoticeBar;

@@ -1,0 +1,145 @@
+//! Everybody else online.
+
+use std::rc::Rc;
+
+use hutong_core::{Command, View};
+use hutong_protocol::{MediaKind, User, UserState};
+use web_sys::{HtmlInputElement, InputEvent};
+use yew::{Callback, Html, Properties, TargetCast, component, html, use_state};
+
+use super::{avatar::Avatar, icons};
+use crate::{dom, i18n::use_texts};
+
+/// Past this many people a search field helps.
+const SEARCH_PAST: usize = 8;
+
+/// Properties of [`Roster`].
+#[derive(PartialEq, Properties)]
+pub struct RosterProps {
+    /// What the client says.
+    pub view: Rc<View>,
+    /// Whether calls can be made here.
+    pub can_call: bool,
+    /// Where calls go.
+    pub command: Callback<Command>,
+}
+
+/// The list, with a search field where it is long.
+#[component]
+pub fn Roster(props: &RosterProps) -> Html {
+    let texts = use_texts();
+    let query = use_state(String::new);
+    let users = &props.view.users;
+    let searchable = users.len() > SEARCH_PAST;
+    let wanted = if searchable { query.trim().to_lowercase() } else { String::new() };
+    let mut shown: Vec<(String, &User)> = users
+        .values()
+        .map(|user| (user.name.as_str().to_lowercase(), user))
+        .filter(|(name, _)| name.contains(&wanted))
+        .collect();
+    shown.sort_by(|one, other| one.0.cmp(&other.0).then(one.1.token.cmp(&other.1.token)));
+    let search = {
+        let query = query.clone();
+        move |event: InputEvent| {
+            if let Some(field) = event.target_dyn_into::<HtmlInputElement>() {
+                query.set(field.value());
+            }
+        }
+    };
+    html! {
+        <section class="roster" data-testid="roster" aria-labelledby="roster-title">
+            <div class="roster-head">
+                <h2 id="roster-title">{ texts.people_online }</h2>
+                <span class="count" role="status">{ (texts.people)(users.len()) }</span>
+            </div>
+            if searchable {
+                <label class="search">
+                    { icons::search() }
+                    <input
+                        type="search"
+                        placeholder={texts.search}
+                        aria-label={texts.search}
+                        data-testid="search"
+                        autocomplete="off"
+                        value={(*query).clone()}
+                        oninput={search}
+                    />
+                </label>
+            }
+            if users.is_empty() {
+                <div class="card empty">
+                    <span class="gates" aria-hidden="true" />
+                    <h3>{ texts.alone_title }</h3>
+                    <p>{ texts.alone }</p>
+                </div>
+            } else if shown.is_empty() {
+                <p class="card empty" role="status">{ (texts.nobody_found)(query.trim()) }</p>
+            } else {
+                <ul class="people">
+                    { for shown.into_iter().map(|(_, user)| html! {
+                        <Person key={user.token.0} user={user.clone()} can_call={props.can_call} command={props.command.clone()} />
+                    }) }
+                </ul>
+            }
+        </section>
+    }
+}
+
+#[derive(PartialEq, Properties)]
+struct PersonProps {
+    user: User,
+    can_call: bool,
+    command: Callback<Command>,
+}
+
+#[component]
+fn Person(props: &PersonProps) -> Html {
+    let texts = use_texts();
+    let user = &props.user;
+    let name = user.name.to_string();
+    let state = dom::code(&user.state);
+    let call = |media| {
+        let to = user.token;
+        props.command.reform(move |_| Command::Call { to, media })
+    };
+    let busy = user.state != UserState::Online;
+    html! {
+        <li
+            class={yew::classes!("person", busy.then_some("busy"))}
+            data-testid="user"
+            data-name={name.clone()}
+            data-token={user.token.to_string()}
+            data-state={state.clone()}
+        >
+            <Avatar name={name.clone()} />
+            <span class="person-words">
+                <span class="person-name">{ name.clone() }</span>
+                <span class={yew::classes!("chip", state)}>{ (texts.state)(user.state) }</span>
+            </span>
+            <button
+                type="button"
+                class="round call-voice"
+                data-testid="call-voice"
+                aria-label={(texts.call_voice)(&name)}
+                title={texts.voice}
+                disabled={!props.can_call}
+                aria-describedby={(!props.can_call).then_some("no-calls")}
+                onclick={call(MediaKind::Voice)}
+            >
+                { icons::phone() }
+            </button>
+            <button
+                type="button"
+                class="round call-video"
+                data-testid="call-video"
+                aria-label={(texts.call_video)(&name)}
+                title={texts.video}
+                disabled={!props.can_call}
+                aria-describedby={(!props.can_call).then_some("no-calls")}
+                onclick={call(MediaKind::Video)}
+            >
+                { icons::camera() }
+            </button>
+        </li>
+    }
+}

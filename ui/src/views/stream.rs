@@ -1,0 +1,93 @@
+//! A video element for a stream.
+
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{HtmlVideoElement, MediaStream};
+use yew::{AttrValue, Callback, Classes, Html, Properties, component, html, use_effect_with, use_node_ref, use_state};
+
+use crate::dom::{self, Listener};
+
+/// Properties of [`Stream`].
+#[derive(PartialEq, Properties)]
+pub struct StreamProps {
+    /// What to play.
+    pub stream: Option<MediaStream>,
+    /// Without its sound.
+    #[prop_or_default]
+    pub muted: bool,
+    /// For screen readers.
+    pub label: AttrValue,
+    /// For tests.
+    pub testid: &'static str,
+    /// Classes.
+    pub class: Classes,
+    /// Whether the browser refuses to play by itself.
+    #[prop_or_default]
+    pub blocked: Callback<bool>,
+    /// A number that changes when the person has asked to play.
+    #[prop_or_default]
+    pub asked: u32,
+}
+
+/// Plays a stream. The class `wide` or `tall` says which shape its picture has.
+#[component]
+pub fn Stream(props: &StreamProps) -> Html {
+    let node = use_node_ref();
+    let wide = use_state(|| true);
+    {
+        let (node, muted, blocked) = (node.clone(), props.muted, props.blocked.clone());
+        use_effect_with((props.stream.clone(), props.asked), move |(stream, _)| {
+            let element: Option<HtmlVideoElement> = node.cast();
+            if let Some(element) = &element {
+                // The attribute alone has no effect on an element made by a script.
+                element.set_muted(muted);
+                if element.src_object() != *stream {
+                    element.set_src_object(stream.as_ref());
+                }
+                if stream.is_some() {
+                    play(element, blocked);
+                }
+            }
+        });
+    }
+    {
+        let (node, wide) = (node.clone(), wide.clone());
+        use_effect_with((), move |()| {
+            let element: Option<HtmlVideoElement> = node.cast();
+            let listener = element.as_ref().map(|element| {
+                let of = element.clone();
+                Listener::new(element, "resize", move |_| wide.set(of.video_width() >= of.video_height()))
+            });
+            move || {
+                drop(listener);
+                if let Some(element) = element {
+                    element.set_src_object(None);
+                }
+            }
+        });
+    }
+    html! {
+        <video
+            ref={node}
+            class={yew::classes!(props.class.clone(), if *wide { "wide" } else { "tall" })}
+            data-testid={props.testid}
+            aria-label={props.label.clone()}
+            autoplay=true
+            playsinline=true
+            disablepictureinpicture=true
+        />
+    }
+}
+
+fn play(element: &HtmlVideoElement, blocked: Callback<bool>) {
+    let Ok(promise) = element.play() else { return };
+    spawn_local(async move {
+        match JsFuture::from(promise).await {
+            Ok(_) => blocked.emit(false),
+            // Only this one is the person's to mend; the others come of the stream changing meanwhile.
+            Err(error) if dom::text_property(&error, "name").as_deref() == Some("NotAllowedError") => {
+                blocked.emit(true)
+            }
+            Err(_) => {}
+        }
+    });
+}
