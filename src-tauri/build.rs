@@ -1,18 +1,30 @@
-//! Names the app's commands, so that only a window that a capability gives them to can call them.
+//! Names the app's commands, so that only a window that a capability gives them to can call them; and lets the app be
+//! checked and tested where the interface is not built yet.
 
-use std::path::Path;
+use std::{env, error::Error, path::Path};
+
+use serde_json::{Value, json};
 
 const UI_DIST: &str = "../ui/dist";
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={UI_DIST}");
     println!("cargo:rerun-if-env-changed=TAURI_CONFIG");
-    // `generate_context!` fails where the interface is not built, and with it every check and every editor.
-    if !Path::new(UI_DIST).join("index.html").exists() && std::env::var_os("TAURI_CONFIG").is_none() {
+    if !Path::new(UI_DIST).join("index.html").exists() {
         println!("cargo:warning=the interface is not built: `cargo xtask ui` builds it");
-        println!(r#"cargo:rustc-env=TAURI_CONFIG={{"build":{{"frontendDist":"unbuilt"}}}}"#);
+        show_placeholder()?;
     }
     let commands = tauri_build::AppManifest::new().commands(&["attach", "from_ui"]);
     tauri_build::try_build(tauri_build::Attributes::new().app_manifest(commands))?;
+    Ok(())
+}
+
+/// `generate_context!` fails where `frontendDist` is missing, and with it every check and every editor. It reads what the
+/// command line interface changes in the configuration from this variable, and so does this.
+fn show_placeholder() -> Result<(), Box<dyn Error>> {
+    let given = env::var("TAURI_CONFIG").ok();
+    let mut config: Value = given.as_deref().map_or(Ok(json!({})), serde_json::from_str)?;
+    config["build"]["frontendDist"] = json!("unbuilt");
+    println!("cargo:rustc-env=TAURI_CONFIG={config}");
     Ok(())
 }
