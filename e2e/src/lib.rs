@@ -23,5 +23,5 @@ pub use anyhow::{Context, Result, anyhow, bail, ensure};
 pub use browser::{Devices, Permissions, Profile};
 pub use page::Page;
 pub use proxy::Proxy;
-pub use scenario::{World, scenario};
+pub use scenario::{Outcome, World, scenario};
 pub use server::Server;

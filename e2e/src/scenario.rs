@@ -2,7 +2,7 @@
 
 use std::{
     any::Any,
-    fs,
+    fmt, fs,
     panic::{AssertUnwindSafe, resume_unwind},
     time::{Duration, Instant},
 };
@@ -103,12 +103,24 @@ impl World {
     }
 }
 
+/// What a test returns.
+pub type Outcome = std::result::Result<(), Failure>;
+
+/// Why a scenario failed, to be read by people: causes in order, and no backtrace of the harness.
+pub struct Failure(String);
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Runs a test's body, and ends everything that it started.
 ///
 /// # Errors
 ///
 /// What the body failed with, or that it took too long.
-pub async fn scenario(name: &str, body: impl AsyncFnOnce(&mut World) -> Result<()>) -> Result<()> {
+pub async fn scenario(name: &str, body: impl AsyncFnOnce(&mut World) -> Result<()>) -> Outcome {
     let start = Instant::now();
     let mut world = World::default();
     let outcome = AssertUnwindSafe(timeout(LIMIT, body(&mut world))).catch_unwind().await;
@@ -123,7 +135,7 @@ pub async fn scenario(name: &str, body: impl AsyncFnOnce(&mut World) -> Result<(
     }
     join_all(world.pages.iter().map(Page::close_browser)).await;
     match outcome {
-        Ok(result) => result,
+        Ok(result) => result.map_err(|error| Failure(format!("{error:#}"))),
         Err(panic) => {
             drop(world);
             resume_unwind(panic)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hutong_e2e::{
-    Context, Page, Result, ensure,
+    Context, Outcome, Page, Result, ensure,
     page::SOON,
     scenario,
     steps::{LET_GO, MEDIA, With, call, connected, let_go, ring},
@@ -27,7 +27,7 @@ async fn hang_up(one: &Page, other: &Page, third: &Page) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_call_is_seen_and_heard_on_both_sides_until_either_hangs_up() -> Result<()> {
+async fn a_call_is_seen_and_heard_on_both_sides_until_either_hangs_up() -> Outcome {
     scenario("call", async |world| {
         let server = world.server().await?;
         let ana = world.log_in("Ana", &server).await?;
@@ -71,7 +71,7 @@ async fn a_call_is_seen_and_heard_on_both_sides_until_either_hangs_up() -> Resul
 }
 
 #[tokio::test]
-async fn a_declined_call_ends_with_a_word_to_the_caller() -> Result<()> {
+async fn a_declined_call_ends_with_a_word_to_the_caller() -> Outcome {
     scenario("decline", async |world| {
         let server = world.server().await?;
         let ana = world.log_in("Ana", &server).await?;
@@ -88,7 +88,7 @@ async fn a_declined_call_ends_with_a_word_to_the_caller() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_call_given_up_while_it_rings_stops_ringing() -> Result<()> {
+async fn a_call_given_up_while_it_rings_stops_ringing() -> Outcome {
     scenario("cancel", async |world| {
         let server = world.server().await?;
         let ana = world.log_in("Ana", &server).await?;
@@ -105,7 +105,7 @@ async fn a_call_given_up_while_it_rings_stops_ringing() -> Result<()> {
 }
 
 #[tokio::test]
-async fn whoever_is_connecting_or_in_a_call_cannot_be_called() -> Result<()> {
+async fn whoever_is_connecting_or_in_a_call_cannot_be_called() -> Outcome {
     scenario("busy", async |world| {
         let server = world.server().await?;
         let ana = world.log_in("Ana", &server).await?;
@@ -139,7 +139,7 @@ async fn refused(caller: &Page, called: &str, state: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_video_call_can_be_answered_by_voice() -> Result<()> {
+async fn a_video_call_can_be_answered_by_voice() -> Outcome {
     scenario("voice_answer", async |world| {
         let server = world.server().await?;
         let ana = world.log_in("Ana", &server).await?;
@@ -158,7 +158,7 @@ async fn a_video_call_can_be_answered_by_voice() -> Result<()> {
 }
 
 #[tokio::test]
-async fn two_who_call_each_other_at_once_get_one_call() -> Result<()> {
+async fn two_who_call_each_other_at_once_get_one_call() -> Outcome {
     scenario("crossing", async |world| {
         let server = world.server().await?;
         let ana = world.log_in("Ana", &server).await?;
@@ -184,7 +184,7 @@ async fn two_who_call_each_other_at_once_get_one_call() -> Result<()> {
 }
 
 #[tokio::test]
-async fn muting_and_switching_the_camera_off_are_shown_and_felt() -> Result<()> {
+async fn muting_and_switching_the_camera_off_are_shown_and_felt() -> Outcome {
     scenario("mute", async |world| {
         let server = world.server().await?;
         let ana = world.log_in("Ana", &server).await?;

@@ -1,7 +1,7 @@
 //! Many calls in a row, and what they leave behind.
 
 use hutong_e2e::{
-    Context, Page, Result, ensure,
+    Context, Outcome, Page, Result, ensure,
     media::spread,
     page::SOON,
     scenario,
@@ -11,7 +11,7 @@ use hutong_e2e::{
 const CALLS: usize = 20;
 
 #[tokio::test]
-async fn twenty_calls_leave_nothing_behind() -> Result<()> {
+async fn twenty_calls_leave_nothing_behind() -> Outcome {
     scenario("endurance", async |world| {
         let server = world.server().await?;
         let ana = world.log_in("Ana", &server).await?;

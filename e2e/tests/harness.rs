@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use hutong_e2e::{Devices, Permissions, Profile, Result, World, ensure, media::ensure_unbroken, scenario};
+use hutong_e2e::{Devices, Outcome, Permissions, Profile, Result, World, ensure, media::ensure_unbroken, scenario};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -71,7 +71,7 @@ async fn asked(page: &hutong_e2e::Page, constraints: &str) -> Result<String> {
 }
 
 #[tokio::test]
-async fn fake_media_flows_and_is_measured() -> Result<()> {
+async fn fake_media_flows_and_is_measured() -> Outcome {
     scenario("harness_media", async |world| {
         let page = with(world, "loopback", Profile::default()).await?;
         let baseline = page.leftovers().await?;
@@ -100,7 +100,7 @@ async fn fake_media_flows_and_is_measured() -> Result<()> {
 }
 
 #[tokio::test]
-async fn permissions_are_as_set() -> Result<()> {
+async fn permissions_are_as_set() -> Outcome {
     scenario("harness_permissions", async |world| {
         let page = world.page("asked", &Profile { permissions: Permissions::AsSet, ..Profile::default() }).await?;
         let url = loopback_page().await?;
@@ -117,7 +117,7 @@ async fn permissions_are_as_set() -> Result<()> {
 }
 
 #[tokio::test]
-async fn devices_can_be_missing() -> Result<()> {
+async fn devices_can_be_missing() -> Outcome {
     scenario("harness_devices", async |world| {
         let page = with(world, "no-camera", Profile { devices: Devices::NoCamera, ..Profile::default() }).await?;
         let both = asked(&page, "{ audio: true, video: true }").await?;

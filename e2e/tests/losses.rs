@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hutong_e2e::{
-    Context, Proxy, Result, ensure,
+    Context, Outcome, Proxy, ensure,
     media::ensure_unbroken,
     page::SOON,
     scenario,
@@ -11,7 +11,7 @@ use hutong_e2e::{
 };
 
 #[tokio::test]
-async fn a_killed_browser_is_gone_at_once_and_its_call_ends_by_itself() -> Result<()> {
+async fn a_killed_browser_is_gone_at_once_and_its_call_ends_by_itself() -> Outcome {
     scenario("killed", async |world| {
         let server = world.server().await?;
         let ana = world.log_in("Ana", &server).await?;
@@ -35,7 +35,7 @@ async fn a_killed_browser_is_gone_at_once_and_its_call_ends_by_itself() -> Resul
 }
 
 #[tokio::test]
-async fn a_lost_websocket_does_not_interrupt_the_call() -> Result<()> {
+async fn a_lost_websocket_does_not_interrupt_the_call() -> Outcome {
     scenario("cut", async |world| {
         let server = world.server().await?;
         let proxy = Proxy::start(server.address()).await?;
@@ -85,7 +85,7 @@ async fn a_lost_websocket_does_not_interrupt_the_call() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_reloaded_page_is_logged_in_again_and_its_call_is_over() -> Result<()> {
+async fn a_reloaded_page_is_logged_in_again_and_its_call_is_over() -> Outcome {
     scenario("reload", async |world| {
         let server = world.server().await?;
         let ana = world.log_in("Ana", &server).await?;

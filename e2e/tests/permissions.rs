@@ -1,7 +1,7 @@
 //! Cameras and microphones that are refused or missing.
 
 use hutong_e2e::{
-    Devices, Page, Permissions, Profile, Result, Server, World, ensure,
+    Devices, Outcome, Page, Permissions, Profile, Result, Server, World, ensure,
     page::SOON,
     scenario,
     steps::{MEDIA, With, connected, let_go, ring},
@@ -56,7 +56,7 @@ async fn no_voice_offered(page: &Page) -> Result<()> {
 }
 
 #[tokio::test]
-async fn without_leave_for_the_camera_a_voice_call_is_offered() -> Result<()> {
+async fn without_leave_for_the_camera_a_voice_call_is_offered() -> Outcome {
     scenario("camera_denied", async |world| {
         let server = world.server().await?;
         let (ana, bo) = asked(world, &server, "denied", "granted").await?;
@@ -76,7 +76,7 @@ async fn without_leave_for_the_camera_a_voice_call_is_offered() -> Result<()> {
 }
 
 #[tokio::test]
-async fn without_leave_for_the_microphone_there_is_no_call() -> Result<()> {
+async fn without_leave_for_the_microphone_there_is_no_call() -> Outcome {
     scenario("microphone_denied", async |world| {
         let server = world.server().await?;
         let (ana, bo) = asked(world, &server, "granted", "denied").await?;
@@ -91,7 +91,7 @@ async fn without_leave_for_the_microphone_there_is_no_call() -> Result<()> {
 }
 
 #[tokio::test]
-async fn without_a_camera_a_voice_call_is_offered_and_a_video_call_can_be_answered() -> Result<()> {
+async fn without_a_camera_a_voice_call_is_offered_and_a_video_call_can_be_answered() -> Outcome {
     scenario("camera_missing", async |world| {
         let server = world.server().await?;
         let ana = person(world, &server, "Ana", &Profile { devices: Devices::NoCamera, ..Profile::default() }).await?;
@@ -109,7 +109,7 @@ async fn without_a_camera_a_voice_call_is_offered_and_a_video_call_can_be_answer
 }
 
 #[tokio::test]
-async fn without_a_microphone_there_is_no_call() -> Result<()> {
+async fn without_a_microphone_there_is_no_call() -> Outcome {
     scenario("microphone_missing", async |world| {
         let server = world.server().await?;
         let ana = person(world, &server, "Ana", &Profile { devices: Devices::None, ..Profile::default() }).await?;
@@ -126,7 +126,7 @@ async fn without_a_microphone_there_is_no_call() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_page_that_is_not_secure_says_so() -> Result<()> {
+async fn a_page_that_is_not_secure_says_so() -> Outcome {
     scenario("not_secure", async |world| {
         let server = world.server().await?;
         let args = vec!["--host-resolver-rules=MAP hutong.test 127.0.0.1".to_owned()];

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use hutong_e2e::{
-    Page, Profile, Result, World,
+    Outcome, Page, Profile, Result, World,
     page::SOON,
     paths, scenario,
     steps::{MEDIA, With, connected, let_go, ring},
@@ -47,7 +47,7 @@ async fn crowd(world: &mut World, url: &str, names: &[&str]) -> Result<()> {
 
 #[tokio::test]
 #[ignore = "takes pictures, and checks nothing"]
-async fn screens() -> Result<()> {
+async fn screens() -> Outcome {
     let languages = [
         ("zh-CN", ["小明", "安娜"], ["王芳", "李雷", "韩梅梅", "Sofía", "张伟（上海）", "Oleksandr"]),
         ("en-US", ["Ana", "Bo"], ["Chidi", "Daniela Fernández", "Eun-ji", "Farid", "王芳", "Oleksandr Kovalenko"]),
@@ -97,6 +97,5 @@ async fn screens() -> Result<()> {
         })
         .await?;
     }
-    println!("pictures: {}", paths::shots()?.display());
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hutong_e2e::{
-    Page, Profile, Result, Server, ensure,
+    Outcome, Page, Profile, Result, Server, ensure,
     page::SOON,
     scenario,
     steps::{With, ring},
@@ -25,7 +25,7 @@ async fn login_problem(page: &Page, code: &str) -> Result<String> {
 }
 
 #[tokio::test]
-async fn a_name_is_text_whatever_it_says() -> Result<()> {
+async fn a_name_is_text_whatever_it_says() -> Outcome {
     scenario("html_name", async |world| {
         const NAME: &str = r#"<img src=x onerror="window.hacked=1">"#;
         let server = world.server().await?;
@@ -54,7 +54,7 @@ async fn a_name_is_text_whatever_it_says() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_name_that_is_taken_or_no_name_gets_its_sentence_in_both_languages() -> Result<()> {
+async fn a_name_that_is_taken_or_no_name_gets_its_sentence_in_both_languages() -> Outcome {
     scenario("names", async |world| {
         let server = world.server().await?;
         let _ana = world.log_in("Ana", &server).await?;
@@ -73,7 +73,7 @@ async fn a_name_that_is_taken_or_no_name_gets_its_sentence_in_both_languages() -
 }
 
 #[tokio::test]
-async fn the_language_is_the_browsers_and_can_be_switched_for_good() -> Result<()> {
+async fn the_language_is_the_browsers_and_can_be_switched_for_good() -> Outcome {
     scenario("languages", async |world| {
         let server = world.server().await?;
         for (language, chinese_first) in [("zh-CN", true), ("en-US", false)] {
@@ -99,7 +99,7 @@ async fn button(page: &Page) -> Result<String> {
 }
 
 #[tokio::test]
-async fn a_server_that_is_away_is_told_and_come_back_to() -> Result<()> {
+async fn a_server_that_is_away_is_told_and_come_back_to() -> Outcome {
     scenario("server_away", async |world| {
         let mut server = world.server().await?;
         let ana = world.log_in("Ana", &server).await?;
