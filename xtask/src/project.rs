@@ -1,0 +1,86 @@
+//! Where the project, its build output and its caches stand.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// The directories that every step uses.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The workspace's root.
+    pub root: PathBuf,
+    /// Cargo's target directory for host builds.
+    pub target: PathBuf,
+    /// Tools and toolchain parts that outlive a clone.
+    pub cache: PathBuf,
+}
+
+impl Project {
+    /// Finds the project from wherever xtask was started.
+    pub fn find() -> Result<Self> {
+        let start = match env::var_os("CARGO_MANIFEST_DIR") {
+            Some(dir) => PathBuf::from(dir),
+            None => env::current_dir().context("the current directory is gone")?,
+        };
+        let root = workspace_root(&start)
+            .with_context(|| format!("no Cargo.toml with a [workspace] at or above {}", start.display()))?;
+        let target = match env::var_os("CARGO_TARGET_DIR") {
+            Some(dir) => env::current_dir()?.join(dir),
+            None => root.join("target"),
+        };
+        let cache = cache_dir(|name| env::var_os(name).map(PathBuf::from)).unwrap_or_else(|| target.join("cache"));
+        Ok(Self { root, target, cache })
+    }
+
+    /// Where the web app is written by default, and read from by the server and the app.
+    pub fn dist(&self) -> PathBuf {
+        self.root.join("ui").join("dist")
+    }
+}
+
+fn workspace_root(start: &Path) -> Option<PathBuf> {
+    start.ancestors().find(|dir| is_workspace(dir)).map(Path::to_path_buf)
+}
+
+fn is_workspace(dir: &Path) -> bool {
+    std::fs::read_to_string(dir.join("Cargo.toml")).is_ok_and(|text| text.lines().any(|line| line == "[workspace]"))
+}
+
+fn cache_dir(var: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    let set = |name| var(name).filter(|path| path.is_absolute());
+    set("HUTONG_CACHE")
+        .or_else(|| set("XDG_CACHE_HOME").map(|dir| dir.join("hutong")))
+        .or_else(|| set("LOCALAPPDATA").map(|dir| dir.join("hutong")))
+        .or_else(|| set("HOME").map(|dir| dir.join(".cache").join("hutong")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_is_found_from_any_directory_below() {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = workspace_root(&project.join("src")).unwrap();
+        assert!(root.join("crates/protocol").is_dir());
+    }
+
+    #[test]
+    fn our_own_variable_goes_before_the_platforms() {
+        let vars = |name: &str| match name {
+            "HUTONG_CACHE" => Some(PathBuf::from("/c")),
+            "HOME" => Some(PathBuf::from("/home/x")),
+            _ => None,
+        };
+        assert_eq!(cache_dir(vars), Some(PathBuf::from("/c")));
+        let home = |name: &str| (name == "HOME").then(|| PathBuf::from("/home/x"));
+        assert_eq!(cache_dir(home), Some(PathBuf::from("/home/x/.cache/hutong")));
+        assert_eq!(cache_dir(|_| None), None);
+    }
+
+    #[test]
+    fn a_relative_cache_is_not_taken() {
+        assert_eq!(cache_dir(|name| (name == "HUTONG_CACHE").then(|| PathBuf::from("c"))), None);
+    }
+}

@@ -1,0 +1,129 @@
+//! What tests said about themselves: counted from cargo's output, step by step.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// How many tests passed and failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Tests that passed.
+    pub passed: u64,
+    /// Tests that failed.
+    pub failed: u64,
+}
+
+impl Tally {
+    /// Adds what a line of output tells, if it is one of `test result: ok. 5 passed; 0 failed; ...`.
+    pub fn read(&mut self, line: &str) {
+        let Some((_, counts)) = line.split_once("test result: ") else { return };
+        let count = |what: &str| {
+            let (before, _) = counts.split_once(what)?;
+            before.rsplit(|c: char| !c.is_ascii_digit()).next()?.parse::<u64>().ok()
+        };
+        self.passed += count(" passed").unwrap_or(0);
+        self.failed += count(" failed").unwrap_or(0);
+    }
+}
+
+/// A step of a test run, ended.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Its name.
+    pub name: &'static str,
+    /// How long it took.
+    pub time: Duration,
+    /// The tests in it.
+    pub tally: Tally,
+    /// Why it failed, if it did.
+    pub problem: Option<String>,
+}
+
+impl Step {
+    /// Its tests, where a step that failed without a failed test (it did not compile, say) counts as one: nothing that
+    /// failed may end in `0 failed`.
+    pub fn counted(&self) -> Tally {
+        let failed = if self.problem.is_some() { self.tally.failed.max(1) } else { self.tally.failed };
+        Tally { failed, ..self.tally }
+    }
+}
+
+/// The table of all steps and, alone on the last line, the sum.
+pub fn summary(steps: &[Step]) -> String {
+    let mut text = String::new();
+    let mut sum = Tally::default();
+    let mut time = Duration::ZERO;
+    for step in steps {
+        let Tally { passed, failed } = step.counted();
+        let tests =
+            if step.tally == Tally::default() { String::new() } else { format!("{passed} passed, {failed} failed") };
+        let result = if step.problem.is_some() { "FAILED" } else { "ok" };
+        let _ = writeln!(text, "{:<28} {:>8.1} s  {result:<7} {tests}", step.name, step.time.as_secs_f32());
+        sum.passed += passed;
+        sum.failed += failed;
+        time += step.time;
+    }
+    let _ = writeln!(text, "{:<28} {:>8.1} s", "all", time.as_secs_f32());
+    for step in steps {
+        if let Some(problem) = &step.problem {
+            let _ = writeln!(text, "{}: {problem}", step.name);
+        }
+    }
+    let _ = write!(text, "{} passed, {} failed", sum.passed, sum.failed);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(passed: u64, failed: u64, problem: Option<&str>) -> Step {
+        let tally = Tally { passed, failed };
+        Step { name: "unit tests", time: Duration::from_millis(1500), tally, problem: problem.map(str::to_owned) }
+    }
+
+    fn read(lines: &[&str]) -> Tally {
+        let mut tally = Tally::default();
+        lines.iter().for_each(|line| tally.read(line));
+        tally
+    }
+
+    #[test]
+    fn results_are_summed_over_programs() {
+        let tally = read(&[
+            "running 12 tests",
+            "test a ... ok",
+            "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s",
+            "test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
+        ]);
+        assert_eq!(tally, Tally { passed: 15, failed: 2 });
+    }
+
+    #[test]
+    fn other_lines_that_speak_of_passing_are_not_counted() {
+        assert_eq!(read(&["7 passed; 1 failed", "test result said: 4 passed", ""]), Tally::default());
+    }
+
+    #[test]
+    fn a_result_without_numbers_counts_nothing() {
+        assert_eq!(read(&["test result: ok.", "test result: x passed; y failed"]), Tally::default());
+    }
+
+    #[test]
+    fn the_last_line_is_the_sum_alone() {
+        let text = summary(&[step(3, 0, None), step(4, 0, None)]);
+        assert_eq!(text.lines().last(), Some("7 passed, 0 failed"));
+    }
+
+    #[test]
+    fn a_step_that_failed_without_a_failed_test_is_counted() {
+        let text = summary(&[step(3, 0, None), step(0, 0, Some("it does not compile"))]);
+        assert_eq!(text.lines().last(), Some("3 passed, 1 failed"));
+        assert!(text.contains("it does not compile"));
+    }
+
+    #[test]
+    fn failed_tests_are_not_counted_twice() {
+        let text = summary(&[step(3, 2, Some("cargo test ended with 101"))]);
+        assert_eq!(text.lines().last(), Some("3 passed, 2 failed"));
+    }
+}
