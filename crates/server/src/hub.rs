@@ -61,7 +61,7 @@ impl Hub {
     pub(crate) fn start(config: Config) -> (Self, Timekeeper) {
         let clock = Clock::start();
         let registry = Registry::new(config, clock.now());
-        let state = State { registry, connections: HashMap::new(), last: 0, next_tick: None };
+        let state = State::new(registry);
         let hub = Self(Arc::new(Shared { state: Mutex::new(state), clock, rescheduled: Notify::new() }));
         let timekeeper = Timekeeper(tokio::spawn(keep_time(hub.clone())));
         (hub, timekeeper)
@@ -69,12 +69,7 @@ impl Hub {
 
     /// A WebSocket was opened.
     pub(crate) fn connect(&self) -> (ConnId, Arc<Outbox>) {
-        let outbox = Arc::new(Outbox::new());
-        let mut state = self.lock();
-        state.last += 1;
-        let conn = ConnId(state.last);
-        state.connections.insert(conn, Connected { outbox: outbox.clone(), welcomed: false });
-        (conn, outbox)
+        self.lock().connect()
     }
 
     /// A message came.
@@ -103,14 +98,7 @@ impl Hub {
 
     /// Puts a snapshot into the outbox of a reader that has missed something.
     pub(crate) fn snapshot(&self, conn: ConnId) {
-        self.with_registry(|state, now| {
-            let Some(connected) = state.connections.get(&conn) else { return };
-            // None for a connection that has not been welcomed; such a one is sent nothing that it could miss.
-            let sent = state.registry.roster_for(conn).is_some_and(|roster| connected.push(&roster));
-            if !sent {
-                state.refuse(now, conn, RefusedCode::TooSlow);
-            }
-        });
+        self.with_registry(|state, now| state.snapshot(now, conn));
     }
 
     /// Whether the connection's hello was accepted.
@@ -143,6 +131,18 @@ impl Hub {
 }
 
 impl State {
+    fn new(registry: Registry) -> Self {
+        Self { registry, connections: HashMap::new(), last: 0, next_tick: None }
+    }
+
+    fn connect(&mut self) -> (ConnId, Arc<Outbox>) {
+        let outbox = Arc::new(Outbox::new());
+        self.last += 1;
+        let conn = ConnId(self.last);
+        self.connections.insert(conn, Connected { outbox: outbox.clone(), welcomed: false });
+        (conn, outbox)
+    }
+
     fn deliver(&mut self, now: Duration) {
         while let Some(effect) = self.registry.poll_effect() {
             match effect {
@@ -174,6 +174,15 @@ impl State {
             }
         }
         for conn in too_slow {
+            self.refuse(now, conn, RefusedCode::TooSlow);
+        }
+    }
+
+    fn snapshot(&mut self, now: Duration, conn: ConnId) {
+        let Some(connected) = self.connections.get(&conn) else { return };
+        // None for a connection that has not been welcomed; such a one is sent nothing that it could miss.
+        let sent = self.registry.roster_for(conn).is_some_and(|roster| connected.push(&roster));
+        if !sent {
             self.refuse(now, conn, RefusedCode::TooSlow);
         }
     }
@@ -215,5 +224,115 @@ async fn keep_time(hub: Hub) {
             () = tokio::time::sleep_until(due.into()) => hub.with_registry(|state, now| state.registry.tick(now)),
             () = hub.0.rescheduled.notified() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use hutong_protocol::{decode_server, limits::OUTGOING_QUEUE};
+
+    use super::*;
+    use crate::gateway::Next;
+
+    /// A hub's state whose time is stepped by hand.
+    struct Stepped {
+        state: State,
+        now: Duration,
+    }
+
+    impl Stepped {
+        fn new() -> Self {
+            let now = Duration::from_secs(1_795_000_000);
+            let config = Config { max_users: 10, ice_servers: vec![], ticket_key: [7; 32] };
+            Self { state: State::new(Registry::new(config, now)), now }
+        }
+
+        fn login(&mut self, name: &str) -> (ConnId, Arc<Outbox>) {
+            let (conn, outbox) = self.state.connect();
+            self.receive(conn, ClientMessage::Hello { name: name.into(), resume: None });
+            (conn, outbox)
+        }
+
+        fn receive(&mut self, conn: ConnId, message: ClientMessage) {
+            self.state.registry.received(self.now, conn, message);
+            self.state.deliver(self.now);
+        }
+
+        /// Somebody comes and goes, and presence is told.
+        fn visit(&mut self, number: usize) {
+            let (conn, _outbox) = self.login(&format!("visitor {number}"));
+            self.now += Duration::from_secs(1);
+            self.state.registry.tick(self.now);
+            self.state.deliver(self.now);
+            self.state.refuse(self.now, conn, RefusedCode::Replaced);
+            self.now += Duration::from_secs(1);
+            self.state.registry.tick(self.now);
+            self.state.deliver(self.now);
+        }
+
+        /// What a reader gets that reads everything there is.
+        fn read(&mut self, conn: ConnId, outbox: &Outbox) -> Vec<ServerMessage> {
+            let mut read = Vec::new();
+            while let Some(next) = outbox.next().now_or_never() {
+                match next {
+                    Next::Write(frames) => read.extend(frames.into_iter().map(|frame| message(&frame.into_bytes()))),
+                    Next::Snapshot => self.state.snapshot(self.now, conn),
+                    Next::Close(code) => {
+                        read.push(ServerMessage::Refused { code, message: String::new() });
+                        break;
+                    }
+                }
+            }
+            read
+        }
+    }
+
+    fn message(frame: &[u8]) -> ServerMessage {
+        let start = frame.iter().position(|byte| *byte == b'{').unwrap();
+        decode_server(std::str::from_utf8(&frame[start..]).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_slow_reader_is_sent_one_fresh_snapshot_in_place_of_what_it_missed() {
+        let mut hub = Stepped::new();
+        let (slow, slow_outbox) = hub.login("Slow");
+        let (fast, fast_outbox) = hub.login("Fast");
+        hub.read(slow, &slow_outbox);
+        for number in 0..OUTGOING_QUEUE * 2 / 3 {
+            hub.visit(number);
+            assert!(!hub.read(fast, &fast_outbox).is_empty());
+        }
+        let (_last, _outbox) = hub.login("Last");
+        let read = hub.read(slow, &slow_outbox);
+        let [ServerMessage::Roster { users }] = &read[..] else {
+            panic!("{} messages: {:?}", read.len(), read.first())
+        };
+        assert_eq!(users.iter().map(|user| user.name.as_str()).collect::<Vec<_>>(), ["Fast", "Last"]);
+        hub.visit(1_000);
+        assert!(matches!(hub.read(slow, &slow_outbox)[..], [ServerMessage::Presence { .. }, ..]));
+    }
+
+    #[test]
+    fn a_reader_that_stays_behind_is_closed_and_offline() {
+        let mut hub = Stepped::new();
+        let (slow, slow_outbox) = hub.login("Slow");
+        hub.read(slow, &slow_outbox);
+        for number in 0..OUTGOING_QUEUE + 10 {
+            hub.visit(number);
+        }
+        let read = hub.read(slow, &slow_outbox);
+        assert!(matches!(read[..], [ServerMessage::Refused { code: RefusedCode::TooSlow, .. }]), "{read:?}");
+        assert_eq!(hub.state.registry.users_online(), 0);
+    }
+
+    #[test]
+    fn a_closed_connection_is_gone_and_its_messages_are_nothing() {
+        let mut hub = Stepped::new();
+        let (ana, _ana_outbox) = hub.login("Ana");
+        let (again, outbox) = hub.login("ana");
+        let read = hub.read(again, &outbox);
+        assert!(matches!(read[..], [ServerMessage::Refused { code: RefusedCode::NameTaken, .. }]), "{read:?}");
+        assert_eq!(hub.state.connections.keys().collect::<Vec<_>>(), [&ana]);
     }
 }

@@ -114,6 +114,8 @@ impl fmt::Debug for Tls {
 pub enum TlsError {
     /// A file or directory could not be read or written.
     File(PathBuf, io::Error),
+    /// This is no host name and no address.
+    Name(String),
     /// A file holds no certificate or no key in PEM.
     Pem(String),
     /// The certificate could not be made: mostly a name that is no host name.
@@ -126,6 +128,7 @@ impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Name(name) => write!(f, "{name:?} is no host name and no address to make a certificate for"),
             Self::Pem(error) => write!(f, "the certificate or its key is not in PEM: {error}"),
             Self::Make(error) => write!(f, "the certificate could not be made: {error}"),
             Self::Use(error) => write!(f, "the certificate cannot be used: {error}"),
@@ -157,6 +160,9 @@ fn self_signed_at(directory: &Path, names: &[String], now: Duration) -> Result<T
     };
     let mut wanted: Vec<String> = ALWAYS.map(str::to_owned).into();
     for name in names.iter().map(|name| normal(name)) {
+        if name.is_empty() || name.contains(char::is_whitespace) {
+            return Err(TlsError::Name(name));
+        }
         if !wanted.contains(&name) {
             wanted.push(name);
         }
@@ -228,5 +234,99 @@ fn normal(name: &str) -> String {
     match name.parse::<IpAddr>() {
         Ok(address) => address.to_string(),
         Err(_) => name.trim().trim_end_matches('.').to_ascii_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(1_795_000_000);
+
+    fn names(list: &[&str]) -> Vec<String> {
+        list.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn kept(directory: &Path) -> Kept {
+        Kept::read(fs::read_to_string(directory.join(FILE)).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_certificate_is_kept_until_it_is_about_to_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let names = names(&["192.0.2.1"]);
+        let made = self_signed_at(directory.path(), &names, NOW).unwrap().fingerprint();
+        let almost = NOW + VALID - RENEW_BEFORE - Duration::from_secs(1);
+        assert_eq!(self_signed_at(directory.path(), &names, almost).unwrap().fingerprint(), made);
+        let renewed = self_signed_at(directory.path(), &names, almost + Duration::from_secs(1)).unwrap();
+        assert_ne!(renewed.fingerprint(), made);
+    }
+
+    #[test]
+    fn a_new_name_makes_a_new_certificate_that_covers_the_old_ones_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = self_signed_at(directory.path(), &names(&["192.0.2.1"]), NOW).unwrap().fingerprint();
+        let work =
+            self_signed_at(directory.path(), &names(&["198.51.100.7", "Laptop.LOCAL."]), NOW).unwrap().fingerprint();
+        assert_ne!(home, work);
+        for list in [&["192.0.2.1"][..], &["198.51.100.7"], &["laptop.local"], &["0:0:0:0:0:0:0:1"], &[]] {
+            assert_eq!(self_signed_at(directory.path(), &names(list), NOW).unwrap().fingerprint(), work, "{list:?}");
+        }
+        assert_eq!(
+            kept(directory.path()).names,
+            ["192.0.2.1", "localhost", "127.0.0.1", "::1", "198.51.100.7", "laptop.local"]
+        );
+    }
+
+    #[test]
+    fn a_laptop_that_sees_many_networks_keeps_the_newest_names() {
+        let directory = tempfile::tempdir().unwrap();
+        for number in 0..OLD_NAMES + 5 {
+            self_signed_at(directory.path(), &names(&[&format!("192.0.2.{number}")]), NOW).unwrap();
+        }
+        let names = kept(directory.path()).names;
+        assert_eq!(names.len(), OLD_NAMES + ALWAYS.len() + 1);
+        assert!(!names.contains(&"192.0.2.0".to_owned()));
+        assert_eq!(names.last().unwrap(), &format!("192.0.2.{}", OLD_NAMES + 4));
+    }
+
+    #[test]
+    fn a_damaged_file_is_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let names = names(&[]);
+        self_signed_at(directory.path(), &names, NOW).unwrap();
+        let path = directory.path().join(FILE);
+        let whole = fs::read_to_string(&path).unwrap();
+        for damaged in [String::new(), whole[..whole.len() / 2].to_owned(), whole.replace("ends: ", "ends: x")] {
+            fs::write(&path, damaged).unwrap();
+            self_signed_at(directory.path(), &names, NOW).unwrap();
+            assert_eq!(kept(directory.path()).names, ALWAYS);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_key_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        self_signed_at(&directory.path().join("made/too"), &names(&[]), NOW).unwrap();
+        let file = directory.path().join("made/too").join(FILE);
+        assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_is_no_name_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["互通.local", "", " ", "two names"] {
+            assert!(self_signed_at(directory.path(), &names(&[name]), NOW).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_not_the_certificates_is_an_error() {
+        let (one, other) = (make(names(&["a"]), NOW).unwrap(), make(names(&["a"]), NOW).unwrap());
+        assert!(Tls::from_pem(one.pem.as_bytes(), one.pem.as_bytes()).is_ok());
+        assert!(matches!(Tls::from_pem(one.pem.as_bytes(), other.pem.as_bytes()), Err(TlsError::Use(_))));
+        assert!(matches!(Tls::from_pem(b"", b""), Err(TlsError::Pem(_))));
     }
 }

@@ -29,8 +29,9 @@ use super::{
     frame::Frame,
     outbox::{Kind, Next, Outbox},
     rate::{Rate, Verdict},
+    vigil::{Due, Vigil},
 };
-use crate::{hub::Hub, listener::Place, registry::ConnId, stream::Stream};
+use crate::{hub::Hub, listener::Place, registry::ConnId, server::Member, stream::Stream};
 
 /// Every connection holds a read buffer of this size for as long as it lasts, so it is small; larger messages get a larger one
 /// while they are read.
@@ -62,7 +63,10 @@ pub(super) async fn run(upgraded: Upgraded, ours: bool, hub: Hub, deadlines: Dea
     }
     let (conn, outbox) = hub.connect();
     let session = Session { hub, conn, outbox };
-    match connection.serve(&session, place).await {
+    let over = connection.serve(&session, place.member.clone()).await;
+    // The user is offline now, however long the farewell takes.
+    drop(session);
+    match over {
         Over::Refused(code) => connection.farewell(code).await,
         Over::Left => connection.goodbye().await,
         Over::Broken => {}
@@ -113,14 +117,12 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(&mut self, session: &Session, place: Arc<Place>) -> Over {
+    async fn serve(&mut self, session: &Session, mut member: Member) -> Over {
         let opened = Instant::now();
-        let mut member = place.member.clone();
-        let mut ending = false;
         let mut rate = Rate::new(opened);
-        let mut heard = opened;
-        let mut wake = Wake::Hello;
-        let mut alarm = std::pin::pin!(sleep_until((opened + self.deadlines.hello).into()));
+        let mut vigil = Vigil::new(self.deadlines, opened);
+        let mut alarm = std::pin::pin!(sleep_until(vigil.next().into()));
+        let mut ending = false;
         loop {
             tokio::select! {
                 next = session.outbox.next() => match next {
@@ -133,10 +135,11 @@ impl Connection {
                 },
                 frame = self.socket.next() => {
                     let Some(frame) = frame else { return Over::Broken };
-                    heard = Instant::now();
+                    let now = Instant::now();
+                    vigil.heard(now);
                     match frame {
                         Ok(Message::Close(_)) => return Over::Left,
-                        Ok(message) => match rate.message(heard) {
+                        Ok(message) => match rate.message(now) {
                             Verdict::Take => take(session, message),
                             Verdict::DropAndTell => session.tell(&over_the_rate()),
                             Verdict::Drop => {}
@@ -146,23 +149,20 @@ impl Connection {
                     }
                 }
                 () = alarm.as_mut() => {
-                    let now = Instant::now();
-                    match wake {
-                        Wake::Hello if !session.hub.is_welcomed(session.conn) => session.refuse(RefusedCode::HelloTimeout),
-                        Wake::Hello => {}
-                        Wake::Ping if now >= heard + self.deadlines.ping_every => {
+                    match vigil.due(Instant::now()) {
+                        Some(Due::Hello) if !session.hub.is_welcomed(session.conn) => {
+                            session.refuse(RefusedCode::HelloTimeout);
+                        }
+                        Some(Due::Ping) => {
                             let ping = self.socket.send(Message::Ping(Bytes::new()));
                             if !matches!(timeout(self.deadlines.write, ping).await, Ok(Ok(()))) {
                                 return Over::Broken;
                             }
-                            wake = Wake::Lost;
                         }
-                        Wake::Lost if now >= heard + self.deadlines.silence => return Over::Broken,
-                        Wake::Ping | Wake::Lost => {}
+                        Some(Due::Lost) => return Over::Broken,
+                        Some(Due::Hello) | None => {}
                     }
-                    let (next, due) = Wake::after(wake, now, heard, &self.deadlines);
-                    wake = next;
-                    alarm.as_mut().reset(due.into());
+                    alarm.as_mut().reset(vigil.next().into());
                 }
                 () = member.ended(), if !ending => {
                     ending = true;
@@ -205,8 +205,8 @@ impl Connection {
     async fn goodbye(&mut self) {
         let patience = self.deadlines.farewell;
         let said = async {
-            // The WebSocket has the answer ready.
-            self.socket.flush().await.map_err(io::Error::other)?;
+            // The WebSocket has the answer ready, and counts it as an error that nothing can follow.
+            let _closed: Result<(), tungstenite::Error> = self.socket.flush().await;
             self.hang_up().await
         };
         let _unheard: Result<io::Result<()>, _> = timeout(patience, said).await;
@@ -220,28 +220,6 @@ impl Connection {
         let mut sink = [0; READ_BUFFER];
         while stream.read(&mut sink).await? > 0 {}
         Ok(())
-    }
-}
-
-/// What the connection's one timer waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wake {
-    /// An accepted hello.
-    Hello,
-    /// Silence that is long enough for a ping.
-    Ping,
-    /// Silence that is long enough to count as lost; a ping is out.
-    Lost,
-}
-
-impl Wake {
-    /// What to wait for next, and until when. `heard` may have moved since the timer was set: then it starts over.
-    fn after(self, now: Instant, heard: Instant, deadlines: &Deadlines) -> (Self, Instant) {
-        match self {
-            Self::Lost if now < heard + deadlines.ping_every => (Self::Ping, heard + deadlines.ping_every),
-            Self::Lost => (Self::Lost, heard + deadlines.silence),
-            Self::Hello | Self::Ping => (Self::Ping, heard + deadlines.ping_every),
-        }
     }
 }
 

@@ -4,6 +4,7 @@ mod connection;
 mod frame;
 mod outbox;
 mod rate;
+mod vigil;
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,6 +24,8 @@ use crate::{
 };
 
 pub(crate) use frame::Frame;
+#[cfg(test)]
+pub(crate) use outbox::Next;
 pub(crate) use outbox::{Kind, Outbox};
 
 /// How long a WebSocket may take for what. The default is what the protocol says; tests shorten it.

@@ -1,0 +1,124 @@
+//! Login, presence and calls, end to end over real sockets.
+
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
+
+mod common;
+
+use hutong_protocol::{
+    CancelReason, ClientMessage, EndReason, ErrorCode, IceCandidate, MediaKind, RefusedCode, ServerMessage, UserState,
+};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+use common::{Client, call_and_hang_up, server, server_with, set_up_call};
+
+#[tokio::test]
+async fn users_see_each_other_come_and_go() {
+    let server = server().await;
+    let (mut ana, ana_login) = Client::login(server.local_addr(), "Ana").await;
+    assert!(ana_login.users.is_empty());
+    let (bo, bo_login) = Client::login(server.local_addr(), " 小波 ").await;
+    assert_eq!(bo_login.me.name.as_str(), "小波");
+    assert_eq!(bo_login.users, [ana_login.me]);
+    ana.sees(bo_login.me.token, UserState::Online).await;
+    assert_eq!(server.users_online(), 2);
+    drop(bo);
+    ana.sees(bo_login.me.token, UserState::Offline).await;
+    assert_eq!(server.users_online(), 1);
+}
+
+#[tokio::test]
+async fn a_call_goes_from_offering_to_calling_and_ends() {
+    let server = server().await;
+    let (mut ana, ana_login) = Client::login(server.local_addr(), "Ana").await;
+    let (mut bo, bo_login) = Client::login(server.local_addr(), "Bo").await;
+    let (mut cy, _) = Client::login(server.local_addr(), "Cy").await;
+    let call = set_up_call(&mut ana, &mut bo, bo_login.me.token).await;
+    cy.sees(ana_login.me.token, UserState::InCall).await;
+
+    let candidate = IceCandidate {
+        candidate: "candidate:1 1 UDP 1 192.0.2.1 9 typ host".into(),
+        sdp_mid: Some("0".into()),
+        sdp_m_line_index: Some(0),
+        username_fragment: None,
+    };
+    for number in 0..20 {
+        let candidate = IceCandidate { sdp_m_line_index: Some(number), ..candidate.clone() };
+        ana.send(&ClientMessage::Candidate { call, candidate }).await;
+    }
+    for number in 0..20 {
+        let got = bo
+            .wait_for(|message| match message {
+                ServerMessage::Candidate { candidate, .. } => Some(candidate.sdp_m_line_index),
+                _ => None,
+            })
+            .await;
+        assert_eq!(got, Some(number), "in order");
+    }
+
+    cy.send(&ClientMessage::Offering { to: bo_login.me.token, media: MediaKind::Video }).await;
+    assert_eq!(cy.error().await, (ErrorCode::Busy, Some("offering".into())));
+
+    ana.send(&ClientMessage::Cancel { call, reason: CancelReason::Hangup }).await;
+    let reason = bo
+        .wait_for(|message| match message {
+            ServerMessage::Ended { reason, .. } => Some(reason),
+            _ => None,
+        })
+        .await;
+    assert_eq!(reason, EndReason::Hangup);
+    ana.send(&ClientMessage::Released { call }).await;
+    bo.send(&ClientMessage::Released { call }).await;
+    cy.sees(bo_login.me.token, UserState::Online).await;
+    drop(cy);
+    call_and_hang_up(&mut bo, &mut ana, ana_login.me.token).await;
+}
+
+#[tokio::test]
+async fn a_caller_that_is_lost_while_ringing_ends_the_call() {
+    let server = server().await;
+    let (mut ana, _) = Client::login(server.local_addr(), "Ana").await;
+    let (mut bo, bo_login) = Client::login(server.local_addr(), "Bo").await;
+    ana.send(&ClientMessage::Offering { to: bo_login.me.token, media: MediaKind::Video }).await;
+    bo.wait_for(|message| matches!(message, ServerMessage::Offering { .. }).then_some(())).await;
+    drop(ana);
+    let reason = bo
+        .wait_for(|message| match message {
+            ServerMessage::Ended { reason, .. } => Some(reason),
+            _ => None,
+        })
+        .await;
+    assert_eq!(reason, EndReason::Gone);
+}
+
+#[tokio::test]
+async fn coming_back_with_the_ticket_puts_the_old_connection_out() {
+    let server = server().await;
+    let (mut old, login) = Client::login(server.local_addr(), "Ana").await;
+    let mut new = Client::open(server.local_addr()).await;
+    new.send(&ClientMessage::Hello { name: "Ana".into(), resume: Some(login.ticket) }).await;
+    assert_eq!(new.welcome().await.me.token, login.me.token);
+    old.is_refused(RefusedCode::Replaced, CloseCode::Policy).await;
+    assert_eq!(server.users_online(), 1);
+}
+
+#[tokio::test]
+async fn a_full_server_says_so() {
+    let server = server_with(|options| options.max_users = 1).await;
+    let (_ana, _) = Client::login(server.local_addr(), "Ana").await;
+    let mut bo = Client::open(server.local_addr()).await;
+    bo.send(&ClientMessage::Hello { name: "Bo".into(), resume: None }).await;
+    bo.is_refused(RefusedCode::Full, CloseCode::Again).await;
+}
+
+#[tokio::test]
+async fn ice_servers_reach_the_clients() {
+    let stun =
+        hutong_protocol::IceServer { urls: vec!["stun:127.0.0.1:3478".into()], username: None, credential: None };
+    let server = server_with(|options| options.ice_servers = vec![stun.clone()]).await;
+    let mut ana = Client::open(server.local_addr()).await;
+    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: None }).await;
+    match ana.receive().await {
+        ServerMessage::Welcome { ice_servers, .. } => assert_eq!(ice_servers, [stun]),
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,68 @@
+//! http and https on one port.
+
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
+
+mod common;
+
+use hutong_protocol::{ClientMessage, UserState};
+use hutong_server::Tls;
+use tokio::{io::AsyncReadExt, io::AsyncWriteExt, net::TcpStream};
+
+use common::{Client, http, http_over, server_with, soon, tls_connect};
+
+fn certificate() -> (tempfile::TempDir, Tls) {
+    let directory = tempfile::tempdir().unwrap();
+    let tls = Tls::self_signed(directory.path(), &["hutong.test".to_owned()]).unwrap();
+    (directory, tls)
+}
+
+#[tokio::test]
+async fn both_are_answered_on_one_port() {
+    let (_directory, tls) = certificate();
+    let server = server_with(|options| options.tls = Some(tls.clone())).await;
+    let address = server.local_addr();
+    assert_eq!(http(address, "GET /healthz", &[]).await.text(), "ok");
+    for name in ["localhost", "127.0.0.1", "hutong.test"] {
+        let stream = tls_connect(address, &tls, name).await.unwrap();
+        assert_eq!(http_over(stream, name, "GET /healthz", &[]).await.text(), "ok");
+    }
+    assert!(tls_connect(address, &tls, "other.test").await.is_err());
+}
+
+#[tokio::test]
+async fn users_in_tls_and_in_the_clear_meet() {
+    let (_directory, tls) = certificate();
+    let server = server_with(|options| options.tls = Some(tls.clone())).await;
+    let address = server.local_addr();
+    let (mut ana, _) = Client::login(address, "Ana").await;
+    let stream = tls_connect(address, &tls, "localhost").await.unwrap();
+    let origin = format!("https://localhost:{}", address.port());
+    let headers = [("sec-websocket-protocol", "hutong.v1"), ("origin", &*origin)];
+    let url = format!("wss://localhost:{}/ws", address.port());
+    let mut bo = Client::open_over(Box::new(stream), &url, &headers).await.unwrap();
+    bo.send(&ClientMessage::Hello { name: "Bo".into(), resume: None }).await;
+    let login = bo.welcome().await;
+    ana.sees(login.me.token, UserState::Online).await;
+    common::call_and_hang_up(&mut ana, &mut bo, login.me.token).await;
+}
+
+#[tokio::test]
+async fn a_broken_tls_handshake_hurts_nobody() {
+    let (_directory, tls) = certificate();
+    let server = server_with(|options| options.tls = Some(tls)).await;
+    let mut stream = TcpStream::connect(server.local_addr()).await.unwrap();
+    stream.write_all(&[0x16, 0xff, 0xff, 0xff, 0xff, 0, 0]).await.unwrap();
+    let mut rest = Vec::new();
+    let _alert = soon("the end", stream.read_to_end(&mut rest)).await;
+    assert_eq!(http(server.local_addr(), "GET /healthz", &[]).await.text(), "ok");
+}
+
+#[tokio::test]
+async fn without_a_certificate_tls_is_no_http() {
+    let server = server_with(|_| {}).await;
+    let mut stream = TcpStream::connect(server.local_addr()).await.unwrap();
+    stream.write_all(&[0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0, b'\r', b'\n', b'\r', b'\n']).await.unwrap();
+    let mut rest = Vec::new();
+    soon("the end", stream.read_to_end(&mut rest)).await.unwrap();
+    assert!(rest.is_empty() || rest.starts_with(b"HTTP/1.1 400"), "{}", String::from_utf8_lossy(&rest));
+}
