@@ -44,7 +44,7 @@ impl Place {
         });
         let only_here =
             host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") || host == "[::1]";
-        Invitation { address: format!("{}//{}/", self.protocol, self.host), only_here }
+        Invitation { address: format!("{}//{}", self.protocol, self.host), only_here }
     }
 }
 

@@ -64,8 +64,8 @@ pub static TEXTS: Texts = Texts {
     decline: "拒绝",
     hang_up: "挂断",
     cancel_call: "取消呼叫",
-    mute: "关闭麦克风",
-    camera_off: "关闭摄像头",
+    mute: "静音",
+    camera_off: "关摄像头",
     you: "你",
     own_picture: "你自己的画面",
     picture_of: |name| format!("{name}的画面"),
@@ -133,7 +133,7 @@ fn phase(phase: CallPhase, name: &str) -> String {
         CallPhase::Accepting => "正在接听。如果浏览器询问，请允许使用麦克风和摄像头…".to_owned(),
         CallPhase::Connecting => "正在接通…".to_owned(),
         CallPhase::Connected => format!("正在与{name}通话"),
-        CallPhase::Reconnecting => "画面中断，正在重新连接…".to_owned(),
+        CallPhase::Reconnecting => "通话中断，正在重连…".to_owned(),
         CallPhase::Ending => "正在挂断…".to_owned(),
     }
 }

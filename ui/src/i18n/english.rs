@@ -69,8 +69,8 @@ pub static TEXTS: Texts = Texts {
     decline: "Decline",
     hang_up: "Hang up",
     cancel_call: "Cancel",
-    mute: "Mute microphone",
-    camera_off: "Turn camera off",
+    mute: "Mute",
+    camera_off: "Camera off",
     you: "You",
     own_picture: "Your own picture",
     picture_of: |name| format!("Picture of {name}"),
@@ -151,7 +151,7 @@ fn phase(phase: CallPhase, name: &str) -> String {
         CallPhase::Accepting => "Taking the call. Allow microphone and camera, if your browser asks…".to_owned(),
         CallPhase::Connecting => "Connecting…".to_owned(),
         CallPhase::Connected => format!("In a call with {name}"),
-        CallPhase::Reconnecting => "The picture stopped. Reconnecting…".to_owned(),
+        CallPhase::Reconnecting => "Interrupted. Reconnecting…".to_owned(),
         CallPhase::Ending => "Hanging up…".to_owned(),
     }
 }

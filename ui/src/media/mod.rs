@@ -101,13 +101,15 @@ impl Sending {
 pub struct Other {
     /// Whether a picture is being received.
     pub picture: bool,
+    /// Whether the other side has its camera on, as far as it has said.
+    pub camera: bool,
     /// Whether the other side has its microphone on, as far as it has said.
     pub microphone: bool,
 }
 
 impl Default for Other {
     fn default() -> Self {
-        Self { picture: false, microphone: true }
+        Self { picture: false, camera: true, microphone: true }
     }
 }
 

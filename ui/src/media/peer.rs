@@ -433,7 +433,8 @@ impl Parts {
                 && !track.muted()
                 && dom::text_property(track, "readyState").as_deref() == Some("live")
         });
-        self.view.other.picture = picture && self.status.is_none_or(|status| status.camera);
+        self.view.other.camera = self.status.is_none_or(|status| status.camera);
+        self.view.other.picture = picture && self.view.other.camera;
         self.view.other.microphone = self.status.is_none_or(|status| status.microphone);
     }
 

@@ -97,7 +97,7 @@ pub fn CallScreen(props: &CallScreenProps) -> Html {
                 if let (true, Some(since)) = (flowing, *since.borrow()) {
                     <Timer {since} />
                 }
-                if flowing && !picture && own.camera != Sending::Absent {
+                if flowing && !other.camera && own.camera != Sending::Absent {
                     <p class="who-more">{ (texts.other_camera_off)(&name) }</p>
                 }
             </div>

@@ -72,9 +72,9 @@ pub fn Address(props: &AddressProps) -> Html {
         <div class="address">
             <code data-testid={props.testid}>{ props.address.clone() }</code>
             if can_copy() {
-                <button type="button" class="copy" onclick={copy}>
+                <button type="button" class="copy" title={texts.copy} onclick={copy}>
                     if *copied { { icons::tick() } } else { { icons::copy() } }
-                    <span aria-live="polite">{ if *copied { texts.copied } else { texts.copy } }</span>
+                    <span class="unseen-words" aria-live="polite">{ if *copied { texts.copied } else { texts.copy } }</span>
                 </button>
             }
         </div>

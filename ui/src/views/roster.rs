@@ -50,7 +50,7 @@ pub fn Roster(props: &RosterProps) -> Html {
         <section class="roster" data-testid="roster" aria-labelledby="roster-title">
             <div class="roster-head">
                 <h2 id="roster-title">{ texts.people_online }</h2>
-                <span class="count" role="status">{ (texts.people)(users.len()) }</span>
+                <span class="count" role="status">{ (!users.is_empty()).then(|| (texts.people)(users.len())) }</span>
             </div>
             if searchable {
                 <label class="search">
