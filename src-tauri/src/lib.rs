@@ -72,6 +72,13 @@ fn set_up(app: &mut App) -> Result<(), Box<dyn std::error::Error>> {
     let (control, running) = controller::start(Start { directory, port });
     app.manage(control);
     tauri::async_runtime::spawn(running);
+    let handle = app.handle().clone();
+    // Whoever is connected is told, as when the window is closed.
+    tauri::async_runtime::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            handle.exit(0);
+        }
+    });
 
     let config = app.config().app.windows.first().ok_or("tauri.conf.json has no window")?.clone();
     let dev = dev_url(app.handle());
