@@ -57,8 +57,9 @@ pub(super) async fn run(upgraded: Upgraded, ours: bool, hub: Hub, deadlines: Dea
         false => WebSocketStream::from_partially_read(stream, parts.read_buf.into(), Role::Server, Some(config)).await,
     };
     let mut connection = Connection { socket, deadlines };
+    // Farewells, writes and pings are boxed: what only they need is not held by a connection for all its life.
     if !ours {
-        connection.farewell(RefusedCode::Version).await;
+        Box::pin(connection.farewell(RefusedCode::Version)).await;
         return;
     }
     let (conn, outbox) = hub.connect();
@@ -67,8 +68,8 @@ pub(super) async fn run(upgraded: Upgraded, ours: bool, hub: Hub, deadlines: Dea
     // The user is offline now, however long the farewell takes.
     drop(session);
     match over {
-        Over::Refused(code) => connection.farewell(code).await,
-        Over::Left => connection.goodbye().await,
+        Over::Refused(code) => Box::pin(connection.farewell(code)).await,
+        Over::Left => Box::pin(connection.goodbye()).await,
         Over::Broken => {}
     }
 }
@@ -126,7 +127,7 @@ impl Connection {
         loop {
             tokio::select! {
                 next = session.outbox.next() => match next {
-                    Next::Write(batch) => match self.write(batch).await {
+                    Next::Write(batch) => match Box::pin(self.write(batch)).await {
                         Ok(()) => {}
                         Err(_) => return Over::Broken,
                     },
@@ -154,8 +155,8 @@ impl Connection {
                             session.refuse(RefusedCode::HelloTimeout);
                         }
                         Some(Due::Ping) => {
-                            let ping = self.socket.send(Message::Ping(Bytes::new()));
-                            if !matches!(timeout(self.deadlines.write, ping).await, Ok(Ok(()))) {
+                            let ping = timeout(self.deadlines.write, self.socket.send(Message::Ping(Bytes::new())));
+                            if !matches!(Box::pin(ping).await, Ok(Ok(()))) {
                                 return Over::Broken;
                             }
                         }
@@ -322,4 +323,18 @@ async fn write_all(stream: &mut Stream, mut parts: Vec<Bytes>) -> io::Result<()>
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_task_of_an_idle_connection_is_small() {
+        fn size<A, B, C, D, E, F>(_task: fn(A, B, C, D, E) -> F) -> usize {
+            size_of::<F>()
+        }
+        let size = size(run);
+        assert!(size <= 1_400, "{size} bytes: box what is rarely awaited");
+    }
 }
