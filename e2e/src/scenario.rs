@@ -4,6 +4,7 @@ use std::{
     any::Any,
     fmt, fs,
     panic::{AssertUnwindSafe, resume_unwind},
+    rc::Rc,
     time::{Duration, Instant},
 };
 
@@ -13,6 +14,7 @@ use tokio::time::timeout;
 use crate::{
     Result, Server, anyhow,
     browser::{Driver, Profile},
+    desktop::Desktop,
     page::Page,
     paths,
     process::Log,
@@ -24,9 +26,11 @@ const LIMIT: Duration = Duration::from_secs(240);
 /// What a scenario has started.
 #[derive(Debug, Default)]
 pub struct World {
-    // The order matters: pages, and so browsers, end before the driver.
+    // The order matters: browsers end before their driver, and both before what they are connected to.
     pages: Vec<Page>,
     driver: Option<Driver>,
+    servers: Vec<Server>,
+    desktops: Vec<Rc<Desktop>>,
     logs: Vec<(String, Log)>,
 }
 
@@ -37,9 +41,32 @@ impl World {
     ///
     /// When it is not built or does not start.
     pub async fn server(&mut self) -> Result<Server> {
-        let server = Server::start().await?;
-        self.keep_log("server", server.log());
+        self.server_on("127.0.0.1:0").await
+    }
+
+    /// Starts a server on this address.
+    ///
+    /// # Errors
+    ///
+    /// When it is not built or does not start.
+    pub async fn server_on(&mut self, listen: &str) -> Result<Server> {
+        let server = Server::start(listen).await?;
+        self.logs.push((format!("server-{}", self.servers.len()), server.log().clone()));
+        self.servers.push(server.clone());
         Ok(server)
+    }
+
+    /// Starts the desktop app, whose window is to be called so.
+    ///
+    /// # Errors
+    ///
+    /// When something that it needs is not installed or built, or does not start.
+    pub async fn desktop(&mut self, name: &str) -> Result<Rc<Desktop>> {
+        let desktop = Rc::new(Desktop::start(name).await?);
+        self.logs.push((format!("app-{name}"), desktop.log().clone()));
+        self.pages.push(desktop.page().clone());
+        self.desktops.push(Rc::clone(&desktop));
+        Ok(desktop)
     }
 
     /// Opens a page at this address, in a fresh browser.
@@ -75,18 +102,8 @@ impl World {
         }
         let driver = self.driver.as_ref().ok_or_else(|| anyhow!("no driver"))?;
         let page = Page::instrumented(name, driver.browser(profile).await?).await?;
-        self.keep(&page);
-        Ok(page)
-    }
-
-    /// Has a page's picture, source and log kept should the scenario fail.
-    pub fn keep(&mut self, page: &Page) {
         self.pages.push(page.clone());
-    }
-
-    /// Has a process's output kept should the scenario fail.
-    pub fn keep_log(&mut self, name: &str, log: &Log) {
-        self.logs.push((format!("{}-{name}", self.logs.len()), log.clone()));
+        Ok(page)
     }
 
     async fn keep_evidence(&self, scenario: &str) {

@@ -1,8 +1,8 @@
 //! The real server, as a process.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, rc::Rc, time::Duration};
 
-use tokio::process::Command;
+use tokio::{process::Command, sync::Mutex};
 
 use crate::{
     Context, Result, paths,
@@ -11,29 +11,21 @@ use crate::{
 
 const START: Duration = Duration::from_secs(10);
 
-/// A server on a loopback port. It ends with this value.
-#[derive(Debug)]
+/// A server on a loopback port. It ends with the last clone.
+#[derive(Clone, Debug)]
 pub struct Server {
-    process: Process,
+    process: Rc<Mutex<Process>>,
+    log: Log,
     address: SocketAddr,
 }
 
 impl Server {
-    /// Starts it on a free port.
-    ///
-    /// # Errors
-    ///
-    /// When it is not built or does not start.
-    pub async fn start() -> Result<Self> {
-        Self::start_on("127.0.0.1:0").await
-    }
-
     /// Starts it on this address.
     ///
     /// # Errors
     ///
     /// When it is not built or does not start.
-    pub async fn start_on(listen: &str) -> Result<Self> {
+    pub async fn start(listen: &str) -> Result<Self> {
         let program = paths::program("HUTONG_SERVER_BIN", "hutong-server")?;
         let mut command = Command::new(program);
         command.args(["--listen", listen]);
@@ -45,7 +37,8 @@ impl Server {
         }
         let mut process = Process::spawn("hutong-server", &mut command)?;
         let address = process.wait_for_line(START, listening_on).await?;
-        Ok(Self { process, address })
+        let log = process.log().clone();
+        Ok(Self { process: Rc::new(Mutex::new(process)), log, address })
     }
 
     /// Where it listens.
@@ -65,8 +58,8 @@ impl Server {
     /// # Errors
     ///
     /// When its end cannot be awaited.
-    pub async fn kill(&mut self) -> Result<()> {
-        self.process.kill().await
+    pub async fn kill(&self) -> Result<()> {
+        self.process.lock().await.kill().await
     }
 
     /// Ends it as Ctrl-C does.
@@ -74,18 +67,15 @@ impl Server {
     /// # Errors
     ///
     /// When it does not end in time, or not cleanly.
-    pub async fn stop(&mut self) -> Result<()> {
-        let status = self.process.interrupt(Duration::from_secs(10)).await?;
-        status
-            .success()
-            .then_some(())
-            .with_context(|| format!("the server ended with {status}:\n{}", self.log().text()))
+    pub async fn stop(&self) -> Result<()> {
+        let status = self.process.lock().await.interrupt(Duration::from_secs(10)).await?;
+        status.success().then_some(()).with_context(|| format!("the server ended with {status}:\n{}", self.log.text()))
     }
 
     /// What it wrote so far.
     #[must_use]
     pub fn log(&self) -> &Log {
-        self.process.log()
+        &self.log
     }
 }
 

@@ -1,13 +1,11 @@
 //! The desktop app with its embedded server, and a browser that comes to it.
 
-use hutong_e2e::{Outcome, desktop::Desktop, ensure, page::SOON, scenario};
+use hutong_e2e::{Outcome, ensure, page::SOON, scenario};
 
 #[tokio::test]
 async fn the_app_and_a_browser_see_each_other_on_the_embedded_server() -> Outcome {
     scenario("desktop", async |world| {
-        let app = Desktop::start("app").await?;
-        world.keep(app.page());
-        world.keep_log("app", app.log());
+        let app = world.desktop("app").await?;
         let ana = app.page();
         ana.log_in("Ana").await?;
 

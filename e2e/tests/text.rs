@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hutong_e2e::{
-    Outcome, Page, Profile, Result, Server, ensure,
+    Outcome, Page, Profile, Result, ensure,
     page::SOON,
     scenario,
     steps::{With, ring},
@@ -101,7 +101,7 @@ async fn button(page: &Page) -> Result<String> {
 #[tokio::test]
 async fn a_server_that_is_away_is_told_and_come_back_to() -> Outcome {
     scenario("server_away", async |world| {
-        let mut server = world.server().await?;
+        let server = world.server().await?;
         let ana = world.log_in("Ana", &server).await?;
         let bo = world.open("Bo", &server.url()).await?;
         let address = server.address().to_string();
@@ -117,8 +117,7 @@ async fn a_server_that_is_away_is_told_and_come_back_to() -> Outcome {
         let sentence = login_problem(&bo, "server_away").await?;
         ensure!(!sentence.is_empty(), "no sentence");
 
-        let server = Server::start_on(&address).await?;
-        world.keep_log("server-again", server.log());
+        world.server_on(&address).await?;
         ana.until("the link to be back", BACK, r#"return !one("link")"#).await?;
         ana.is("online", BACK).await?;
         bo.is("online", BACK).await?;
