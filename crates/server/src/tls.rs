@@ -168,6 +168,8 @@ fn self_signed_at(directory: &Path, names: &[String], now: Duration) -> Result<T
         }
     }
     let old = kept.as_ref().map(|kept| kept.names.clone()).unwrap_or_default();
+    // Apps remember the key of a server, so it outlives its certificates.
+    let key = kept.as_ref().and_then(Kept::key);
     let missing = wanted.iter().any(|name| !old.contains(name));
     if let Some(kept) = kept.filter(|kept| !missing && kept.ends > now + RENEW_BEFORE)
         && let Ok(tls) = Tls::from_pem(kept.pem.as_bytes(), kept.pem.as_bytes())
@@ -178,7 +180,7 @@ fn self_signed_at(directory: &Path, names: &[String], now: Duration) -> Result<T
     let mut covered: Vec<String> = old.into_iter().filter(|name| !wanted.contains(name)).collect();
     covered.drain(..covered.len().saturating_sub(OLD_NAMES));
     covered.append(&mut wanted);
-    let kept = make(covered, now)?;
+    let kept = make(covered, now, key)?;
     let tls = Tls::from_pem(kept.pem.as_bytes(), kept.pem.as_bytes())?;
     fs::create_dir_all(directory).map_err(at_path)?;
     let draft = directory.join(format!("{FILE}.new"));
@@ -206,12 +208,17 @@ impl Kept {
         Some(Self { names, ends, pem: text })
     }
 
+    fn key(&self) -> Option<KeyPair> {
+        let key = PrivateKeyDer::from_pem_slice(self.pem.as_bytes()).ok()?;
+        KeyPair::try_from(&key).ok()
+    }
+
     fn write(&self) -> String {
         format!("names: {}\nends: {}\n{}", self.names.join(" "), self.ends.as_secs(), self.pem)
     }
 }
 
-fn make(names: Vec<String>, now: Duration) -> Result<Kept, TlsError> {
+fn make(names: Vec<String>, now: Duration, key: Option<KeyPair>) -> Result<Kept, TlsError> {
     let ends = now + VALID;
     let date = |moment: Duration| {
         let seconds = i64::try_from(moment.as_secs()).unwrap_or(i64::MAX);
@@ -224,7 +231,7 @@ fn make(names: Vec<String>, now: Duration) -> Result<Kept, TlsError> {
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let key = KeyPair::generate()?;
+    let key = key.map_or_else(KeyPair::generate, Ok)?;
     let certificate = params.self_signed(&key)?;
     Ok(Kept { names, ends, pem: certificate.pem() + &key.serialize_pem() })
 }
@@ -266,9 +273,11 @@ mod tests {
     fn a_new_name_makes_a_new_certificate_that_covers_the_old_ones_too() {
         let directory = tempfile::tempdir().unwrap();
         let home = self_signed_at(directory.path(), &names(&["192.0.2.1"]), NOW).unwrap().fingerprint();
+        let key = kept(directory.path()).key().unwrap();
         let work =
             self_signed_at(directory.path(), &names(&["198.51.100.7", "Laptop.LOCAL."]), NOW).unwrap().fingerprint();
         assert_ne!(home, work);
+        assert_eq!(kept(directory.path()).key().unwrap().public_key_raw(), key.public_key_raw());
         for list in [&["192.0.2.1"][..], &["198.51.100.7"], &["laptop.local"], &["0:0:0:0:0:0:0:1"], &[]] {
             assert_eq!(self_signed_at(directory.path(), &names(list), NOW).unwrap().fingerprint(), work, "{list:?}");
         }
@@ -324,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_key_that_is_not_the_certificates_is_an_error() {
-        let (one, other) = (make(names(&["a"]), NOW).unwrap(), make(names(&["a"]), NOW).unwrap());
+        let (one, other) = (make(names(&["a"]), NOW, None).unwrap(), make(names(&["a"]), NOW, None).unwrap());
         assert!(Tls::from_pem(one.pem.as_bytes(), one.pem.as_bytes()).is_ok());
         assert!(matches!(Tls::from_pem(one.pem.as_bytes(), other.pem.as_bytes()), Err(TlsError::Use(_))));
         assert!(matches!(Tls::from_pem(b"", b""), Err(TlsError::Pem(_))));
