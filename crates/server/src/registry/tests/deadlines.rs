@@ -137,30 +137,3 @@ fn media_that_stops_is_renewed_and_after_25_seconds_the_call_has_failed() {
     world.pass(MOMENT);
     assert_eq!(world.phase(0), Some(CallPhase::Ending));
 }
-
-#[test]
-fn a_server_that_does_not_answer_is_tried_again() {
-    use hutong_core::{Client, Config, LinkEvent, Output};
-    let mut client = Client::new(Config::default(), Duration::ZERO);
-    let mut outputs = move |now: u64, input: Option<Input>| -> Vec<Output> {
-        if let Some(input) = input {
-            client.handle(Duration::from_secs(now), input);
-        }
-        std::iter::from_fn(|| client.poll_output()).collect()
-    };
-    let connects = |outputs: &[Output]| outputs.iter().filter(|output| **output == Output::Connect).count();
-    let first = outputs(0, Some(Input::Command(Command::LogIn { name: "a".into() })));
-    assert_eq!(connects(&first), 1);
-    outputs(0, Some(Input::Link(LinkEvent::Up)));
-    let silent = outputs(10, Some(Input::Tick));
-    assert!(silent.contains(&Output::Disconnect));
-    let mut tries = 0;
-    for now in 11..200 {
-        let given = outputs(now, Some(Input::Tick));
-        tries += connects(&given);
-        if connects(&given) > 0 {
-            outputs(now, Some(Input::Link(LinkEvent::Down)));
-        }
-    }
-    assert!((11..80).contains(&tries), "{tries} tries in 190 s: neither given up nor hammered");
-}

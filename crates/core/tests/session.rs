@@ -1,0 +1,162 @@
+//! Logging in, being refused, losing the server and coming back.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Bench, CALL, sent, user, welcome};
+use hutong_core::{Command, Input, LinkEvent, Output, Saved, Session};
+use hutong_protocol::{CancelReason, ClientMessage, RefusedCode, ServerMessage, Ticket, UserState};
+
+fn refused(code: RefusedCode) -> Input {
+    Input::Message(ServerMessage::Refused { code, message: String::new() })
+}
+
+fn connects(outputs: &[Output]) -> usize {
+    outputs.iter().filter(|output| **output == Output::Connect).count()
+}
+
+#[test]
+fn hello_is_said_once_the_link_is_up() {
+    let (mut bench, _) = Bench::new(None);
+    let outputs = bench.give(Input::Command(Command::LogIn { name: " Ana ".into() }));
+    assert_eq!((connects(&outputs), sent(&outputs)), (1, vec![]));
+    let outputs = bench.give(Input::Link(LinkEvent::Up));
+    assert_eq!(sent(&outputs), [ClientMessage::Hello { name: " Ana ".into(), resume: None }]);
+    let outputs = bench.message(welcome());
+    let saved = Saved { name: " Ana ".into(), ticket: Ticket::new("ana"), call: None };
+    assert!(outputs.contains(&Output::Save(Some(saved))), "{outputs:?}");
+    assert!(matches!(bench.client.view().session, Session::LoggedIn { .. }));
+}
+
+#[test]
+fn a_page_that_was_reloaded_comes_back_by_itself_and_cancels_its_call_first() {
+    let saved = Saved { name: "Ana".into(), ticket: Ticket::new("ana"), call: Some(CALL) };
+    let (mut bench, outputs) = Bench::new(Some(saved));
+    assert_eq!(connects(&outputs), 1);
+    let outputs = bench.give(Input::Link(LinkEvent::Up));
+    assert_eq!(sent(&outputs), [ClientMessage::Hello { name: "Ana".into(), resume: Some(Ticket::new("ana")) }]);
+    let outputs = bench.message(welcome());
+    assert_eq!(sent(&outputs), [ClientMessage::Cancel { call: CALL, reason: CancelReason::Hangup }]);
+    let saved = outputs.iter().rev().find_map(|output| match output {
+        Output::Save(saved) => saved.clone(),
+        _ => None,
+    });
+    assert_eq!(saved.and_then(|saved| saved.call), None);
+}
+
+#[test]
+fn a_refusal_that_the_person_can_mend_ends_the_tries() {
+    for code in [RefusedCode::NameTaken, RefusedCode::NameInvalid, RefusedCode::Version] {
+        let (mut bench, _) = Bench::new(None);
+        bench.give(Input::Command(Command::LogIn { name: "Ana".into() }));
+        bench.give(Input::Link(LinkEvent::Up));
+        let outputs = bench.give(refused(code));
+        assert!(outputs.contains(&Output::Disconnect));
+        assert_eq!(bench.client.view().session, Session::Refused { name: "Ana".into(), code });
+        assert_eq!(connects(&bench.at(Duration::from_secs(600))), 0);
+    }
+}
+
+#[test]
+fn a_refusal_that_passes_is_waited_out() {
+    for code in [RefusedCode::Full, RefusedCode::ShuttingDown, RefusedCode::RateLimited, RefusedCode::Unknown] {
+        let mut bench = Bench::logged_in();
+        bench.give(refused(code));
+        assert!(matches!(bench.client.view().session, Session::Reconnecting { .. }), "{code}");
+        assert_eq!(connects(&bench.at(Duration::from_secs(1))), 1, "{code}");
+    }
+}
+
+#[test]
+fn a_ticket_that_is_not_good_any_more_is_dropped_and_login_goes_on() {
+    let saved = Saved { name: "Ana".into(), ticket: Ticket::new("old"), call: None };
+    let (mut bench, _) = Bench::new(Some(saved));
+    bench.give(Input::Link(LinkEvent::Up));
+    let outputs = bench.give(refused(RefusedCode::TicketInvalid));
+    assert_eq!(connects(&outputs), 1);
+    let outputs = bench.give(Input::Link(LinkEvent::Up));
+    assert_eq!(sent(&outputs), [ClientMessage::Hello { name: "Ana".into(), resume: None }]);
+    bench.give(refused(RefusedCode::TicketInvalid));
+    assert!(matches!(bench.client.view().session, Session::Refused { .. }), "but not for ever");
+}
+
+#[test]
+fn being_replaced_is_final_until_the_person_comes_back() {
+    let mut bench = Bench::logged_in();
+    bench.give(refused(RefusedCode::Replaced));
+    assert_eq!(connects(&bench.at(Duration::from_secs(600))), 0);
+    bench.give(Input::Command(Command::LogIn { name: "Ana".into() }));
+    let outputs = bench.give(Input::Link(LinkEvent::Up));
+    assert_eq!(sent(&outputs), [ClientMessage::Hello { name: "Ana".into(), resume: Some(Ticket::new("ana")) }]);
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_tried_again_ever_more_patiently() {
+    let (mut bench, _) = Bench::new(None);
+    bench.give(Input::Command(Command::LogIn { name: "Ana".into() }));
+    bench.give(Input::Link(LinkEvent::Up));
+    assert!(bench.at(Duration::from_secs(10)).contains(&Output::Disconnect), "no answer to hello");
+    assert!(matches!(bench.client.view().session, Session::LoggingIn { server_away: true, .. }));
+    let mut tries = 0;
+    for second in 11..611 {
+        let outputs = bench.at(Duration::from_secs(second));
+        tries += connects(&outputs);
+        if connects(&outputs) > 0 {
+            bench.give(Input::Link(LinkEvent::Down));
+        }
+    }
+    assert!((40..140).contains(&tries), "{tries} tries in ten minutes: neither given up nor hammered");
+}
+
+#[test]
+fn clients_that_lose_a_server_together_come_back_apart() {
+    let mut first_tries = Vec::new();
+    for seed in 0..100 {
+        let config = hutong_core::Config { seed, saved: None };
+        let mut bench = Bench { client: hutong_core::Client::new(config, Duration::ZERO), now: Duration::ZERO };
+        bench.give(Input::Command(Command::LogIn { name: "Ana".into() }));
+        let outputs = bench.give(Input::Link(LinkEvent::Down));
+        let wake = outputs.iter().find_map(|output| match output {
+            Output::Wake(at) => Some(*at),
+            _ => None,
+        });
+        first_tries.push(wake.unwrap());
+    }
+    first_tries.sort();
+    first_tries.dedup();
+    assert!(first_tries.len() > 90);
+    assert!(first_tries[99.min(first_tries.len() - 1)] <= Duration::from_secs(1));
+    assert!(first_tries.last().unwrap().saturating_sub(first_tries[0]) > Duration::from_millis(800));
+}
+
+#[test]
+fn presence_updates_the_roster_and_oneself() {
+    let mut bench = Bench::logged_in();
+    let mut me = user(1, "Ana");
+    me.state = UserState::Connecting;
+    let mut bo = user(2, "Bo");
+    bo.state = UserState::Offline;
+    bench.message(ServerMessage::Presence { changes: vec![me.clone(), bo, user(3, "Cy")] });
+    let view = bench.client.view();
+    assert_eq!(view.session, Session::LoggedIn { me: me.clone() });
+    assert_eq!(view.users.values().cloned().collect::<Vec<_>>(), [user(3, "Cy")]);
+
+    // The news of our own going offline, from before we came back.
+    let mut gone = me.clone();
+    gone.state = UserState::Offline;
+    bench.message(ServerMessage::Presence { changes: vec![gone] });
+    assert_eq!(bench.client.view().session, Session::LoggedIn { me });
+    bench.message(ServerMessage::Roster { users: vec![user(4, "Di")] });
+    assert_eq!(bench.client.view().users.len(), 1);
+}
+
+#[test]
+fn logging_out_says_so_and_forgets_everything() {
+    let mut bench = Bench::logged_in();
+    let outputs = bench.give(Input::Command(Command::LogOut));
+    assert_eq!(sent(&outputs), [ClientMessage::LogOut]);
+    assert!(outputs.contains(&Output::Disconnect) && outputs.contains(&Output::Save(None)), "{outputs:?}");
+    assert_eq!(*bench.client.view(), hutong_core::View::default());
+    assert_eq!(connects(&bench.at(Duration::from_secs(600))), 0);
+}
