@@ -406,7 +406,7 @@ impl Page {
         Ok(())
     }
 
-    /// Makes the page this large, in the browser's own pixels, and light or dark.
+    /// Makes the page this large, in the browser's own pixels, and light or dark, and waits until it is drawn so.
     ///
     /// # Errors
     ///
@@ -417,7 +417,12 @@ impl Page {
         cdp.send_raw("Emulation.setDeviceMetricsOverride", size).await?;
         let scheme = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         cdp.send_raw("Emulation.setEmulatedMedia", scheme).await?;
-        Ok(())
+        let settled = "
+            await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+            const passing = document.getAnimations().filter((it) => it.effect.getComputedTiming().endTime < Infinity);
+            await Promise.allSettled(passing.map((it) => it.finished));
+            return true";
+        self.until("everything to be drawn", SOON, settled).await
     }
 
     /// Takes its picture.

@@ -18,12 +18,6 @@ async fn pictures(page: &Page, folder: &Path, screen: &str) -> Result<()> {
     for (width, height) in SIZES {
         for scheme in SCHEMES {
             page.look(width, height, scheme).await?;
-            page.until(
-                "two frames to be drawn",
-                SOON,
-                "await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))); return true",
-            )
-            .await?;
             page.picture(&folder.join(format!("{screen}-{width}x{height}-{scheme}.png"))).await?;
         }
     }
