@@ -76,9 +76,12 @@ impl Hub {
     pub(crate) fn received(&self, from: ConnId, message: ClientMessage) {
         self.with_registry(|state, now| {
             // Not once it is being closed: the registry knows it no more.
-            if state.connections.contains_key(&from) {
-                state.registry.received(now, from, message);
+            let Some(connected) = state.connections.get_mut(&from) else { return };
+            // Who logs out and stays connected is no user, and not told of any, until the next hello.
+            if matches!(message, ClientMessage::LogOut) {
+                connected.welcomed = false;
             }
+            state.registry.received(now, from, message);
         });
     }
 

@@ -7,7 +7,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use hutong_protocol::{ClientMessage, RefusedCode, UserState};
+use hutong_protocol::{ClientMessage, RefusedCode, ServerMessage, UserState};
 use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
 
 use common::{Client, PATIENCE, server_with, soon};
@@ -65,4 +65,32 @@ async fn a_user_that_does_not_answer_pings_is_lost() {
     let (_silent, login) = Client::login(server.local_addr(), "Silent").await;
     let (mut ana, _) = Client::login(server.local_addr(), "Ana").await;
     tokio::time::timeout(PATIENCE, ana.sees(login.me.token, UserState::Offline)).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_logs_out_is_told_of_nobody_and_has_a_while_for_another_hello() {
+    let server = server_with(|options| options.deadlines.hello = Duration::from_millis(500)).await;
+    let (mut ana, login) = Client::login(server.local_addr(), "Ana").await;
+    let (mut bo, _) = Client::login(server.local_addr(), "Bo").await;
+    ana.send(&ClientMessage::LogOut).await;
+    bo.sees(login.me.token, UserState::Offline).await;
+    let (_cy, cy_login) = Client::login(server.local_addr(), "Cy").await;
+    bo.sees(cy_login.me.token, UserState::Online).await;
+
+    // The name is free at once, also for the one who had it.
+    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: None }).await;
+    let again = ana
+        .wait_for(|message| match message {
+            ServerMessage::Welcome { me, .. } => Some(me),
+            ServerMessage::Presence { changes } => {
+                assert!(changes.iter().all(|user| user.token != cy_login.me.token), "{changes:?}");
+                None
+            }
+            other => panic!("{other:?}"),
+        })
+        .await;
+    assert_ne!(again.token, login.me.token);
+
+    ana.send(&ClientMessage::LogOut).await;
+    ana.is_refused(RefusedCode::HelloTimeout, CloseCode::Policy).await;
 }

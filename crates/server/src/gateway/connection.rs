@@ -8,7 +8,7 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use futures_util::{SinkExt, StreamExt};
-use hutong_protocol::{ErrorCode, RefusedCode, ServerMessage, decode_client, limits::MESSAGE_BYTES};
+use hutong_protocol::{ClientMessage, ErrorCode, RefusedCode, ServerMessage, decode_client, limits::MESSAGE_BYTES};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -141,7 +141,10 @@ impl Connection {
                     match frame {
                         Ok(Message::Close(_)) => return Over::Left,
                         Ok(message) => match rate.message(now) {
-                            Verdict::Take => take(session, message),
+                            Verdict::Take => if take(session, message) == Some(LoggedOut) {
+                                vigil.expect_hello(now);
+                                alarm.as_mut().reset(vigil.next().into());
+                            },
                             Verdict::DropAndTell => session.tell(&over_the_rate()),
                             Verdict::Drop => {}
                             Verdict::Close => session.refuse(RefusedCode::RateLimited),
@@ -224,10 +227,18 @@ impl Connection {
     }
 }
 
-fn take(session: &Session, message: Message) {
+/// The connection goes on without a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct LoggedOut;
+
+fn take(session: &Session, message: Message) -> Option<LoggedOut> {
     match message {
         Message::Text(text) => match decode_client(&text) {
-            Ok(message) => session.hub.received(session.conn, message),
+            Ok(message) => {
+                let logged_out = matches!(message, ClientMessage::LogOut).then_some(LoggedOut);
+                session.hub.received(session.conn, message);
+                return logged_out;
+            }
             Err(error) => session.tell(&ServerMessage::Error {
                 code: error.code,
                 message: error.message,
@@ -239,6 +250,7 @@ fn take(session: &Session, message: Message) {
         // The WebSocket answers pings itself.
         Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {}
     }
+    None
 }
 
 fn over_the_rate() -> ServerMessage {

@@ -31,13 +31,18 @@ impl Vigil {
         Self { deadlines, hello_due: Some(now + deadlines.hello), heard: now, pinged: None }
     }
 
+    /// A hello is due again, after a log-out. [`next`](Self::next) may be earlier than before.
+    pub(super) fn expect_hello(&mut self, now: Instant) {
+        self.hello_due = Some(now + self.deadlines.hello);
+    }
+
     /// Something came, be it a pong.
     pub(super) const fn heard(&mut self, now: Instant) {
         self.heard = now;
         self.pinged = None;
     }
 
-    /// When to ask [`due`](Self::due). It moves later by itself when something is heard, never earlier.
+    /// When to ask [`due`](Self::due). Something heard moves it later, never earlier.
     pub(super) fn next(&self) -> Instant {
         let silent = match self.pinged {
             None => self.heard + self.deadlines.ping_every,
