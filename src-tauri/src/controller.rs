@@ -142,6 +142,9 @@ impl Controller {
                     if let Some(hosting) = &mut self.hosting
                         && hosting.refresh().await
                     {
+                        if self.problem == Some(AppProblem::NoNetwork) && !hosting.view().addresses.is_empty() {
+                            self.problem = None;
+                        }
                         self.show_app();
                     }
                 }

@@ -11,7 +11,7 @@ use hutong_core::app::AppProblem;
 
 pub use platform::Hosting;
 
-/// What the app is to do about its own server's having changed.
+/// How far a wish to share, or to share no more, went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Shared {
