@@ -4,6 +4,8 @@
 //! microphone and peer connection live in [`media`]. Both are chosen when the page starts; nothing else knows which they are.
 
 mod app;
+#[cfg(all(test, target_arch = "wasm32"))]
+mod browser_tests;
 mod dom;
 mod driver;
 mod i18n;

@@ -3,7 +3,7 @@
   'use strict';
 
   function show() {
-    var sentence = document.getElementById('too-old');
+    var sentence = document.getElementById('not-started');
     // Once the app has started the sentence is gone, and what fails then is told by the app.
     if (sentence) sentence.hidden = false;
   }

@@ -10,6 +10,9 @@ mod devices;
 mod peer;
 mod status;
 
+#[cfg(all(test, target_arch = "wasm32"))]
+pub use devices::tracks;
+
 use std::rc::Rc;
 
 use hutong_core::{MediaCommand, MediaEvent, MediaProblem, PeerId};

@@ -49,8 +49,13 @@ pub fn CallScreen(props: &CallScreenProps) -> Html {
         // On the whole, and not on a button: a key that is pressed by chance must neither take a call nor end one.
         use_effect_with(phase, move |_| keep_focus(screen.cast()));
     }
-    if phase == CallPhase::Connected {
-        since.borrow_mut().get_or_insert_with(dom::now_ms);
+    match phase {
+        CallPhase::Connected => {
+            since.borrow_mut().get_or_insert_with(dom::now_ms);
+        }
+        CallPhase::Reconnecting | CallPhase::Ending => {}
+        // A next call with the same person may find this very component.
+        _ => *since.borrow_mut() = None,
     }
     let own = props.media.as_ref().map(|media| media.own).unwrap_or_default();
     let other = props.media.as_ref().map_or_else(Other::default, |media| media.other);

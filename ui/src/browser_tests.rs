@@ -1,0 +1,287 @@
+//! Tests that need a browser: `cargo xtask test` runs them in a headless Chromium with a made-up camera and microphone.
+
+use std::{cell::RefCell, collections::VecDeque, future::poll_fn, rc::Rc, task::Poll};
+
+use hutong_core::{
+    Command, Connectivity, MediaCommand, MediaEvent, PeerId, Update,
+    app::{FromUi, ToUi},
+};
+use hutong_protocol::{MediaKind, SdpKind};
+use js_sys::{Array, Function, Object, Promise, Reflect};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+use web_sys::MediaStreamTrack;
+use yew::Callback;
+
+use crate::{
+    dom, driver,
+    i18n::Language,
+    media::{self, Engine, MediaView, Reports, Source, tracks},
+};
+
+wasm_bindgen_test_configure!(run_in_browser);
+
+/// Things that happen, and somebody who waits for one of them.
+struct Inbox<T> {
+    things: RefCell<VecDeque<T>>,
+    waker: RefCell<Option<std::task::Waker>>,
+}
+
+impl<T: 'static> Inbox<T> {
+    fn new() -> Rc<Self> {
+        Rc::new(Self { things: RefCell::default(), waker: RefCell::default() })
+    }
+
+    fn callback(self: &Rc<Self>) -> Callback<T> {
+        let inbox = Rc::clone(self);
+        Callback::from(move |thing| {
+            inbox.things.borrow_mut().push_back(thing);
+            if let Some(waker) = inbox.waker.borrow_mut().take() {
+                waker.wake();
+            }
+        })
+    }
+
+    /// The next thing for which `wanted` gives something; others before it are dropped. The runner bounds the wait.
+    async fn next<R>(&self, mut wanted: impl FnMut(T) -> Option<R>) -> R {
+        poll_fn(|context| {
+            loop {
+                let Some(thing) = self.things.borrow_mut().pop_front() else { break };
+                if let Some(found) = wanted(thing) {
+                    return Poll::Ready(found);
+                }
+            }
+            *self.waker.borrow_mut() = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+/// One side of a call within this page.
+struct Side {
+    peer: PeerId,
+    engine: Rc<dyn Engine>,
+    events: Rc<Inbox<MediaEvent>>,
+    views: Rc<Inbox<MediaView>>,
+}
+
+impl Side {
+    fn new(peer: u32) -> Self {
+        let (events, views) = (Inbox::new(), Inbox::new());
+        let engine = media::start(Reports { events: events.callback(), views: views.callback() });
+        Self { peer: PeerId(peer), engine, events, views }
+    }
+
+    async fn acquire(&self, media: MediaKind) -> Vec<MediaStreamTrack> {
+        let peer = self.peer;
+        self.engine.perform(MediaCommand::Acquire { peer, media });
+        self.events.next(|event| (event == MediaEvent::Acquired { peer }).then_some(())).await;
+        let local = self.views.next(|view| view.local).await;
+        tracks(&local)
+    }
+
+    async fn description(&self, wanted: SdpKind) -> String {
+        let sdp = |event| match event {
+            MediaEvent::LocalDescription { kind, sdp, .. } if kind == wanted => Some(sdp),
+            MediaEvent::LocalCandidate { .. } => panic!("a candidate came before its description"),
+            _ => None,
+        };
+        self.events.next(sdp).await
+    }
+
+    /// From now on hands this side's candidates to the other, until media flows here.
+    async fn connect(&self, other: &Self) {
+        let (engine, peer) = (Rc::clone(&other.engine), other.peer);
+        let connected = |event| match event {
+            MediaEvent::LocalCandidate { candidate, .. } => {
+                engine.perform(MediaCommand::AddCandidate { peer, candidate });
+                None
+            }
+            MediaEvent::Connectivity { state: Connectivity::Connected, .. } => Some(()),
+            _ => None,
+        };
+        self.events.next(connected).await;
+    }
+
+    async fn close(&self) {
+        let peer = self.peer;
+        self.engine.perform(MediaCommand::Close { peer });
+        self.events.next(|event| (event == MediaEvent::Closed { peer }).then_some(())).await;
+    }
+}
+
+async fn call(caller: &Side, called: &Side) {
+    called.engine.perform(MediaCommand::Offer { peer: called.peer, ice_servers: vec![] });
+    let sdp = called.description(SdpKind::Offer).await;
+    assert!(sdp.contains("m=audio") && sdp.contains("m=video"), "every offer has both");
+    caller.engine.perform(MediaCommand::Answer { peer: caller.peer, ice_servers: vec![], sdp });
+    let sdp = caller.description(SdpKind::Answer).await;
+    called.engine.perform(MediaCommand::Remote { peer: called.peer, kind: SdpKind::Answer, sdp, polite: false });
+    join(Box::pin(caller.connect(called)), Box::pin(called.connect(caller))).await;
+}
+
+async fn join(one: impl Future<Output = ()> + Unpin, other: impl Future<Output = ()> + Unpin) {
+    let (mut one, mut other) = (Some(one), Some(other));
+    poll_fn(|context| {
+        if one.as_mut().is_some_and(|future| std::pin::Pin::new(future).poll(context).is_ready()) {
+            one = None;
+        }
+        if other.as_mut().is_some_and(|future| std::pin::Pin::new(future).poll(context).is_ready()) {
+            other = None;
+        }
+        if one.is_none() && other.is_none() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+fn live(tracks: &[MediaStreamTrack]) -> usize {
+    let state = |track: &MediaStreamTrack| dom::text_property(track, "readyState");
+    tracks.iter().filter(|track| state(track).as_deref() == Some("live")).count()
+}
+
+#[wasm_bindgen_test]
+async fn two_peers_see_each_other_and_let_go_of_everything() {
+    let (caller, called) = (Side::new(1), Side::new(2));
+    let mut devices = caller.acquire(MediaKind::Video).await;
+    devices.extend(called.acquire(MediaKind::Video).await);
+    assert_eq!(live(&devices), 4);
+    call(&caller, &called).await;
+    caller.views.next(|view| view.other.picture.then_some(())).await;
+    called.views.next(|view| view.other.picture.then_some(())).await;
+
+    caller.engine.switch(caller.peer, Source::Camera, false);
+    called.views.next(|view| (!view.other.camera && !view.other.picture).then_some(())).await;
+    assert_eq!(live(&devices), 3, "a camera that is off is let go");
+    caller.engine.switch(caller.peer, Source::Camera, true);
+    let view = caller.views.next(|view| view.own.camera.is_on().then_some(view)).await;
+    devices.extend(view.local.iter().flat_map(tracks));
+    called.views.next(|view| view.other.picture.then_some(())).await;
+    caller.engine.switch(caller.peer, Source::Microphone, false);
+    called.views.next(|view| (!view.other.microphone).then_some(())).await;
+
+    caller.close().await;
+    called.close().await;
+    assert_eq!(live(&devices), 0);
+}
+
+#[wasm_bindgen_test]
+async fn who_answers_by_voice_still_sees_the_caller() {
+    let (caller, called) = (Side::new(1), Side::new(2));
+    caller.acquire(MediaKind::Video).await;
+    assert_eq!(called.acquire(MediaKind::Voice).await.len(), 1);
+    call(&caller, &called).await;
+    called.views.next(|view| view.other.picture.then_some(())).await;
+    caller.views.next(|view| (!view.other.camera).then_some(())).await;
+    caller.close().await;
+    called.close().await;
+}
+
+#[wasm_bindgen_test]
+async fn offers_that_collide_end_in_a_connection() {
+    let (caller, called) = (Side::new(1), Side::new(2));
+    caller.acquire(MediaKind::Voice).await;
+    called.acquire(MediaKind::Voice).await;
+    call(&caller, &called).await;
+    for side in [&caller, &called] {
+        side.engine.perform(MediaCommand::RestartIce { peer: side.peer });
+    }
+    let polite = restart(&caller).await;
+    let impolite = restart(&called).await;
+    // Each gets the other's offer while its own stands. The impolite side passes over what it gets.
+    let offer = |peer, sdp, polite| MediaCommand::Remote { peer, kind: SdpKind::Offer, sdp, polite };
+    called.engine.perform(offer(called.peer, polite, false));
+    caller.engine.perform(offer(caller.peer, impolite, true));
+    let answer = |event| match event {
+        MediaEvent::LocalDescription { kind: SdpKind::Answer, sdp, .. } => Some(sdp),
+        MediaEvent::Problem { .. } => panic!("a collision is no failure"),
+        _ => None,
+    };
+    let sdp = caller.events.next(answer).await;
+    called.engine.perform(MediaCommand::Remote { peer: called.peer, kind: SdpKind::Answer, sdp, polite: false });
+    caller.close().await;
+    called.close().await;
+}
+
+async fn restart(side: &Side) -> String {
+    let offer = |event| match event {
+        MediaEvent::LocalDescription { kind: SdpKind::Offer, sdp, .. } => Some(sdp),
+        _ => None,
+    };
+    side.events.next(offer).await
+}
+
+#[wasm_bindgen_test]
+async fn closing_does_not_wait_for_the_devices() {
+    let side = Side::new(1);
+    side.engine.perform(MediaCommand::Acquire { peer: side.peer, media: MediaKind::Video });
+    side.engine.perform(MediaCommand::Close { peer: side.peer });
+    let first = side.events.next(Some).await;
+    assert_eq!(first, MediaEvent::Closed { peer: side.peer });
+    // Nobody knows this one.
+    side.engine.perform(MediaCommand::Close { peer: PeerId(9) });
+    assert_eq!(side.events.next(Some).await, MediaEvent::Closed { peer: PeerId(9) });
+}
+
+#[wasm_bindgen_test]
+fn the_chosen_language_is_remembered_and_marks_the_page() {
+    for language in Language::ALL {
+        language.remember();
+        assert_eq!(Language::of_this_person(), language);
+        language.mark_page();
+        let root = dom::window().unwrap().document().unwrap().document_element().unwrap();
+        assert_eq!(root.get_attribute("lang").as_deref(), Some(language.tag()));
+    }
+    dom::local_storage().unwrap().clear().unwrap();
+}
+
+#[wasm_bindgen_test]
+async fn the_app_is_spoken_to_one_request_at_a_time_and_heard_in_order() {
+    let requests: Rc<Inbox<(String, Function)>> = Inbox::new();
+    let hear: Rc<RefCell<Option<Function>>> = Rc::default();
+    let internals = Object::new();
+    let seen = requests.callback();
+    let invoke = Closure::<dyn FnMut(String, JsValue) -> Promise>::new(move |command: String, arguments: JsValue| {
+        let said = js_sys::JSON::stringify(&arguments).unwrap().as_string().unwrap();
+        Promise::new(&mut |resolve, _| seen.emit((format!("{command} {said}"), resolve)))
+    });
+    let slot = Rc::clone(&hear);
+    let transform = Closure::<dyn FnMut(Function, bool) -> f64>::new(move |callback: Function, _: bool| {
+        *slot.borrow_mut() = Some(callback);
+        42.0
+    });
+    Reflect::set(&internals, &"invoke".into(), invoke.as_ref()).unwrap();
+    Reflect::set(&internals, &"transformCallback".into(), transform.as_ref()).unwrap();
+    let window: JsValue = dom::window().unwrap().into();
+    Reflect::set(&window, &"__TAURI_INTERNALS__".into(), &internals).unwrap();
+
+    let heard = Inbox::new();
+    let driver = driver::make(heard.callback());
+    Reflect::delete_property(window.unchecked_ref(), &"__TAURI_INTERNALS__".into()).unwrap();
+    assert!(driver.in_app());
+    driver.begin();
+    driver.send(FromUi::Command(Command::HangUp));
+    driver.send(FromUi::Command(Command::LogOut));
+
+    let (request, done) = requests.next(Some).await;
+    assert_eq!(request, r#"attach {"channel":"__CHANNEL__:42"}"#);
+    assert!(requests.things.borrow().is_empty(), "the next waits for this one's end");
+    done.call0(&JsValue::NULL).unwrap();
+    let (request, done) = requests.next(Some).await;
+    assert_eq!(request, r#"from_ui {"input":{"to":"command","what":{"do":"hang_up"}}}"#);
+    done.call0(&JsValue::NULL).unwrap();
+    let (request, _) = requests.next(Some).await;
+    assert_eq!(request, r#"from_ui {"input":{"to":"command","what":{"do":"log_out"}}}"#);
+
+    let hear = hear.borrow().clone().unwrap();
+    let roster = ToUi::Show(Update::Roster(vec![]));
+    let notice = ToUi::Show(Update::Notice(None));
+    for (index, message) in [(1, &notice), (0, &roster)] {
+        let raw = Object::new();
+        Reflect::set(&raw, &"index".into(), &index.into()).unwrap();
+        Reflect::set(&raw, &"message".into(), &dom::to_js(message).unwrap()).unwrap();
+        hear.apply(&JsValue::NULL, &Array::of1(&raw)).unwrap();
+    }
+    assert_eq!(heard.next(Some).await, roster);
+    assert_eq!(heard.next(Some).await, notice);
+}
