@@ -19,6 +19,9 @@ pub const TARGET: &str = "wasm32-unknown-unknown";
 /// Where Debian's rustc-web and cargo-web put their programs.
 const DEBIAN_BIN: &str = "/usr/bin";
 
+/// Cargo leaves bitcode out of what it builds without link-time optimisation; the web app, built with it, needs it.
+const STD_FLAGS: &str = "-Cembed-bitcode=yes";
+
 /// How wasm is compiled here.
 #[derive(Debug, Clone)]
 pub enum WasmToolchain {
@@ -160,15 +163,16 @@ fn debian_prepared(project: &Project) -> Option<WasmToolchain> {
     toolchain.works(project).then_some(toolchain)
 }
 
-/// A library fits one compiler only, so its directory is named after everything that the compiler says about itself.
+/// A library fits one compiler only, so its directory is named after everything that the compiler says about itself, and
+/// after the flags.
 fn debian_sysroot(project: &Project) -> Result<PathBuf> {
     let version = Cmd::new(debian("rustc")).arg("-vV").output()?;
     Ok(project.cache.join("wasm-sysroot").join(sysroot_name(&version)))
 }
 
 fn sysroot_name(version: &str) -> String {
+    let digest = Sha256::digest(format!("{version}{STD_FLAGS}"));
     let release = version.lines().find_map(|line| line.strip_prefix("release: ")).unwrap_or("unknown");
-    let digest = Sha256::digest(version);
     format!("{release}-{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3])
 }
 
@@ -191,7 +195,7 @@ fn build_std(work: &Path, sysroot: &Path) -> Result<()> {
     fs::write(work.join("Cargo.toml"), "[package]\nname = \"empty\"\nversion = \"0.0.0\"\n\n[workspace]\n")?;
     fs::write(work.join("src/lib.rs"), "")?;
     debian_env(Cmd::new(debian("cargo")), sysroot)
-        .env_remove("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS")
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", STD_FLAGS)
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_TARGET_DIR", work.join("target"))
         .args(["build", "--quiet", "-Zbuild-std=std,panic_abort,test", "--release", "--target", TARGET])
