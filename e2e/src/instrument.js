@@ -23,7 +23,9 @@
     roster: [],
     samples: [],
     errors: [],
+    marks: [],
   };
+  const mark = (what) => e2e.marks.push({ what, at: now() });
   Object.defineProperty(window, "__e2e", { value: e2e });
 
   window.addEventListener("error", (event) => e2e.errors.push(String(event.message)));
@@ -64,9 +66,25 @@
   };
   collect("RTCPeerConnection", (peer) => {
     e2e.peers.push(peer);
+    mark("peer made");
+    for (const state of ["signalingState", "iceGatheringState", "iceConnectionState", "connectionState"]) {
+      peer.addEventListener(state.toLowerCase() + "change", () => mark(`${state} ${peer[state]}`));
+    }
     peer.addEventListener("track", (event) => {
+      mark(`track ${event.track.kind}`);
+      event.track.addEventListener("unmute", () => mark(`unmuted ${event.track.kind}`));
       if (event.track.kind === "video") awaitFirstFrame(event.track);
     });
+  });
+  // What goes over the WebSocket, by its type: of a message of text, `"type":"..."`.
+  const type = (data) => (typeof data === "string" && /"type":"(\w+)"/.exec(data) || [])[1];
+  collect("WebSocket", (socket) => {
+    const send = socket.send;
+    socket.send = (data) => {
+      mark(`sent ${type(data)}`);
+      send.call(socket, data);
+    };
+    socket.addEventListener("message", (event) => mark(`got ${type(event.data)}`));
   });
   collect("AudioContext", (context) => e2e.sounds.push(context));
   const devices = window.MediaDevices && MediaDevices.prototype;
@@ -74,7 +92,9 @@
     const original = devices && devices[name];
     if (!original) continue;
     devices[name] = async function (...args) {
+      mark(`${name} asked`);
       const stream = await original.apply(this, args);
+      mark(`${name} given`);
       e2e.tracks.push(...stream.getTracks());
       return stream;
     };
@@ -101,7 +121,9 @@
     "click",
     (event) => {
       const button = event.target.closest && event.target.closest("[data-testid]");
-      e2e.clicks.push({ id: button ? button.dataset.testid : "", at: performance.timeOrigin + event.timeStamp });
+      const id = button ? button.dataset.testid : "";
+      e2e.clicks.push({ id, at: performance.timeOrigin + event.timeStamp });
+      mark(`clicked ${id}`);
     },
     true,
   );
@@ -116,7 +138,9 @@
     }
     const seen = e2e.firstFrames.length;
     const note = () => {
-      if (e2e.firstFrames.length === seen) e2e.firstFrames.push({ at: now() });
+      if (e2e.firstFrames.length > seen) return;
+      e2e.firstFrames.push({ at: now() });
+      mark("first frame");
     };
     video.requestVideoFrameCallback(note);
   };

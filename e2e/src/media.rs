@@ -46,6 +46,15 @@ pub struct RosterChange {
     pub at: f64,
 }
 
+/// A step that a page's call took.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Mark {
+    /// Which.
+    pub what: String,
+    /// When, in milliseconds.
+    pub at: f64,
+}
+
 /// Something that was clicked.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Click {

@@ -16,7 +16,7 @@ use crate::{
     Context, Result, bail,
     browser::Browser,
     ensure,
-    media::{Click, FirstFrame, Leftovers, Received, RosterChange},
+    media::{Click, FirstFrame, Leftovers, Mark, Received, RosterChange},
 };
 
 /// How long the page may take for what needs no other person: generous, because machines that run tests are busy.
@@ -364,6 +364,15 @@ impl Page {
     /// When the page does not tell.
     pub async fn clicks(&self) -> Result<Vec<Click>> {
         self.run("return e2e.clicks").await
+    }
+
+    /// The steps that this page's calls took.
+    ///
+    /// # Errors
+    ///
+    /// When the page does not tell.
+    pub async fn marks(&self) -> Result<Vec<Mark>> {
+        self.run("return e2e.marks").await
     }
 
     /// The first frame of each remote video since the page was loaded.

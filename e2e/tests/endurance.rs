@@ -29,6 +29,9 @@ async fn twenty_calls_leave_nothing_behind() -> Outcome {
             for page in [&ana, &bo] {
                 page.until("the first frame", MEDIA, &format!("return e2e.firstFrames.length > {round}")).await?;
             }
+            if round == CALLS - 1 && std::env::var_os("HUTONG_E2E_TIMELINE").is_some() {
+                print_timeline(&ana, &bo).await?;
+            }
             let called = last_click(&ana, With::Video.call()).await?;
             let accepted = last_click(&bo, With::Video.accept()).await?;
             let seen_by_ana = ana.first_frames().await?.get(round).context("no frame")?.at;
@@ -62,6 +65,22 @@ async fn twenty_calls_leave_nothing_behind() -> Outcome {
         Ok(())
     })
     .await
+}
+
+/// The last call's steps on both sides, from the click that began it.
+async fn print_timeline(caller: &Page, called: &Page) -> Result<()> {
+    let start = last_click(caller, With::Video.call()).await?;
+    let mut marks = Vec::new();
+    for page in [caller, called] {
+        marks.extend(
+            page.marks().await?.into_iter().filter(|mark| mark.at >= start).map(|mark| (mark, page.name().to_owned())),
+        );
+    }
+    marks.sort_by(|(one, _), (other, _)| one.at.total_cmp(&other.at));
+    for (mark, name) in marks {
+        println!("{:6.0} ms  {name:4} {}", mark.at - start, mark.what);
+    }
+    Ok(())
 }
 
 async fn last_click(page: &Page, id: &str) -> Result<f64> {
