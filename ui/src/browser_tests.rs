@@ -257,7 +257,7 @@ async fn the_app_is_spoken_to_one_request_at_a_time_and_heard_in_order() {
 
     let heard = Inbox::new();
     let driver = driver::make(heard.callback());
-    Reflect::delete_property(window.unchecked_ref(), &"__TAURI_INTERNALS__".into()).unwrap();
+    Reflect::delete_property(window.unchecked_ref::<Object>(), &"__TAURI_INTERNALS__".into()).unwrap();
     assert!(driver.in_app());
     driver.begin();
     driver.send(FromUi::Command(Command::HangUp));
