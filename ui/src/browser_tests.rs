@@ -1,5 +1,7 @@
 //! Tests that need a browser: `cargo xtask test` runs them in a headless Chromium with a made-up camera and microphone.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "clippy does not take wasm_bindgen_test for a test")]
+
 use std::{cell::RefCell, collections::VecDeque, future::poll_fn, rc::Rc, task::Poll};
 
 use hutong_core::{
