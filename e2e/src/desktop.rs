@@ -31,12 +31,12 @@ pub struct Desktop {
 }
 
 impl Desktop {
-    /// Starts it with no data of its own, and with its embedded server on a free port.
+    /// Starts it with no data of its own, and with its embedded server on this port if that is free.
     ///
     /// # Errors
     ///
     /// When something that it needs is not installed or built, or does not start.
-    pub async fn start(name: &str) -> Result<Self> {
+    pub async fn start(name: &str, port: u16) -> Result<Self> {
         let app = paths::program("HUTONG_APP_BIN", "hutong-app")?;
         let xvfb = paths::installed(&["Xvfb"], "`apt-get install xvfb`")?;
         let driver = paths::installed(&["WebKitWebDriver"], "`apt-get install webkit2gtk-driver`")?;
@@ -47,7 +47,7 @@ impl Desktop {
         let display: u32 = screen.wait_for_line(START, |line| line.parse().ok()).await?;
 
         let data = tempfile::Builder::new().prefix("hutong-e2e-").tempdir()?;
-        let (port, driver_port) = (free_port().await?, free_port().await?);
+        let driver_port = free_port().await?;
         let mut command = Command::new(driver);
         command
             .arg(format!("--port={driver_port}"))
@@ -78,7 +78,7 @@ impl Desktop {
         &self.page
     }
 
-    /// The address of its embedded server on this machine.
+    /// The address of its embedded server on this machine, if it got the port that it was to have.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
@@ -98,7 +98,11 @@ impl Drop for Desktop {
 }
 
 /// A port that was free a moment ago, for programs that cannot tell which one they took.
-async fn free_port() -> Result<u16> {
+///
+/// # Errors
+///
+/// When there is none.
+pub async fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port())
 }
 

@@ -25,3 +25,4 @@ pub use page::Page;
 pub use proxy::Proxy;
 pub use scenario::{Outcome, World, scenario};
 pub use server::Server;
+pub use thirtyfour::By;

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::{
     Result, Server, anyhow,
     browser::{Driver, Profile},
-    desktop::Desktop,
+    desktop::{self, Desktop},
     page::Page,
     paths,
     process::Log,
@@ -62,7 +62,16 @@ impl World {
     ///
     /// When something that it needs is not installed or built, or does not start.
     pub async fn desktop(&mut self, name: &str) -> Result<Rc<Desktop>> {
-        let desktop = Rc::new(Desktop::start(name).await?);
+        self.desktop_on(name, desktop::free_port().await?).await
+    }
+
+    /// Starts the desktop app as [`desktop`](Self::desktop) does, wanting this port for its embedded server.
+    ///
+    /// # Errors
+    ///
+    /// When something that it needs is not installed or built, or does not start.
+    pub async fn desktop_on(&mut self, name: &str, port: u16) -> Result<Rc<Desktop>> {
+        let desktop = Rc::new(Desktop::start(name, port).await?);
         self.logs.push((format!("app-{name}"), desktop.log().clone()));
         self.pages.push(desktop.page().clone());
         self.desktops.push(Rc::clone(&desktop));

@@ -1,7 +1,7 @@
 //! The desktop app with its embedded server, and a browser that comes to it.
 
 use hutong_e2e::{
-    Outcome, ensure,
+    By, Outcome, Page, Result, ensure,
     page::SOON,
     scenario,
     steps::{With, ring},
@@ -10,7 +10,7 @@ use hutong_e2e::{
 #[tokio::test]
 async fn the_app_and_a_browser_see_each_other_on_the_embedded_server() -> Outcome {
     scenario("desktop", async |world| {
-        let app = world.desktop("app").await?;
+        let app = world.desktop("Ana").await?;
         let ana = app.page();
         ana.log_in("Ana").await?;
 
@@ -51,4 +51,38 @@ async fn the_app_and_a_browser_see_each_other_on_the_embedded_server() -> Outcom
         Ok(())
     })
     .await
+}
+
+#[tokio::test]
+async fn a_taken_port_is_told_and_another_server_can_be_used() -> Outcome {
+    scenario("desktop_server", async |world| {
+        let server = world.server().await?;
+        let bo = world.log_in("Bo", &server).await?;
+        let taken = server.address().port();
+        let app = world.desktop_on("Ana", taken).await?;
+        let ana = app.page();
+        let told = format!(r#"const it = one("app-server"); return it && it.innerText.includes("{taken}")"#);
+        ana.until("the word that the port is taken", SOON, &told).await?;
+        ana.log_in("Ana").await?;
+        let seen: bool = ana.run(r#"return !!user("Bo")"#).await?;
+        ensure!(!seen, "the embedded server has the users of another");
+
+        use_server(ana, "no address at all").await?;
+        let problem = r#"const it = one("app-problem"); return it && it.dataset.code === "address_invalid" && it.innerText.trim()"#;
+        ana.until("the sentence that this is no address", SOON, problem).await?;
+        // Under the same name, without being asked for it again.
+        use_server(ana, &server.url()).await?;
+        ana.sees("Bo", "online", SOON).await?;
+        ana.is("online", SOON).await?;
+        bo.sees("Ana", "online", SOON).await
+    })
+    .await
+}
+
+/// Enters the address of a server.
+async fn use_server(page: &Page, address: &str) -> Result<()> {
+    let field = page.driver().find(By::Css("[data-testid=server-address]")).await?;
+    field.clear().await?;
+    field.send_keys(address).await?;
+    page.press("server-use").await
 }
