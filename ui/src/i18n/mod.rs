@@ -89,10 +89,11 @@ impl Language {
 
     /// Tells the page, so that fonts, hyphenation and screen readers follow.
     pub fn mark_page(self) {
-        let root = dom::window().and_then(|window| window.document()).and_then(|document| document.document_element());
-        if let Some(root) = root {
+        let Some(document) = dom::window().and_then(|window| window.document()) else { return };
+        if let Some(root) = document.document_element() {
             root.set_attribute("lang", self.tag()).ok();
         }
+        document.set_title(self.texts().hutong);
     }
 
     /// What is said in it.

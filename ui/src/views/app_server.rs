@@ -2,7 +2,7 @@
 
 use hutong_core::app::{AppCommand, AppView, Embedded, ServerChoice};
 use web_sys::{HtmlInputElement, SubmitEvent};
-use yew::{Callback, Html, Properties, component, html, use_node_ref};
+use yew::{Callback, Html, Properties, component, html, use_effect_with, use_node_ref, use_state};
 
 use super::{icons, invite::Address, qr::Qr};
 use crate::{dom, i18n::use_texts};
@@ -21,23 +21,39 @@ pub struct AppServerProps {
 pub fn AppServer(props: &AppServerProps) -> Html {
     let texts = use_texts();
     let field = use_node_ref();
+    let address = use_state(String::new);
+    let other = match props.app.as_ref().map(|app| &app.server) {
+        Some(ServerChoice::Other { address }) => address.clone(),
+        Some(ServerChoice::None | ServerChoice::Embedded) | None => String::new(),
+    };
+    {
+        let address = address.clone();
+        use_effect_with(other, move |other| address.set(other.clone()));
+    }
     let Some(app) = &props.app else { return html! {} };
-    let (status, other) = match &app.server {
-        ServerChoice::None => (texts.server_is_none.to_owned(), None),
-        ServerChoice::Embedded => (texts.server_is_embedded.to_owned(), None),
-        ServerChoice::Other { address } => ((texts.server_is_other)(address), Some(address.clone())),
+    let status = match &app.server {
+        ServerChoice::None => texts.server_is_none.to_owned(),
+        ServerChoice::Embedded => texts.server_is_embedded.to_owned(),
+        ServerChoice::Other { address } => (texts.server_is_other)(address),
     };
     let embedded_in_use = app.server == ServerChoice::Embedded;
     let choose = {
-        let (field, command) = (field.clone(), props.command.clone());
+        let (field, address, command) = (field.clone(), address.clone(), props.command.clone());
         move |event: SubmitEvent| {
             event.prevent_default();
-            let Some(field) = field.cast::<HtmlInputElement>() else { return };
-            let address = field.value().trim().to_owned();
+            let address = address.trim().to_owned();
             if address.is_empty() {
-                dom::focus(Some(field.into()));
+                dom::focus(field.cast());
             } else {
                 command.emit(AppCommand::UseServer { address });
+            }
+        }
+    };
+    let typed = {
+        let (field, address) = (field.clone(), address.clone());
+        move |_| {
+            if let Some(field) = field.cast::<HtmlInputElement>() {
+                address.set(field.value());
             }
         }
     };
@@ -82,7 +98,8 @@ pub fn AppServer(props: &AppServerProps) -> Html {
                         autocapitalize="none"
                         spellcheck="false"
                         placeholder="https://"
-                        value={other.unwrap_or_default()}
+                        value={(*address).clone()}
+                        oninput={typed}
                     />
                     <button type="submit" class="secondary" data-testid="server-use">{ texts.use_server }</button>
                 </div>

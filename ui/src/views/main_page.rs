@@ -39,7 +39,7 @@ pub fn Main(props: &MainProps) -> Html {
     html! {
         <>
             <header class="top">
-                <span class="brand"><span class="logo small" aria-hidden="true" /><span class="brand-name">{ texts.hutong }</span></span>
+                <h1 class="brand"><span class="logo small" aria-hidden="true" /><span class="brand-name">{ texts.hutong }</span></h1>
                 <span class="me" data-testid="me" data-name={name.clone()} data-state={state.clone()} title={(texts.logged_in_as)(&name)}>
                     <Avatar name={name.clone()} class="tiny" />
                     <span class="me-words">
