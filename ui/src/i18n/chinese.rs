@@ -124,13 +124,17 @@ fn refused(code: RefusedCode) -> &'static str {
     }
 }
 
-fn phase(phase: CallPhase, name: &str) -> String {
+fn phase(phase: CallPhase, media: MediaKind, name: &str) -> String {
+    let devices = match media {
+        MediaKind::Video => "麦克风和摄像头",
+        MediaKind::Voice => "麦克风",
+    };
     match phase {
-        CallPhase::Acquiring => "如果浏览器询问，请允许使用麦克风和摄像头…".to_owned(),
+        CallPhase::Acquiring => format!("如果浏览器询问，请允许使用{devices}…"),
         CallPhase::Offering => format!("正在呼叫{name}…"),
         CallPhase::Ringing => format!("{name}那边正在响铃…"),
         CallPhase::Incoming => format!("{name}正在呼叫你"),
-        CallPhase::Accepting => "正在接听。如果浏览器询问，请允许使用麦克风和摄像头…".to_owned(),
+        CallPhase::Accepting => format!("正在接听。如果浏览器询问，请允许使用{devices}…"),
         CallPhase::Connecting => "正在接通…".to_owned(),
         CallPhase::Connected => format!("正在与{name}通话"),
         CallPhase::Reconnecting => "通话中断，正在重连…".to_owned(),

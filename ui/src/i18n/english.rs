@@ -142,13 +142,17 @@ fn refused(code: RefusedCode) -> &'static str {
     }
 }
 
-fn phase(phase: CallPhase, name: &str) -> String {
+fn phase(phase: CallPhase, media: MediaKind, name: &str) -> String {
+    let devices = match media {
+        MediaKind::Video => "microphone and camera",
+        MediaKind::Voice => "microphone",
+    };
     match phase {
-        CallPhase::Acquiring => "Allow microphone and camera, if your browser asks…".to_owned(),
+        CallPhase::Acquiring => format!("Allow {devices}, if your browser asks…"),
         CallPhase::Offering => format!("Calling {name}…"),
         CallPhase::Ringing => format!("Ringing at {name}…"),
         CallPhase::Incoming => format!("{name} is calling you"),
-        CallPhase::Accepting => "Taking the call. Allow microphone and camera, if your browser asks…".to_owned(),
+        CallPhase::Accepting => format!("Taking the call. Allow {devices}, if your browser asks…"),
         CallPhase::Connecting => "Connecting…".to_owned(),
         CallPhase::Connected => format!("In a call with {name}"),
         CallPhase::Reconnecting => "Interrupted. Reconnecting…".to_owned(),

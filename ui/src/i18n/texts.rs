@@ -83,7 +83,7 @@ pub struct Texts {
     /// The call as a region.
     pub call_with: About,
     /// What is going on in the call.
-    pub phase: fn(CallPhase, &str) -> String,
+    pub phase: fn(CallPhase, MediaKind, &str) -> String,
     /// It rings here.
     pub incoming: fn(MediaKind) -> &'static str,
     /// The page's title while it rings here.

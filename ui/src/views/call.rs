@@ -151,7 +151,7 @@ pub fn CallScreen(props: &CallScreenProps) -> Html {
 fn said(phase: CallPhase, media: MediaKind, name: &str, texts: &Texts) -> String {
     match phase {
         CallPhase::Incoming => (texts.incoming)(media).to_owned(),
-        phase => (texts.phase)(phase, name),
+        phase => (texts.phase)(phase, media, name),
     }
 }
 
