@@ -77,7 +77,7 @@ impl Side {
 
     async fn acquire(&self, media: MediaKind) -> Vec<MediaStreamTrack> {
         let peer = self.peer;
-        self.engine.perform(MediaCommand::Acquire { peer, media });
+        self.engine.perform(MediaCommand::Acquire { peer, media, ice_servers: vec![] });
         self.events.next(|event| (event == MediaEvent::Acquired { peer }).then_some(())).await;
         let local = self.views.next(|view| view.local).await;
         tracks(&local)
@@ -114,10 +114,10 @@ impl Side {
 }
 
 async fn call(caller: &Side, called: &Side) {
-    called.engine.perform(MediaCommand::Offer { peer: called.peer, ice_servers: vec![] });
+    called.engine.perform(MediaCommand::Offer { peer: called.peer });
     let sdp = called.description(SdpKind::Offer).await;
     assert!(sdp.contains("m=audio") && sdp.contains("m=video"), "every offer has both");
-    caller.engine.perform(MediaCommand::Answer { peer: caller.peer, ice_servers: vec![], sdp });
+    caller.engine.perform(MediaCommand::Answer { peer: caller.peer, sdp });
     let sdp = caller.description(SdpKind::Answer).await;
     called.engine.perform(MediaCommand::Remote { peer: called.peer, kind: SdpKind::Answer, sdp, polite: false });
     join(Box::pin(caller.connect(called)), Box::pin(called.connect(caller))).await;
@@ -216,7 +216,7 @@ async fn restart(side: &Side) -> String {
 #[wasm_bindgen_test]
 async fn closing_does_not_wait_for_the_devices() {
     let side = Side::new(1);
-    side.engine.perform(MediaCommand::Acquire { peer: side.peer, media: MediaKind::Video });
+    side.engine.perform(MediaCommand::Acquire { peer: side.peer, media: MediaKind::Video, ice_servers: vec![] });
     side.engine.perform(MediaCommand::Close { peer: side.peer });
     let first = side.events.next(Some).await;
     assert_eq!(first, MediaEvent::Closed { peer: side.peer });

@@ -31,21 +31,25 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Makes it, with the tracks to send.
-    pub fn new(ice_servers: &[IceServer], local: &MediaStream) -> Result<Self, Failed> {
+    /// Makes it, with nothing to send yet.
+    pub fn new(ice_servers: &[IceServer]) -> Result<Self, Failed> {
         let configuration = RtcConfiguration::new();
         configuration.set_ice_servers(&dom::to_js(&ice_servers).ok_or(Failed)?);
         configuration.set_bundle_policy(RtcBundlePolicy::MaxBundle);
         Reflect::set(&configuration, &"iceCandidatePoolSize".into(), &0.into())?;
         let raw = RtcPeerConnection::new_with_configuration(&configuration)?;
-        for track in devices::tracks(local) {
-            raw.add_track_0(&track, local);
-        }
         let agreed = RtcDataChannelInit::new();
         agreed.set_negotiated(true);
         agreed.set_id(status::NUMBER);
         let status = raw.create_data_channel_with_data_channel_dict(status::LABEL, &agreed);
         Ok(Self { raw, status })
+    }
+
+    /// Sends these tracks, as of the next description.
+    pub fn send(&self, local: &MediaStream) {
+        for track in devices::tracks(local) {
+            self.raw.add_track_0(&track, local);
+        }
     }
 
     /// For listening to its events.

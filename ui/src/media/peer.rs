@@ -6,6 +6,7 @@ use std::{
     rc::{Rc, Weak},
 };
 
+use futures_util::future::join;
 use hutong_core::{Connectivity, MediaCommand, MediaEvent, MediaProblem, PeerId};
 use hutong_protocol::{IceCandidate, IceServer, MediaKind, SdpKind, limits};
 use wasm_bindgen::{JsCast, JsValue};
@@ -151,17 +152,17 @@ impl Peer {
 
     async fn perform(&self, command: MediaCommand) -> Result<(), Stop> {
         match command {
-            MediaCommand::Acquire { media, .. } => self.acquire(media).await,
-            MediaCommand::Offer { ice_servers, .. } => {
-                let negotiation = self.connect(&ice_servers)?;
+            MediaCommand::Acquire { media, ice_servers, .. } => self.acquire(media, &ice_servers).await,
+            MediaCommand::Offer { .. } => {
+                let negotiation = self.negotiation()?;
                 if self.parts.borrow().view.own.camera == Sending::Absent {
                     negotiation.receive_video();
                 }
                 let sdp = negotiation.offer(false).await;
                 self.described(SdpKind::Offer, sdp)
             }
-            MediaCommand::Answer { ice_servers, sdp, .. } => {
-                let negotiation = self.connect(&ice_servers)?;
+            MediaCommand::Answer { sdp, .. } => {
+                let negotiation = self.negotiation()?;
                 negotiation.set_remote(SdpKind::Offer, &sdp).await?;
                 let sdp = negotiation.answer().await;
                 self.described(SdpKind::Answer, sdp)
@@ -179,8 +180,10 @@ impl Peer {
         }
     }
 
-    async fn acquire(&self, media: MediaKind) -> Result<(), Stop> {
-        let stream = devices::acquire(media).await.map_err(Stop::Problem)?;
+    async fn acquire(&self, media: MediaKind, ice_servers: &[IceServer]) -> Result<(), Stop> {
+        // Devices take their time, and a connection takes some too: both at once.
+        let (stream, connected) = join(devices::acquire(media), async { self.connect(ice_servers) }).await;
+        let stream = stream.map_err(Stop::Problem)?;
         if self.closed.get() {
             devices::release(&stream);
             return Err(Stop::Closed);
@@ -192,8 +195,12 @@ impl Peer {
             if media == MediaKind::Video {
                 parts.view.own.camera = Sending::On;
             }
+            if let Some(connection) = &parts.connection {
+                connection.send(&stream);
+            }
             parts.view.local = Some(stream);
         });
+        connected?;
         self.reports.events.emit(MediaEvent::Acquired { peer: self.id });
         Ok(())
     }
@@ -224,13 +231,11 @@ impl Peer {
         Ok(parts.connection.as_ref().ok_or(Failed)?.negotiation())
     }
 
-    fn connect(&self, ice_servers: &[IceServer]) -> Result<Negotiation, Stop> {
+    fn connect(&self, ice_servers: &[IceServer]) -> Result<(), Stop> {
         if self.closed.get() {
             return Err(Stop::Closed);
         }
-        let local = self.parts.borrow().view.local.clone().ok_or(Failed)?;
-        let connection = Connection::new(ice_servers, &local)?;
-        let negotiation = connection.negotiation();
+        let connection = Connection::new(ice_servers)?;
         let raw = connection.raw();
         let mut listeners = vec![
             self.on(raw, "icecandidate", |peer, event| peer.found(&event)),
@@ -243,7 +248,7 @@ impl Peer {
         let mut parts = self.parts.borrow_mut();
         parts.listeners.append(&mut listeners);
         parts.connection = Some(connection);
-        Ok(negotiation)
+        Ok(())
     }
 
     /// Reports a description, and then the candidates that were found before it.
