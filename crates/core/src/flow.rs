@@ -27,7 +27,7 @@ impl Client {
         self.notice(None);
         let peer = self.new_peer();
         self.call = Some(Call::outgoing(with, media, peer));
-        self.media(MediaCommand::Acquire { peer, media });
+        self.media(MediaCommand::Acquire { peer, media, ice_servers: self.ice_servers.clone() });
     }
 
     pub(crate) fn accept(&mut self, media: MediaKind) {
@@ -41,7 +41,7 @@ impl Client {
         if !accepted {
             self.send(ClientMessage::Accept { call: id, media });
         }
-        self.media(MediaCommand::Acquire { peer, media });
+        self.media(MediaCommand::Acquire { peer, media, ice_servers: self.ice_servers.clone() });
     }
 
     /// Declines, gives up or hangs up, whichever it is at this stage.
@@ -112,7 +112,7 @@ impl Client {
                 let media = call.media;
                 (call.role, call.with, call.stage) = (Role::Target, from, Stage::MakingOffer { id });
                 self.send(ClientMessage::Accept { call: id, media });
-                self.media(MediaCommand::Offer { peer, ice_servers: self.ice_servers.clone() });
+                self.media(MediaCommand::Offer { peer });
             }
             (Stage::Acquiring | Stage::Offering | Stage::GivenUp | Stage::Ending { .. }, _, peer) => {
                 // Theirs came first, and ours will be refused. Or the server has let go of the last call before us.
@@ -153,7 +153,7 @@ impl Client {
                 let peer = *peer;
                 *stage = Stage::Answering { id, ticket };
                 let candidates = std::mem::take(remote_candidates);
-                self.media(MediaCommand::Answer { peer, ice_servers: self.ice_servers.clone(), sdp });
+                self.media(MediaCommand::Answer { peer, sdp });
                 for candidate in candidates {
                     self.media(MediaCommand::AddCandidate { peer, candidate });
                 }
@@ -337,7 +337,7 @@ impl Client {
             }
             (&Stage::Accepting { id }, Some(peer)) => {
                 self.stage(Stage::MakingOffer { id });
-                self.media(MediaCommand::Offer { peer, ice_servers: self.ice_servers.clone() });
+                self.media(MediaCommand::Offer { peer });
             }
             _ => {}
         }

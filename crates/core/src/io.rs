@@ -75,27 +75,25 @@ pub struct PeerId(pub u32);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum MediaCommand {
-    /// Ask for microphone, and camera with [`MediaKind::Video`]. Answered by [`MediaEvent::Acquired`] or
-    /// [`MediaEvent::Problem`]. The first command for a peer.
+    /// Ask for microphone, and camera with [`MediaKind::Video`], and make the peer connection meanwhile. Answered by
+    /// [`MediaEvent::Acquired`] or [`MediaEvent::Problem`]. The first command for a peer.
     Acquire {
         /// Which peer.
         peer: PeerId,
         /// What to ask for.
         media: MediaKind,
+        /// From the server's welcome.
+        ice_servers: Vec<IceServer>,
     },
-    /// Make the peer connection and its offer. Answered by [`MediaEvent::LocalDescription`].
+    /// Make the first offer. Answered by [`MediaEvent::LocalDescription`].
     Offer {
         /// Which peer.
         peer: PeerId,
-        /// From the server's welcome.
-        ice_servers: Vec<IceServer>,
     },
-    /// Make the peer connection and the answer to this offer. Answered by [`MediaEvent::LocalDescription`].
+    /// Make the answer to the other side's first offer. Answered by [`MediaEvent::LocalDescription`].
     Answer {
         /// Which peer.
         peer: PeerId,
-        /// From the server's welcome.
-        ice_servers: Vec<IceServer>,
         /// The other side's offer.
         sdp: String,
     },
@@ -138,7 +136,7 @@ impl MediaCommand {
     pub const fn peer(&self) -> PeerId {
         match self {
             Self::Acquire { peer, .. }
-            | Self::Offer { peer, .. }
+            | Self::Offer { peer }
             | Self::Answer { peer, .. }
             | Self::Remote { peer, .. }
             | Self::AddCandidate { peer, .. }

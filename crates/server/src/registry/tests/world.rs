@@ -390,8 +390,8 @@ impl Engine {
                     self.reports.push_back(MediaEvent::Acquired { peer });
                 }
             },
-            MediaCommand::Offer { peer, .. } => self.describe(who, peer, SdpKind::Offer),
-            MediaCommand::Answer { peer, sdp, .. } => {
+            MediaCommand::Offer { peer } => self.describe(who, peer, SdpKind::Offer),
+            MediaCommand::Answer { peer, sdp } => {
                 self.connect(peer, &sdp);
                 self.describe(who, peer, SdpKind::Answer);
                 self.connected(peer);
