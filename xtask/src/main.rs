@@ -63,7 +63,7 @@ enum Command {
     },
     /// Tests everything: format, clippy, unit, wasm and end-to-end tests; the last line is `N passed, N failed`
     Test {
-        /// Runs the tests marked as ignored too, such as those that only take pictures
+        /// Tries many more random cases, and runs the tests marked as ignored, such as those that only take pictures
         #[arg(long)]
         full: bool,
     },

@@ -25,6 +25,9 @@ const WASM_CRATES: [(&str, &str, &str); 3] = [
     ("hutong-protocol", "crates/protocol", "--lib"),
 ];
 
+/// How many random cases each property is tried with in the full test; otherwise 256. A few minutes of a debug build.
+const FULL_CASES: &str = "20000";
+
 /// The app as it is shipped, with the web app inside instead of a development server's address.
 pub const EMBEDDED: [&str; 2] = ["--features", "hutong-app/custom-protocol"];
 
@@ -73,7 +76,7 @@ impl std::fmt::Display for StepsFailed {
     }
 }
 
-/// Everything: format, clippy, unit, wasm and end-to-end tests. `full` takes the ignored ones too.
+/// Everything: format, clippy, unit, wasm and end-to-end tests. `full` takes the ignored ones too, and many more random cases.
 pub fn all(project: &Project, full: bool) -> Result<()> {
     let mut run = Run::default();
     run.step("system packages", |_| DESKTOP.ensure("the desktop app").and(BROWSERS.ensure("testing in browsers")));
@@ -92,7 +95,7 @@ pub fn all(project: &Project, full: bool) -> Result<()> {
     if let Some(toolchain) = &toolchain {
         run.step("clippy for wasm", |_| clippy_wasm(project, toolchain));
     }
-    run.step("unit tests", |tally| unit(project, tally));
+    run.step("unit tests", |tally| unit(project, full, tally));
     if let Some(toolchain) = &toolchain {
         run.step("wasm tests", |tally| wasm(project, toolchain, tally));
     }
@@ -134,7 +137,7 @@ pub fn clippy(project: &Project) -> Result<()> {
 pub fn only_unit(project: &Project) -> Result<()> {
     let mut run = Run::default();
     run.step("system packages", |_| DESKTOP.ensure("the desktop app"));
-    run.step("unit tests", |tally| unit(project, tally));
+    run.step("unit tests", |tally| unit(project, false, tally));
     run.finish()
 }
 
@@ -165,8 +168,9 @@ fn clippy_wasm(project: &Project, toolchain: &WasmToolchain) -> Result<()> {
     command.args(["--", "-D", "warnings"]).run()
 }
 
-fn unit(project: &Project, tally: &mut Tally) -> Result<()> {
+fn unit(project: &Project, full: bool, tally: &mut Tally) -> Result<()> {
     let command = host_cargo(project).args(["test", "--workspace", "--exclude", E2E, "--no-fail-fast"]).args(EMBEDDED);
+    let command = if full { command.env("PROPTEST_CASES", FULL_CASES) } else { command };
     counted(&command, tally)
 }
 
