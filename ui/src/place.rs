@@ -36,25 +36,22 @@ impl Place {
         (!self.secure && self.protocol == "http:").then(|| format!("https://{}/", self.host))
     }
 
-    /// What to hand on to somebody who is to join, and whether it works on their machine.
-    pub fn invitation(&self) -> Invitation {
-        let host = self.host.rsplit_once(':').map_or(self.host.as_str(), |(host, port)| {
-            // An IPv6 address without a port ends in a bracket.
-            if port.ends_with(']') { self.host.as_str() } else { host }
-        });
-        let only_here =
-            host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") || host == "[::1]";
-        Invitation { address: format!("{}//{}", self.protocol, self.host), only_here }
+    /// What to hand on to somebody who is to join.
+    pub fn address(&self) -> String {
+        format!("{}//{}", self.protocol, self.host)
     }
 }
 
-/// An address to hand on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invitation {
-    /// The address.
-    pub address: String,
-    /// Whether it leads nowhere from another machine.
-    pub only_here: bool,
+/// Whether an address leads nowhere from another machine.
+pub fn is_only_here(address: &str) -> bool {
+    let authority = address.split_once("//").map_or(address, |(_, rest)| rest);
+    let authority = authority.split_once('/').map_or(authority, |(authority, _)| authority);
+    let host = match authority.rsplit_once(':') {
+        // An IPv6 address without a port ends in a bracket.
+        Some((host, port)) if !port.ends_with(']') => host,
+        _ => authority,
+    };
+    host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") || host == "[::1]"
 }
 
 #[cfg(test)]
@@ -89,7 +86,8 @@ mod tests {
             ("192.0.2.7:8017", false),
             ("calls.example", false),
         ] {
-            assert_eq!(place("http:", host, true).invitation().only_here, only_here, "{host}");
+            assert_eq!(is_only_here(&place("http:", host, true).address()), only_here, "{host}");
+            assert_eq!(is_only_here(&format!("https://{host}/")), only_here, "{host}");
         }
     }
 }

@@ -13,8 +13,8 @@ pub static TEXTS: Texts = Texts {
 
     your_name: "Your name",
     name_hint: "Everyone here sees you by this name. No account, no password.",
-    enter: "Come in",
-    entering: "Coming in…",
+    enter: "Join",
+    entering: "Joining…",
     server_away: "The server does not answer. We keep trying. Check your network, or ask whoever runs the server whether it is on.",
     refused,
     cancel: "Cancel",
@@ -33,7 +33,7 @@ pub static TEXTS: Texts = Texts {
     search: "Search people",
     nobody_found: |query| format!("Nobody here is called “{query}”."),
     alone_title: "Nobody else is here yet",
-    alone: "Hand on this page’s address. As soon as somebody comes in, you see them here and can call them.",
+    alone: "Hand on this page’s address. As soon as somebody joins, you see them here and can call them.",
     state: |state| match state {
         UserState::Online => "Online",
         UserState::Offline => "Offline",
@@ -50,7 +50,7 @@ pub static TEXTS: Texts = Texts {
     logged_in_as: |name| format!("You are here as {name}"),
 
     invite_title: "Invite others",
-    invite: "Anyone who opens this address can come in:",
+    invite: "Anyone who opens this address can join:",
     invite_only_here: "This address works on this computer alone. To invite others, open the page by this computer’s address \
                        in your network.",
     copy: "Copy",
@@ -119,16 +119,16 @@ fn refused(code: RefusedCode) -> &'static str {
             "This name cannot be used. Take 1 to 40 visible characters: letters, digits, spaces, signs or emoji."
         }
         RefusedCode::NameTaken => "Somebody here already has this name. Choose another, or add something to it.",
-        RefusedCode::TicketInvalid => "Your earlier visit is over. Come in again.",
+        RefusedCode::TicketInvalid => "Your earlier visit is over. Join again.",
         RefusedCode::Replaced => {
-            "You came in somewhere else, in another tab or on another device, so this page stepped back. Come in again to \
+            "You came in somewhere else, in another tab or on another device, so this page stepped back. Join again to \
              go on here."
         }
         RefusedCode::Version => {
             "This page is older or newer than the server. Reload it; if you use the app, update it."
         }
         RefusedCode::Full => "The server is full. We keep trying; somebody may leave.",
-        RefusedCode::HelloTimeout => "The connection was too slow to come in. We try again.",
+        RefusedCode::HelloTimeout => "The connection was too slow to join. We try again.",
         RefusedCode::RateLimited => {
             "The server heard too much from here at once and closed the connection. Wait a moment."
         }
@@ -150,7 +150,7 @@ fn phase(phase: CallPhase, media: MediaKind, name: &str) -> String {
     match phase {
         CallPhase::Acquiring => format!("Allow {devices}, if your browser asks…"),
         CallPhase::Offering => format!("Calling {name}…"),
-        CallPhase::Ringing => format!("Ringing at {name}…"),
+        CallPhase::Ringing => format!("Ringing {name}…"),
         CallPhase::Incoming => format!("{name} is calling you"),
         CallPhase::Accepting => format!("Taking the call. Allow {devices}, if your browser asks…"),
         CallPhase::Connecting => "Connecting…".to_owned(),

@@ -6,7 +6,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use yew::{AttrValue, Html, Properties, component, html, use_effect_with, use_state};
 
 use super::{icons, qr::Qr};
-use crate::{dom, i18n::use_texts};
+use crate::{dom, i18n::use_texts, place::is_only_here};
 
 /// How long the copy button says that it did it.
 const COPIED_MS: u32 = 2_000;
@@ -16,9 +16,6 @@ const COPIED_MS: u32 = 2_000;
 pub struct InviteProps {
     /// The address.
     pub address: AttrValue,
-    /// Whether it leads nowhere from another machine.
-    #[prop_or_default]
-    pub only_here: bool,
 }
 
 /// A card that says how others join.
@@ -28,7 +25,7 @@ pub fn Invite(props: &InviteProps) -> Html {
     html! {
         <section class="card invite" aria-labelledby="invite-title">
             <h2 id="invite-title">{ icons::people() }{ texts.invite_title }</h2>
-            if props.only_here {
+            if is_only_here(&props.address) {
                 <p>{ texts.invite_only_here }</p>
                 <Address address={props.address.clone()} testid="invite-address" />
             } else {

@@ -86,7 +86,7 @@ pub fn Main(props: &MainProps) -> Html {
                             <Invite address={address.clone()} />
                         }
                     } else {
-                        <Invite address={props.place.invitation().address} only_here={props.place.invitation().only_here} />
+                        <Invite address={props.place.address()} />
                     }
                 </aside>
             </div>
