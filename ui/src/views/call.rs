@@ -61,6 +61,8 @@ pub fn CallScreen(props: &CallScreenProps) -> Html {
     let other = props.media.as_ref().map_or_else(Other::default, |media| media.other);
     let flowing = matches!(phase, CallPhase::Connected | CallPhase::Reconnecting);
     let picture = other.picture && flowing;
+    // The moment the call is taken, drawing has to make way for setting it up.
+    let alone = matches!(phase, CallPhase::Acquiring | CallPhase::Offering | CallPhase::Ringing);
     let code = dom::code(&phase);
     let set_blocked = {
         let blocked = blocked.clone();
@@ -121,7 +123,7 @@ pub fn CallScreen(props: &CallScreenProps) -> Html {
                 }
             </div>
             if own.camera != Sending::Absent {
-                <div class={yew::classes!("self", (!flowing).then_some("large"))}>
+                <div class={yew::classes!("self", alone.then_some("large"))}>
                     <Stream
                         stream={props.media.as_ref().and_then(|media| media.local.clone())}
                         muted=true
