@@ -11,14 +11,15 @@ use hutong_core::{
 use hutong_protocol::{MediaKind, SdpKind};
 use js_sys::{Array, Function, Object, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
-use web_sys::MediaStreamTrack;
+use web_sys::{MediaStream, MediaStreamTrack};
 use yew::Callback;
 
 use crate::{
     dom, driver,
     i18n::Language,
-    media::{self, Engine, MediaView, Reports, Source, tracks},
+    media::{self, Engine, MediaView, Reports, Sending, Source, tracks},
 };
 
 wasm_bindgen_test_configure!(run_in_browser);
@@ -180,7 +181,7 @@ async fn who_answers_by_voice_still_sees_the_caller() {
 }
 
 #[wasm_bindgen_test]
-async fn offers_that_collide_end_in_a_connection() {
+async fn offers_that_collide_end_in_one_agreement() {
     let (caller, called) = (Side::new(1), Side::new(2));
     caller.acquire(MediaKind::Voice).await;
     called.acquire(MediaKind::Voice).await;
@@ -201,6 +202,11 @@ async fn offers_that_collide_end_in_a_connection() {
     };
     let sdp = caller.events.next(answer).await;
     called.engine.perform(MediaCommand::Remote { peer: called.peer, kind: SdpKind::Answer, sdp, polite: false });
+    // Now no offer stands on either side: even the impolite one takes the next.
+    caller.engine.perform(MediaCommand::RestartIce { peer: caller.peer });
+    let next = restart(&caller).await;
+    called.engine.perform(offer(called.peer, next, false));
+    called.events.next(answer).await;
     caller.close().await;
     called.close().await;
 }
@@ -223,6 +229,75 @@ async fn closing_does_not_wait_for_the_devices() {
     // Nobody knows this one.
     side.engine.perform(MediaCommand::Close { peer: PeerId(9) });
     assert_eq!(side.events.next(Some).await, MediaEvent::Closed { peer: PeerId(9) });
+}
+
+/// The question for the devices, while nobody answers it. Dropping it puts the browser's own back.
+struct Question {
+    asked: Rc<Inbox<Function>>,
+    devices: JsValue,
+    _ask: Closure<dyn FnMut(JsValue) -> Promise>,
+}
+
+impl Question {
+    fn open() -> Self {
+        let asked = Inbox::new();
+        let tell = asked.callback();
+        let ask =
+            Closure::<dyn FnMut(JsValue) -> Promise>::new(move |_| Promise::new(&mut |answer, _| tell.emit(answer)));
+        let devices = dom::window().unwrap().navigator().media_devices().unwrap().into();
+        Reflect::set(&devices, &"getUserMedia".into(), ask.as_ref()).unwrap();
+        Self { asked, devices, _ask: ask }
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        Reflect::delete_property(self.devices.unchecked_ref::<Object>(), &"getUserMedia".into()).unwrap();
+    }
+}
+
+#[wasm_bindgen_test]
+async fn devices_that_come_after_the_end_are_let_go() {
+    let (lender, side) = (Side::new(1), Side::new(2));
+    let lent = lender.acquire(MediaKind::Video).await;
+    let stream = MediaStream::new().unwrap();
+    lent.iter().for_each(|track| stream.add_track(track));
+
+    let question = Question::open();
+    side.engine.perform(MediaCommand::Acquire { peer: side.peer, media: MediaKind::Video, ice_servers: vec![] });
+    let answer = question.asked.next(Some).await;
+    side.close().await;
+    assert_eq!(live(&lent), 2);
+    answer.call1(&JsValue::NULL, &stream).unwrap();
+    // What follows from the answer is done before the next task of the page.
+    let task = Promise::new(&mut |done, _| {
+        dom::window().unwrap().set_timeout_with_callback(&done).unwrap();
+    });
+    JsFuture::from(task).await.unwrap();
+    assert_eq!(live(&lent), 0);
+    drop(question);
+    lender.close().await;
+}
+
+#[wasm_bindgen_test]
+async fn an_open_question_for_the_camera_holds_up_neither_muting_nor_the_connection() {
+    let side = Side::new(1);
+    let own = side.acquire(MediaKind::Video).await;
+    side.engine.perform(MediaCommand::Offer { peer: side.peer });
+    side.description(SdpKind::Offer).await;
+    side.engine.switch(side.peer, Source::Camera, false);
+    side.views.next(|view| (view.own.camera == Sending::Off).then_some(())).await;
+
+    let question = Question::open();
+    side.engine.switch(side.peer, Source::Camera, true);
+    question.asked.next(Some).await;
+    side.engine.switch(side.peer, Source::Microphone, false);
+    side.views.next(|view| (view.own.microphone == Sending::Off).then_some(())).await;
+    assert!(own.iter().all(|track| track.kind() == "video" || !track.enabled()));
+    side.engine.perform(MediaCommand::RestartIce { peer: side.peer });
+    restart(&side).await;
+    drop(question);
+    side.close().await;
 }
 
 #[wasm_bindgen_test]

@@ -21,18 +21,29 @@ use super::{
 };
 use crate::dom::{self, Listener};
 
-/// Work that may wait: all held candidates and the few other commands of a call.
-const WAITING: usize = limits::CANDIDATES_HELD + 64;
+/// Commands that may wait: all held candidates and the few others of a call.
+const COMMANDS_WAITING: usize = limits::CANDIDATES_HELD + 64;
 
-/// One peer. Its work is done strictly one after the other; closing it waits for nothing.
+/// How often the camera's button may be pressed while a dialog is open.
+const SWITCHES_WAITING: usize = 8;
+
+/// One peer. Its commands are done strictly one after the other; closing it waits for nothing.
 pub struct Peer {
     me: Weak<Self>,
     id: PeerId,
     reports: Reports,
     closed: Cell<bool>,
-    working: Cell<bool>,
-    waiting: RefCell<VecDeque<Work>>,
+    commands: Line<MediaCommand>,
+    /// A line of its own: the dialog that asks for the camera may stay open, and the call goes on meanwhile.
+    camera: Line<bool>,
     parts: RefCell<Parts>,
+}
+
+/// Work that waits to be done one after the other.
+struct Line<T> {
+    waiting: RefCell<VecDeque<T>>,
+    working: Cell<bool>,
+    most: usize,
 }
 
 /// What a peer holds. Borrowed only within one turn, never over an await.
@@ -45,11 +56,6 @@ struct Parts {
     connectivity: Option<Connectivity>,
     remote_tracks: Vec<MediaStreamTrack>,
     status: Option<Status>,
-}
-
-enum Work {
-    Command(MediaCommand),
-    Switch(Source, bool),
 }
 
 /// Why a piece of work came to no end.
@@ -74,8 +80,8 @@ impl Peer {
             id,
             reports,
             closed: Cell::new(false),
-            working: Cell::new(false),
-            waiting: RefCell::default(),
+            commands: Line::new(COMMANDS_WAITING),
+            camera: Line::new(SWITCHES_WAITING),
             parts: RefCell::new(Parts {
                 view: MediaView::new(id),
                 connection: None,
@@ -88,20 +94,44 @@ impl Peer {
         })
     }
 
-    /// Does this after everything before it.
+    /// Does this after every command before it.
     pub fn put(self: &Rc<Self>, command: MediaCommand) {
-        self.enqueue(Work::Command(command));
+        if self.closed.get() || !self.commands.put(command) {
+            return;
+        }
+        let peer = Rc::clone(self);
+        spawn_local(async move {
+            while let Some(command) = peer.commands.next() {
+                peer.report(peer.perform(command).await);
+            }
+        });
     }
 
-    /// Switches a source on or off, after everything before it.
+    /// Switches a source on or off: the microphone at once, since nobody may be heard who believes not to be.
     pub fn switch(self: &Rc<Self>, source: Source, on: bool) {
-        self.enqueue(Work::Switch(source, on));
+        if self.closed.get() {
+            return;
+        }
+        if source == Source::Microphone {
+            self.switch_microphone(on);
+            return;
+        }
+        if !self.camera.put(on) {
+            return;
+        }
+        let peer = Rc::clone(self);
+        spawn_local(async move {
+            while let Some(on) = peer.camera.next() {
+                peer.report(peer.switch_camera(on).await);
+            }
+        });
     }
 
     /// Lets go of everything at once, whatever is under way: a dialog that asks for the devices may stay open for ever.
     pub fn close(&self) {
         self.closed.set(true);
-        self.waiting.borrow_mut().clear();
+        self.commands.clear();
+        self.camera.clear();
         let (view, connection, listeners) = {
             let mut parts = self.parts.borrow_mut();
             let view = std::mem::replace(&mut parts.view, MediaView::new(self.id));
@@ -117,37 +147,12 @@ impl Peer {
         self.reports.events.emit(MediaEvent::Closed { peer: self.id });
     }
 
-    fn enqueue(self: &Rc<Self>, work: Work) {
-        let mut waiting = self.waiting.borrow_mut();
-        if self.closed.get() || waiting.len() >= WAITING {
-            return;
+    fn report(&self, done: Result<(), Stop>) {
+        if let Err(Stop::Problem(problem)) = done
+            && !self.closed.get()
+        {
+            self.reports.events.emit(MediaEvent::Problem { peer: self.id, problem });
         }
-        waiting.push_back(work);
-        drop(waiting);
-        if !self.working.replace(true) {
-            let peer = Rc::clone(self);
-            spawn_local(async move { peer.work().await });
-        }
-    }
-
-    async fn work(&self) {
-        loop {
-            let Some(work) = self.waiting.borrow_mut().pop_front() else { break };
-            let done = match work {
-                Work::Command(command) => self.perform(command).await,
-                Work::Switch(Source::Microphone, on) => {
-                    self.switch_microphone(on);
-                    Ok(())
-                }
-                Work::Switch(Source::Camera, on) => self.switch_camera(on).await,
-            };
-            if let Err(Stop::Problem(problem)) = done
-                && !self.closed.get()
-            {
-                self.reports.events.emit(MediaEvent::Problem { peer: self.id, problem });
-            }
-        }
-        self.working.set(false);
     }
 
     async fn perform(&self, command: MediaCommand) -> Result<(), Stop> {
@@ -205,7 +210,7 @@ impl Peer {
         Ok(())
     }
 
-    /// A later description, by perfect negotiation. All steps of a peer come one after the other, so an own offer in the
+    /// A later description, by perfect negotiation. All commands of a peer come one after the other, so an own offer in the
     /// making needs no flag: it is either set, and seen in the signaling state, or not begun.
     async fn remote(&self, kind: SdpKind, sdp: &str, polite: bool) -> Result<(), Stop> {
         let negotiation = self.negotiation()?;
@@ -427,6 +432,33 @@ impl Peer {
                 act(&me, event);
             }
         })
+    }
+}
+
+impl<T> Line<T> {
+    fn new(most: usize) -> Self {
+        Self { waiting: RefCell::default(), working: Cell::new(false), most }
+    }
+
+    /// Adds to the end, unless too much waits; tells whether somebody has to begin with the work.
+    fn put(&self, work: T) -> bool {
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.len() >= self.most {
+            return false;
+        }
+        waiting.push_back(work);
+        !self.working.replace(true)
+    }
+
+    /// What to do next. Whoever gets nothing has ended the work.
+    fn next(&self) -> Option<T> {
+        let next = self.waiting.borrow_mut().pop_front();
+        self.working.set(next.is_some());
+        next
+    }
+
+    fn clear(&self) {
+        self.waiting.borrow_mut().clear();
     }
 }
 
