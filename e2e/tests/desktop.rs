@@ -38,7 +38,7 @@ async fn the_app_and_a_browser_see_each_other_on_the_embedded_server() -> Outcom
         bo.sees("Ana", "online", SOON).await?;
 
         let before_reload = bo.now().await?;
-        let token = r#"return one("me").dataset.token || """#;
+        let token = r#"return one("me").dataset.token"#;
         let before: String = ana.run(token).await?;
         ana.reload().await?;
         ana.until("its own name again", SOON, r#"const me = one("me"); return me && me.dataset.name === "Ana""#)

@@ -40,7 +40,14 @@ pub fn Main(props: &MainProps) -> Html {
         <>
             <header class="top">
                 <h1 class="brand"><span class="logo small" aria-hidden="true" /><span class="brand-name">{ texts.hutong }</span></h1>
-                <span class="me" data-testid="me" data-name={name.clone()} data-state={state.clone()} title={(texts.logged_in_as)(&name)}>
+                <span
+                    class="me"
+                    data-testid="me"
+                    data-name={name.clone()}
+                    data-token={me.token.to_string()}
+                    data-state={state.clone()}
+                    title={(texts.logged_in_as)(&name)}
+                >
                     <Avatar name={name.clone()} class="tiny" />
                     <span class="me-words">
                         <span class="me-name">{ name }</span>
