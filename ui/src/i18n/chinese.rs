@@ -194,7 +194,7 @@ fn app_problem(problem: AppProblem) -> &'static str {
         AppProblem::AddressInvalid => "地址格式不对。请输入类似 calls.example 或 192.168.1.20:8017 的地址。",
         AppProblem::AddressNotSecure => "局域网以外只能使用 https。请输入以 https:// 开头的地址。",
         AppProblem::EmbeddedFailed => "内置服务器没能启动。请关闭本应用的其他窗口后重新打开，或使用其他服务器。",
-        AppProblem::NoNetwork => "这台电脑没有联网。请连接 Wi-Fi 或网线，然后重新打开这个开关。",
+        AppProblem::NoNetwork => "这台电脑没有联网。请连接 Wi-Fi 或网线，地址随后会自动显示在这里。",
         AppProblem::NotSaved => "你的选择没能保存，下次会恢复原样。请检查磁盘空间和个人文件夹的写入权限。",
     }
 }

@@ -233,7 +233,7 @@ fn app_problem(problem: AppProblem) -> &'static str {
              server."
         }
         AppProblem::NoNetwork => {
-            "This computer is in no network. Connect it to Wi-Fi or a cable, and switch this on again."
+            "This computer is in no network. Connect it to Wi-Fi or a cable; the address then appears here by itself."
         }
         AppProblem::NotSaved => {
             "Your choice could not be saved and will be forgotten. Check that the disk is not full and that you may write to \
