@@ -86,15 +86,20 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
-/// A name after case folding (Unicode toNFKC_Casefold in effect): two names with one key are the same name.
+/// A name after case folding and without what is not seen (Unicode toNFKC_Casefold in effect): two names with one key are the
+/// same name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NameKey(Box<str>);
 
 impl NameKey {
     fn of(name: &str) -> Self {
-        Self(caseless::default_case_fold_str(name).nfkc().collect::<String>().into())
+        let seen: String = name.chars().filter(|c| *c != EMOJI_STYLE).collect();
+        Self(caseless::default_case_fold_str(&seen).nfkc().collect::<String>().into())
     }
 }
+
+/// The variation selector that asks for a colourful picture. It is not seen by itself.
+const EMOJI_STYLE: char = '\u{FE0F}';
 
 /// Why a text cannot be a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,8 +128,8 @@ impl std::error::Error for NameError {}
 /// zero-width characters, fillers and the like (Unicode `Default_Ignorable_Code_Point`, general categories Cc, Co and Cn's
 /// noncharacters), so that nobody can look like somebody else by them.
 ///
-/// Variation selectors stay: emoji need them. So does the zero-width joiner inside emoji? No: names with it would look like
-/// those without it on many systems, so it is refused.
+/// One variation selector stays, [`EMOJI_STYLE`]: emoji need it, and [`NameKey`] leaves it out. So does the zero-width joiner
+/// inside emoji? No: names with it would look like those without it on many systems, so it is refused.
 fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -176,6 +181,7 @@ mod tests {
             ("\u{2066}a", NameError::Character),
             ("\u{3164}", NameError::Character),
             ("\u{e0041}", NameError::Character),
+            ("\u{fe0f}", NameError::Empty),
             (&long, NameError::TooLong),
             ("\u{fdfa}\u{fdfa}\u{fdfa}", NameError::TooLong),
         ];
@@ -186,8 +192,17 @@ mod tests {
     }
 
     #[test]
-    fn names_that_differ_in_case_or_width_are_the_same_name() {
-        for (one, other) in [("Ana", "ANA"), ("Straße", "STRASSE"), ("\u{ff21}na", "ana"), ("ﬁn", "FIN")] {
+    fn names_that_differ_in_case_width_or_what_is_not_seen_are_the_same_name() {
+        let same = [
+            ("Ana", "ANA"),
+            ("Straße", "STRASSE"),
+            ("\u{ff21}na", "ana"),
+            ("ﬁn", "FIN"),
+            ("Ana\u{fe0f}", "Ana"),
+            ("A\u{fe0f}na", "ana"),
+            ("❤\u{fe0f}", "❤"),
+        ];
+        for (one, other) in same {
             assert_eq!(Name::new(one).unwrap().key(), Name::new(other).unwrap().key(), "{one} {other}");
         }
         assert_ne!(Name::new("Ana").unwrap().key(), Name::new("Anna").unwrap().key());
