@@ -1,5 +1,7 @@
 //! The messages of protocol version 1. Each is one JSON object in a text frame; its `type` is the variant in snake case.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{CallId, CancelReason, EndReason, ErrorCode, Name, RefusedCode, Ticket, Token, UserState};
@@ -306,8 +308,9 @@ pub struct IceCandidate {
     pub username_fragment: Option<String>,
 }
 
-/// A STUN or TURN server in the W3C's names (`RTCIceServer`).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// A STUN or TURN server in the W3C's names (`RTCIceServer`). The credential is left out of debug output, so that it cannot
+/// reach a log.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct IceServer {
     /// `stun:` and `turn:` URLs (RFC 7064, RFC 7065).
     pub urls: Vec<String>,
@@ -317,6 +320,12 @@ pub struct IceServer {
     /// For TURN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
+}
+
+impl fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IceServer").field("urls", &self.urls).field("username", &self.username).finish_non_exhaustive()
+    }
 }
 
 /// What a server takes, so that a client need not find out by being refused.
@@ -334,5 +343,21 @@ impl Default for Limits {
             message_bytes: crate::limits::MESSAGE_BYTES as u32,
             messages_per_second: crate::limits::MESSAGES_PER_SECOND,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_stays_out_of_debug_output() {
+        let server = IceServer {
+            urls: vec!["turn:turn.example.org".into()],
+            username: Some("alice".into()),
+            credential: Some("s3cret".into()),
+        };
+        let debug = format!("{server:?}");
+        assert!(debug.contains("turn.example.org") && !debug.contains("s3cret"), "{debug}");
     }
 }
