@@ -22,6 +22,10 @@ const RESTART_TURN: Duration = Duration::from_secs(3);
 /// How long an ICE restart may take before the next.
 const RESTART_EVERY: Duration = Duration::from_secs(8);
 
+/// How long the server's answer to an OFFERING that was given up is awaited. It comes at once, or, where the server dropped
+/// the message because there were too many, never.
+pub const OFFERING_ANSWER: Duration = Duration::from_secs(10);
+
 /// A call, from the person's wish or the other's ring until this side has let go of it.
 #[derive(Debug)]
 pub struct Call {
@@ -54,7 +58,7 @@ pub enum Stage {
     /// Caller: OFFERING is sent, the server has not answered.
     Offering,
     /// Caller: given up before the server answered; its answer is awaited, so as to cancel that call.
-    GivenUp,
+    GivenUp { until: Duration },
     /// Caller: it rings there.
     Ringing { id: CallId },
     /// Caller: it was accepted there, the offer is being made.
@@ -138,7 +142,7 @@ impl Call {
     /// The call's id, while it is on.
     pub const fn id(&self) -> Option<CallId> {
         match &self.stage {
-            Stage::Acquiring | Stage::Offering | Stage::GivenUp | Stage::Ending { .. } => None,
+            Stage::Acquiring | Stage::Offering | Stage::GivenUp { .. } | Stage::Ending { .. } => None,
             Stage::Ringing { id }
             | Stage::Accepted { id }
             | Stage::Answering { id, .. }
@@ -173,7 +177,7 @@ impl Call {
                 };
                 media.into_iter().chain(membership).min()
             }
-            Stage::Ending { until, .. } => Some(*until),
+            Stage::GivenUp { until } | Stage::Ending { until, .. } => Some(*until),
             _ => None,
         }
     }
@@ -199,7 +203,7 @@ impl Call {
                 MediaFlow::Flowing => CallPhase::Connected,
                 MediaFlow::Away { .. } => CallPhase::Reconnecting,
             },
-            Stage::GivenUp | Stage::Ending { .. } => CallPhase::Ending,
+            Stage::GivenUp { .. } | Stage::Ending { .. } => CallPhase::Ending,
         };
         CallView { with: self.with.clone(), peer: self.peer, media: self.media, phase }
     }

@@ -8,7 +8,7 @@ use hutong_protocol::{
 };
 
 use crate::{
-    call::{Call, MediaFlow, Membership, Role, Stage},
+    call::{Call, MediaFlow, Membership, OFFERING_ANSWER, Role, Stage},
     client::{CLAIM_ANSWER, Client},
     io::{Connectivity, MediaCommand, MediaEvent, MediaProblem, Output},
     view::Notice,
@@ -48,7 +48,7 @@ impl Client {
     pub(crate) fn hang_up(&mut self, now: Duration, reason: CancelReason) {
         let Some(call) = &mut self.call else { return };
         let reason = match (&call.stage, call.role) {
-            (Stage::Ending { .. } | Stage::GivenUp, _) => return,
+            (Stage::Ending { .. } | Stage::GivenUp { .. }, _) => return,
             (Stage::Set { .. }, _) => CancelReason::Hangup,
             (Stage::Incoming { .. } | Stage::Accepting { .. } | Stage::MakingOffer { .. }, _) => CancelReason::Declined,
             (_, Role::Caller) => CancelReason::Cancelled,
@@ -62,7 +62,7 @@ impl Client {
         let Some(call) = &mut self.call else { return };
         match call.stage {
             Stage::Incoming { .. } => {}
-            Stage::Ending { .. } | Stage::GivenUp => {
+            Stage::Ending { .. } | Stage::GivenUp { .. } => {
                 call.peer = None;
                 self.let_go_if_closed();
             }
@@ -114,7 +114,7 @@ impl Client {
                 self.send(ClientMessage::Accept { call: id, media });
                 self.media(MediaCommand::Offer { peer });
             }
-            (Stage::Acquiring | Stage::Offering | Stage::GivenUp | Stage::Ending { .. }, _, peer) => {
+            (Stage::Acquiring | Stage::Offering | Stage::GivenUp { .. } | Stage::Ending { .. }, _, peer) => {
                 // Theirs came first, and ours will be refused. Or the server has let go of the last call before us.
                 if let Some(peer) = peer {
                     self.media(MediaCommand::Close { peer });
@@ -129,7 +129,7 @@ impl Client {
     fn ringing(&mut self, now: Duration, id: CallId, to: Token) {
         match &mut self.call {
             Some(call) if call.stage == Stage::Offering && call.with.token == to => call.stage = Stage::Ringing { id },
-            Some(call) if call.stage == Stage::GivenUp => {
+            Some(call) if matches!(call.stage, Stage::GivenUp { .. }) => {
                 call.stage = Stage::Ending { release: Some(id), until: now + limits::ENDING };
                 self.send(ClientMessage::Cancel { call: id, reason: CancelReason::Cancelled });
                 self.let_go_if_closed();
@@ -251,7 +251,7 @@ impl Client {
                 self.notice(Some(Notice::CannotCall { with: with.name, state }));
                 self.finish(now, None);
             }
-            Stage::GivenUp => self.finish(now, None),
+            Stage::GivenUp { .. } => self.finish(now, None),
             _ => {}
         }
     }
@@ -276,7 +276,7 @@ impl Client {
                 *membership = Membership::Unclaimed { until: now + limits::CLAIM };
             }
             Stage::Ending { release, .. } => *release = None,
-            Stage::GivenUp => self.finish(now, None),
+            Stage::GivenUp { .. } => self.finish(now, None),
             _ => self.fail(now, EndReason::Gone),
         }
     }
@@ -312,7 +312,7 @@ impl Client {
             MediaEvent::Connectivity { state, .. } => self.connectivity(now, state),
             MediaEvent::Closed { .. } => {
                 call.peer = None;
-                if matches!(call.stage, Stage::Ending { .. } | Stage::GivenUp) {
+                if matches!(call.stage, Stage::Ending { .. } | Stage::GivenUp { .. }) {
                     self.let_go_if_closed();
                 } else {
                     self.cancel(now, CancelReason::Failed);
@@ -361,7 +361,7 @@ impl Client {
                 }
                 self.notice(Some(Notice::Media { problem, voice_instead: None }));
             }
-            Stage::Ending { .. } | Stage::GivenUp => {}
+            Stage::Ending { .. } | Stage::GivenUp { .. } => {}
             _ => {
                 self.notice(Some(Notice::Media { problem, voice_instead: None }));
                 self.cancel(now, CancelReason::Failed);
@@ -413,6 +413,7 @@ impl Client {
             return;
         }
         match &mut call.stage {
+            Stage::GivenUp { .. } => self.finish(now, None),
             Stage::Ending { .. } => {
                 // The server has let go by itself, too. What the engine still holds, it lets go of when it can.
                 call.peer = None;
@@ -451,7 +452,7 @@ impl Client {
         let logged_in = self.is_logged_in();
         let Some(call) = &mut self.call else { return };
         if call.stage == Stage::Offering && logged_in {
-            call.stage = Stage::GivenUp;
+            call.stage = Stage::GivenUp { until: now + OFFERING_ANSWER };
             if let Some(peer) = call.peer {
                 self.media(MediaCommand::Close { peer });
             }
@@ -474,7 +475,7 @@ impl Client {
     /// Ends the call here: lets go of its devices, then says so if there is a call to release on the server.
     fn finish(&mut self, now: Duration, release: Option<CallId>) {
         let Some(call) = &mut self.call else { return };
-        let closing = matches!(call.stage, Stage::GivenUp | Stage::Ending { .. });
+        let closing = matches!(call.stage, Stage::GivenUp { .. } | Stage::Ending { .. });
         call.stage = Stage::Ending { release, until: now + limits::ENDING };
         match call.peer {
             Some(peer) if !closing => self.media(MediaCommand::Close { peer }),
