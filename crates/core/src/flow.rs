@@ -121,8 +121,8 @@ impl Client {
                 }
                 self.call = Some(Call::incoming(from, media, id));
             }
-            // Only while we come back into a call: our claim will end that ring.
-            _ => {}
+            // Only while we come back into a call: our claim ends that ring, and if the claim comes too late, this does.
+            _ => self.not_ours(id),
         }
     }
 

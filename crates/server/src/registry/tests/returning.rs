@@ -210,12 +210,9 @@ fn a_forged_or_foreign_ticket_gets_nothing() {
     assert_eq!((world.state(0), world.state(1)), (UserState::InCall, UserState::InCall));
 }
 
-#[test]
-fn a_ring_between_coming_back_and_claiming_gives_way_to_the_call() {
-    let mut world = World::in_call(3);
-    lose(&mut world, 1);
+/// Person 1 comes back as far as hello, then person 2 calls; the claim is still on its way.
+fn come_back_and_be_called(world: &mut World) {
     world.people[1].cut_off = false;
-    // Coming back as far as hello, then somebody calls, then the claim arrives.
     let mut waited = 0;
     while world.state(1) == UserState::Offline {
         world.pass(Duration::from_millis(10));
@@ -230,6 +227,13 @@ fn a_ring_between_coming_back_and_claiming_gives_way_to_the_call() {
     world.report(2);
     world.deliver_to_server(2);
     assert_eq!(world.state(1), UserState::Connecting, "it is rung");
+}
+
+#[test]
+fn a_ring_between_coming_back_and_claiming_gives_way_to_the_call() {
+    let mut world = World::in_call(3);
+    lose(&mut world, 1);
+    come_back_and_be_called(&mut world);
     world.settle();
     assert_eq!(
         (world.state(0), world.state(1), world.state(2)),
@@ -237,5 +241,18 @@ fn a_ring_between_coming_back_and_claiming_gives_way_to_the_call() {
     );
     let told = &world.people[2].client.view().notice;
     assert!(matches!(told, Some(Notice::CallEnded { reason: EndReason::Busy, .. })), "{told:?}");
+    world.check_agreement();
+}
+
+#[test]
+fn a_ring_between_coming_back_and_a_claim_of_what_is_over_does_not_ring_on_unseen() {
+    let mut world = World::in_call(3);
+    lose(&mut world, 1);
+    world.command(0, Command::HangUp);
+    world.settle();
+    come_back_and_be_called(&mut world);
+    world.settle();
+    assert_eq!((world.call(1), world.call(2)), (None, None));
+    assert_eq!((world.state(1), world.state(2)), (UserState::Online, UserState::Online));
     world.check_agreement();
 }
