@@ -23,7 +23,8 @@ use std::{
 };
 
 use hutong_protocol::{
-    CallId, ClientMessage, ErrorCode, IceServer, Limits, Name, RefusedCode, ServerMessage, Ticket, Token, limits,
+    CallId, ClientMessage, EndReason, ErrorCode, IceServer, Limits, Name, RefusedCode, ServerMessage, Ticket, Token,
+    limits,
 };
 
 use self::{calls::Call, ticket::Signer, users::Users};
@@ -126,6 +127,10 @@ impl Registry {
                 self.effects.push_back(error(from, &message, ErrorCode::NotNow, text));
             }
             (Some(me), ClientMessage::LogOut) => {
+                // For good: there will be no claim to wait for.
+                if let Some(call) = self.users.get(me).and_then(|record| record.call) {
+                    self.end(now, call, EndReason::Gone, Some(me));
+                }
                 self.leave(now, me);
                 self.users.forget(me);
             }

@@ -126,6 +126,18 @@ fn a_cancel_made_while_away_is_sent_after_coming_back() {
 }
 
 #[test]
+fn logging_out_ends_the_call_at_once() {
+    let mut world = World::in_call(2);
+    let conn = world.registry.users.get(world.token(1).unwrap()).and_then(|record| record.conn).unwrap();
+    world.registry.received(world.now, conn, ClientMessage::LogOut);
+    world.settle();
+    let told = &world.people[0].client.view().notice;
+    assert!(matches!(told, Some(Notice::CallEnded { reason: EndReason::Gone, .. })), "{told:?}");
+    assert_eq!((world.state(0), world.call(0)), (UserState::Online, None));
+    assert_eq!(world.registry.calls_known(), 0);
+}
+
+#[test]
 fn a_reloaded_page_logs_in_again_and_cancels_its_call() {
     let mut world = World::in_call(2);
     let token = world.token(1);
