@@ -31,6 +31,8 @@ pub struct Client {
     pub(crate) ice_servers: Vec<IceServer>,
     /// Calls given up while the server was away: told as soon as it is back.
     pub(crate) cancels: VecDeque<(CallId, CancelReason)>,
+    /// The cancel that the server has not shown to have heard: lost, if the connection is lost now.
+    pub(crate) unheard_cancel: Option<(CallId, CancelReason)>,
     next_peer: u32,
     saved: Option<Saved>,
     wake: Option<Duration>,
@@ -47,6 +49,7 @@ impl Client {
             call: None,
             ice_servers: Vec::new(),
             cancels: VecDeque::new(),
+            unheard_cancel: None,
             next_peer: 1,
             saved: config.saved.clone(),
             wake: None,
@@ -133,6 +136,9 @@ impl Client {
             if let Some(place) = changes.iter().position(|user| user.token == token) {
                 let state = changes.swap_remove(place).state;
                 if state != UserState::Offline {
+                    if matches!(state, UserState::Ending | UserState::Online) {
+                        self.unheard_cancel = None;
+                    }
                     self.show(Update::Session(Session::LoggedIn { me: User { token, name, state } }));
                 }
             }
@@ -205,6 +211,12 @@ impl Client {
             self.cancels.pop_front();
         }
         self.cancels.push_back((call, reason));
+    }
+
+    /// The calls of this session are nobody's any more.
+    pub(crate) fn forget_cancels(&mut self) {
+        self.cancels.clear();
+        self.unheard_cancel = None;
     }
 
     /// After every step: shows the call, saves what a reload needs, and asks to be woken.

@@ -463,6 +463,7 @@ impl Client {
             if let Some(call) = id {
                 self.send(ClientMessage::Cancel { call, reason });
             }
+            self.unheard_cancel = confirmed.map(|call| (call, reason));
             self.finish(now, id);
         } else {
             if let Some(call) = confirmed {

@@ -99,7 +99,7 @@ impl Client {
         self.send(ClientMessage::LogOut);
         self.stop();
         self.link.ticket = None;
-        self.cancels.clear();
+        self.forget_cancels();
         self.notice(None);
         self.session(Session::LoggedOut);
     }
@@ -117,6 +117,10 @@ impl Client {
             return;
         }
         self.link.back_off(now);
+        if let Some((call, reason)) = self.unheard_cancel.take() {
+            // One too many is no error.
+            self.cancel_later(call, reason);
+        }
         match &self.view.session {
             Session::LoggedIn { me } => {
                 self.session(Session::Reconnecting { me: me.clone() });
@@ -157,7 +161,7 @@ impl Client {
             (RefusedCode::TicketInvalid, _) if self.link.ticket.is_some() => {
                 // A server that has forgotten its key, or a very old ticket: log in as anybody does.
                 self.drop_call(now);
-                self.cancels.clear();
+                self.forget_cancels();
                 self.output(Output::Disconnect);
                 self.link.ticket = None;
                 self.connect(now);
@@ -172,7 +176,7 @@ impl Client {
                 self.link.ticket = None;
                 self.session(Session::Refused { name: self.link.name.clone(), code });
                 self.drop_call(now);
-                self.cancels.clear();
+                self.forget_cancels();
             }
         }
     }

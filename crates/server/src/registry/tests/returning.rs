@@ -126,6 +126,26 @@ fn a_cancel_made_while_away_is_sent_after_coming_back() {
 }
 
 #[test]
+fn a_cancel_that_was_lost_with_the_connection_is_sent_after_coming_back() {
+    for let_go_before in [false, true] {
+        let mut world = World::in_call(2);
+        world.command(1, Command::HangUp);
+        if let_go_before {
+            world.report(1);
+            assert_eq!(world.call(1), None);
+        }
+        world.cut(1);
+        world.live_on(Duration::from_secs(5));
+        assert_eq!((world.call(0), world.call(1)), (None, None));
+        let told = &world.people[0].client.view().notice;
+        assert!(matches!(told, Some(Notice::CallEnded { reason: EndReason::Hangup, .. })), "{told:?}");
+        assert_eq!((world.state(0), world.state(1)), (UserState::Online, UserState::Online));
+        assert_eq!(world.people[1].saved.as_ref().and_then(|saved| saved.call), None);
+        world.check_agreement();
+    }
+}
+
+#[test]
 fn logging_out_ends_the_call_at_once() {
     let mut world = World::in_call(2);
     let conn = world.registry.users.get(world.token(1).unwrap()).and_then(|record| record.conn).unwrap();
@@ -135,6 +155,15 @@ fn logging_out_ends_the_call_at_once() {
     assert!(matches!(told, Some(Notice::CallEnded { reason: EndReason::Gone, .. })), "{told:?}");
     assert_eq!((world.state(0), world.call(0)), (UserState::Online, None));
     assert_eq!(world.registry.calls_known(), 0);
+}
+
+#[test]
+fn a_cancel_that_the_server_has_heard_is_not_sent_again() {
+    let mut world = World::in_call(2);
+    world.command(1, Command::HangUp);
+    world.settle();
+    lose(&mut world, 1);
+    assert_eq!(world.people[1].saved.as_ref().and_then(|saved| saved.call), None);
 }
 
 #[test]
