@@ -108,9 +108,9 @@ async fn a_call_of_others_cannot_be_touched() {
         mallory.send(&ClientMessage::Calling { call, sdp: "v=0 mine".into() }).await;
         assert_eq!(mallory.error().await, (ErrorCode::NoCall, Some("calling".into())));
     }
-    // A cancel of a call that is over is no error, and neither is one of a call that was never ours: it just does nothing.
-    mallory.send(&ClientMessage::Cancel { call, reason: hutong_protocol::CancelReason::Hangup }).await;
     mallory.send(&ClientMessage::Released { call }).await;
+    mallory.send(&ClientMessage::Cancel { call, reason: hutong_protocol::CancelReason::Hangup }).await;
+    assert_eq!(mallory.error().await, (ErrorCode::NoCall, Some("cancel".into())));
     // The call is still there: its members can talk.
     bystanders
         .ana
