@@ -33,7 +33,7 @@ pub const PRESENCE_GATHER: Duration = Duration::from_millis(40);
 /// How often the server pings a silent WebSocket. Below the 30 to 60 s after which proxies and home routers drop one.
 pub const PING_EVERY: Duration = Duration::from_secs(20);
 
-/// How long a WebSocket may stay silent, pongs included, before it counts as lost: two pings, and time for an answer.
+/// How long a WebSocket may stay silent, pongs included, before it counts as lost: [`PING_EVERY`], and time for an answer.
 pub const SILENCE: Duration = Duration::from_secs(45);
 
 /// The longest name, in Unicode scalar values after normalization.
@@ -52,7 +52,7 @@ pub const MESSAGE_BURST: u32 = 200;
 /// Messages waiting for one slow reader before it is sent a fresh snapshot instead of what it missed.
 pub const OUTGOING_QUEUE: usize = 256;
 
-/// Candidates that a client holds back until the remote description is set, and that the server relays in a call's set-up.
+/// Candidates that a client holds back until the remote description is set.
 pub const CANDIDATES_HELD: usize = 256;
 
 /// Users online up to which everybody is shown everybody.
