@@ -96,9 +96,12 @@ impl Client {
         match command {
             Command::LogIn { name } => match &self.view.session {
                 Session::LoggedOut | Session::Refused { .. } => self.log_in(now, name, None),
-                Session::LoggingIn { .. } if !self.link.is_open() => self.log_in(now, name, None),
+                // The same person coming back takes the token back, too.
+                Session::LoggingIn { name: old, .. } if !self.link.is_open() => {
+                    let ticket = (*old == name).then(|| self.link.ticket()).flatten();
+                    self.log_in(now, name, ticket);
+                }
                 Session::Replaced { name: old } => {
-                    // The same person coming back takes the token back, too.
                     let ticket = (old.as_str() == name).then(|| self.link.ticket()).flatten();
                     self.log_in(now, name, ticket);
                 }

@@ -82,6 +82,18 @@ fn a_ticket_that_is_not_good_any_more_is_dropped_and_login_goes_on() {
 }
 
 #[test]
+fn trying_again_by_hand_under_the_same_name_is_coming_back_too() {
+    for (name, resume) in [("Ana", Some(Ticket::new("ana"))), ("Bea", None)] {
+        let saved = Saved { name: "Ana".into(), ticket: Ticket::new("ana"), call: None };
+        let (mut bench, _) = Bench::new(Some(saved));
+        bench.give(Input::Link(LinkEvent::Down));
+        bench.give(Input::Command(Command::LogIn { name: name.into() }));
+        let outputs = bench.give(Input::Link(LinkEvent::Up));
+        assert_eq!(sent(&outputs), [ClientMessage::Hello { name: name.into(), resume }]);
+    }
+}
+
+#[test]
 fn being_replaced_is_final_until_the_person_comes_back() {
     let mut bench = Bench::logged_in();
     bench.give(refused(RefusedCode::Replaced));
