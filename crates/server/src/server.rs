@@ -97,7 +97,7 @@ impl Server {
             options.tls,
             options.allow_origins,
             options.deadlines,
-            options.max_users + CONNECTIONS_WITHOUT_USER,
+            options.max_users.saturating_add(CONNECTIONS_WITHOUT_USER),
         ));
         let mut server = Self {
             base,

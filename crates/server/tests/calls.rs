@@ -111,6 +111,12 @@ async fn a_full_server_says_so() {
 }
 
 #[tokio::test]
+async fn a_server_can_be_without_a_limit() {
+    let server = server_with(|options| options.max_users = usize::MAX).await;
+    Client::login(server.local_addr(), "Ana").await;
+}
+
+#[tokio::test]
 async fn ice_servers_reach_the_clients() {
     let stun =
         hutong_protocol::IceServer { urls: vec!["stun:127.0.0.1:3478".into()], username: None, credential: None };
