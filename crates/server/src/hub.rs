@@ -184,7 +184,10 @@ impl State {
     fn snapshot(&mut self, now: Duration, conn: ConnId) {
         let Some(connected) = self.connections.get(&conn) else { return };
         // None for a connection that has not been welcomed; such a one is sent nothing that it could miss.
-        let sent = self.registry.roster_for(conn).is_some_and(|roster| connected.push(&roster));
+        let roster = self.registry.roster_for(conn);
+        // A roster tells of others; news of oneself may have been missed as well.
+        let me = self.registry.user_of(conn).map(|me| ServerMessage::Presence { changes: vec![me] });
+        let sent = roster.zip(me).is_some_and(|(roster, me)| connected.push(&roster) && connected.push(&me));
         if !sent {
             self.refuse(now, conn, RefusedCode::TooSlow);
         }
@@ -308,12 +311,36 @@ mod tests {
         }
         let (_last, _outbox) = hub.login("Last");
         let read = hub.read(slow, &slow_outbox);
-        let [ServerMessage::Roster { users }] = &read[..] else {
+        let [ServerMessage::Roster { users }, ServerMessage::Presence { .. }] = &read[..] else {
             panic!("{} messages: {:?}", read.len(), read.first())
         };
         assert_eq!(users.iter().map(|user| user.name.as_str()).collect::<Vec<_>>(), ["Fast", "Last"]);
         hub.visit(1_000);
         assert!(matches!(hub.read(slow, &slow_outbox)[..], [ServerMessage::Presence { .. }, ..]));
+    }
+
+    #[test]
+    fn a_slow_reader_learns_its_own_state_too() {
+        let mut hub = Stepped::new();
+        let (slow, slow_outbox) = hub.login("Slow");
+        let (fast, fast_outbox) = hub.login("Fast");
+        hub.read(slow, &slow_outbox);
+        let to = hub.state.registry.roster_for(fast).and_then(|roster| match roster {
+            ServerMessage::Roster { users } => users.first().map(|user| user.token),
+            _ => None,
+        });
+        let offering = ClientMessage::Offering { to: to.unwrap(), media: hutong_protocol::MediaKind::Voice };
+        hub.receive(fast, offering);
+        for number in 0..OUTGOING_QUEUE * 2 / 3 {
+            hub.visit(number);
+            hub.read(fast, &fast_outbox);
+        }
+        let read = hub.read(slow, &slow_outbox);
+        let own = read.iter().rev().find_map(|message| match message {
+            ServerMessage::Presence { changes } => changes.iter().find(|user| Some(user.token) == to),
+            _ => None,
+        });
+        assert_eq!(own.map(|me| me.state), Some(hutong_protocol::UserState::Online), "the ring is long over");
     }
 
     #[test]

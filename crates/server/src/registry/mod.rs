@@ -24,7 +24,7 @@ use std::{
 
 use hutong_protocol::{
     CallId, ClientMessage, EndReason, ErrorCode, IceServer, Limits, Name, RefusedCode, ServerMessage, Ticket, Token,
-    limits,
+    User, limits,
 };
 
 use self::{calls::Call, ticket::Signer, users::Users};
@@ -191,6 +191,13 @@ impl Registry {
     pub fn roster_for(&self, conn: ConnId) -> Option<ServerMessage> {
         let me = self.users.by_conn(conn)?;
         Some(ServerMessage::Roster { users: self.users.roster_without(me) })
+    }
+
+    /// The user of this connection, as it is now. `None` when the connection has not been welcomed.
+    #[must_use]
+    pub fn user_of(&self, conn: ConnId) -> Option<User> {
+        let me = self.users.by_conn(conn)?;
+        self.users.get(me).map(|record| record.user.clone())
     }
 
     /// How many users are online.
