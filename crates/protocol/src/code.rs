@@ -118,7 +118,7 @@ codes! {
         Timeout = "timeout",
         /// Media could not be set up or was lost.
         Failed = "failed",
-        /// The other side's WebSocket was lost, and the call was not claimed in time.
+        /// The other side has logged out, or its WebSocket was lost and the call was not claimed in time.
         Gone = "gone",
         /// The called side has returned into another call meanwhile.
         Busy = "busy",
