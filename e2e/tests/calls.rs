@@ -158,6 +158,28 @@ async fn a_video_call_can_be_answered_by_voice() -> Outcome {
 }
 
 #[tokio::test]
+async fn whose_camera_is_off_before_the_call_is_taken_is_heard_all_the_same() -> Outcome {
+    scenario("camera_off_early", async |world| {
+        let server = world.server().await?;
+        let ana = world.log_in("Ana", &server).await?;
+        let bo = world.log_in("Bo", &server).await?;
+        ring(&ana, &bo, With::Video).await?;
+        ana.press("camera").await?;
+        let off = "return e2e.tracks.some((track) => track.kind === 'video' && track.readyState === 'ended')";
+        ana.until("the camera to be off", SOON, off).await?;
+        bo.press("accept-video").await?;
+        connected(&ana, &bo).await?;
+        // A video element plays no sound before it has seen the first frame of a picture that it was given.
+        let plays = "const it = one('remote-video'); return it && !it.paused && it.readyState === it.HAVE_ENOUGH_DATA";
+        bo.until("Ana to be played", SOON, plays).await?;
+        ana.press("camera").await?;
+        bo.receives(20, MEDIA).await?;
+        bo.until("Ana's picture", SOON, "return one('remote-video').videoWidth > 0").await
+    })
+    .await
+}
+
+#[tokio::test]
 async fn two_who_call_each_other_at_once_get_one_call() -> Outcome {
     scenario("crossing", async |world| {
         let server = world.server().await?;

@@ -55,6 +55,8 @@ struct Parts {
     early: Option<Vec<IceCandidate>>,
     connectivity: Option<Connectivity>,
     remote_tracks: Vec<MediaStreamTrack>,
+    /// Whether the other side's picture has come at some time.
+    pictured: bool,
     status: Option<Status>,
 }
 
@@ -89,6 +91,7 @@ impl Peer {
                 early: Some(Vec::new()),
                 connectivity: None,
                 remote_tracks: Vec::new(),
+                pictured: false,
                 status: None,
             }),
         })
@@ -304,9 +307,6 @@ impl Peer {
             if parts.view.remote.is_none() {
                 parts.view.remote = MediaStream::new().ok();
             }
-            if let Some(remote) = &parts.view.remote {
-                remote.add_track(&track);
-            }
             parts.remote_tracks.push(track);
             parts.see();
         });
@@ -473,6 +473,23 @@ impl Parts {
         self.view.other.camera = self.status.is_none_or(|status| status.camera);
         self.view.other.picture = picture && self.view.other.camera;
         self.view.other.microphone = self.status.is_none_or(|status| status.microphone);
+        self.pictured |= self.view.other.picture;
+        self.gather();
+    }
+
+    /// Puts together what is played. A picture that is not sent yet is left out: browsers hold the sound back until the
+    /// first frame of a picture that they are given.
+    fn gather(&mut self) {
+        let plays = |track: &MediaStreamTrack| track.kind() != "video" || self.view.other.camera || self.pictured;
+        let Some(remote) = &self.view.remote else { return };
+        if !devices::tracks(remote).iter().all(plays) {
+            // Players take up a stream anew, but not one that has lost a track.
+            let Ok(fresh) = MediaStream::new() else { return };
+            self.remote_tracks.iter().filter(|track| plays(track)).for_each(|track| fresh.add_track(track));
+            self.view.remote = Some(fresh);
+            return;
+        }
+        self.remote_tracks.iter().filter(|track| plays(track)).for_each(|track| remote.add_track(track));
     }
 
     fn own_tracks(&self, kind: &str) -> Vec<MediaStreamTrack> {
