@@ -1,0 +1,110 @@
+//! What a peer is made with.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use rtc::peer_connection::transport::RTCIceServer;
+
+/// What a peer is made with. [`Config::default`] sends nothing, has no data channel, and listens on every network interface.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// STUN and TURN servers.
+    pub ice_servers: Vec<IceServer>,
+    /// Whether this side sends voice.
+    pub voice: bool,
+    /// Whether this side sends a picture.
+    pub video: bool,
+    /// The data channel, if there is one.
+    pub channel: Option<Channel>,
+    /// Local UDP addresses to listen on; port 0 means any free one. The unspecified address means all network interfaces of
+    /// its family but loopback and those with link-local addresses alone.
+    pub addresses: Vec<SocketAddr>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            ice_servers: Vec::new(),
+            voice: false,
+            video: false,
+            channel: None,
+            addresses: vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0)],
+        }
+    }
+}
+
+/// A STUN or TURN server, as in the W3C's `RTCIceServer`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IceServer {
+    /// `stun:` and `turn:` URLs (RFC 7064, RFC 7065). Those that ask for TCP or TLS are passed over.
+    pub urls: Vec<String>,
+    /// For TURN.
+    pub username: Option<String>,
+    /// For TURN.
+    pub credential: Option<String>,
+}
+
+/// Leaves out name and credential.
+impl std::fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IceServer").field("urls", &self.urls).finish_non_exhaustive()
+    }
+}
+
+/// A data channel that both sides open by themselves (`negotiated` in the W3C's words), reliable and in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Channel {
+    /// Its label.
+    pub label: String,
+    /// Its number, the same on both sides. From 0 to 1023, as in browsers.
+    pub number: u16,
+}
+
+/// The servers that the library can talk to. A single URL that it cannot parse would fail the whole connection.
+pub(crate) fn usable(servers: &[IceServer]) -> Vec<RTCIceServer> {
+    servers
+        .iter()
+        .filter_map(|server| {
+            let urls: Vec<String> = server.urls.iter().filter(|url| is_usable(url)).cloned().collect();
+            (!urls.is_empty()).then(|| RTCIceServer {
+                urls,
+                username: server.username.clone().unwrap_or_default(),
+                credential: server.credential.clone().unwrap_or_default(),
+            })
+        })
+        .collect()
+}
+
+fn is_usable(url: &str) -> bool {
+    let url = url.to_ascii_lowercase();
+    (url.starts_with("stun:") || url.starts_with("turn:")) && !url.contains("transport=tcp")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(urls: &[&str]) -> IceServer {
+        IceServer {
+            urls: urls.iter().map(|url| (*url).to_owned()).collect(),
+            username: Some("name".into()),
+            credential: Some("secret".into()),
+        }
+    }
+
+    #[test]
+    fn tcp_and_tls_are_passed_over() {
+        let servers = [
+            server(&["turns:a.example", "turn:a.example?transport=tcp", "turn:a.example?transport=udp"]),
+            server(&["turns:b.example"]),
+            server(&["stun:c.example"]),
+        ];
+        let left: Vec<_> = usable(&servers).into_iter().flat_map(|server| server.urls).collect();
+        assert_eq!(left, ["turn:a.example?transport=udp", "stun:c.example"]);
+    }
+
+    #[test]
+    fn credentials_are_not_printed() {
+        let printed = format!("{:?}", server(&["turn:a.example"]));
+        assert!(!printed.contains("secret") && !printed.contains("name"), "{printed}");
+    }
+}

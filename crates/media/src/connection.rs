@@ -1,0 +1,151 @@
+//! The library's connection: how it is made, and what it says.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rtc::ice::mdns::MulticastDnsMode;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use webrtc::data_channel::{DataChannel, DataChannelEvent};
+use webrtc::media_stream::track_remote::TrackRemote;
+use webrtc::peer_connection::{
+    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder, RTCIceGatheringState,
+    RTCPeerConnectionIceEvent, RTCPeerConnectionState, SettingEngineBuilder,
+};
+
+use crate::config::{Config, usable};
+use crate::error::{At, Error, Step};
+use crate::events::{Candidate, Connectivity, Event, Message, Sinks};
+use crate::{codecs, remote};
+
+/// How many bytes of messages may wait to be sent.
+const MAX_WAITING: usize = 1 << 20;
+
+/// The peer's own tasks. None can be added once they were ended.
+#[derive(Clone)]
+pub(crate) struct Tasks(Arc<Mutex<Option<JoinSet<()>>>>);
+
+impl Default for Tasks {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Some(JoinSet::new()))))
+    }
+}
+
+impl Tasks {
+    /// Runs until it ends by itself or all are ended.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tasks) = tasks.as_mut() {
+            while tasks.try_join_next().is_some() {}
+            tasks.spawn(task);
+        }
+    }
+
+    /// The tasks, to be ended by dropping them. None the second time.
+    pub fn end(&self) -> Option<JoinSet<()>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// What the library calls. It waits for each call to return.
+pub(crate) struct Handler {
+    /// Where events go.
+    pub sinks: Sinks,
+    /// Where the tasks that read tracks run.
+    pub tasks: Tasks,
+    /// Whether there ever was a connection.
+    pub is_connected: watch::Sender<bool>,
+    /// Says that the decoder wants a keyframe.
+    pub wanted: Arc<Notify>,
+}
+
+#[async_trait::async_trait]
+impl PeerConnectionEventHandler for Handler {
+    async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
+        if let Ok(candidate) = event.candidate.to_json() {
+            let candidate = Candidate {
+                candidate: candidate.candidate,
+                mid: candidate.sdp_mid.filter(|mid| !mid.is_empty()),
+                m_line: candidate.sdp_mline_index,
+                username_fragment: candidate.username_fragment,
+            };
+            self.sinks.tell(Event::Candidate(candidate)).await;
+        }
+    }
+
+    async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
+        if state == RTCIceGatheringState::Complete {
+            self.sinks.tell(Event::Candidate(Candidate::end())).await;
+        }
+    }
+
+    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        let connectivity = match state {
+            RTCPeerConnectionState::Connected => {
+                self.is_connected.send_replace(true);
+                Connectivity::Connected
+            }
+            RTCPeerConnectionState::Disconnected => Connectivity::Disconnected,
+            RTCPeerConnectionState::Failed => Connectivity::Failed,
+            _ => return,
+        };
+        self.sinks.tell(Event::Connectivity(connectivity)).await;
+    }
+
+    async fn on_track(&self, track: Arc<dyn TrackRemote>) {
+        self.tasks.spawn(remote::read(track, self.sinks.clone(), self.wanted.clone()));
+    }
+}
+
+/// Opens sockets.
+pub(crate) async fn connect(
+    config: &Config,
+    handler: Arc<Handler>,
+    mdns: MulticastDnsMode,
+) -> Result<Arc<dyn PeerConnection>, Error> {
+    let (engine, registry) = codecs::engine().at(Step::Start)?;
+    let settings = SettingEngineBuilder::new()
+        .with_multicast_dns_mode(mdns)
+        // With the default of a second, the side that offers waits that long for a candidate that it does not need.
+        .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
+        .build();
+    let servers = RTCConfigurationBuilder::new().with_ice_servers(usable(&config.ice_servers)).build();
+    let connection = PeerConnectionBuilder::new()
+        .with_configuration(servers)
+        .with_media_engine(engine)
+        .with_setting_engine(settings)
+        .with_interceptor_registry(registry)
+        .with_handler(handler)
+        .with_udp_addrs(config.addresses.clone())
+        .with_data_channel_send_buffer_limit(MAX_WAITING)
+        .build()
+        .await
+        .at(Step::Start)?;
+    Ok(Arc::new(connection))
+}
+
+/// Reads the data channel until it is closed.
+pub(crate) async fn read_messages(channel: Arc<dyn DataChannel>, sinks: Sinks) {
+    while let Some(event) = channel.poll().await {
+        let message = match event {
+            DataChannelEvent::OnOpen => {
+                sinks.tell(Event::ChannelOpen).await;
+                continue;
+            }
+            DataChannelEvent::OnMessage(message) => message,
+            DataChannelEvent::OnClose => return,
+            _ => continue,
+        };
+        let data = message.data.freeze();
+        let message = if message.is_string {
+            // Text that is none cannot be shown.
+            let Ok(text) = String::from_utf8(data.into()) else { continue };
+            Message::Text(text)
+        } else {
+            Message::Binary(data)
+        };
+        if sinks.messages.send(Event::Message(message)).await.is_err() {
+            return;
+        }
+    }
+}

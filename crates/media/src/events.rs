@@ -1,0 +1,192 @@
+//! What a peer tells.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, watch};
+
+use crate::queue::VideoQueue;
+
+/// How many events other than media may wait. Who does not read them holds up the connection.
+const CONTROL: usize = 256;
+/// How many messages may wait. Then the data channel's flow control holds up the other side.
+const MESSAGES: usize = 64;
+/// How many voice packets may wait: five seconds of the usual 20 ms.
+const VOICE: usize = 250;
+/// How many frames of the picture may wait: a second of the usual 30 a second.
+const VIDEO: usize = 30;
+
+/// Voice or picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Opus.
+    Voice,
+    /// VP8.
+    Video,
+}
+
+/// An encoded frame: one Opus packet (RFC 6716), or one VP8 frame (RFC 6386).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Voice or picture.
+    pub kind: Kind,
+    /// When it was captured, in microseconds. Only differences within one track mean something: a received track starts
+    /// anywhere. What travels has steps of 1/90 ms (picture) or 1/48 ms (voice).
+    pub timestamp: u64,
+    /// Whether it can be decoded by itself. Every voice packet can.
+    pub keyframe: bool,
+    /// What the encoder made.
+    pub data: Bytes,
+}
+
+/// Leaves out what was said and shown.
+impl std::fmt::Debug for Frame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Frame")
+            .field("kind", &self.kind)
+            .field("timestamp", &self.timestamp)
+            .field("keyframe", &self.keyframe)
+            .field("bytes", &self.data.len())
+            .finish()
+    }
+}
+
+/// An ICE candidate, as in the W3C's `RTCIceCandidateInit`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The candidate attribute (RFC 8839, section 5.1). Empty when no more will come.
+    pub candidate: String,
+    /// The media stream identification tag (RFC 5888).
+    pub mid: Option<String>,
+    /// The index of the media description.
+    pub m_line: Option<u16>,
+    /// Which generation of ICE credentials it belongs to.
+    pub username_fragment: Option<String>,
+}
+
+impl Candidate {
+    /// Says that no more will come.
+    pub(crate) const fn end() -> Self {
+        Self { candidate: String::new(), mid: None, m_line: Some(0), username_fragment: None }
+    }
+}
+
+/// Leaves out the addresses.
+impl std::fmt::Debug for Candidate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Candidate").field("end", &self.candidate.is_empty()).finish_non_exhaustive()
+    }
+}
+
+/// Whether media can flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Connectivity {
+    /// It flows.
+    Connected,
+    /// It stopped, and may come back by itself.
+    Disconnected,
+    /// It will not come back without an ICE restart.
+    Failed,
+}
+
+/// A message of the data channel.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Message {
+    /// Text.
+    Text(String),
+    /// Anything else.
+    Binary(Bytes),
+}
+
+/// Leaves out what it says.
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
+            Self::Binary(data) => write!(f, "Binary({} bytes)", data.len()),
+        }
+    }
+}
+
+/// What a peer tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// For the other side. An empty one says that no more will come.
+    Candidate(Candidate),
+    /// Whether media can flow. Comes at every change.
+    Connectivity(Connectivity),
+    /// The other side began to send voice or a picture.
+    Track(Kind),
+    /// A frame. Those of the picture come whole and in order, none without the ones that it needs to be decoded. Voice comes
+    /// as it arrives.
+    Frame(Frame),
+    /// The other side needs a keyframe, or frames to send were dropped: the encoder shall make one. May come often.
+    KeyframeWanted,
+    /// The data channel is open.
+    ChannelOpen,
+    /// A message from the other side.
+    Message(Message),
+}
+
+/// What a peer tells, to be read without long pauses. See [`Event`].
+///
+/// What waits here is bounded: by kinds, so that neither a burst of pictures nor one of messages holds up the rest. Of the
+/// picture, what waits is dropped when too much does, and the other side asked for a keyframe.
+pub struct Events {
+    closed: watch::Receiver<bool>,
+    control: mpsc::Receiver<Event>,
+    messages: mpsc::Receiver<Event>,
+    voice: mpsc::Receiver<Frame>,
+    video: Arc<VideoQueue>,
+}
+
+impl Events {
+    /// The next event; none once the peer is closed or dropped. Nothing is lost when the future is dropped.
+    pub async fn next(&mut self) -> Option<Event> {
+        tokio::select! {
+            biased;
+            _ = self.closed.wait_for(|closed| *closed) => None,
+            Some(event) = self.control.recv() => Some(event),
+            Some(frame) = self.voice.recv() => Some(Event::Frame(frame)),
+            Some(event) = self.messages.recv() => Some(event),
+            frame = self.video.pop() => Some(Event::Frame(frame)),
+        }
+    }
+}
+
+/// Where a peer's tasks put what [`Events`] tells.
+#[derive(Clone)]
+pub(crate) struct Sinks {
+    /// Everything but media and messages.
+    pub control: mpsc::Sender<Event>,
+    /// Messages.
+    pub messages: mpsc::Sender<Event>,
+    /// Voice.
+    pub voice: mpsc::Sender<Frame>,
+    /// The picture.
+    pub video: Arc<VideoQueue>,
+}
+
+impl Sinks {
+    /// With the end that is read.
+    pub fn new(closed: watch::Receiver<bool>) -> (Self, Events) {
+        let (control, controls) = mpsc::channel(CONTROL);
+        let (messages, message) = mpsc::channel(MESSAGES);
+        let (voice, voices) = mpsc::channel(VOICE);
+        let video = Arc::new(VideoQueue::new(VIDEO));
+        let events = Events { closed, control: controls, messages: message, voice: voices, video: video.clone() };
+        (Self { control, messages, voice, video }, events)
+    }
+
+    /// Says something that must not be lost.
+    pub async fn tell(&self, event: Event) {
+        // Fails only when nobody reads any more.
+        let _ = self.control.send(event).await;
+    }
+
+    /// Says that the encoder shall make a keyframe. While so much waits that this finds no place, the same was said before.
+    pub fn want_keyframe(&self) {
+        let _ = self.control.try_send(Event::KeyframeWanted);
+    }
+}

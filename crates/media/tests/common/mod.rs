@@ -1,0 +1,131 @@
+//! Two peers on loopback.
+
+#![allow(dead_code, reason = "not every test uses all of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hutong_media::{Candidate, Channel, Config, Connectivity, Event, Events, Frame, Kind, Peer, SdpKind};
+
+/// Far beyond what anything here takes.
+const LONG: Duration = Duration::from_secs(30);
+
+/// A peer and what it tells.
+pub struct Side {
+    pub peer: Peer,
+    pub events: Events,
+    /// What [`connect`] read and had no use for.
+    early: Vec<Event>,
+}
+
+impl Side {
+    /// Waits for the first event that `wanted` makes something of; passes over the others.
+    pub async fn wait<T>(&mut self, mut wanted: impl FnMut(Event) -> Option<T>) -> T {
+        for event in std::mem::take(&mut self.early) {
+            if let Some(found) = wanted(event) {
+                return found;
+            }
+        }
+        let search = async {
+            loop {
+                let event = self.events.next().await.expect("closed");
+                if let Some(found) = wanted(event) {
+                    return found;
+                }
+            }
+        };
+        tokio::time::timeout(LONG, search).await.expect("in time")
+    }
+
+    /// Waits for an event.
+    pub async fn wait_for(&mut self, wanted: Event) {
+        self.wait(|event| (event == wanted).then_some(())).await;
+    }
+
+    /// Waits for a frame.
+    pub async fn frame(&mut self, kind: Kind) -> Frame {
+        self.wait(|event| match event {
+            Event::Frame(frame) if frame.kind == kind => Some(frame),
+            _ => None,
+        })
+        .await
+    }
+}
+
+/// Everything on, loopback only.
+pub fn config() -> Config {
+    Config {
+        voice: true,
+        video: true,
+        channel: Some(Channel { label: "test".into(), number: 0 }),
+        addresses: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+        ..Config::default()
+    }
+}
+
+/// Not connected.
+pub async fn side(config: Config) -> Side {
+    let (peer, events) = Peer::new(config).await.unwrap();
+    Side { peer, events, early: Vec::new() }
+}
+
+/// Connected: who offered, and who answered.
+pub async fn pair() -> (Side, Side) {
+    let mut offering = side(config()).await;
+    let mut answering = side(config()).await;
+    let offer = offering.peer.offer().await.unwrap();
+    connect(&mut offering, &mut answering, &offer, |candidate| candidate, |candidate| candidate).await;
+    (offering, answering)
+}
+
+/// Exchanges descriptions, then candidates, as they come and as the two closures change them, until both are connected.
+pub async fn connect(
+    offering: &mut Side,
+    answering: &mut Side,
+    offer: &str,
+    to_answering: impl Fn(Candidate) -> Candidate,
+    to_offering: impl Fn(Candidate) -> Candidate,
+) {
+    answering.peer.set_remote(SdpKind::Offer, offer).await.unwrap();
+    let answer = answering.peer.answer().await.unwrap();
+    offering.peer.set_remote(SdpKind::Answer, &answer).await.unwrap();
+    let exchange = async {
+        let mut connected = (false, false);
+        while connected != (true, true) {
+            tokio::select! {
+                event = offering.events.next() => match event.expect("closed") {
+                    Event::Candidate(candidate) => answering.peer.add_candidate(to_answering(candidate)).await.unwrap(),
+                    Event::Connectivity(connectivity) => connected.0 = connectivity == Connectivity::Connected,
+                    event => offering.early.push(event),
+                },
+                event = answering.events.next() => match event.expect("closed") {
+                    Event::Candidate(candidate) => offering.peer.add_candidate(to_offering(candidate)).await.unwrap(),
+                    Event::Connectivity(connectivity) => connected.1 = connectivity == Connectivity::Connected,
+                    event => answering.early.push(event),
+                },
+            }
+        }
+    };
+    tokio::time::timeout(LONG, exchange).await.expect("connected in time");
+}
+
+/// A VP8 frame as far as its first bytes go (RFC 6386, section 9.1), 40 ms after the one before.
+pub fn picture(number: u64, keyframe: bool, size: usize) -> Frame {
+    let mut data = vec![if keyframe { 0x10 } else { 0x11 }, 0, 0];
+    if keyframe {
+        // Start code, 640 x 480.
+        data.extend([0x9D, 0x01, 0x2A, 0x80, 0x02, 0xE0, 0x01]);
+    }
+    data.extend(number.to_be_bytes());
+    data.extend((data.len()..size).map(|index| (index as u64 * 31 + number) as u8));
+    Frame { kind: Kind::Video, timestamp: number * 40_000, keyframe, data: data.into() }
+}
+
+/// An Opus packet: 20 ms, one channel (RFC 6716, section 3.1).
+pub fn voice(number: u64) -> Frame {
+    let mut data = vec![0x78];
+    data.extend(number.to_be_bytes());
+    Frame { kind: Kind::Voice, timestamp: number * 20_000, keyframe: true, data: Bytes::from(data) }
+}
