@@ -74,6 +74,7 @@ impl Client {
             Input::Message(message) => self.message(now, message),
             Input::Media(event) => self.media_event(now, event),
             Input::InterfaceReloaded => self.interface_reloaded(now),
+            Input::NetworkBack => self.network_back(now),
             Input::Tick => {}
         }
         self.link_due(now);

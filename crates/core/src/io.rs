@@ -22,6 +22,8 @@ pub enum Input {
     Media(MediaEvent),
     /// The interface was loaded anew while the client went on (a webview's reload): what it held of a call is gone.
     InterfaceReloaded,
+    /// The system says that there is a network again: a server that is waited for is tried now.
+    NetworkBack,
     /// The time asked for by [`Output::Wake`] has come. More of them, or early ones, do no harm.
     Tick,
 }

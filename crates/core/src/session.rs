@@ -181,6 +181,13 @@ impl Client {
         }
     }
 
+    /// The wait before the next try was for a server that is busy or away; now it was the own network that was.
+    pub(crate) fn network_back(&mut self, now: Duration) {
+        if let LinkState::Waiting { .. } = self.link.state {
+            self.connect(now);
+        }
+    }
+
     /// Does what is due for the link.
     pub(crate) fn link_due(&mut self, now: Duration) {
         match self.link.state {

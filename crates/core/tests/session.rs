@@ -122,6 +122,17 @@ fn a_server_that_does_not_answer_is_tried_again_ever_more_patiently() {
 }
 
 #[test]
+fn a_network_that_is_back_is_used_at_once() {
+    let mut bench = Bench::logged_in();
+    assert_eq!(connects(&bench.give(Input::NetworkBack)), 0, "the link is up");
+    bench.give(Input::Link(LinkEvent::Down));
+    assert_eq!(connects(&bench.give(Input::NetworkBack)), 1);
+    assert_eq!(connects(&bench.give(Input::NetworkBack)), 0, "one is being opened already");
+    bench.give(Input::Command(Command::LogOut));
+    assert_eq!(connects(&bench.give(Input::NetworkBack)), 0, "nobody wants a link");
+}
+
+#[test]
 fn clients_that_lose_a_server_together_come_back_apart() {
     let mut first_tries = Vec::new();
     for seed in 0..100 {

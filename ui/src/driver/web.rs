@@ -49,13 +49,13 @@ impl Web {
             timer: RefCell::default(),
             sink,
         });
-        // Timers stand still while a machine sleeps and while a page lies in the back-forward cache.
         let listeners = dom::window().map_or_else(Vec::new, |window| {
-            ["online", "pageshow"]
+            // Timers stand still while a machine sleeps and while a page lies in the back-forward cache.
+            [("online", Input::NetworkBack), ("pageshow", Input::Tick)]
                 .into_iter()
-                .map(|event| {
+                .map(|(event, input)| {
                     let inner = Rc::downgrade(&inner);
-                    Listener::new(&window, event, move |_| feed(&inner, Input::Tick))
+                    Listener::new(&window, event, move |_| feed(&inner, input.clone()))
                 })
                 .collect()
         });
