@@ -139,7 +139,7 @@ impl Component for App {
     fn view(&self, _: &Context<Self>) -> Html {
         let actions = self.actions.clone();
         let view = Rc::clone(&self.view);
-        let can_call = self.engine.can_call();
+        let can_call = self.engine.abilities().calls;
         let behind = self.view.call.is_some();
         html! {
             <ContextProvider<Language> context={self.language}>

@@ -1,15 +1,19 @@
 //! A call's camera, microphone and peer connection, behind one interface.
 //!
 //! The client says what to do ([`MediaCommand`]), the engine reports ([`MediaEvent`]), and shows the interface what there is
-//! to see ([`MediaView`]). [`browser`] is the engine on the browser's `RTCPeerConnection`. An engine for webviews that have
-//! none is a further implementation of [`Engine`], chosen in [`start`]; until then [`Unable`] stands in.
+//! to see ([`MediaView`]). There is one engine ([`peers`]) for two ways to connect ([`connection`]): the browser's, and the
+//! app's for webviews that have none. Where there is neither, [`Unable`] stands in.
 
+mod abilities;
 mod browser;
 mod connection;
 mod devices;
+mod native;
 mod peer;
+mod peers;
 mod status;
 
+pub use abilities::Abilities;
 #[cfg(all(test, target_arch = "wasm32"))]
 pub use devices::tracks;
 
@@ -21,8 +25,8 @@ use yew::Callback;
 
 /// What carries a call's media.
 pub trait Engine {
-    /// Whether this engine can make calls at all.
-    fn can_call(&self) -> bool;
+    /// What can be offered to the person.
+    fn abilities(&self) -> Abilities;
     /// Does what the client says. Commands for one peer are done one after the other, but closing waits for nothing.
     fn perform(&self, command: MediaCommand);
     /// Switches a source of the person's own on or off, in the call that is on.
@@ -118,7 +122,10 @@ impl Default for Other {
 
 /// The engine for where this page runs.
 pub fn start(reports: Reports) -> Rc<dyn Engine> {
-    if browser::Browser::is_here() { Rc::new(browser::Browser::new(reports)) } else { Rc::new(Unable { reports }) }
+    match connection::way() {
+        Some(way) => Rc::new(peers::Peers::new(way, reports)),
+        None => Rc::new(Unable { reports }),
+    }
 }
 
 /// Stands in where there is no engine: says so, and never leaves the client waiting.
@@ -127,8 +134,8 @@ struct Unable {
 }
 
 impl Engine for Unable {
-    fn can_call(&self) -> bool {
-        false
+    fn abilities(&self) -> Abilities {
+        Abilities::default()
     }
 
     fn perform(&self, command: MediaCommand) {

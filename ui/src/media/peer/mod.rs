@@ -1,0 +1,292 @@
+//! One peer, from asking for its devices to letting them go. Which way it connects makes no difference here.
+
+mod line;
+mod own;
+mod remote;
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::{Rc, Weak},
+};
+
+use hutong_core::{MediaCommand, MediaEvent, MediaProblem, PeerId};
+use hutong_protocol::{IceCandidate, IceServer, SdpKind, limits};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{Event, EventTarget, MediaStreamTrack};
+use yew::Callback;
+
+use self::{line::Line, remote::Remote};
+use super::{
+    MediaView, Reports, Sending, Source,
+    connection::{Connect, Connection, ConnectionEvent, Failed, TrackKind},
+    devices,
+};
+use crate::dom::Listener;
+
+/// Commands that may wait: all held candidates and the few others of a call.
+const COMMANDS_WAITING: usize = limits::CANDIDATES_HELD + 64;
+
+/// How often the camera's button may be pressed while a dialog is open.
+const SWITCHES_WAITING: usize = 8;
+
+/// One peer. Its commands are done strictly one after the other; closing it waits for nothing.
+pub struct Peer {
+    me: Weak<Self>,
+    id: PeerId,
+    way: Connect,
+    reports: Reports,
+    closed: Cell<bool>,
+    commands: Line<MediaCommand>,
+    /// A line of its own: the dialog that asks for the camera may stay open, and the call goes on meanwhile.
+    camera: Line<bool>,
+    parts: RefCell<Parts>,
+}
+
+/// What a peer holds. Borrowed only within one turn, never over an await.
+struct Parts {
+    view: MediaView,
+    connection: Option<Rc<dyn Connection>>,
+    listeners: Vec<Listener>,
+    /// Local candidates found before their description was reported.
+    early: Option<Vec<IceCandidate>>,
+    remote: Remote,
+}
+
+/// Why a piece of work came to no end.
+enum Stop {
+    /// The peer was closed meanwhile.
+    Closed,
+    /// For good.
+    Problem(MediaProblem),
+}
+
+impl From<Failed> for Stop {
+    fn from(_: Failed) -> Self {
+        Self::Problem(MediaProblem::Engine)
+    }
+}
+
+impl Peer {
+    /// Nothing is asked for yet.
+    pub fn new(id: PeerId, way: Connect, reports: Reports) -> Rc<Self> {
+        Rc::new_cyclic(|me| Self {
+            me: me.clone(),
+            id,
+            way,
+            reports,
+            closed: Cell::new(false),
+            commands: Line::new(COMMANDS_WAITING),
+            camera: Line::new(SWITCHES_WAITING),
+            parts: RefCell::new(Parts {
+                view: MediaView::new(id),
+                connection: None,
+                listeners: Vec::new(),
+                early: Some(Vec::new()),
+                remote: Remote::default(),
+            }),
+        })
+    }
+
+    /// Does this after every command before it.
+    pub fn put(self: &Rc<Self>, command: MediaCommand) {
+        if self.closed.get() || !self.commands.put(command) {
+            return;
+        }
+        let peer = Rc::clone(self);
+        spawn_local(async move {
+            while let Some(command) = peer.commands.next() {
+                peer.report(peer.perform(command).await);
+            }
+        });
+    }
+
+    /// Switches a source on or off: the microphone at once, since nobody may be heard who believes not to be.
+    pub fn switch(self: &Rc<Self>, source: Source, on: bool) {
+        if self.closed.get() {
+            return;
+        }
+        if source == Source::Microphone {
+            self.switch_microphone(on);
+            return;
+        }
+        if !self.camera.put(on) {
+            return;
+        }
+        let peer = Rc::clone(self);
+        spawn_local(async move {
+            while let Some(on) = peer.camera.next() {
+                peer.report(peer.switch_camera(on).await);
+            }
+        });
+    }
+
+    /// Lets go of everything at once, whatever is under way: a dialog that asks for the devices may stay open for ever.
+    pub fn close(&self) {
+        self.closed.set(true);
+        self.commands.clear();
+        self.camera.clear();
+        let (view, connection, listeners) = {
+            let mut parts = self.parts.borrow_mut();
+            let view = std::mem::replace(&mut parts.view, MediaView::new(self.id));
+            parts.remote = Remote::default();
+            (view, parts.connection.take(), std::mem::take(&mut parts.listeners))
+        };
+        drop(listeners);
+        if let Some(connection) = connection {
+            connection.close();
+        }
+        for stream in [view.local, view.remote].into_iter().flatten() {
+            devices::release(&stream);
+        }
+        self.reports.views.emit(MediaView::new(self.id));
+        self.reports.events.emit(MediaEvent::Closed { peer: self.id });
+    }
+
+    fn report(&self, done: Result<(), Stop>) {
+        if let Err(Stop::Problem(problem)) = done
+            && !self.closed.get()
+        {
+            self.reports.events.emit(MediaEvent::Problem { peer: self.id, problem });
+        }
+    }
+
+    async fn perform(&self, command: MediaCommand) -> Result<(), Stop> {
+        match command {
+            MediaCommand::Acquire { media, ice_servers, .. } => self.acquire(media, &ice_servers).await,
+            MediaCommand::Offer { .. } => self.offer(false).await,
+            MediaCommand::Answer { sdp, .. } => self.answer(&sdp).await,
+            MediaCommand::Remote { kind, sdp, polite, .. } => self.remote(kind, &sdp, polite).await,
+            MediaCommand::AddCandidate { candidate, .. } => {
+                // One that does not fit is passed over: others do.
+                self.connection()?.add_candidate(&candidate).await.ok();
+                Ok(())
+            }
+            MediaCommand::RestartIce { .. } => self.offer(true).await,
+            MediaCommand::Close { .. } => Ok(()),
+        }
+    }
+
+    fn connect(&self, ice_servers: &[IceServer]) -> Result<(), Stop> {
+        if self.closed.get() {
+            return Err(Stop::Closed);
+        }
+        let me = self.me.clone();
+        let events = Callback::from(move |event| {
+            if let Some(me) = me.upgrade()
+                && !me.closed.get()
+            {
+                me.hear(event);
+            }
+        });
+        let connection = (self.way)(ice_servers, events)?;
+        self.parts.borrow_mut().connection = Some(connection);
+        Ok(())
+    }
+
+    fn connection(&self) -> Result<Rc<dyn Connection>, Stop> {
+        if self.closed.get() {
+            return Err(Stop::Closed);
+        }
+        Ok(self.parts.borrow().connection.clone().ok_or(Failed)?)
+    }
+
+    async fn offer(&self, restart_ice: bool) -> Result<(), Stop> {
+        let sdp = self.connection()?.offer(restart_ice).await;
+        self.described(SdpKind::Offer, sdp)
+    }
+
+    async fn answer(&self, offer: &str) -> Result<(), Stop> {
+        let connection = self.connection()?;
+        connection.set_remote(SdpKind::Offer, offer).await?;
+        let sdp = connection.answer().await;
+        self.described(SdpKind::Answer, sdp)
+    }
+
+    /// A later description, by perfect negotiation. All commands of a peer come one after the other, so an own offer in the
+    /// making needs no flag: it is either set, and seen as standing, or not begun.
+    async fn remote(&self, kind: SdpKind, sdp: &str, polite: bool) -> Result<(), Stop> {
+        let connection = self.connection()?;
+        match kind {
+            // The answer to an offer that was taken back.
+            SdpKind::Answer if !connection.offered() => Ok(()),
+            SdpKind::Answer => Ok(connection.set_remote(SdpKind::Answer, sdp).await?),
+            SdpKind::Offer if connection.offered() && !polite => Ok(()),
+            SdpKind::Offer => self.answer(sdp).await,
+        }
+    }
+
+    /// Reports a description, and then the candidates that were found before it.
+    fn described(&self, kind: SdpKind, sdp: Result<String, Failed>) -> Result<(), Stop> {
+        if self.closed.get() {
+            return Err(Stop::Closed);
+        }
+        let peer = self.id;
+        self.reports.events.emit(MediaEvent::LocalDescription { peer, kind, sdp: sdp? });
+        let early = self.parts.borrow_mut().early.take();
+        for candidate in early.into_iter().flatten() {
+            self.reports.events.emit(MediaEvent::LocalCandidate { peer, candidate });
+        }
+        Ok(())
+    }
+
+    fn hear(&self, event: ConnectionEvent) {
+        let peer = self.id;
+        match event {
+            ConnectionEvent::Candidate(candidate) => {
+                if let Some(early) = &mut self.parts.borrow_mut().early {
+                    early.push(candidate);
+                    return;
+                }
+                self.reports.events.emit(MediaEvent::LocalCandidate { peer, candidate });
+            }
+            ConnectionEvent::State(state) => self.reports.events.emit(MediaEvent::Connectivity { peer, state }),
+            ConnectionEvent::Track(track) => self.track(track),
+            ConnectionEvent::ChannelOpen => self.tell_status(),
+            ConnectionEvent::ChannelText(text) => self.hear_status(&text),
+        }
+    }
+
+    /// Changes what is held, and shows it where it differs.
+    fn change(&self, act: impl FnOnce(&mut Parts)) {
+        let view = {
+            let mut parts = self.parts.borrow_mut();
+            let before = parts.view.clone();
+            act(&mut parts);
+            if parts.view == before {
+                return;
+            }
+            parts.view.clone()
+        };
+        self.reports.views.emit(view);
+    }
+
+    fn on(&self, target: &EventTarget, event: &'static str, mut act: impl FnMut(&Self, Event) + 'static) -> Listener {
+        let me = self.me.clone();
+        Listener::new(target, event, move |event| {
+            if let Some(me) = me.upgrade()
+                && !me.closed.get()
+            {
+                act(&me, event);
+            }
+        })
+    }
+}
+
+impl Parts {
+    fn own_tracks(&self, kind: TrackKind) -> Vec<MediaStreamTrack> {
+        let tracks = self.view.local.iter().flat_map(devices::tracks);
+        tracks.filter(|track| TrackKind::of(track) == kind).collect()
+    }
+
+    /// Lets go of the own tracks of this kind, and holds this one.
+    fn replace_own(&mut self, kind: TrackKind, track: Option<&MediaStreamTrack>) {
+        let Some(local) = &self.view.local else { return };
+        for old in self.own_tracks(kind) {
+            old.stop();
+            local.remove_track(&old);
+        }
+        if let Some(track) = track {
+            local.add_track(track);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The engine: peers by their number, whichever way they connect.
+
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+
+use hutong_core::{MediaCommand, MediaEvent, MediaProblem, PeerId};
+
+use super::{Abilities, Engine, Reports, Source, connection::Connect, peer::Peer};
+
+/// There is at most one peer at a time, and one more while it is being let go.
+pub struct Peers {
+    way: Connect,
+    abilities: Abilities,
+    reports: Reports,
+    peers: RefCell<BTreeMap<PeerId, Rc<Peer>>>,
+}
+
+impl Peers {
+    /// No peers yet.
+    pub fn new(way: Connect, reports: Reports) -> Self {
+        Self { way, abilities: Abilities::found(), reports, peers: RefCell::default() }
+    }
+}
+
+impl Engine for Peers {
+    fn abilities(&self) -> Abilities {
+        self.abilities
+    }
+
+    fn perform(&self, command: MediaCommand) {
+        let id = command.peer();
+        if let MediaCommand::Close { peer } = command {
+            let known = self.peers.borrow_mut().remove(&id);
+            match known {
+                Some(known) => known.close(),
+                None => self.reports.events.emit(MediaEvent::Closed { peer }),
+            }
+            return;
+        }
+        if matches!(command, MediaCommand::Acquire { .. }) {
+            self.peers.borrow_mut().entry(id).or_insert_with(|| Peer::new(id, self.way, self.reports.clone()));
+        }
+        let peer = self.peers.borrow().get(&id).cloned();
+        match peer {
+            Some(peer) => peer.put(command),
+            None => self.reports.events.emit(MediaEvent::Problem { peer: id, problem: MediaProblem::Engine }),
+        }
+    }
+
+    fn switch(&self, peer: PeerId, source: Source, on: bool) {
+        let peer = self.peers.borrow().get(&peer).cloned();
+        if let Some(peer) = peer {
+            peer.switch(source, on);
+        }
+    }
+}
