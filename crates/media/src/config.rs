@@ -9,6 +9,8 @@ use rtc::peer_connection::transport::RTCIceServer;
 pub struct Config {
     /// STUN and TURN servers.
     pub ice_servers: Vec<IceServer>,
+    /// Whether only paths over the TURN servers are used (`iceTransportPolicy: "relay"` in the W3C's words).
+    pub relay_only: bool,
     /// Whether this side sends voice.
     pub voice: bool,
     /// Whether this side sends a picture.
@@ -24,6 +26,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             ice_servers: Vec::new(),
+            relay_only: false,
             voice: false,
             video: false,
             channel: None,

@@ -10,7 +10,7 @@ use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder, RTCIceGatheringState,
-    RTCPeerConnectionIceEvent, RTCPeerConnectionState, SettingEngineBuilder,
+    RTCIceTransportPolicy, RTCPeerConnectionIceEvent, RTCPeerConnectionState, SettingEngineBuilder,
 };
 
 use crate::config::{Config, usable};
@@ -20,6 +20,9 @@ use crate::{codecs, remote};
 
 /// How many bytes of messages may wait to be sent.
 const MAX_WAITING: usize = 1 << 20;
+
+/// What the encoder starts with, in bits per second.
+const START: u32 = 800_000;
 
 /// The peer's own tasks. None can be added once they were ended.
 #[derive(Clone)]
@@ -83,6 +86,9 @@ impl PeerConnectionEventHandler for Handler {
         let connectivity = match state {
             RTCPeerConnectionState::Connected => {
                 self.is_connected.send_replace(true);
+                self.sinks.tell(Event::TargetBitrate(START)).await;
+                // What was sent while it was down is lost.
+                self.sinks.want_keyframe();
                 Connectivity::Connected
             }
             RTCPeerConnectionState::Disconnected => Connectivity::Disconnected,
@@ -109,7 +115,11 @@ pub(crate) async fn connect(
         // With the default of a second, the side that offers waits that long for a candidate that it does not need.
         .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
         .build();
-    let servers = RTCConfigurationBuilder::new().with_ice_servers(usable(&config.ice_servers)).build();
+    let policy = if config.relay_only { RTCIceTransportPolicy::Relay } else { RTCIceTransportPolicy::All };
+    let servers = RTCConfigurationBuilder::new()
+        .with_ice_servers(usable(&config.ice_servers))
+        .with_ice_transport_policy(policy)
+        .build();
     let connection = PeerConnectionBuilder::new()
         .with_configuration(servers)
         .with_media_engine(engine)

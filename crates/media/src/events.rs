@@ -30,9 +30,14 @@ pub enum Kind {
 pub struct Frame {
     /// Voice or picture.
     pub kind: Kind,
-    /// When it was captured, in microseconds. Only differences within one track mean something: a received track starts
-    /// anywhere. What travels has steps of 1/90 ms (picture) or 1/48 ms (voice).
+    /// When it was captured, in microseconds. To send: on one clock for voice and picture, or the other side cannot play them
+    /// in step. Received: only differences within one track mean something, since it starts anywhere. What travels has steps
+    /// of 1/90 ms (picture) or 1/48 ms (voice).
     pub timestamp: u64,
+    /// Of a received frame: when it was captured, in microseconds on the other side's clock, which is the same for voice and
+    /// picture. From its sender reports (RFC 3550, section 6.4.1); none before the track's first, which may take five seconds.
+    /// Of a frame to send: not looked at.
+    pub captured: Option<u64>,
     /// Whether it can be decoded by itself. Every voice packet can.
     pub keyframe: bool,
     /// What the encoder made.
@@ -45,6 +50,7 @@ impl std::fmt::Debug for Frame {
         f.debug_struct("Frame")
             .field("kind", &self.kind)
             .field("timestamp", &self.timestamp)
+            .field("captured", &self.captured)
             .field("keyframe", &self.keyframe)
             .field("bytes", &self.data.len())
             .finish()
@@ -123,6 +129,9 @@ pub enum Event {
     Frame(Frame),
     /// The other side needs a keyframe, or frames to send were dropped: the encoder shall make one. May come often.
     KeyframeWanted,
+    /// How many bits per second the encoder of the picture shall make from now on, on the average. Told when the connection
+    /// is there, and when it changed by a tenth or more, at most four times a second.
+    TargetBitrate(u32),
     /// The data channel is open.
     ChannelOpen,
     /// A message from the other side.

@@ -25,9 +25,14 @@ mod outgoing;
 mod peer;
 mod queue;
 mod remote;
+mod stats;
 mod vp8;
 
 pub use config::{Channel, Config, IceServer};
 pub use error::{Error, Step};
 pub use events::{Candidate, Connectivity, Event, Events, Frame, Kind, Message};
 pub use peer::{Peer, SdpKind};
+pub use stats::{
+    CandidatePairStats, CandidateStats, CodecStats, InboundRtpStats, MediaKind, OutboundRtpStats,
+    RemoteInboundRtpStats, Stats, TransportStats,
+};

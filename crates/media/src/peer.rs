@@ -18,6 +18,7 @@ use crate::events::Event;
 use crate::events::{Candidate, Events, Frame, Kind, Message, Sinks};
 use crate::outgoing::{Outgoing, Source};
 use crate::queue::VideoQueue;
+use crate::stats::{self, Stats};
 
 /// How large a frame to send may be, in bytes.
 const MAX_FRAME: usize = 2 << 20;
@@ -217,6 +218,14 @@ impl Peer {
             Err(webrtc::error::Error::ErrSendBufferFull) => Err(Error::Busy),
             sent => sent.at(Step::Channel),
         }
+    }
+
+    /// What the connection did so far, in the W3C's names. Empty once it is closed.
+    pub async fn stats(&self) -> Vec<Stats> {
+        if self.is_closed() {
+            return Vec::new();
+        }
+        stats::connection(self.connection.as_ref(), None).await
     }
 
     /// Closes the connection. When it returns no event comes any more, and no task of the connection's runs. The other side

@@ -82,7 +82,7 @@ mod tests {
     use crate::events::Kind;
 
     fn frame(timestamp: u64, keyframe: bool) -> Frame {
-        Frame { kind: Kind::Video, timestamp, keyframe, data: Bytes::from_static(&[0]) }
+        Frame { kind: Kind::Video, timestamp, captured: None, keyframe, data: Bytes::from_static(&[0]) }
     }
 
     #[tokio::test]

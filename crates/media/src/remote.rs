@@ -37,7 +37,8 @@ async fn read_voice(track: &dyn TrackRemote, sinks: &Sinks) {
         match event {
             TrackRemoteEvent::OnRtpPacket(packet) if !packet.payload.is_empty() => {
                 let timestamp = ticks.extend(packet.header.timestamp) * 1_000_000 / clock;
-                let frame = Frame { kind: Kind::Voice, timestamp, keyframe: true, data: packet.payload };
+                let frame =
+                    Frame { kind: Kind::Voice, timestamp, captured: None, keyframe: true, data: packet.payload };
                 if sinks.voice.send(frame).await.is_err() {
                     return;
                 }

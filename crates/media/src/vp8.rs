@@ -127,6 +127,7 @@ impl Assembler {
         Frame {
             kind: Kind::Video,
             timestamp: self.ticks.extend(timestamp) * 100 / 9,
+            captured: None,
             keyframe: is_keyframe(&data),
             data,
         }

@@ -120,12 +120,12 @@ pub fn picture(number: u64, keyframe: bool, size: usize) -> Frame {
     }
     data.extend(number.to_be_bytes());
     data.extend((data.len()..size).map(|index| (index as u64 * 31 + number) as u8));
-    Frame { kind: Kind::Video, timestamp: number * 40_000, keyframe, data: data.into() }
+    Frame { kind: Kind::Video, timestamp: number * 40_000, captured: None, keyframe, data: data.into() }
 }
 
 /// An Opus packet: 20 ms, one channel (RFC 6716, section 3.1).
 pub fn voice(number: u64) -> Frame {
     let mut data = vec![0x78];
     data.extend(number.to_be_bytes());
-    Frame { kind: Kind::Voice, timestamp: number * 20_000, keyframe: true, data: Bytes::from(data) }
+    Frame { kind: Kind::Voice, timestamp: number * 20_000, captured: None, keyframe: true, data: Bytes::from(data) }
 }
