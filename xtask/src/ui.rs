@@ -18,6 +18,10 @@ use crate::tools;
 /// The package and the program in it.
 const NAME: &str = "hutong-ui";
 
+/// The package that runs in an audio worklet, and what its wasm is called in the web app.
+const VOICE: &str = "hutong-voice";
+const VOICE_WASM: &str = "voice.wasm";
+
 /// What rustc switches on for wasm by default. wasm-opt refuses code that uses a feature it was not told of.
 const WASM_FEATURES: [&str; 8] = [
     "--enable-bulk-memory",
@@ -44,16 +48,22 @@ pub fn build(project: &Project, toolchain: &WasmToolchain, options: &Options) ->
     let started = Instant::now();
     lockfile::wasm_bindgen(&project.root)?;
     let wasm = compile(project, toolchain, options.release)?;
+    let voice = compile_voice(project, toolchain)?;
     let mut app = bind(project, &wasm, options.release)?;
+    let mut voice = fs::read(&voice).with_context(|| format!("cannot read {}", voice.display()))?;
     if options.release {
-        optimise(project, &mut app)?;
+        let name = format!("{NAME}_bg.wasm");
+        if let Some(wasm) = app.get_mut(&name) {
+            *wasm = optimise(project, wasm, "-Oz")?;
+        }
+        voice = optimise(project, &voice, "-O3")?;
     }
-    let mut files = page(&project.root.join("ui"), app)?;
+    let (mut files, extra) = page(&project.root.join("ui"), app, &voice)?;
     if options.release {
         assets::compress(&mut files)?;
     }
     let changed = assets::write(&options.out, &files)?;
-    report(&files);
+    report(&files, &extra);
     let out = options.out.strip_prefix(&project.root).unwrap_or(&options.out);
     say(format!("{}: {changed} of its files changed, {:.1} s", out.display(), started.elapsed().as_secs_f32()));
     Ok(())
@@ -83,36 +93,63 @@ fn bind(project: &Project, wasm: &Path, release: bool) -> Result<Files> {
     assets::read(&dir)
 }
 
-fn optimise(project: &Project, app: &mut Files) -> Result<()> {
+/// Optimised always: sound has a deadline, and without optimisation the voice processing would miss it.
+fn compile_voice(project: &Project, toolchain: &WasmToolchain) -> Result<PathBuf> {
+    toolchain
+        .cargo(project)
+        .args(["rustc", "--package", VOICE, "--lib", "--crate-type", "cdylib", "--target", TARGET, "--profile", "wasm"])
+        // Speed over size: browsers never load it, and it runs a hundred times a second.
+        .env("CARGO_PROFILE_WASM_OPT_LEVEL", "3")
+        .run()?;
+    let name = format!("{}.wasm", VOICE.replace('-', "_"));
+    Ok(toolchain::target_dir(project).join(TARGET).join("wasm").join(name))
+}
+
+fn optimise(project: &Project, wasm: &[u8], level: &str) -> Result<Vec<u8>> {
     let wasm_opt = tools::wasm_opt(project)?;
     let dir = toolchain::target_dir(project).join("bindgen");
-    let (from, to) = (dir.join(format!("{NAME}_bg.wasm")), dir.join("optimised.wasm"));
+    let (from, to) = (dir.join("whole.wasm"), dir.join("optimised.wasm"));
+    fs::write(&from, wasm)?;
     say("wasm-opt");
     wasm_opt
-        .args(["-Oz", "--strip-debug", "--strip-producers"])
+        .args([level, "--strip-debug", "--strip-producers"])
         .args(WASM_FEATURES)
         .arg(&from)
         .arg("-o")
         .arg(&to)
         .run()?;
-    app.insert(format!("{NAME}_bg.wasm"), fs::read(&to)?);
-    Ok(())
+    Ok(fs::read(&to)?)
 }
 
-/// Every file of the web app: the page, the app under names that follow its content, and what stands in `static`.
+/// Every file of the web app: the page, the app under names that follow its content, and what stands in `static`; and the
+/// names of those that no page loads unless it needs them.
 ///
 /// In `ui/index.html`, `{{app}}` stands for the tags that load the app, and `{{name}}` for the address of `static/name`,
-/// which is then named by its content too. Files that the page does not mention keep their names.
-fn page(ui: &Path, app: Files) -> Result<Files> {
+/// which is then named by its content too. `{{scripts}}` tells the addresses of the other scripts in `static` and of the
+/// voice, also named by their content: `static/some-worker.js` becomes `<meta name="hutong-some-worker" content="address">`,
+/// and the voice's wasm is `hutong-voice`. What else the page does not mention keeps its name.
+fn page(ui: &Path, app: Files, voice: &[u8]) -> Result<(Files, BTreeSet<String>)> {
     let path = ui.join("index.html");
     let template = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    for placeholder in ["{{app}}", "{{scripts}}"] {
+        if !template.contains(placeholder) {
+            bail!("{} has no {placeholder}, the place for tags that are made here", path.display());
+        }
+    }
     let mut statics = assets::read(&ui.join("static"))?;
+    let mut scripts = Files::from([(VOICE_WASM.to_owned(), voice.to_vec())]);
+    scripts.extend(
+        statics.extract_if(.., |name, _| name.ends_with(".js") && !template.contains(&format!("{{{{{name}}}}}"))),
+    );
+    let (scripts, metas) = load_on_demand(scripts);
     let (mut files, tags) = load(app)?;
     let mut named = BTreeMap::new();
     let mut mentioned = BTreeSet::new();
     let page = assets::fill(&template, |name| {
-        if name == "app" {
-            return Some(tags.clone());
+        match name {
+            "app" => return Some(tags.clone()),
+            "scripts" => return Some(metas.clone()),
+            _ => {}
         }
         let content = statics.get(name)?;
         let hashed = assets::hashed_name(name, content);
@@ -120,14 +157,26 @@ fn page(ui: &Path, app: Files) -> Result<Files> {
         mentioned.insert(name.to_owned());
         Some(format!("/{hashed}"))
     })?;
-    if !template.contains("{{app}}") {
-        bail!("{} has no {{{{app}}}}, the place for the tags that load the app", path.display());
-    }
     statics.retain(|name, _| !mentioned.contains(name));
-    files.append(&mut statics);
-    files.append(&mut named);
+    let on_demand = scripts.keys().cloned().collect();
+    files.extend(statics);
+    files.extend(named);
+    files.extend(scripts);
     files.insert("index.html".to_owned(), page.into_bytes());
-    Ok(files)
+    Ok((files, on_demand))
+}
+
+/// Names files by their content, and gives the tags that tell the app where they are.
+fn load_on_demand(files: Files) -> (Files, String) {
+    let mut named = Files::new();
+    let mut tags = Vec::new();
+    for (name, content) in files {
+        let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
+        let hashed = assets::hashed_name(&name, &content);
+        tags.push(format!("<meta name=\"hutong-{stem}\" content=\"/{hashed}\">"));
+        named.insert(hashed, content);
+    }
+    (named, tags.join("\n    "))
 }
 
 /// Names the app's files by their content and gives the tags that load them.
@@ -149,7 +198,7 @@ fn load(mut app: Files) -> Result<(Files, String)> {
     Ok((app, tags))
 }
 
-fn report(files: &Files) {
+fn report(files: &Files, on_demand: &BTreeSet<String>) {
     let mut transfer = 0;
     for (name, content) in files.iter().filter(|(name, _)| !is_twin(name)) {
         let twin = |ending: &str| files.get(&format!("{name}.{ending}")).map(Vec::len);
@@ -158,7 +207,8 @@ fn report(files: &Files) {
             .filter_map(|(ending, size)| size.map(|size| format!("  {ending} {}", kib(size))))
             .collect::<String>();
         println!("{:>10}  {name}{packed}", kib(content.len()));
-        if [".html", ".js", ".css", ".wasm"].iter().any(|ending| name.ends_with(ending)) {
+        let is_loaded = [".html", ".js", ".css", ".wasm"].iter().any(|ending| name.ends_with(ending));
+        if is_loaded && !on_demand.contains(name) {
             transfer += twin("br").unwrap_or(content.len());
         }
     }
@@ -190,19 +240,27 @@ mod tests {
     fn the_page_names_every_file_by_its_content() {
         let dir = std::env::temp_dir().join(format!("xtask-page-{}", std::process::id()));
         fs::create_dir_all(dir.join("static")).unwrap();
-        fs::write(dir.join("index.html"), "<head>{{app}}<link href=\"{{style.css}}\"></head>").unwrap();
+        fs::write(dir.join("index.html"), "<head>{{scripts}}{{app}}<link href=\"{{style.css}}\"></head>").unwrap();
         fs::write(dir.join("static/style.css"), "body {}").unwrap();
         fs::write(dir.join("static/icon.svg"), "<svg/>").unwrap();
-        let files = page(&dir, app()).unwrap();
+        fs::write(dir.join("static/some-worker.js"), "1").unwrap();
+        let (files, on_demand) = page(&dir, app(), b"\0asm3").unwrap();
         fs::remove_dir_all(&dir).unwrap();
 
         let page = String::from_utf8(files["index.html"].clone()).unwrap();
-        assert_eq!(files.len(), 6);
+        assert_eq!(files.len(), 8);
+        assert_eq!(on_demand.len(), 2);
+        for (name, script) in [("hutong-some-worker", "some-worker-"), ("hutong-voice", "voice-")] {
+            let (_, rest) = page.split_once(&format!("<meta name=\"{name}\" content=\"/")).unwrap();
+            let (address, _) = rest.split_once('"').unwrap();
+            assert!(address.starts_with(script) && on_demand.contains(address), "{address}");
+            assert!(files.contains_key(address));
+        }
         for name in files.keys().filter(|name| name.starts_with("hutong-ui") || name.ends_with(".css")) {
             assert!(page.contains(&format!("\"/{name}\"")), "{name} in {page}");
         }
         assert!(files.contains_key("icon.svg") && files.contains_key("snippets/a/inline0.js"));
-        assert!(!files.contains_key("style.css"));
+        assert!(!files.contains_key("style.css") && !files.contains_key("some-worker.js"));
     }
 
     #[test]
