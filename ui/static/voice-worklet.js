@@ -52,22 +52,25 @@ class HutongVoice extends AudioWorkletProcessor {
     this.longestPacket = this.voice.hutong_voice_longest_packet();
     this.longestQuantum = this.voice.hutong_voice_longest_quantum();
     this.packet = this.voice.hutong_voice_packet();
+    this.places = {
+      remote: this.voice.hutong_voice_remote(),
+      microphone: this.voice.hutong_voice_microphone(),
+      speaker: this.voice.hutong_voice_speaker(),
+      captured: this.voice.hutong_voice_captured(),
+    };
     this.memory = null;
     this.look();
   }
 
-  // Views of the module's memory. When it grows, the old ones are empty.
+  // Views of the module's memory. Any call may make it grow, and then the old ones are empty.
   look() {
     const memory = this.voice.memory.buffer;
     if (memory === this.memory) return;
     this.memory = memory;
-    this.remote = new Float32Array(memory, this.voice.hutong_voice_remote(), this.longestPacket);
-    this.microphone = new Float32Array(memory, this.voice.hutong_voice_microphone(), this.longestQuantum);
-    this.speaker = new Float32Array(memory, this.voice.hutong_voice_speaker(), this.longestQuantum);
-    this.captured = new Float32Array(memory, this.voice.hutong_voice_captured(), this.packet);
-    // The call may make the memory grow, so it comes before the view.
-    this.counters = this.voice.hutong_voice_stats();
-    if (this.voice.memory.buffer !== memory) this.look();
+    this.remote = new Float32Array(memory, this.places.remote, this.longestPacket);
+    this.microphone = new Float32Array(memory, this.places.microphone, this.longestQuantum);
+    this.speaker = new Float32Array(memory, this.places.speaker, this.longestQuantum);
+    this.captured = new Float32Array(memory, this.places.captured, this.packet);
   }
 
   process(inputs, outputs) {
@@ -101,7 +104,8 @@ class HutongVoice extends AudioWorkletProcessor {
   }
 
   stats() {
-    const counters = new Float64Array(this.voice.memory.buffer, this.voice.hutong_voice_stats(), STATS.length + 1);
+    const place = this.voice.hutong_voice_stats();
+    const counters = new Float64Array(this.voice.memory.buffer, place, STATS.length + 1);
     const stats = { type: 'stats', targetDelay: counters[STATS.length] / RATE };
     STATS.forEach((name, index) => {
       stats[name] = counters[index];
@@ -126,13 +130,14 @@ class HutongVoice extends AudioWorkletProcessor {
     if (this.closed || this.failure !== null) return;
     if (message.type === 'capturing') {
       this.voice.hutong_voice_capture(message.on ? 1 : 0);
+      this.look();
     } else if (message.type === 'voice') {
       const { timestamp, samples } = message;
       for (let from = 0; from < samples.length; from += this.longestPacket) {
         const part = samples.subarray(from, from + this.longestPacket);
-        this.look();
         this.remote.set(part);
         this.voice.hutong_voice_insert(timestamp + (from * 1e6) / RATE, currentFrame, part.length);
+        this.look();
       }
     }
   }
