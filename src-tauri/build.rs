@@ -5,6 +5,9 @@ use std::{env, error::Error, path::Path};
 
 use serde_json::{Value, json};
 
+/// What the page may call, as src-tauri/capabilities/main.json has it.
+const COMMANDS: &[&str] = &["attach", "from_ui", "media_open", "media_order", "media_next", "media_frame"];
+
 const UI_DIST: &str = "../ui/dist";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -14,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo:warning=the interface is not built: `cargo xtask ui` builds it");
         show_placeholder()?;
     }
-    let commands = tauri_build::AppManifest::new().commands(&["attach", "from_ui"]);
+    let commands = tauri_build::AppManifest::new().commands(COMMANDS);
     tauri_build::try_build(tauri_build::Attributes::new().app_manifest(commands))?;
     Ok(())
 }

@@ -1,11 +1,14 @@
 //! The app: one window with our page in it, the client behind it, and, on a desktop, a server of its own.
 //!
-//! The page shows what the client says and does the browser's work. It calls two [`commands`] and hears through one channel.
+//! The page shows what the client says and does the browser's work. It calls a few [`commands`] and hears through one channel.
 //! A [`controller`] owns everything else: it gives the [`driver`] what the page says, which steps the client of
 //! `hutong-core`, opens a [`link`] when the client wants one, and hands what comes out to the page.
 //!
+//! Where the webview has no peer connections, a [`native`] media engine carries what the page captures and encodes.
+//!
 //! Two variables of the environment help tests, and two people at one computer: `HUTONG_DATA_DIR` names another directory for
-//! everything that is kept, `HUTONG_PORT` another port for the embedded server.
+//! everything that is kept, `HUTONG_PORT` another port for the embedded server. A third, `HUTONG_MOCK_DEVICES`, has WebKitGTK make
+//! up a camera and a microphone, in debug builds only.
 
 pub mod address;
 pub mod commands;
@@ -16,6 +19,13 @@ pub mod link;
 pub mod permissions;
 pub mod settings;
 pub mod tls;
+
+#[cfg(target_os = "linux")]
+#[path = "native_linux.rs"]
+pub mod native;
+#[cfg(not(target_os = "linux"))]
+#[path = "native_other.rs"]
+pub mod native;
 
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
@@ -38,7 +48,15 @@ use crate::controller::{Control, Start};
 pub fn run() {
     tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(std::io::stderr).init();
     let built = tauri::Builder::default()
-        .invoke_handler(tauri::generate_handler![commands::attach, commands::from_ui])
+        .invoke_handler(tauri::generate_handler![
+            commands::attach,
+            commands::from_ui,
+            commands::media_open,
+            commands::media_order,
+            commands::media_next,
+            commands::media_frame,
+        ])
+        .manage(native::Native::default())
         .on_permission_request(|webview, kind| match webview.url() {
             Ok(page) => permissions::decide(kind, &page, dev_url(webview.app_handle()).as_ref()),
             Err(_) => PermissionResponse::Deny,
@@ -50,7 +68,10 @@ pub fn run() {
             if let RunEvent::Exit = event
                 && let Some(control) = app.try_state::<Control>()
             {
-                tauri::async_runtime::block_on(control.stop());
+                tauri::async_runtime::block_on(async {
+                    app.state::<native::Native>().close_all().await;
+                    control.stop().await;
+                });
             }
         }),
         Err(error) => {

@@ -19,6 +19,7 @@ mod call;
 mod client;
 mod flow;
 mod io;
+pub mod native;
 mod session;
 mod view;
 
