@@ -1,6 +1,9 @@
 //! Browsers under a driver: chromedriver with Chromium, each browser with a profile of its own.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rustix::process::Pid;
 use serde_json::{Map, Value, json};
@@ -9,7 +12,9 @@ use thirtyfour::{Capabilities, WebDriver};
 use tokio::{process::Command, time::timeout};
 
 use crate::{
-    Context, Result, paths,
+    Context, Result,
+    network::{Door, Namespace},
+    paths,
     process::{Process, kill_tree},
 };
 
@@ -60,6 +65,8 @@ pub enum Permissions {
 pub struct Driver {
     process: Process,
     url: String,
+    /// The way to it, where it is in a namespace.
+    _door: Option<Door>,
 }
 
 impl Driver {
@@ -69,14 +76,25 @@ impl Driver {
     ///
     /// When it is not installed or does not start.
     pub async fn chrome() -> Result<Self> {
-        let program = paths::installed(&["chromedriver"], "`apt-get install chromium chromium-driver`")?;
-        let mut process = Process::spawn("chromedriver", Command::new(program).args(["--port=0"]))?;
-        let port: u16 = process
-            .wait_for_line(Duration::from_secs(10), |line| {
-                line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok()
-            })
-            .await?;
-        Ok(Self { process, url: format!("http://127.0.0.1:{port}") })
+        let (process, port) = chromedriver(Command::new(program()?)).await?;
+        Ok(Self { process, url: format!("http://127.0.0.1:{port}"), _door: None })
+    }
+
+    /// Starts chromedriver in a network namespace, where its browsers will be too.
+    ///
+    /// # Errors
+    ///
+    /// When it is not installed or does not start, or cannot be reached there.
+    pub async fn chrome_within(namespace: &Namespace) -> Result<Self> {
+        let (process, port) = chromedriver(namespace.command(program()?)).await?;
+        let door = namespace.expose(port).await?;
+        Ok(Self { process, url: format!("http://{}", door.address()), _door: Some(door) })
+    }
+
+    /// The root of its processes: the browsers are under it.
+    #[must_use]
+    pub fn process(&self) -> &Process {
+        &self.process
     }
 
     /// Starts a browser.
@@ -108,6 +126,12 @@ impl Browser {
     #[must_use]
     pub fn driver(&self) -> &WebDriver {
         &self.driver
+    }
+
+    /// Its first process.
+    #[must_use]
+    pub fn pid(&self) -> Option<Pid> {
+        self.pid
     }
 
     /// Ends it as a person closes its last window, or kills it if that takes long.
@@ -147,6 +171,21 @@ pub async fn session(url: &str, capabilities: Capabilities) -> Result<WebDriver>
 pub fn leak(driver: &WebDriver) {
     // It fails only where the session was ended already.
     let _ = driver.clone().leak();
+}
+
+fn program() -> Result<PathBuf> {
+    paths::installed(&["chromedriver"], "`apt-get install chromium chromium-driver`")
+}
+
+/// Starts it on a port that it chooses.
+async fn chromedriver(mut command: Command) -> Result<(Process, u16)> {
+    let mut process = Process::spawn("chromedriver", command.arg("--port=0"))?;
+    let port = process
+        .wait_for_line(Duration::from_secs(10), |line| {
+            line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok()
+        })
+        .await?;
+    Ok((process, port))
 }
 
 fn chrome_capabilities(profile: &Profile, folder: &Path) -> Result<Capabilities> {

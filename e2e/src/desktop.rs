@@ -1,7 +1,8 @@
 //! The desktop app in its real window, on a screen that nobody sees, driven through WebKitWebDriver.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{fs, net::Ipv4Addr, rc::Rc, time::Duration};
 
+use rustix::process::Pid;
 use serde_json::{Map, json};
 use tempfile::TempDir;
 use thirtyfour::WebDriver;
@@ -12,11 +13,55 @@ use tokio::{
 };
 
 use crate::{
-    Context, Page, Result, browser, paths,
-    process::{Log, Process},
+    Context, Page, Result, browser, ensure,
+    network::{Door, Namespace},
+    paths,
+    process::{self, Log, Process},
+    screen::Screen,
+    usage::Usage,
 };
 
 const START: Duration = Duration::from_secs(20);
+
+/// What an app is started with.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// The port that its embedded server is to take; by default one that is free.
+    pub port: Option<u16>,
+    /// Which devices it has.
+    pub devices: Mock,
+    /// The address of the server that it uses, as the person has chosen it before; by default its own.
+    pub server: Option<String>,
+    /// The network namespace that it runs in.
+    pub namespace: Option<Rc<Namespace>>,
+    /// Further variables of its environment.
+    pub variables: Vec<(String, String)>,
+}
+
+/// Which camera and microphone an app has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mock {
+    /// The machine's, if it has any.
+    #[default]
+    Off,
+    /// WebKit's test devices: a moving picture, and a beep each second.
+    On,
+}
+
+impl Setup {
+    /// With test devices, on this server.
+    #[must_use]
+    pub fn calling(server: &str) -> Self {
+        Self { devices: Mock::On, server: Some(server.to_owned()), ..Self::default() }
+    }
+
+    /// In this namespace.
+    #[must_use]
+    pub fn within(mut self, namespace: &Rc<Namespace>) -> Self {
+        self.namespace = Some(Rc::clone(namespace));
+        self
+    }
+}
 
 /// A running app. It ends with this value.
 #[derive(Debug)]
@@ -26,50 +71,65 @@ pub struct Desktop {
     port: u16,
     // The app is WebKitWebDriver's child, and ends with it.
     driver: Process,
-    _screen: Process,
+    screen: Screen,
+    _door: Option<Door>,
     _data: TempDir,
 }
 
 impl Desktop {
-    /// Starts it with no data of its own, and with its embedded server on this port if that is free.
+    /// Starts it with no data of its own but what the setup says.
     ///
     /// # Errors
     ///
     /// When something that it needs is not installed or built, or does not start.
-    pub async fn start(name: &str, port: u16) -> Result<Self> {
+    pub async fn start(name: &str, setup: &Setup) -> Result<Self> {
         let app = paths::program("HUTONG_APP_BIN", "hutong-app")?;
-        let xvfb = paths::installed(&["Xvfb"], "`apt-get install xvfb`")?;
-        let driver = paths::installed(&["WebKitWebDriver"], "`apt-get install webkit2gtk-driver`")?;
-
-        let mut command = Command::new(xvfb);
-        command.args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp"]);
-        let mut screen = Process::spawn("Xvfb", &mut command)?;
-        let display: u32 = screen.wait_for_line(START, |line| line.parse().ok()).await?;
-
+        let program = paths::installed(&["WebKitWebDriver"], "`apt-get install webkit2gtk-driver`")?;
+        let screen = Screen::start().await?;
         let data = tempfile::Builder::new().prefix("hutong-e2e-").tempdir()?;
-        let driver_port = free_port().await?;
-        let mut command = Command::new(driver);
+        if let Some(address) = &setup.server {
+            let settings = json!({ "server": { "is": "other", "address": address } });
+            fs::write(data.path().join("settings.json"), settings.to_string())?;
+        }
+        let (mut command, driver_port, port) = match &setup.namespace {
+            Some(namespace) => (namespace.command(program), namespace.free_port().await?, namespace.free_port().await?),
+            None => (Command::new(program), free_port().await?, free_port().await?),
+        };
+        let port = setup.port.unwrap_or(port);
         command
             .arg(format!("--port={driver_port}"))
             .env_remove("WAYLAND_DISPLAY")
-            .env("DISPLAY", format!(":{display}"))
+            .env("DISPLAY", screen.display())
             .env("GDK_BACKEND", "x11")
             .env("TAURI_WEBVIEW_AUTOMATION", "true")
             .env("HUTONG_DATA_DIR", data.path())
-            .env("HUTONG_PORT", port.to_string());
+            .env("HUTONG_PORT", port.to_string())
+            .envs(setup.variables.iter().map(|(name, value)| (name, value)));
+        if setup.devices == Mock::On {
+            command.env("HUTONG_MOCK_DEVICES", "1");
+        }
         if rustix::process::geteuid().is_root() {
             // WebKit's sandbox does not start as root, as which containers run their tests.
             command.env("WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS", "1");
         }
         let driver = Process::spawn("WebKitWebDriver", &mut command)?;
-        timeout(START, listening(driver_port)).await.context("WebKitWebDriver does not listen")?;
-
+        let (url, door) = match &setup.namespace {
+            Some(namespace) => {
+                namespace.listening(driver_port).await?;
+                let door = namespace.expose(driver_port).await?;
+                (format!("http://{}", door.address()), Some(door))
+            }
+            None => {
+                timeout(START, listening(driver_port)).await.context("WebKitWebDriver does not listen")?;
+                (format!("http://127.0.0.1:{driver_port}"), None)
+            }
+        };
         let mut capabilities = Map::new();
         capabilities.insert("webkitgtk:browserOptions".to_owned(), json!({ "binary": app, "args": [] }));
-        let session = browser::session(&format!("http://127.0.0.1:{driver_port}"), capabilities.into()).await;
+        let session = browser::session(&url, capabilities.into()).await;
         let window = session.with_context(|| format!("starting the app\n{}", driver.log().text()))?;
         let page = Page::plain(name, window.clone());
-        Ok(Self { window, page, port, driver, _screen: screen, _data: data })
+        Ok(Self { window, page, port, driver, screen, _door: door, _data: data })
     }
 
     /// What its window shows.
@@ -78,7 +138,7 @@ impl Desktop {
         &self.page
     }
 
-    /// The address of its embedded server on this machine, if it got the port that it was to have.
+    /// The address of its embedded server on its machine, if it got the port that it was to have.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
@@ -88,6 +148,59 @@ impl Desktop {
     #[must_use]
     pub fn log(&self) -> &Log {
         self.driver.log()
+    }
+
+    /// The app's processes with those of its webview, without the driver's.
+    ///
+    /// # Errors
+    ///
+    /// When there are none.
+    pub fn processes(&self) -> Result<Vec<Pid>> {
+        let driver = self.driver.pid().context("the app has ended")?;
+        let app: Vec<Pid> = process::tree(driver).into_iter().filter(|pid| *pid != driver).collect();
+        ensure!(!app.is_empty(), "the app has ended:\n{}", self.log().text());
+        Ok(app)
+    }
+
+    /// What the app and its webview use of the machine.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended.
+    pub fn usage(&self) -> Result<Usage> {
+        Ok(Usage::of(&self.processes()?))
+    }
+
+    /// Hides its window, as minimising does, and waits until its page knows.
+    ///
+    /// # Errors
+    ///
+    /// When there is no window, or the page does not come to know.
+    pub async fn hide(&self) -> Result<()> {
+        self.screen.hide_windows().await?;
+        self.page.until("being hidden", START, r#"return document.visibilityState === "hidden""#).await
+    }
+
+    /// Shows its window again, and waits until its page knows.
+    ///
+    /// # Errors
+    ///
+    /// When the page does not come to know.
+    pub async fn show(&self) -> Result<()> {
+        self.screen.show_windows().await?;
+        self.page.until("being visible", START, r#"return document.visibilityState === "visible""#).await
+    }
+
+    /// Kills the app's first process alone: its webview's processes find out by themselves, as after a crash.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended.
+    pub fn crash(&self) -> Result<()> {
+        let app = self.processes()?;
+        let first = app.first().context("the app has ended")?;
+        rustix::process::kill_process(*first, rustix::process::Signal::KILL)?;
+        Ok(())
     }
 }
 

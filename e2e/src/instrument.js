@@ -10,6 +10,7 @@
     clearTimeout: window.clearTimeout.bind(window),
     setInterval: window.setInterval.bind(window),
     clearInterval: window.clearInterval.bind(window),
+    AudioContext: window.AudioContext,
   };
   const e2e = {
     native,

@@ -10,19 +10,28 @@
 pub mod browser;
 pub mod desktop;
 pub mod media;
+pub mod network;
 pub mod page;
 pub mod paths;
 pub mod process;
 pub mod proxy;
 pub mod scenario;
+pub mod screen;
 pub mod server;
 pub mod steps;
+pub mod trials;
+pub mod usage;
+pub mod voice;
+pub mod watch;
 
 pub use anyhow::{Context, Result, anyhow, bail, ensure};
 
 pub use browser::{Devices, Permissions, Profile};
+pub use desktop::{Desktop, Setup};
+pub use network::Network;
 pub use page::Page;
 pub use proxy::Proxy;
 pub use scenario::{Outcome, World, scenario};
 pub use server::Server;
 pub use thirtyfour::By;
+pub use watch::Seen;

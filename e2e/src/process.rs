@@ -96,6 +96,12 @@ impl Process {
         }
     }
 
+    /// Its number, until it was waited for.
+    #[must_use]
+    pub fn pid(&self) -> Option<Pid> {
+        self.child.id().and(self.pid)
+    }
+
     /// What it writes; also after it has ended.
     #[must_use]
     pub fn log(&self) -> &Log {
@@ -143,18 +149,24 @@ impl Drop for Process {
 
 /// Kills a process, its group, and all its descendants with their groups (chromedriver puts browsers in their own).
 pub fn kill_tree(root: Pid) {
-    let mut doomed = vec![root];
-    let parents = parents();
-    let mut next = 0;
-    while let Some(&pid) = doomed.get(next) {
-        next += 1;
-        doomed.extend(parents.iter().filter(|(_, parent)| *parent == pid).map(|(child, _)| *child));
-    }
-    for pid in doomed {
+    for pid in tree(root) {
         // Most are no leaders of a group, and some are gone already: nothing to do about that.
         let _ = kill_process_group(pid, Signal::KILL);
         let _ = kill_process(pid, Signal::KILL);
     }
+}
+
+/// A process and all its descendants.
+#[must_use]
+pub fn tree(root: Pid) -> Vec<Pid> {
+    let mut found = vec![root];
+    let parents = parents();
+    let mut next = 0;
+    while let Some(&pid) = found.get(next) {
+        next += 1;
+        found.extend(parents.iter().filter(|(_, parent)| *parent == pid).map(|(child, _)| *child));
+    }
+    found
 }
 
 /// Every process with its parent.

@@ -32,7 +32,16 @@ impl Proxy {
     ///
     /// When there is no port.
     pub async fn start(server: SocketAddr) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        Self::on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?, server)
+    }
+
+    /// Takes connections from this listener, which may be in another network namespace, and passes them on to `server` from
+    /// here.
+    ///
+    /// # Errors
+    ///
+    /// When the listener has no address.
+    pub fn on(listener: TcpListener, server: SocketAddr) -> Result<Self> {
         let address = listener.local_addr()?;
         let (gate, watched) = watch::channel(Gate::Open);
         let accepting = tokio::spawn(accept(listener, server, watched));

@@ -12,9 +12,10 @@ use futures_util::{FutureExt, future::join_all};
 use tokio::time::timeout;
 
 use crate::{
-    Result, Server, anyhow,
+    Proxy, Result, Server, anyhow,
     browser::{Driver, Profile},
-    desktop::{self, Desktop},
+    desktop::{Desktop, Setup},
+    network::{Namespace, Network},
     page::Page,
     paths,
     process::Log,
@@ -29,9 +30,11 @@ pub struct World {
     // The order matters: browsers end before their driver, and both before what they are connected to.
     pages: Vec<Page>,
     driver: Option<Driver>,
+    drivers_within: Vec<Driver>,
     servers: Vec<Server>,
     desktops: Vec<Rc<Desktop>>,
     logs: Vec<(String, Log)>,
+    kept: Vec<Box<dyn Any>>,
 }
 
 impl World {
@@ -56,22 +59,35 @@ impl World {
         Ok(server)
     }
 
+    /// Starts a server in this process's own network that is reached at the returned addresses: at the first from here, at the
+    /// others from the loopback of each namespace.
+    ///
+    /// # Errors
+    ///
+    /// When it is not built or does not start, or a namespace cannot be entered.
+    pub async fn server_for(&mut self, network: &Network) -> Result<(Server, [Proxy; 2])> {
+        let server = self.server().await?;
+        let left = network.left.bring(server.address()).await?;
+        let right = network.right.bring(server.address()).await?;
+        Ok((server, [left, right]))
+    }
+
     /// Starts the desktop app, whose window is to be called so.
     ///
     /// # Errors
     ///
     /// When something that it needs is not installed or built, or does not start.
     pub async fn desktop(&mut self, name: &str) -> Result<Rc<Desktop>> {
-        self.desktop_on(name, desktop::free_port().await?).await
+        self.desktop_with(name, &Setup::default()).await
     }
 
-    /// Starts the desktop app as [`desktop`](Self::desktop) does, wanting this port for its embedded server.
+    /// Starts the desktop app as [`desktop`](Self::desktop) does, with this setup.
     ///
     /// # Errors
     ///
     /// When something that it needs is not installed or built, or does not start.
-    pub async fn desktop_on(&mut self, name: &str, port: u16) -> Result<Rc<Desktop>> {
-        let desktop = Rc::new(Desktop::start(name, port).await?);
+    pub async fn desktop_with(&mut self, name: &str, setup: &Setup) -> Result<Rc<Desktop>> {
+        let desktop = Rc::new(Desktop::start(name, setup).await?);
         self.logs.push((format!("app-{name}"), desktop.log().clone()));
         self.pages.push(desktop.page().clone());
         self.desktops.push(Rc::clone(&desktop));
@@ -113,6 +129,24 @@ impl World {
         let page = Page::instrumented(name, driver.browser(profile).await?).await?;
         self.pages.push(page.clone());
         Ok(page)
+    }
+
+    /// An empty page in a fresh browser in this namespace.
+    ///
+    /// # Errors
+    ///
+    /// When there is no browser, or it cannot be reached there.
+    pub async fn page_within(&mut self, namespace: &Namespace, name: &str, profile: &Profile) -> Result<Page> {
+        let driver = Driver::chrome_within(namespace).await?;
+        let page = Page::instrumented(name, driver.browser(profile).await?).await?;
+        self.drivers_within.push(driver);
+        self.pages.push(page.clone());
+        Ok(page)
+    }
+
+    /// Keeps something as long as the scenario.
+    pub fn keep(&mut self, what: impl Any) {
+        self.kept.push(Box::new(what));
     }
 
     async fn keep_evidence(&self, scenario: &str) {

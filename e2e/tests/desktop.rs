@@ -1,7 +1,7 @@
 //! The desktop app with its embedded server, and a browser that comes to it.
 
 use hutong_e2e::{
-    By, Outcome, Page, Result, ensure,
+    By, Outcome, Page, Result, Setup, ensure,
     page::SOON,
     scenario,
     steps::{With, ring},
@@ -59,7 +59,7 @@ async fn a_taken_port_is_told_and_another_server_can_be_used() -> Outcome {
         let server = world.server().await?;
         let bo = world.log_in("Bo", &server).await?;
         let taken = server.address().port();
-        let app = world.desktop_on("Ana", taken).await?;
+        let app = world.desktop_with("Ana", &Setup { port: Some(taken), ..Setup::default() }).await?;
         let ana = app.page();
         let told = format!(r#"const it = one("app-server"); return it && it.innerText.includes("{taken}")"#);
         ana.until("the word that the port is taken", SOON, &told).await?;

@@ -41,8 +41,12 @@ pub const BROWSERS: Need = Need {
         ("xvfb", &["Xvfb"]),
         ("xauth", &["xauth"]),
         ("fonts-noto-cjk", &[]),
+        // Calls over bad networks run in network namespaces.
+        ("iproute2", &["ip"]),
+        ("util-linux", &["nsenter"]),
     ],
-    elsewhere: "Chromium or Chrome with its chromedriver, WebKitWebDriver, Xvfb and a font with Chinese characters",
+    elsewhere: "Chromium or Chrome with its chromedriver, WebKitWebDriver, Xvfb, iproute2, util-linux and a font with Chinese \
+                characters",
 };
 
 /// A Rust that compiles to wasm together with the source of its library, for where rustup cannot add the target.

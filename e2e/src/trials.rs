@@ -1,0 +1,131 @@
+//! What a call has to stand, whoever carries it: two pages are in a call and watched, and each of these asks something of both.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, interval_at};
+
+use crate::{
+    Page, Result, Seen, ensure,
+    network::{Conditions, Direction, Flow, Network},
+    steps::MEDIA,
+};
+
+/// Bounds for picture and voice.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The longest time that the picture may stand still.
+    pub still: Duration,
+    /// The longest gap in the voice.
+    pub gap: Duration,
+}
+
+impl Bounds {
+    /// On a good network.
+    pub const GOOD: Self = Self { still: Duration::from_millis(1_000), gap: Duration::from_millis(100) };
+
+    /// On a bad one: a second without a new picture, and the voice goes on.
+    pub const BAD: Self = Self { still: Duration::from_millis(1_000), gap: Duration::from_millis(500) };
+}
+
+/// Both see and hear each other for this long, within these bounds, from a steady start on.
+///
+/// # Errors
+///
+/// When one of them does not.
+pub async fn goes_on(one: &Page, other: &Page, time: Duration, bounds: Bounds) -> Result<[Seen; 2]> {
+    for page in [one, other] {
+        page.sees_and_hears(MEDIA).await?;
+    }
+    for page in [one, other] {
+        page.watch_anew().await?;
+    }
+    let seen = [one.seen_for(time).await?, other.seen_for(time).await?];
+    for (page, seen) in [one, other].into_iter().zip(&seen) {
+        println!("{} saw and heard {}", page.name(), seen.summary());
+    }
+    for (page, seen) in [one, other].into_iter().zip(&seen) {
+        seen.ensure_picture(page.name(), bounds.still)?;
+        seen.ensure_voice(page.name(), bounds.gap)?;
+    }
+    Ok(seen)
+}
+
+/// The link breaks for this long; then both see and hear each other again within a limit, and go on.
+///
+/// # Errors
+///
+/// When one of them does not, or the break was not felt.
+pub async fn comes_back(network: &Network, one: &Page, other: &Page, out: Duration, limit: Duration) -> Result<()> {
+    for page in [one, other] {
+        page.sees_and_hears(MEDIA).await?;
+    }
+    network.link.set_both(Conditions { flow: Flow::Cut, ..Conditions::default() });
+    for page in [one, other] {
+        page.watch_anew().await?;
+    }
+    for page in [one, other] {
+        let seen = page.seen_for(out).await?;
+        let still = Duration::from_secs_f64(seen.longest_still / 1000.0);
+        ensure!(still > out.mul_f64(0.7), "{} did not feel the break: {}", page.name(), seen.summary());
+    }
+    for page in [one, other] {
+        page.watch_anew().await?;
+    }
+    network.link.set_both(Conditions::default());
+    let after = limit + Duration::from_secs(3);
+    let seen = [one.seen_for(after).await?, other.seen_for(after).await?];
+    let in_time = |first: Option<f64>| first.is_some_and(|first| first <= limit.as_secs_f64() * 1000.0);
+    for (page, seen) in [one, other].into_iter().zip(&seen) {
+        println!(
+            "{} after a break of {out:?}: picture {:.0} ms, sound {:.0} ms; {}",
+            page.name(),
+            seen.first_change.unwrap_or(f64::NAN),
+            seen.first_sound.unwrap_or(f64::NAN),
+            seen.summary()
+        );
+    }
+    for (page, seen) in [one, other].into_iter().zip(&seen) {
+        ensure!(in_time(seen.first_change), "{}: no picture within {limit:?}: {}", page.name(), seen.summary());
+        ensure!(in_time(seen.first_sound), "{}: no sound within {limit:?}: {}", page.name(), seen.summary());
+    }
+    goes_on(one, other, Duration::from_secs(5), Bounds::BAD).await?;
+    Ok(())
+}
+
+/// The link becomes narrow in one direction; what its sender offers is below that within a limit, and stays there.
+///
+/// # Errors
+///
+/// When it does not.
+pub async fn settles(network: &Network, direction: Direction, rate: u32, limit: Duration) -> Result<()> {
+    let second = Duration::from_secs(1);
+    let before = network.link.counters(direction);
+    let mut ticks = interval_at(Instant::now() + second, second);
+    ticks.tick().await;
+    let wide = network.link.counters(direction).since(&before);
+    println!("on a wide link: {} kbit/s", wide.offered * 8 / 1000);
+    network.link.set(direction, Conditions { rate: Some(rate), ..Conditions::default() });
+    let mut last = network.link.counters(direction);
+    let mut settled = Vec::new();
+    let seconds = limit.as_secs() + 8;
+    for place in 0..seconds {
+        ticks.tick().await;
+        let now = network.link.counters(direction);
+        let gone = now.since(&last);
+        last = now;
+        println!(
+            "second {}: {} kbit/s offered, {} passed, {} packets dropped",
+            place + 1,
+            gone.offered * 8 / 1000,
+            gone.bytes * 8 / 1000,
+            gone.overflowed
+        );
+        if place >= limit.as_secs() {
+            settled.push(gone);
+        }
+    }
+    network.link.set(direction, Conditions::default());
+    let offered: u64 = settled.iter().map(|gone| gone.offered * 8).sum::<u64>() / settled.len().max(1) as u64;
+    ensure!(offered <= u64::from(rate), "{offered} bit/s offered on a link of {rate} after {limit:?}");
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! What programs use of the machine, read from /proc.
+
+use std::{fmt, fs, path::PathBuf};
+
+use rustix::process::Pid;
+
+use crate::process;
+
+/// What a process and all its descendants use.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Processes.
+    pub processes: usize,
+    /// Threads.
+    pub threads: usize,
+    /// Memory in bytes, with shared pages shared out among those that share them (PSS; proc_pid_smaps(5)).
+    pub memory: u64,
+    /// Open files of all kinds.
+    pub files: usize,
+    /// Those of them that are sockets.
+    pub sockets: usize,
+    /// Processor time so far, in seconds, in user mode and in the kernel; what ended processes used is not in it.
+    pub processor: f64,
+}
+
+impl Usage {
+    /// What they use now. Processes that end meanwhile count as little as they can still tell.
+    #[must_use]
+    pub fn of_tree(root: Pid) -> Self {
+        Self::of(&process::tree(root))
+    }
+
+    /// What these processes use now, without their descendants.
+    #[must_use]
+    pub fn of(pids: &[Pid]) -> Self {
+        pids.iter().map(|pid| one(*pid)).fold(Self::default(), |sum, one| Self {
+            processes: sum.processes + one.processes,
+            threads: sum.threads + one.threads,
+            memory: sum.memory + one.memory,
+            files: sum.files + one.files,
+            sockets: sum.sockets + one.sockets,
+            processor: sum.processor + one.processor,
+        })
+    }
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} processes, {} threads, {:.1} MiB, {} files, {} of them sockets, {:.2} s of processor time",
+            self.processes,
+            self.threads,
+            self.memory as f64 / f64::from(1 << 20),
+            self.files,
+            self.sockets,
+            self.processor
+        )
+    }
+}
+
+fn one(pid: Pid) -> Usage {
+    let folder = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
+    let count = |name: &str| fs::read_dir(folder.join(name)).map_or(0, Iterator::count);
+    let smaps = fs::read_to_string(folder.join("smaps_rollup")).unwrap_or_default();
+    let memory =
+        smaps.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.trim().parse().ok());
+    let sockets = fs::read_dir(folder.join("fd")).map_or(0, |files| {
+        let is_socket = |path: PathBuf| fs::read_link(path).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"));
+        files.flatten().filter(|file| is_socket(file.path())).count()
+    });
+    let stat = fs::read_to_string(folder.join("stat")).unwrap_or_default();
+    Usage {
+        processes: 1,
+        threads: count("task"),
+        memory: memory.unwrap_or(0_u64) * 1024,
+        files: count("fd"),
+        sockets,
+        processor: processor_time(&stat).unwrap_or(0.0),
+    }
+}
+
+/// Fields 14 and 15 of proc_pid_stat(5).
+fn processor_time(stat: &str) -> Option<f64> {
+    let after_name = stat.rsplit_once(')')?.1;
+    let mut fields = after_name.split_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some((user + system) as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_uses_something() {
+        let held = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let pid = rustix::process::getpid();
+        let with = Usage::of(&[pid]);
+        assert!(with.threads >= 1 && with.memory > 1 << 16 && with.files > with.sockets, "{with}");
+        assert!(with.sockets >= 1);
+        drop(held);
+    }
+
+    #[test]
+    fn a_name_with_parentheses_hides_nothing() {
+        let stat = "7 (a) (b) S 1 2 3 4 5 6 7 8 9 10 50 25 0 0";
+        let seconds = processor_time(stat).unwrap();
+        assert!((seconds * rustix::param::clock_ticks_per_second() as f64 - 75.0).abs() < 1e-6, "{seconds}");
+    }
+}

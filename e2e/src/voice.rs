@@ -1,0 +1,82 @@
+//! Voices without pauses, so that silence on the other side is a gap.
+//!
+//! Chromium's own fake microphone beeps for a moment each second, and WebKit's the same (with a hum where echo cancellation is off):
+//! between beeps nothing tells a gap. So a test that asks for gaps gives its people voices that are never silent. The page's
+//! `getUserMedia` is answered with the fake camera, and in place of the fake microphone with a buzz made by WebAudio, whose
+//! pitch, colour and loudness move as speech does, never below a third. Everything behind it is the page's own.
+//!
+//! It has to come in behind the browser's voice processing: Chromium's was seen to silence such a buzz for up to 700 ms at a
+//! time, read from a file instead of a microphone, and not once with the processing off. Those were gaps of the source.
+//!
+//! The two of a call have different voices: an echo canceller behind rightly takes a microphone's sound for an echo if it is
+//! what the other side says just then.
+
+use crate::{Context, Page, Result};
+
+/// Whose voice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voice {
+    /// About as high as a man's.
+    Low,
+    /// About as high as a child's.
+    High,
+}
+
+impl Voice {
+    /// Its pitch and how far that moves; how often in a second pitch, colour and loudness move. All in hertz.
+    const fn shape(self) -> [f64; 5] {
+        match self {
+            Self::Low => [140.0, 25.0, 0.7, 2.3, 3.9],
+            Self::High => [310.0, 70.0, 1.1, 3.1, 4.7],
+        }
+    }
+}
+
+impl Page {
+    /// Has the page's microphone be this voice from the next call on. Once for each load of the page.
+    ///
+    /// # Errors
+    ///
+    /// When the page does not run the script.
+    pub async fn speak(&self, voice: Voice) -> Result<()> {
+        let script = format!("const [pitch, swing, slow, middle, quick] = {:?};\n{SPEAK}", voice.shape());
+        self.driver().execute(script, Vec::new()).await.with_context(|| format!("{}: speaking", self.name()))?;
+        Ok(())
+    }
+}
+
+const SPEAK: &str = r#"
+    if (window.__speak) return;
+    const Context = (window.__e2e && window.__e2e.native.AudioContext) || window.AudioContext;
+    const context = new Context();
+    const out = new MediaStreamAudioDestinationNode(context);
+    const loudness = new GainNode(context, { gain: 0.2 });
+    const colour = new BiquadFilterNode(context, { type: "lowpass", frequency: 1400, Q: 4 });
+    const buzz = new OscillatorNode(context, { type: "sawtooth", frequency: pitch });
+    const sway = (frequency, depth, what) => {
+        const slow = new OscillatorNode(context, { frequency });
+        slow.connect(new GainNode(context, { gain: depth })).connect(what);
+        slow.start();
+    };
+    sway(slow, swing, buzz.frequency);
+    sway(middle, 700, colour.frequency);
+    sway(quick, 0.1, loudness.gain);
+    buzz.connect(colour).connect(loudness).connect(out);
+    buzz.start();
+    // A context that was made before the person touched the page may wait to be told.
+    const speak = () => context.resume();
+    speak();
+    window.__speak = { context, stream: out.stream };
+    const devices = MediaDevices.prototype;
+    const original = devices.getUserMedia;
+    devices.getUserMedia = async function (wanted) {
+        const stream = await original.call(this, wanted);
+        for (const track of stream.getAudioTracks()) {
+            stream.removeTrack(track);
+            track.stop();
+            await speak();
+            stream.addTrack(out.stream.getAudioTracks()[0].clone());
+        }
+        return stream;
+    };
+"#;

@@ -1,0 +1,140 @@
+//! The emulated network itself, and what Chromium calling Chromium makes of it: what the harness measures there is real.
+
+use std::{
+    net::{SocketAddr, UdpSocket},
+    time::{Duration, Instant},
+};
+
+use hutong_e2e::{
+    Network, Outcome, Page, Profile, Result, World, ensure,
+    network::{Conditions, Direction, Flow, RIGHT},
+    scenario,
+    steps::{With, call},
+    trials::{Bounds, comes_back, goes_on, settles},
+    voice::Voice,
+};
+
+/// Answers whatever comes with itself, until it is told `end`.
+fn echo(socket: &UdpSocket) -> Result<()> {
+    let mut buffer = [0; 2_000];
+    loop {
+        let (length, from) = socket.recv_from(&mut buffer)?;
+        if buffer.starts_with(b"end") {
+            return Ok(());
+        }
+        socket.send_to(buffer.get(..length).unwrap_or_default(), from)?;
+    }
+}
+
+/// Sends that many packets and waits for each answer for that long at most; gives the times of those that came.
+fn ask(to: SocketAddr, count: usize, limit: Duration) -> Result<Vec<Duration>> {
+    let socket = UdpSocket::bind("0.0.0.0:0")?;
+    socket.set_read_timeout(Some(limit))?;
+    let mut times = Vec::new();
+    for place in 0..count {
+        let sent = Instant::now();
+        socket.send_to(&place.to_be_bytes(), to)?;
+        let mut answer = [0; 8];
+        while let Ok(8) = socket.recv(&mut answer) {
+            if answer == place.to_be_bytes() {
+                times.push(sent.elapsed());
+                break;
+            }
+        }
+    }
+    Ok(times)
+}
+
+#[tokio::test]
+async fn the_link_does_as_it_is_told() -> Outcome {
+    scenario("network_link", async |_| {
+        let network = Network::new().await?;
+        let socket = network.right.within(|| Ok(UdpSocket::bind((RIGHT, 0))?)).await?;
+        let to = socket.local_addr()?;
+        let answering = std::thread::spawn(move || echo(&socket));
+        let limit = Duration::from_millis(400);
+
+        let times = network.left.within(move || ask(to, 50, limit)).await?;
+        ensure!(times.len() == 50 && times.iter().all(|time| *time < Duration::from_millis(50)), "{times:?}");
+
+        let slow = Conditions { delay: Duration::from_millis(50), ..Conditions::default() };
+        network.link.set_both(slow);
+        let times = network.left.within(move || ask(to, 10, limit)).await?;
+        let around = Duration::from_millis(100)..Duration::from_millis(160);
+        ensure!(times.len() == 10 && times.iter().all(|time| around.contains(time)), "{times:?}");
+
+        network.link.set_both(Conditions { loss: 0.5, ..Conditions::default() });
+        let short = Duration::from_millis(20);
+        let times = network.left.within(move || ask(to, 80, short)).await?;
+        ensure!((5..50).contains(&times.len()), "{} of 80 came back through two times 50 % loss", times.len());
+
+        network.link.set_both(Conditions { flow: Flow::Cut, ..Conditions::default() });
+        let times = network.left.within(move || ask(to, 5, short)).await?;
+        ensure!(times.is_empty(), "{times:?}");
+        ensure!(network.link.counters(Direction::Right).cut == 5, "{:?}", network.link.counters(Direction::Right));
+
+        network.link.set_both(Conditions::default());
+        network.left.within(move || Ok(UdpSocket::bind("0.0.0.0:0")?.send_to(b"end", to)?)).await?;
+        ensure!(answering.join().is_ok_and(|outcome| outcome.is_ok()), "the other side failed");
+        Ok(())
+    })
+    .await
+}
+
+/// Two browsers in a call, one on each side of a network, both speaking and watched.
+async fn two_in_a_call(world: &mut World, network: &Network) -> Result<[Page; 2]> {
+    let (_, doors) = world.server_for(network).await?;
+    let mut pages = Vec::new();
+    let people = [(&network.left, "Ana", Voice::High), (&network.right, "Bo", Voice::Low)];
+    for ((place, name, voice), door) in people.into_iter().zip(&doors) {
+        let page = world.page_within(place, name, &Profile::default()).await?;
+        page.open(&door.url()).await?;
+        page.log_in(name).await?;
+        page.speak(voice).await?;
+        page.watch().await?;
+        pages.push(page);
+    }
+    world.keep(doors);
+    let [ana, bo] = <[Page; 2]>::try_from(pages).map_err(|_| hutong_e2e::anyhow!("two pages"))?;
+    call(&ana, &bo, With::Video).await?;
+    Ok([ana, bo])
+}
+
+#[tokio::test]
+async fn a_call_goes_on_over_a_link_that_loses_and_delays() -> Outcome {
+    scenario("network_losses", async |world| {
+        let network = Network::new().await?;
+        let [ana, bo] = two_in_a_call(world, &network).await?;
+        goes_on(&ana, &bo, Duration::from_secs(10), Bounds::GOOD).await?;
+        let bad = Conditions { loss: 0.03, delay: Duration::from_millis(50), ..Conditions::default() };
+        network.link.set_both(bad);
+        goes_on(&ana, &bo, Duration::from_secs(20), Bounds::BAD).await?;
+        let lost = network.link.counters(Direction::Right).lost;
+        ensure!(lost > 10, "only {lost} packets were lost");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_call_comes_back_after_a_break() -> Outcome {
+    scenario("network_break", async |world| {
+        let network = Network::new().await?;
+        let [ana, bo] = two_in_a_call(world, &network).await?;
+        comes_back(&network, &ana, &bo, Duration::from_secs(8), Duration::from_secs(3)).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_call_fits_itself_to_a_narrow_link() -> Outcome {
+    scenario("network_narrow", async |world| {
+        let network = Network::new().await?;
+        let [ana, bo] = two_in_a_call(world, &network).await?;
+        for page in [&ana, &bo] {
+            page.sees_and_hears(Duration::from_secs(20)).await?;
+        }
+        settles(&network, Direction::Right, 500_000, Duration::from_secs(5)).await
+    })
+    .await
+}
