@@ -128,7 +128,7 @@ impl Desktop {
         capabilities.insert("webkitgtk:browserOptions".to_owned(), json!({ "binary": app, "args": [] }));
         let session = browser::session(&url, capabilities.into()).await;
         let window = session.with_context(|| format!("starting the app\n{}", driver.log().text()))?;
-        let page = Page::plain(name, window.clone());
+        let page = Page::in_webview(name, window.clone()).await?;
         Ok(Self { window, page, port, driver, screen, _door: door, _data: data })
     }
 

@@ -13,6 +13,7 @@ pub mod media;
 pub mod network;
 pub mod page;
 pub mod paths;
+pub mod people;
 pub mod process;
 pub mod proxy;
 pub mod scenario;

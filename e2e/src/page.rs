@@ -46,10 +46,15 @@ impl Page {
         Ok(Self { name: name.into(), driver, browser: Rc::new(RefCell::new(Some(browser))) })
     }
 
-    /// The page of a webview, as it is.
-    #[must_use]
-    pub fn plain(name: &str, driver: WebDriver) -> Self {
-        Self { name: name.into(), driver, browser: Rc::default() }
+    /// The page of a webview. Nothing can be injected there before a page loads: it is instrumented from now on, which is in
+    /// time for whatever it does later, and as long as it is not loaded anew.
+    ///
+    /// # Errors
+    ///
+    /// When it runs no script.
+    pub async fn in_webview(name: &str, driver: WebDriver) -> Result<Self> {
+        driver.execute(INSTRUMENT, Vec::new()).await.with_context(|| format!("{name}: instrumenting"))?;
+        Ok(Self { name: name.into(), driver, browser: Rc::default() })
     }
 
     /// Whose it is.

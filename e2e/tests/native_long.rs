@@ -1,0 +1,107 @@
+//! What the desktop app stands for long, and leaves behind. Ignored by default, since it takes minutes: `cargo xtask test --full`.
+
+use std::time::Duration;
+
+use hutong_e2e::{
+    Context, Outcome, ensure,
+    people::{Microphone, With, two},
+    scenario,
+    steps::{self, LET_GO, MEDIA, call, let_go},
+    trials::Bounds,
+    usage::Usage,
+};
+
+/// How long the window is hidden.
+const HIDDEN: Duration = Duration::from_secs(60);
+
+const CALLS: usize = 10;
+
+/// How much more memory than after the second call the tenth may leave: what a webview's garbage collector has not come to.
+const MEMORY: u64 = 48 << 20;
+
+#[tokio::test]
+#[ignore = "a minute and a half"]
+async fn a_call_goes_on_while_the_window_is_hidden() -> Outcome {
+    scenario("native_hidden", async |world| {
+        let [ana, bo] = two(world, [With::App, With::Chromium], Microphone::Voice, None).await?;
+        let app = ana.app.as_ref().context("an app")?;
+        call(&ana.page, &bo.page, steps::With::Video).await?;
+        for page in [&ana.page, &bo.page] {
+            page.sees_and_hears(MEDIA).await?;
+        }
+        app.hide().await?;
+        for page in [&ana.page, &bo.page] {
+            page.watch_anew().await?;
+        }
+        let at_bo = bo.page.seen_for(HIDDEN).await?;
+        let at_ana = ana.page.seen().await?;
+        println!("Bo saw and heard {}", at_bo.summary());
+        println!("Ana, hidden, heard {}", at_ana.summary());
+        ensure!(!at_ana.visible, "the window was not hidden");
+        // What Bo sees and hears is what the hidden window captures and sends.
+        at_bo.ensure_picture("Bo", Bounds::GOOD.still)?;
+        at_bo.ensure_voice("Bo", Bounds::GOOD.gap)?;
+        // A hidden window shows nobody a picture; the voice has to go on, and the picture to be there when it is shown.
+        at_ana.ensure_voice("Ana", Bounds::GOOD.gap)?;
+        app.show().await?;
+        ana.page.watch_anew().await?;
+        let shown = ana.page.seen_for(Duration::from_secs(4)).await?;
+        println!("Ana, shown again, saw and heard {}", shown.summary());
+        shown.ensure_picture("Ana", Bounds::GOOD.still)?;
+        shown.ensure_voice("Ana", Bounds::GOOD.gap)
+    })
+    .await
+}
+
+#[tokio::test]
+#[ignore = "two minutes"]
+async fn ten_calls_leave_nothing_behind() -> Outcome {
+    scenario("native_ten_calls", async |world| {
+        let [ana, bo] = two(world, [With::App, With::Chromium], Microphone::Fake, None).await?;
+        let app = ana.app.as_ref().context("an app")?;
+        println!("before: {}", app.usage()?);
+        let mut after = Vec::new();
+        for round in 0..CALLS {
+            let (caller, called) = if round % 2 == 0 { (&ana, &bo) } else { (&bo, &ana) };
+            call(&caller.page, &called.page, steps::With::Video).await?;
+            for page in [&ana.page, &bo.page] {
+                page.sees_and_hears(MEDIA).await?;
+            }
+            called.page.press("hang-up").await?;
+            let_go(&ana.page, &bo.page).await?;
+            let usage = settled(|| app.usage(), after.get(1)).await?;
+            println!("after call {}: {usage}", round + 1);
+            after.push(usage);
+        }
+        let (second, last) = (after[1], after[CALLS - 1]);
+        ensure!(last.processes <= second.processes, "processes are left: {second} and then {last}");
+        ensure!(last.threads <= second.threads, "threads are left: {second} and then {last}");
+        ensure!(last.sockets <= second.sockets, "sockets are left: {second} and then {last}");
+        ensure!(last.files <= second.files, "open files are left: {second} and then {last}");
+        ensure!(last.memory <= second.memory + MEMORY, "memory is left: {second} and then {last}");
+        for person in [&ana, &bo] {
+            person.page.ensure_no_errors().await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// What is used once nothing more is being let go, or no more than before: threads and sockets end a little after their call.
+async fn settled(read: impl Fn() -> hutong_e2e::Result<Usage>, before: Option<&Usage>) -> hutong_e2e::Result<Usage> {
+    let mut ticks = tokio::time::interval(Duration::from_millis(250));
+    let mut last = read()?;
+    let mut same = 0;
+    let deadline = tokio::time::Instant::now() + LET_GO + Duration::from_secs(7);
+    while tokio::time::Instant::now() < deadline {
+        ticks.tick().await;
+        let now = read()?;
+        same = if (now.threads, now.files) == (last.threads, last.files) { same + 1 } else { 0 };
+        last = now;
+        let is_low = before.is_none_or(|it| now.threads <= it.threads && now.files <= it.files);
+        if same >= 12 && is_low {
+            break;
+        }
+    }
+    Ok(last)
+}
