@@ -17,7 +17,8 @@
   const WINDOWS = 4; // analysers, each behind the one before: a page may be busy for this many windows, and nothing is missed
   const WIDTH = 32;
   const HEIGHT = 24;
-  const BLACK = 24; // of 255
+  const BLACK = 24; // of 255, at most, and of a single colour: WebKit's test picture is bright lines on black
+  const PLAIN = 8;
 
   const canvas = document.createElement("canvas");
   canvas.width = WIDTH;
@@ -69,7 +70,7 @@
     picture.luma = sum / count;
     picture.spread = Math.sqrt(Math.max(0, squares / count - picture.luma * picture.luma));
     picture.samples += 1;
-    if (picture.luma < BLACK) picture.black += 1;
+    if (picture.luma < BLACK && picture.spread < PLAIN) picture.black += 1;
     if (hash === picture.signature) return;
     const at = now();
     picture.still = Math.max(picture.still, at - picture.changeAt);

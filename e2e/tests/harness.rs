@@ -3,7 +3,8 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use hutong_e2e::{
-    Devices, Outcome, Permissions, Profile, Result, World, ensure, media::ensure_unbroken, scenario, voice::Voice,
+    Devices, Outcome, Permissions, Profile, Result, Setup, World, desktop::Mock, ensure, media::ensure_unbroken,
+    scenario, voice::Voice,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -115,12 +116,8 @@ async fn a_standing_picture_and_a_gap_in_a_voice_are_found() -> Outcome {
         good.ensure_picture("undisturbed", still)?;
         good.ensure_voice("undisturbed", gap)?;
 
-        // A track that is switched off sends black and silence (W3C Media Capture and Streams, section 4.2.1).
-        let switch = "for (const track of stream.getTracks()) track.enabled = false;
-            await new Promise((done) => e2e.native.setTimeout(done, 900));
-            for (const track of stream.getTracks()) track.enabled = true; return null";
         page.watch_anew().await?;
-        page.run::<()>(switch).await?;
+        page.run::<()>(&switched_off("stream")).await?;
         let bad = page.seen_for(Duration::from_secs(3)).await?;
         println!("switched off for 900 ms: {}", bad.summary());
         ensure!((700.0..1_300.0).contains(&bad.longest_gap), "{}", bad.summary());
@@ -128,6 +125,65 @@ async fn a_standing_picture_and_a_gap_in_a_voice_are_found() -> Outcome {
         ensure!(bad.black > 0 && bad.ensure_picture("black", still).is_err(), "{}", bad.summary());
         ensure!(bad.ensure_voice("silent", gap).is_err(), "{}", bad.summary());
         page.ensure_no_errors().await
+    })
+    .await
+}
+
+/// Switches a stream's tracks off for 900 ms. Such a track sends black and silence (W3C Media Capture and Streams, section
+/// 4.2.1).
+fn switched_off(stream: &str) -> String {
+    format!(
+        "for (const track of {stream}.getTracks()) track.enabled = false;
+        await new Promise((done) => e2e.native.setTimeout(done, 900));
+        for (const track of {stream}.getTracks()) track.enabled = true;
+        return null"
+    )
+}
+
+/// Plays the own camera and microphone where the other side's are else.
+const MIRROR: &str = r#"
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: true });
+    window.__mirror = stream;
+    const video = document.createElement("video");
+    Object.assign(video.dataset, { testid: "remote-video" });
+    Object.assign(video, { autoplay: true, playsInline: true, srcObject: stream });
+    document.body.append(video);
+    await video.play();
+    return null"#;
+
+#[tokio::test]
+async fn the_same_is_found_in_the_apps_webview_also_when_its_window_is_hidden() -> Outcome {
+    scenario("harness_webview", async |world| {
+        let app = world.desktop_with("app", &Setup { devices: Mock::On, ..Setup::default() }).await?;
+        let page = app.page();
+        page.until("the page", LIMIT, r#"return one("login")"#).await?;
+        page.speak(Voice::Low).await?;
+        page.watch().await?;
+        page.run::<()>(MIRROR).await?;
+        page.sees_and_hears(LIMIT).await?;
+        let good = page.seen_for(Duration::from_secs(3)).await?;
+        println!("undisturbed: {}", good.summary());
+        good.ensure_picture("undisturbed", Duration::from_millis(800))?;
+        good.ensure_voice("undisturbed", Duration::from_millis(100))?;
+
+        page.watch_anew().await?;
+        page.run::<()>(&switched_off("window.__mirror")).await?;
+        let bad = page.seen_for(Duration::from_secs(3)).await?;
+        println!("switched off for 900 ms: {}", bad.summary());
+        ensure!((700.0..1_300.0).contains(&bad.longest_gap), "{}", bad.summary());
+        ensure!((700.0..1_500.0).contains(&bad.longest_still), "{}", bad.summary());
+
+        app.hide().await?;
+        page.watch_anew().await?;
+        let hidden = page.seen_for(Duration::from_secs(4)).await?;
+        println!("hidden: {}", hidden.summary());
+        ensure!(!hidden.visible, "{}", hidden.summary());
+        hidden.ensure_voice("hidden", Duration::from_millis(100))?;
+        app.show().await?;
+        page.watch_anew().await?;
+        page.sees_and_hears(LIMIT).await?;
+        println!("the app uses {}", app.usage()?);
+        Ok(())
     })
     .await
 }
