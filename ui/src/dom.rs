@@ -31,6 +31,12 @@ pub fn from_js<T: DeserializeOwned>(value: &JsValue) -> Option<T> {
     serde_json::from_str(&JSON::stringify(value).ok()?.as_string()?).ok()
 }
 
+/// The address of a file that is loaded only when it is needed, by the name of its source in `ui/static`, without ending.
+pub fn asset(name: &str) -> Option<String> {
+    let meta = window()?.document()?.query_selector(&format!("meta[name=hutong-{name}]")).ok()??;
+    meta.get_attribute("content")
+}
+
 /// A clock that never goes back, in milliseconds.
 pub fn now_ms() -> f64 {
     window().and_then(|window| window.performance()).map_or(0.0, |performance| performance.now())

@@ -6,6 +6,8 @@
 mod tauri;
 mod web;
 
+pub use tauri::Internals;
+
 use std::rc::Rc;
 
 use hutong_core::app::{FromUi, ToUi};

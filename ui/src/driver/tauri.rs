@@ -35,14 +35,23 @@ impl Internals {
         Some(Self { object, invoke, transform_callback })
     }
 
+    /// Calls a command of the app, which begins before this returns. The arguments are an object, or, as they are, bytes.
+    ///
+    /// # Errors
+    ///
+    /// What the command failed with.
+    pub fn call(&self, command: &str, arguments: &JsValue) -> Result<JsFuture, JsValue> {
+        let promise = self.invoke.call2(&self.object, &JsValue::from_str(command), arguments)?;
+        Ok(JsFuture::from(promise.dyn_into::<Promise>()?))
+    }
+
     /// Calls a command of the app with one argument, and waits for its end.
     async fn invoke(&self, command: &str, argument: &str, value: &JsValue) {
         let arguments = Object::new();
         Reflect::set(&arguments, &JsValue::from_str(argument), value).ok();
-        let Ok(promise) = self.invoke.call2(&self.object, &JsValue::from_str(command), &arguments) else { return };
-        if let Ok(promise) = promise.dyn_into::<Promise>() {
+        if let Ok(done) = self.call(command, &arguments) {
             // A rejection says that the app is going away; there is nobody left to tell.
-            drop(JsFuture::from(promise).await);
+            drop(done.await);
         }
     }
 }

@@ -1,0 +1,382 @@
+//! One connection over the app's native peer.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::{Rc, Weak},
+};
+
+use futures_util::{
+    FutureExt,
+    future::{LocalBoxFuture, Shared},
+};
+use hutong_core::native::{FrameHeader, FrameKind, NativeId, NativeProblem, Order, Reply, Told};
+use hutong_protocol::{IceCandidate, IceServer, SdpKind};
+use js_sys::ArrayBuffer;
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::MediaStreamTrack;
+use yew::Callback;
+
+use super::{
+    super::connection::{Connection, ConnectionEvent, Failed, Pending, TrackKind},
+    Made,
+    app::{App, Heard},
+    picture::{self, Picture},
+    voice::{self, Voice},
+};
+use crate::driver::Internals;
+
+/// Frames of the picture that may be on their way to the app. More says that it does not keep up: frames are left out.
+const PICTURES_UNDER_WAY: usize = 8;
+/// Packets of voice that may be on their way to the app: a second.
+const VOICES_UNDER_WAY: usize = 50;
+
+/// One connection. Closed when dropped.
+pub struct Native(Rc<Inner>);
+
+struct Inner {
+    app: App,
+    events: Callback<ConnectionEvent>,
+    closed: Cell<bool>,
+    id: Cell<Option<NativeId>>,
+    /// Waits for the app's peer.
+    opened: Step<NativeId>,
+    /// Waits for worklet and workers, which takes longer than a description.
+    furnished: Step<()>,
+    picture: RefCell<Option<Picture>>,
+    voice: RefCell<Option<Voice>>,
+    signaling: Cell<Signaling>,
+    pictures_under_way: Cell<usize>,
+    voices_under_way: Cell<usize>,
+    /// A frame was left out or not taken: those that need it are of no use.
+    keyframe_needed: Cell<bool>,
+    /// What the workers counted last.
+    counted: RefCell<Counted>,
+}
+
+/// A step that several wait for.
+type Step<T> = Shared<LocalBoxFuture<'static, Result<T, Failed>>>;
+
+/// As `RTCSignalingState`, as far as it matters here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Signaling {
+    Stable,
+    HaveLocalOffer,
+}
+
+#[derive(Default)]
+struct Counted {
+    picture: Option<JsValue>,
+    voice: Option<JsValue>,
+}
+
+impl Native {
+    /// Begins to make it.
+    pub fn begin(
+        internals: Internals,
+        ice_servers: &[IceServer],
+        events: Callback<ConnectionEvent>,
+    ) -> Result<Rc<dyn Connection>, Failed> {
+        let app = App::new(internals);
+        let inner = Rc::new_cyclic(|me: &Weak<Inner>| {
+            let opened = open(app.clone(), ice_servers.to_vec()).boxed_local().shared();
+            let furnished = furnish(me.clone(), opened.clone()).boxed_local().shared();
+            Inner {
+                app,
+                events,
+                closed: Cell::new(false),
+                id: Cell::new(None),
+                opened,
+                furnished,
+                picture: RefCell::default(),
+                voice: RefCell::default(),
+                signaling: Cell::new(Signaling::Stable),
+                pictures_under_way: Cell::new(0),
+                voices_under_way: Cell::new(0),
+                keyframe_needed: Cell::new(false),
+                counted: RefCell::default(),
+            }
+        });
+        let (opened, furnished) = (inner.opened.clone(), inner.furnished.clone());
+        spawn_local(listen(Rc::downgrade(&inner), inner.app.clone(), opened));
+        spawn_local(async move {
+            // Whoever needs it learns of a failure when it is needed.
+            let _ = furnished.await;
+        });
+        Ok(Rc::new(Self(inner)))
+    }
+
+    /// Has the app do something as soon as it can.
+    fn order(&self, order: Order) -> Pending<Reply> {
+        let inner = Rc::clone(&self.0);
+        async move { inner.order(&order).await }.boxed_local()
+    }
+}
+
+impl Connection for Native {
+    fn offer(&self, restart_ice: bool) -> Pending<String> {
+        let inner = Rc::clone(&self.0);
+        async move {
+            let sdp = described(inner.order(&Order::Offer { restart_ice }).await?)?;
+            inner.signaling.set(Signaling::HaveLocalOffer);
+            Ok(sdp)
+        }
+        .boxed_local()
+    }
+
+    fn answer(&self) -> Pending<String> {
+        let inner = Rc::clone(&self.0);
+        async move { described(inner.order(&Order::Answer).await?) }.boxed_local()
+    }
+
+    fn set_remote(&self, kind: SdpKind, sdp: &str) -> Pending<()> {
+        let inner = Rc::clone(&self.0);
+        let sdp = sdp.to_owned();
+        async move {
+            inner.order(&Order::Remote { kind, sdp }).await?;
+            inner.signaling.set(Signaling::Stable);
+            Ok(())
+        }
+        .boxed_local()
+    }
+
+    fn offered(&self) -> bool {
+        self.0.signaling.get() == Signaling::HaveLocalOffer
+    }
+
+    fn add_candidate(&self, candidate: &IceCandidate) -> Pending<()> {
+        let done = self.order(Order::Candidate { candidate: candidate.clone() });
+        // One that does not fit is passed over: others do.
+        async move {
+            drop(done.await);
+            Ok(())
+        }
+        .boxed_local()
+    }
+
+    fn send(&self, kind: TrackKind, track: Option<&MediaStreamTrack>) -> Pending<()> {
+        let inner = Rc::clone(&self.0);
+        let track = track.cloned();
+        async move {
+            inner.furnished.clone().await?;
+            if inner.closed.get() {
+                return Err(Failed);
+            }
+            match kind {
+                TrackKind::Voice => inner.voice.borrow().as_ref().ok_or(Failed)?.send(track.as_ref()),
+                TrackKind::Picture => inner.picture.borrow().as_ref().ok_or(Failed)?.send(track.as_ref()),
+            }
+        }
+        .boxed_local()
+    }
+
+    fn send_text(&self, text: &str) {
+        let done = self.order(Order::Text { text: text.to_owned() });
+        spawn_local(async move {
+            // Before the channel is open there is nobody to read it, and when it opens all is told anew.
+            drop(done.await);
+        });
+    }
+
+    fn stats(&self) -> Pending<Vec<serde_json::Value>> {
+        let inner = Rc::clone(&self.0);
+        async move {
+            let Reply::Stats(stats) = inner.order(&Order::Stats).await? else { return Err(Failed) };
+            let stats = serde_json::from_str(&stats).map_err(|_| Failed)?;
+            let counted = inner.count();
+            Ok(super::stats::complete(stats, counted))
+        }
+        .boxed_local()
+    }
+
+    fn close(&self) {
+        self.0.close();
+    }
+}
+
+impl Drop for Native {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+impl Inner {
+    async fn order(&self, order: &Order) -> Result<Reply, Failed> {
+        let id = self.opened.clone().await?;
+        if self.closed.get() {
+            return Err(Failed);
+        }
+        self.app.order(id, order).await
+    }
+
+    fn tell(&self, event: ConnectionEvent) {
+        if !self.closed.get() {
+            self.events.emit(event);
+        }
+    }
+
+    fn close(self: &Rc<Self>) {
+        if self.closed.replace(true) {
+            return;
+        }
+        self.picture.take();
+        self.voice.take();
+        let inner = Rc::clone(self);
+        spawn_local(async move {
+            if let Ok(id) = inner.opened.clone().await {
+                drop(inner.app.order(id, &Order::Close).await);
+            }
+        });
+    }
+
+    fn hear(&self, heard: Heard) {
+        match heard {
+            Heard::Frame(header, buffer) => self.received(&header, &buffer),
+            Heard::Told(Told::Candidate(candidate)) => self.tell(ConnectionEvent::Candidate(candidate)),
+            Heard::Told(Told::State(state)) => self.tell(ConnectionEvent::State(state)),
+            // Both are there from the start, and silent and dark until something comes.
+            Heard::Told(Told::Track(_)) => {}
+            Heard::Told(Told::KeyframeWanted) => self.with_picture(Picture::want_keyframe),
+            Heard::Told(Told::Bitrate(bits)) => self.with_picture(|picture| picture.allow(bits)),
+            Heard::Told(Told::ChannelOpen) => self.tell(ConnectionEvent::ChannelOpen),
+            Heard::Told(Told::Text(text)) => self.tell(ConnectionEvent::ChannelText(text)),
+        }
+    }
+
+    fn received(&self, header: &FrameHeader, buffer: &ArrayBuffer) {
+        match header.kind {
+            FrameKind::Voice => {
+                if let Some(voice) = &*self.voice.borrow() {
+                    voice.take(header, buffer);
+                }
+            }
+            FrameKind::Picture => self.with_picture(|picture| picture.take(header, buffer)),
+        }
+    }
+
+    fn with_picture(&self, act: impl FnOnce(&Picture)) {
+        if let Some(picture) = &*self.picture.borrow() {
+            act(picture);
+        }
+    }
+
+    fn of_picture(self: &Rc<Self>, told: picture::Tells) {
+        match told {
+            picture::Tells::Frame(made) => self.send_frame(FrameKind::Picture, made),
+            picture::Tells::Track(track) => self.tell(ConnectionEvent::Track(track)),
+            picture::Tells::KeyframeWanted => {
+                let inner = Rc::clone(self);
+                spawn_local(async move {
+                    // Fails only when it is closed.
+                    drop(inner.order(&Order::Keyframe).await);
+                });
+            }
+            picture::Tells::Stats(stats) => self.counted.borrow_mut().picture = Some(stats),
+        }
+    }
+
+    fn of_voice(self: &Rc<Self>, told: voice::Tells) {
+        match told {
+            voice::Tells::Frame(made) => self.send_frame(FrameKind::Voice, made),
+            voice::Tells::Playing(captured) => self.with_picture(|picture| picture.keep_with(&captured)),
+            voice::Tells::Stats(stats) => self.counted.borrow_mut().voice = Some(stats),
+            // The call goes on with what there is; the other side sees that nothing is heard.
+            voice::Tells::Failed => {}
+        }
+    }
+
+    /// Begins to send a frame at once: frames must not overtake each other.
+    fn send_frame(self: &Rc<Self>, kind: FrameKind, made: Made) {
+        let Some(id) = self.id.get() else { return };
+        let under_way = match kind {
+            FrameKind::Voice => &self.voices_under_way,
+            FrameKind::Picture => &self.pictures_under_way,
+        };
+        let most = if kind == FrameKind::Voice { VOICES_UNDER_WAY } else { PICTURES_UNDER_WAY };
+        let useless = kind == FrameKind::Picture && self.keyframe_needed.get() && !made.keyframe;
+        if useless || under_way.get() >= most {
+            self.need_keyframe(kind);
+            return;
+        }
+        if kind == FrameKind::Picture {
+            self.keyframe_needed.set(false);
+        }
+        under_way.set(under_way.get() + 1);
+        let header =
+            FrameHeader { kind, keyframe: made.keyframe, connection: id, timestamp: made.timestamp, captured: None };
+        let sent = self.app.send(&made.message(header));
+        let inner = Rc::clone(self);
+        spawn_local(async move {
+            let refused = sent.await.err();
+            let under_way = match kind {
+                FrameKind::Voice => &inner.voices_under_way,
+                FrameKind::Picture => &inner.pictures_under_way,
+            };
+            under_way.set(under_way.get().saturating_sub(1));
+            if refused == Some(NativeProblem::KeyframeNeeded) {
+                inner.need_keyframe(kind);
+            }
+        });
+    }
+
+    fn need_keyframe(&self, kind: FrameKind) {
+        if kind == FrameKind::Picture && !self.keyframe_needed.replace(true) {
+            self.with_picture(Picture::want_keyframe);
+        }
+    }
+
+    /// What was counted last; the workers count anew meanwhile.
+    fn count(&self) -> super::stats::Workers {
+        self.with_picture(Picture::count);
+        if let Some(voice) = &*self.voice.borrow() {
+            voice.count();
+        }
+        let counted = self.counted.borrow();
+        super::stats::Workers::from(counted.picture.as_ref(), counted.voice.as_ref())
+    }
+}
+
+async fn open(app: App, ice_servers: Vec<IceServer>) -> Result<NativeId, Failed> {
+    app.open(&ice_servers).await
+}
+
+/// Makes the workers and the worklet.
+async fn furnish(me: Weak<Inner>, opened: Step<NativeId>) -> Result<(), Failed> {
+    let of_picture = me.clone();
+    let picture = Picture::start(move |told| {
+        if let Some(inner) = of_picture.upgrade() {
+            inner.of_picture(told);
+        }
+    })?;
+    let of_voice = me.clone();
+    let voice = Voice::start(move |told| {
+        if let Some(inner) = of_voice.upgrade() {
+            inner.of_voice(told);
+        }
+    })
+    .await?;
+    let id = opened.await?;
+    let inner = me.upgrade().filter(|inner| !inner.closed.get()).ok_or(Failed)?;
+    inner.id.set(Some(id));
+    let track = voice.track().ok_or(Failed)?;
+    inner.picture.replace(Some(picture));
+    inner.voice.replace(Some(voice));
+    inner.tell(ConnectionEvent::Track(track));
+    Ok(())
+}
+
+/// Takes what the app has, one after the other, until the connection is closed.
+async fn listen(me: Weak<Inner>, app: App, opened: Step<NativeId>) {
+    let Ok(id) = opened.await else { return };
+    while let Some(heard) = app.next(id).await {
+        let Some(inner) = me.upgrade().filter(|inner| !inner.closed.get()) else { return };
+        inner.hear(heard);
+    }
+}
+
+fn described(reply: Reply) -> Result<String, Failed> {
+    match reply {
+        Reply::Sdp(sdp) => Ok(sdp),
+        Reply::Done | Reply::Stats(_) => Err(Failed),
+    }
+}

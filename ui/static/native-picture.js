@@ -1,0 +1,294 @@
+// The picture's half of the native media engine: camera frames are encoded, received ones decoded. In a worker, so that it
+// goes on while the page is busy or its window hidden. `ui/src/media/native/picture.rs` speaks to it.
+"use strict";
+
+// Larger pictures need more bits to be worth their size. Each step: from so many bits a second on, so many lines, so many
+// frames a second.
+const STEPS = [
+  { bits: 0, lines: 180, rate: 15 },
+  { bits: 150_000, lines: 270, rate: 20 },
+  { bits: 300_000, lines: 360, rate: 30 },
+  { bits: 700_000, lines: 540, rate: 30 },
+  { bits: 1_100_000, lines: 720, rate: 30 },
+];
+// The first keyframe is small, so that the other side sees something soon.
+const FIRST_STEP = 2;
+// A larger picture is tried only when there were bits for it for a while: each change costs a keyframe.
+const PATIENCE_MS = 3000;
+// Of the estimate: the rest is for voice, headers, and what is sent again.
+const SHARE = 0.85;
+const LEAST_BITS = 60_000;
+// Frames that may wait for the encoder; then the processor does not keep up, and new ones are left out.
+const ENCODING = 2;
+// Frames that may wait for the decoder.
+const DECODING = 30;
+// Decoded frames that may wait for their voice, and how long one may.
+const WAITING = 8;
+const LONGEST_WAIT_MS = 400;
+// So many frames' times are remembered while they are in the decoder.
+const TIMES = 100;
+
+let header = 0;
+const tell = (what, transfer) => postMessage(what, transfer);
+
+// What is captured and sent.
+const sending = {
+  track: null,
+  encoder: null,
+  config: null,
+  step: FIRST_STEP,
+  bits: 500_000,
+  roomSince: null,
+  wantsKeyframe: false,
+  lastAt: -Infinity,
+  busy: 0,
+  frames: 0,
+  left: 0,
+
+  // Sends the frames of this track; of none, nothing. The track is this worker's own copy.
+  async start(track) {
+    this.stop();
+    if (!track) return;
+    if (typeof MediaStreamTrackProcessor === "undefined") return tell({ type: "uncaptured", track }, [track]);
+    this.track = track;
+    const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
+    while (this.track === track) {
+      const { value: frame, done } = await reader.read();
+      if (done) return;
+      if (this.track === track) this.encode(frame);
+      frame.close();
+    }
+    reader.cancel().catch(() => {});
+  },
+
+  stop() {
+    if (this.track) this.track.stop();
+    this.track = null;
+    this.close();
+  },
+
+  close() {
+    if (this.encoder && this.encoder.state !== "closed") this.encoder.close();
+    this.encoder = null;
+    this.config = null;
+  },
+
+  encode(frame) {
+    const now = performance.now();
+    const { rate } = STEPS[this.step];
+    // A little early is in time: cameras are not exact.
+    if (now - this.lastAt < 700 / rate) return;
+    if (this.encoder && this.encoder.encodeQueueSize > ENCODING) {
+      this.left += 1;
+      this.keepUp();
+      return;
+    }
+    this.lastAt = now;
+    try {
+      this.fit(frame);
+      this.encoder.encode(frame, { keyFrame: this.wantsKeyframe });
+      this.wantsKeyframe = false;
+      this.frames += 1;
+    } catch (error) {
+      this.failed(error);
+    }
+  },
+
+  // Where frames are left out again and again, a smaller picture does better.
+  keepUp() {
+    this.busy += 1;
+    if (this.busy < 30 || this.step === 0) return;
+    this.busy = 0;
+    this.step -= 1;
+    this.roomSince = performance.now() + 10 * PATIENCE_MS;
+    this.config = null;
+  },
+
+  // Sets the encoder up for this frame's shape and the bits that there are.
+  fit(frame) {
+    if (this.config && this.config.of === frame.displayWidth * 65536 + frame.displayHeight) return;
+    const { lines, rate } = STEPS[this.step];
+    const scale = Math.min(1, lines / Math.min(frame.displayWidth, frame.displayHeight));
+    const even = (length) => Math.max(2, 2 * Math.round((length * scale) / 2));
+    this.config = {
+      of: frame.displayWidth * 65536 + frame.displayHeight,
+      codec: "vp8",
+      width: even(frame.displayWidth),
+      height: even(frame.displayHeight),
+      bitrate: Math.max(LEAST_BITS, Math.round(this.bits * SHARE)),
+      framerate: rate,
+      latencyMode: "realtime",
+    };
+    if (!this.encoder || this.encoder.state === "closed") {
+      this.encoder = new VideoEncoder({ output: (chunk) => this.encoded(chunk), error: (error) => this.failed(error) });
+      this.wantsKeyframe = true;
+    }
+    this.encoder.configure(this.config);
+  },
+
+  encoded(chunk) {
+    const buffer = new ArrayBuffer(header + chunk.byteLength);
+    chunk.copyTo(new Uint8Array(buffer, header));
+    const keyframe = chunk.type === "key";
+    // The clock of voice and picture, which camera and microphone do not share.
+    tell({ type: "frame", buffer, keyframe, timestamp: Math.round(performance.now() * 1000) }, [buffer]);
+  },
+
+  failed(error) {
+    tell({ type: "failed", reason: String(error) });
+    this.close();
+  },
+
+  // So many bits a second may be sent.
+  allow(bits) {
+    this.bits = bits;
+    let step = this.step;
+    while (step > 0 && bits < STEPS[step].bits) step -= 1;
+    if (step === this.step && STEPS[step + 1] && bits >= STEPS[step + 1].bits) {
+      const now = performance.now();
+      if (this.roomSince === null) this.roomSince = now;
+      if (now - this.roomSince >= PATIENCE_MS) {
+        step += 1;
+        this.roomSince = null;
+      }
+    } else {
+      this.roomSince = null;
+    }
+    this.step = step;
+    // The encoder is set up anew at the next frame.
+    this.config = null;
+  },
+};
+
+// What is received and shown.
+const receiving = {
+  decoder: null,
+  generator: null,
+  writer: null,
+  needsKeyframe: true,
+  times: new Map(),
+  waiting: [],
+  timer: null,
+  voice: null,
+  frames: 0,
+  late: 0,
+  shown: null,
+
+  start() {
+    if (typeof VideoTrackGenerator === "undefined") {
+      this.generator = { muted: false };
+      this.writer = { write: async (frame) => tell({ type: "picture", frame }, [frame]), close: async () => {} };
+      return tell({ type: "untracked" });
+    }
+    this.generator = new VideoTrackGenerator();
+    // As in browsers: muted until something comes.
+    this.generator.muted = true;
+    this.writer = this.generator.writable.getWriter();
+    const { track } = this.generator;
+    tell({ type: "track", track }, [track]);
+  },
+
+  stop() {
+    clearTimeout(this.timer);
+    this.waiting.splice(0).forEach(({ frame }) => frame.close());
+    if (this.decoder && this.decoder.state !== "closed") this.decoder.close();
+    if (this.writer) this.writer.close().catch(() => {});
+  },
+
+  take({ buffer, keyframe, timestamp, captured }) {
+    if (keyframe) this.needsKeyframe = false;
+    else if (this.needsKeyframe) return this.want();
+    if (this.decoder && this.decoder.state !== "closed" && this.decoder.decodeQueueSize > DECODING) {
+      this.needsKeyframe = true;
+      return this.want();
+    }
+    try {
+      if (!this.decoder || this.decoder.state === "closed") {
+        if (!keyframe) return this.want();
+        this.decoder = new VideoDecoder({ output: (frame) => this.decoded(frame), error: () => this.want() });
+        this.decoder.configure({ codec: "vp8", optimizeForLatency: true });
+      }
+      this.times.set(timestamp, captured);
+      if (this.times.size > TIMES) this.times.delete(this.times.keys().next().value);
+      const type = keyframe ? "key" : "delta";
+      this.decoder.decode(new EncodedVideoChunk({ type, timestamp, data: new Uint8Array(buffer, header) }));
+    } catch {
+      this.want();
+    }
+  },
+
+  // The decoder cannot go on without one.
+  want() {
+    this.needsKeyframe = true;
+    tell({ type: "keyframe-wanted" });
+  },
+
+  decoded(frame) {
+    this.frames += 1;
+    this.shown = { width: frame.displayWidth, height: frame.displayHeight };
+    const captured = this.times.get(frame.timestamp);
+    this.times.delete(frame.timestamp);
+    this.waiting.push({ frame, due: this.due(captured) });
+    this.show();
+  },
+
+  // When a frame is to be shown, by `performance.now()`: with the voice of the same moment.
+  due(captured) {
+    const now = performance.now();
+    if (typeof captured !== "number" || !this.voice) return now;
+    const heard = this.voice.captured + (now - this.voice.at) * 1000;
+    return now + Math.min(LONGEST_WAIT_MS, Math.max(0, (captured - heard) / 1000));
+  },
+
+  show() {
+    clearTimeout(this.timer);
+    const now = performance.now();
+    while (this.waiting.length > 0) {
+      const [first, second] = this.waiting;
+      if (first.due > now + 2 && this.waiting.length <= WAITING) break;
+      this.waiting.shift();
+      // Late: the next is due as well.
+      if (second && second.due <= now) {
+        this.late += 1;
+        first.frame.close();
+        continue;
+      }
+      if (this.generator.muted) this.generator.muted = false;
+      this.writer.write(first.frame).catch(() => first.frame.close());
+    }
+    if (this.waiting.length > 0) this.timer = setTimeout(() => this.show(), this.waiting[0].due - now);
+  },
+};
+
+onmessage = ({ data }) => {
+  switch (data.type) {
+    case "begin":
+      header = data.header;
+      return receiving.start();
+    case "track":
+      return sending.start(data.track).catch((error) => sending.failed(error));
+    case "captured":
+      sending.encode(data.frame);
+      return data.frame.close();
+    case "bitrate":
+      return sending.allow(data.bits);
+    case "keyframe":
+      sending.wantsKeyframe = true;
+      return;
+    case "frame":
+      return receiving.take(data);
+    case "playing":
+      receiving.voice = data.captured === null ? null : { captured: data.captured, at: performance.now() };
+      return;
+    case "stats": {
+      const { frames: sent, left, config } = sending;
+      const { frames: decoded, late, shown } = receiving;
+      const size = config ? { width: config.width, height: config.height, bitrate: config.bitrate } : null;
+      return tell({ type: "stats", sent, left, size, decoded, late, shown });
+    }
+    case "close":
+      sending.stop();
+      receiving.stop();
+      return close();
+  }
+};
