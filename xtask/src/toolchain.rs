@@ -16,6 +16,9 @@ use crate::project::Project;
 /// The target that browsers run.
 pub const TARGET: &str = "wasm32-unknown-unknown";
 
+/// Where cargo reads the flags for rustc of the wasm side alone.
+const FLAGS: &str = "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS";
+
 /// Where Debian's rustc-web and cargo-web put their programs.
 const DEBIAN_BIN: &str = "/usr/bin";
 
@@ -70,6 +73,15 @@ impl WasmToolchain {
             Self::Debian { sysroot } => debian_env(Cmd::new(debian("cargo")), sysroot),
         };
         command.env("CARGO_TARGET_DIR", target_dir(project)).dir(&project.root)
+    }
+
+    /// The same, with these flags for rustc besides its own.
+    pub fn cargo_with(&self, project: &Project, flags: &str) -> Cmd {
+        let flags = match self {
+            Self::Installed => flags.to_owned(),
+            Self::Debian { sysroot } => format!("{} {flags}", debian_flags(sysroot)),
+        };
+        self.cargo(project).env(FLAGS, flags)
     }
 
     /// `cargo clippy` of the same Rust.
@@ -154,7 +166,11 @@ fn debian_env(command: Cmd, sysroot: &Path) -> Cmd {
         .env("PATH", path)
         .env("RUSTC", debian("rustc"))
         .env("RUSTDOC", debian("rustdoc"))
-        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", format!("--sysroot={}", sysroot.display()))
+        .env(FLAGS, debian_flags(sysroot))
+}
+
+fn debian_flags(sysroot: &Path) -> String {
+    format!("--sysroot={}", sysroot.display())
 }
 
 fn debian_prepared(project: &Project) -> Option<WasmToolchain> {
@@ -195,7 +211,7 @@ fn build_std(work: &Path, sysroot: &Path) -> Result<()> {
     fs::write(work.join("Cargo.toml"), "[package]\nname = \"empty\"\nversion = \"0.0.0\"\n\n[workspace]\n")?;
     fs::write(work.join("src/lib.rs"), "")?;
     debian_env(Cmd::new(debian("cargo")), sysroot)
-        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", STD_FLAGS)
+        .env(FLAGS, STD_FLAGS)
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_TARGET_DIR", work.join("target"))
         .args(["build", "--quiet", "-Zbuild-std=std,panic_abort,test", "--release", "--target", TARGET])
