@@ -16,13 +16,16 @@ use webrtc::peer_connection::{
 use crate::config::{Config, usable};
 use crate::error::{At, Error, Step};
 use crate::events::{Candidate, Connectivity, Event, Message, Sinks};
-use crate::{codecs, remote};
+use crate::traffic::{Bitrate, Traffic};
+use crate::{codecs, estimator, remote};
 
 /// How many bytes of messages may wait to be sent.
 const MAX_WAITING: usize = 1 << 20;
 
-/// What the encoder starts with, in bits per second.
-const START: u32 = 800_000;
+/// By which part the encoder's bitrate changed when it is told.
+const TOLD: u32 = 10;
+/// How much time is between two times.
+const TELL: Duration = Duration::from_millis(250);
 
 /// The peer's own tasks. None can be added once they were ended.
 #[derive(Clone)]
@@ -60,6 +63,10 @@ pub(crate) struct Handler {
     pub is_connected: watch::Sender<bool>,
     /// Says that the decoder wants a keyframe.
     pub wanted: Arc<Notify>,
+    /// What is counted, and the bitrate.
+    pub traffic: Arc<Traffic>,
+    /// Whether this side sends a picture.
+    pub sends_video: bool,
 }
 
 #[async_trait::async_trait]
@@ -86,9 +93,11 @@ impl PeerConnectionEventHandler for Handler {
         let connectivity = match state {
             RTCPeerConnectionState::Connected => {
                 self.is_connected.send_replace(true);
-                self.sinks.tell(Event::TargetBitrate(START)).await;
-                // What was sent while it was down is lost.
-                self.sinks.want_keyframe();
+                if self.sends_video {
+                    self.sinks.tell(Event::TargetBitrate(self.traffic.target())).await;
+                    // What was sent while it was down is lost.
+                    self.sinks.want_keyframe();
+                }
                 Connectivity::Connected
             }
             RTCPeerConnectionState::Disconnected => Connectivity::Disconnected,
@@ -99,7 +108,7 @@ impl PeerConnectionEventHandler for Handler {
     }
 
     async fn on_track(&self, track: Arc<dyn TrackRemote>) {
-        self.tasks.spawn(remote::read(track, self.sinks.clone(), self.wanted.clone()));
+        self.tasks.spawn(remote::read(track, self.sinks.clone(), self.wanted.clone(), self.traffic.clone()));
     }
 }
 
@@ -109,7 +118,7 @@ pub(crate) async fn connect(
     handler: Arc<Handler>,
     mdns: MulticastDnsMode,
 ) -> Result<Arc<dyn PeerConnection>, Error> {
-    let (engine, registry) = codecs::engine().at(Step::Start)?;
+    let (engine, registry) = codecs::engine(&handler.traffic).at(Step::Start)?;
     let settings = SettingEngineBuilder::new()
         .with_multicast_dns_mode(mdns)
         // With the default of a second, the side that offers waits that long for a candidate that it does not need.
@@ -132,6 +141,20 @@ pub(crate) async fn connect(
         .await
         .at(Step::Start)?;
     Ok(Arc::new(connection))
+}
+
+/// Tells the encoder's bitrate when it changed by enough, and not too often.
+pub(crate) async fn tell_bitrate(mut bitrate: watch::Receiver<Bitrate>, sinks: Sinks) {
+    let mut told = bitrate.borrow_and_update().target;
+    while bitrate.changed().await.is_ok() {
+        let target = bitrate.borrow_and_update().target;
+        let is_bound = target == estimator::FLOOR || target == estimator::CEILING;
+        if target.abs_diff(told) >= told / TOLD || (is_bound && target != told) {
+            told = target;
+            sinks.tell(Event::TargetBitrate(target)).await;
+            tokio::time::sleep(TELL).await;
+        }
+    }
 }
 
 /// Reads the data channel until it is closed.

@@ -19,14 +19,18 @@ mod codecs;
 mod config;
 mod connection;
 mod error;
+mod estimator;
 mod events;
 mod interceptors;
 mod outgoing;
+mod pacer;
 mod peer;
 mod queue;
 mod remote;
 mod stats;
+mod traffic;
 mod vp8;
+mod wrapping;
 
 pub use config::{Channel, Config, IceServer};
 pub use error::{Error, Step};

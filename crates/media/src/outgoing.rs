@@ -1,6 +1,7 @@
 //! Frames to packets, and packets to the connection.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use rtc::rtp::header::Header;
@@ -17,7 +18,9 @@ use crate::codecs;
 use crate::error::{At, Error, Step};
 use crate::events::{Frame, Kind, Sinks};
 use crate::interceptors::is_keyframe_request;
+use crate::pacer::Pacer;
 use crate::queue::VideoQueue;
+use crate::traffic::Traffic;
 
 /// The size of an RTP packet's payload, in bytes. With all headers below the 1,280 bytes that every IPv6 path carries.
 const PAYLOAD: usize = 1_160;
@@ -38,6 +41,14 @@ impl Source {
         }
     }
 
+    /// How many bytes of the picture wait.
+    fn waiting(&self) -> usize {
+        match self {
+            Self::Voice(_) => 0,
+            Self::Video(frames) => frames.bytes(),
+        }
+    }
+
     fn stop(&mut self) {
         match self {
             Self::Voice(frames) => frames.close(),
@@ -52,15 +63,16 @@ pub(crate) struct Outgoing {
     track: Arc<TrackLocalStaticRTP>,
     sender: Arc<dyn RtpSender>,
     ssrc: u32,
+    traffic: Arc<Traffic>,
 }
 
 impl Outgoing {
     /// Adds a track to the connection.
-    pub async fn add(connection: &dyn PeerConnection, kind: Kind) -> Result<Self, Error> {
+    pub async fn add(connection: &dyn PeerConnection, kind: Kind, traffic: Arc<Traffic>) -> Result<Self, Error> {
         let (track, ssrc) = codecs::track(kind);
         let track = Arc::new(TrackLocalStaticRTP::new(track));
         let sender = connection.add_track(track.clone()).await.at(Step::Track)?;
-        Ok(Self { kind, track, sender, ssrc })
+        Ok(Self { kind, track, sender, ssrc, traffic })
     }
 
     /// Passes the other side's keyframe requests on, as long as there is the connection.
@@ -79,7 +91,8 @@ impl Outgoing {
         self.track.clone()
     }
 
-    /// Sends what the source has, once connected, as long as there is the connection.
+    /// Sends what the source has, once connected, as long as there is the connection: voice as it comes, the picture spread
+    /// over time.
     pub async fn send(self, mut source: Source, mut connected: watch::Receiver<bool>) {
         if connected.wait_for(|connected| *connected).await.is_err() {
             return;
@@ -89,8 +102,18 @@ impl Outgoing {
             source.stop();
             return;
         };
+        let mut pacer = Pacer::default();
         while let Some(frame) = source.next().await {
-            for packet in packets.split(&frame) {
+            let split = packets.split(&frame);
+            let Some(timestamp) = split.first().map(|packet| packet.header.timestamp) else { continue };
+            self.traffic.frame_sent(Instant::now(), self.ssrc, timestamp, frame.timestamp, frame.keyframe);
+            pacer.begin(frame.data.len() + source.waiting(), self.traffic.target());
+            for packet in split {
+                // Voice does not wait, and overtakes a picture that does.
+                if self.kind == Kind::Video {
+                    let at = pacer.next(Instant::now(), packet.payload.len());
+                    tokio::time::sleep_until(at.into()).await;
+                }
                 if self.track.write_rtp(packet).await.is_err() {
                     return;
                 }

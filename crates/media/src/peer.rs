@@ -1,6 +1,7 @@
 //! A connection, as its user sees it.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use bytes::BytesMut;
 use rtc::data_channel::RTCDataChannelInit;
@@ -11,7 +12,7 @@ use webrtc::data_channel::DataChannel;
 use webrtc::peer_connection::{PeerConnection, RTCIceCandidateInit, RTCSessionDescription};
 
 use crate::config::{Channel, Config};
-use crate::connection::{Handler, Tasks, connect, read_messages};
+use crate::connection::{Handler, Tasks, connect, read_messages, tell_bitrate};
 use crate::error::{At, Error, Step};
 #[cfg(doc)]
 use crate::events::Event;
@@ -19,6 +20,7 @@ use crate::events::{Candidate, Events, Frame, Kind, Message, Sinks};
 use crate::outgoing::{Outgoing, Source};
 use crate::queue::VideoQueue;
 use crate::stats::{self, Stats};
+use crate::traffic::Traffic;
 
 /// How large a frame to send may be, in bytes.
 const MAX_FRAME: usize = 2 << 20;
@@ -51,6 +53,7 @@ pub struct Peer {
     closed: Arc<watch::Sender<bool>>,
     connected: watch::Receiver<bool>,
     wanted: Arc<Notify>,
+    traffic: Arc<Traffic>,
     channel: Option<Arc<dyn DataChannel>>,
     voice: Option<mpsc::Sender<Frame>>,
     video: Option<Arc<VideoQueue>>,
@@ -69,8 +72,15 @@ impl Peer {
         let (is_connected, connected) = watch::channel(false);
         let tasks = Tasks::default();
         let wanted = Arc::new(Notify::new());
-        let handler =
-            Arc::new(Handler { sinks: sinks.clone(), tasks: tasks.clone(), is_connected, wanted: wanted.clone() });
+        let traffic = Arc::new(Traffic::default());
+        let handler = Arc::new(Handler {
+            sinks: sinks.clone(),
+            tasks: tasks.clone(),
+            is_connected,
+            wanted: wanted.clone(),
+            traffic: traffic.clone(),
+            sends_video: config.video,
+        });
         // Without a network that carries multicast, or where the system refuses it, asking for mDNS names fails all.
         let connection = match connect(&config, handler.clone(), MulticastDnsMode::QueryOnly).await {
             Ok(connection) => connection,
@@ -85,6 +95,7 @@ impl Peer {
         let video = config.video.then(|| {
             let frames = Arc::new(VideoQueue::new(VIDEO));
             sources.push((Kind::Video, Source::Video(frames.clone())));
+            tasks.spawn(tell_bitrate(traffic.bitrate(), sinks.clone()));
             frames
         });
         let mut peer = Self {
@@ -94,6 +105,7 @@ impl Peer {
             closed,
             connected,
             wanted,
+            traffic,
             channel: None,
             voice,
             video,
@@ -225,7 +237,11 @@ impl Peer {
         if self.is_closed() {
             return Vec::new();
         }
-        stats::connection(self.connection.as_ref(), None).await
+        let now = SystemTime::now();
+        let available = self.traffic.bitrate().borrow().available;
+        let mut all = self.traffic.stats(now);
+        all.extend(stats::connection(self.connection.as_ref(), now, available).await);
+        all
     }
 
     /// Closes the connection. When it returns no event comes any more, and no task of the connection's runs. The other side
@@ -255,7 +271,7 @@ impl Peer {
     async fn add_tracks(&self) -> Result<(), Error> {
         let sources = std::mem::take(&mut *self.sources.lock().unwrap_or_else(PoisonError::into_inner));
         for (kind, source) in sources {
-            let outgoing = Outgoing::add(self.connection.as_ref(), kind).await?;
+            let outgoing = Outgoing::add(self.connection.as_ref(), kind, self.traffic.clone()).await?;
             self.tasks.spawn(Outgoing::listen(outgoing.track(), self.sinks.clone()));
             self.tasks.spawn(outgoing.send(source, self.connected.clone()));
         }

@@ -61,6 +61,11 @@ impl VideoQueue {
         }
     }
 
+    /// How many bytes wait.
+    pub fn bytes(&self) -> usize {
+        self.state().frames.iter().map(|frame| frame.data.len()).sum()
+    }
+
     /// From now on frames are taken and dropped: for when nobody will read them.
     pub fn stop(&self) {
         let mut state = self.state();

@@ -10,35 +10,37 @@ use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use crate::codecs;
 use crate::events::{Event, Frame, Kind, Sinks};
-use crate::vp8::{Assembler, Next, Ticks};
+use crate::traffic::Traffic;
+use crate::vp8::{self, Assembler, Next};
+use crate::wrapping::Ticks;
 
 /// How long a keyframe may take before it is asked for again. Encoders make one at the next picture.
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// Reads a track until it ends.
-pub(crate) async fn read(track: Arc<dyn TrackRemote>, sinks: Sinks, wanted: Arc<Notify>) {
+pub(crate) async fn read(track: Arc<dyn TrackRemote>, sinks: Sinks, wanted: Arc<Notify>, traffic: Arc<Traffic>) {
     match track.kind().await {
         RtpCodecKind::Audio => {
             sinks.tell(Event::Track(Kind::Voice)).await;
-            read_voice(track.as_ref(), &sinks).await;
+            read_voice(track.as_ref(), &sinks, &traffic).await;
         }
         RtpCodecKind::Video => {
             sinks.tell(Event::Track(Kind::Video)).await;
-            read_video(track.as_ref(), &sinks, &wanted).await;
+            read_video(track.as_ref(), &sinks, &wanted, &traffic).await;
         }
         _ => {}
     }
 }
 
-async fn read_voice(track: &dyn TrackRemote, sinks: &Sinks) {
+async fn read_voice(track: &dyn TrackRemote, sinks: &Sinks, traffic: &Traffic) {
     let clock = u64::from(codecs::clock(Kind::Voice));
     let mut ticks = Ticks::default();
     while let Some(event) = track.poll().await {
         match event {
             TrackRemoteEvent::OnRtpPacket(packet) if !packet.payload.is_empty() => {
                 let timestamp = ticks.extend(packet.header.timestamp) * 1_000_000 / clock;
-                let frame =
-                    Frame { kind: Kind::Voice, timestamp, captured: None, keyframe: true, data: packet.payload };
+                let captured = traffic.captured(packet.header.ssrc, packet.header.timestamp);
+                let frame = Frame { kind: Kind::Voice, timestamp, captured, keyframe: true, data: packet.payload };
                 if sinks.voice.send(frame).await.is_err() {
                     return;
                 }
@@ -49,16 +51,18 @@ async fn read_voice(track: &dyn TrackRemote, sinks: &Sinks) {
     }
 }
 
-async fn read_video(track: &dyn TrackRemote, sinks: &Sinks, wanted: &Notify) {
+async fn read_video(track: &dyn TrackRemote, sinks: &Sinks, wanted: &Notify, traffic: &Traffic) {
     let mut assembler = Assembler::default();
     let mut requests = Requests::default();
     let mut wake = None;
+    let mut ssrc = 0;
     loop {
         let deadline = [wake, requests.again()].into_iter().flatten().min();
         tokio::select! {
             event = track.poll() => match event {
                 Some(TrackRemoteEvent::OnRtpPacket(packet)) => {
                     let header = &packet.header;
+                    ssrc = header.ssrc;
                     assembler.push(header.sequence_number, header.timestamp, header.marker, &packet.payload);
                 }
                 Some(TrackRemoteEvent::OnEnded) | None => return,
@@ -70,9 +74,13 @@ async fn read_video(track: &dyn TrackRemote, sinks: &Sinks, wanted: &Notify) {
         let now = Instant::now();
         wake = loop {
             match assembler.next(now) {
-                Next::Frame(frame) => {
-                    requests.came(frame.keyframe);
-                    if !sinks.video.push(frame) {
+                Next::Frame(mut frame, timestamp) => {
+                    frame.captured = traffic.captured(ssrc, timestamp);
+                    let (size, keyframe) = (vp8::size(&frame.data), frame.keyframe);
+                    requests.came(keyframe);
+                    let is_taken = sinks.video.push(frame);
+                    traffic.frame_received(ssrc, size, keyframe, is_taken);
+                    if !is_taken {
                         requests.need();
                     }
                 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use webrtc::peer_connection::{PeerConnection, RTCIceCandidate, RTCStatsReportEntry, StatsSelector};
 
 /// The only transport there is: everything is bundled.
-const TRANSPORT: &str = "transport";
+pub(crate) const TRANSPORT: &str = "transport";
 
 /// One object of the statistics; serialized as what a browser's `getStats` gives. Members are left out when nothing is known
 /// of them: a zero was counted. Times are in seconds, `timestamp` is in milliseconds since 1970, counters never go back.
@@ -269,9 +269,9 @@ pub struct TransportStats {
 }
 
 /// What the library counts itself: the transport, and the path in use. Its other figures are zero where it does not count.
-pub(crate) async fn connection(connection: &dyn PeerConnection, bitrate: Option<f64>) -> Vec<Stats> {
+pub(crate) async fn connection(connection: &dyn PeerConnection, now: SystemTime, bitrate: Option<f64>) -> Vec<Stats> {
     let report = connection.get_stats(Instant::now(), StatsSelector::None).await;
-    let timestamp = milliseconds(SystemTime::now());
+    let timestamp = milliseconds(now);
     let mut all = Vec::new();
     let selected = selected_pair(connection).await;
     if let Some(pair) = &selected {
@@ -339,6 +339,6 @@ fn candidate(candidate: &RTCIceCandidate, timestamp: f64) -> CandidateStats {
 }
 
 /// Since 1970.
-fn milliseconds(time: SystemTime) -> f64 {
+pub(crate) fn milliseconds(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1_000.0
 }

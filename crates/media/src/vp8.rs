@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 
 use crate::events::{Frame, Kind};
+use crate::wrapping::{Sequence, Ticks};
 
 /// How long a missing packet is waited for. Time for two rounds of asking on a path with 100 ms there and back.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -22,7 +23,7 @@ pub(crate) struct Assembler {
     next: Option<u64>,
     /// What comes before was taken or given up.
     floor: u64,
-    highest: Option<u64>,
+    sequence: Sequence,
     ticks: Ticks,
     /// What is missing, and since when it is known to be.
     gap: Option<(u64, Instant)>,
@@ -45,8 +46,8 @@ impl Part {
 /// What there is to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// A frame.
-    Frame(Frame),
+    /// A frame, and its RTP timestamp.
+    Frame(Frame, u32),
     /// Something was lost for good, and frames with it: a keyframe is needed. Ask again.
     Lost,
     /// Nothing, or nothing until then.
@@ -65,7 +66,7 @@ impl Assembler {
             // Not VP8: as good as lost.
             return;
         };
-        let number = self.extend(sequence);
+        let number = self.sequence.extend(sequence);
         if number < self.floor {
             return;
         }
@@ -108,7 +109,7 @@ impl Assembler {
         self.gap = None;
         self.next = Some(end + 1);
         self.floor = end + 1;
-        Next::Frame(self.take(at, end, first))
+        Next::Frame(self.take(at, end, first), first)
     }
 
     fn take(&mut self, from: u64, to: u64, timestamp: u32) -> Frame {
@@ -135,7 +136,7 @@ impl Assembler {
 
     /// Waits for a packet if later ones are there, but not for ever.
     fn missing(&mut self, number: u64, now: Instant) -> Next {
-        if self.highest.is_none_or(|highest| highest < number) {
+        if self.sequence.highest().is_none_or(|highest| highest < number) {
             return Next::Wait(None);
         }
         let since = match self.gap {
@@ -168,43 +169,23 @@ impl Assembler {
         }
         found.is_some()
     }
-
-    /// The sequence number without wrapping (RFC 3550, appendix A.1).
-    fn extend(&mut self, sequence: u16) -> u64 {
-        let Some(highest) = self.highest else {
-            // Room below for packets that were sent earlier and come later.
-            let number = (1 << 32) | u64::from(sequence);
-            self.highest = Some(number);
-            return number;
-        };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "the low bits wrap around")]
-        let step = sequence.wrapping_sub(highest as u16) as i16;
-        let number = highest.saturating_add_signed(i64::from(step));
-        self.highest = Some(highest.max(number));
-        number
-    }
-}
-
-/// RTP timestamps without wrapping.
-#[derive(Default)]
-pub(crate) struct Ticks(Option<u64>);
-
-impl Ticks {
-    /// The timestamp without wrapping, from an arbitrary start.
-    pub fn extend(&mut self, timestamp: u32) -> u64 {
-        let ticks = match self.0 {
-            None => (1 << 32) | u64::from(timestamp),
-            #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "the low bits wrap around")]
-            Some(last) => last.saturating_add_signed(i64::from(timestamp.wrapping_sub(last as u32) as i32)),
-        };
-        self.0 = Some(ticks);
-        ticks
-    }
 }
 
 /// Whether a VP8 frame is a keyframe (RFC 6386, section 9.1).
 pub(crate) fn is_keyframe(frame: &[u8]) -> bool {
     frame.first().is_some_and(|byte| byte & 1 == 0)
+}
+
+/// Width and height of a keyframe, in pixels (RFC 6386, section 9.1).
+pub(crate) fn size(frame: &[u8]) -> Option<(u32, u32)> {
+    match frame {
+        [first, _, _, 0x9D, 0x01, 0x2A, w0, w1, h0, h1, ..] if first & 1 == 0 => {
+            // The upper two bits are for scaling.
+            let side = |low: u8, high: u8| u32::from(u16::from_le_bytes([low, high]) & 0x3FFF);
+            Some((side(*w0, *w1), side(*h0, *h1)))
+        }
+        _ => None,
+    }
 }
 
 /// Takes the descriptor off (RFC 7741, section 4.2).

@@ -17,7 +17,7 @@ fn delta() -> Bytes {
 
 fn frames(assembler: &mut Assembler, now: Instant) -> Vec<(u64, bool, usize)> {
     let mut frames = Vec::new();
-    while let Next::Frame(frame) = assembler.next(now) {
+    while let Next::Frame(frame, _) = assembler.next(now) {
         frames.push((frame.timestamp, frame.keyframe, frame.data.len()));
     }
     frames

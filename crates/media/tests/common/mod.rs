@@ -3,6 +3,9 @@
 #![allow(dead_code, reason = "not every test uses all of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+pub mod call;
+pub mod path;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -17,7 +20,7 @@ pub struct Side {
     pub peer: Peer,
     pub events: Events,
     /// What [`connect`] read and had no use for.
-    early: Vec<Event>,
+    pub early: Vec<Event>,
 }
 
 impl Side {

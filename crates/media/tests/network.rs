@@ -1,0 +1,96 @@
+//! Calls over networks that are narrow, lossy and interrupted.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::call::Call;
+use common::path::{Link, Path, THERE};
+use hutong_media::Connectivity;
+
+async fn call(link: Link) -> (Call, Path) {
+    let mut offering = common::side(common::config()).await;
+    let mut answering = common::side(common::config()).await;
+    let path = Path::new(link, link).await;
+    let offer = offering.peer.offer().await.unwrap();
+    common::connect(&mut offering, &mut answering, &offer, common::path::none, |candidate| path.instead(candidate))
+        .await;
+    (Call::new(offering, answering), path)
+}
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// With a queue of 400 ms and one of 100 ms.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settles_below_a_bottleneck() {
+    for queue in [25_000, 6_250] {
+        let link = Link { bits_per_second: Some(500e3), queue, delay: Duration::from_millis(20), ..Link::default() };
+        let (mut call, path) = call(link).await;
+        call.run(seconds(5)).await;
+        let lost = path.counts(THERE).lost;
+        call.run(seconds(15)).await;
+        let seen = &call.seen;
+        println!("with {queue}: {:?}", seen.targets);
+        println!("lost {lost} then {}", path.counts(THERE).lost - lost);
+        assert!(seen.target(seconds(5)) <= 500_000, "{:?}", seen.targets);
+        // Every second: now and then it tries for more.
+        let settled: Vec<u32> = (5..20).map(|second| seen.target(seconds(second))).collect();
+        assert!(settled.iter().all(|target| *target <= 550_000), "{settled:?}");
+        let mean = settled.iter().sum::<u32>() / 15;
+        assert!((150_000..=500_000).contains(&mean), "{settled:?}");
+        let gap = seen.longest_gap(seconds(5), seconds(20));
+        println!("gap {gap:?}, frames {}", seen.frames.len());
+        assert!(gap <= seconds(1), "{gap:?} without a frame");
+        let late = seen.voice.iter().filter(|(at, age)| *at > seconds(5) && *age > Duration::from_millis(300)).count();
+        println!("late voice {late} of {}", seen.voice.len());
+        assert!(late < 40, "{late} packets of voice are late");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bears_loss_and_delay() {
+    let link = Link { loss: 0.03, delay: Duration::from_millis(50), ..Link::default() };
+    let (mut call, path) = call(link).await;
+    call.run(seconds(20)).await;
+    let seen = &call.seen;
+    println!("{:?}", seen.targets);
+    let gap = seen.longest_gap(seconds(1), seconds(20));
+    println!("gap {gap:?}, frames {}, voice {}", seen.frames.len(), seen.voice.len());
+    println!("{:?}", path.counts(THERE));
+    assert!(gap <= seconds(1), "{gap:?} without a frame");
+    assert!(seen.target(seconds(20)) >= 500_000, "{:?}", seen.targets);
+    assert!(seen.voice.len() * 100 >= seen.said * 90, "{} of {} packets of voice", seen.voice.len(), seen.said);
+}
+
+/// Without anybody doing anything about it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn comes_back_after_an_outage() {
+    let (mut call, path) = call(Link { delay: Duration::from_millis(20), ..Link::default() }).await;
+    call.run(seconds(8)).await;
+    path.change(|link| link.is_up = false);
+    call.run(seconds(8)).await;
+    path.change(|link| link.is_up = true);
+    let back = call.now();
+    let heard = call.seen.voice.len();
+    call.run(seconds(6)).await;
+    let seen = &call.seen;
+    println!("{:?}\n{:?}", seen.targets, seen.connectivity);
+    let first = seen.frames.iter().find(|(at, _)| *at >= back).expect("a frame").0 - back;
+    println!("first frame after {first:?}, gap {:?}", seen.longest_gap(back + seconds(3), back + seconds(6)));
+    println!("{:?}", path.counts(THERE));
+    assert!(first <= seconds(3), "the first frame came after {first:?}");
+    let gap = seen.longest_gap(back + seconds(3), back + seconds(6));
+    assert!(gap <= Duration::from_millis(500), "{gap:?} without a frame");
+    // Voice is there at once, and none of it is old.
+    let (at, _) = seen.voice[heard];
+    assert!(at - back <= Duration::from_millis(500), "voice came after {:?}", at - back);
+    let oldest = seen.voice[heard..].iter().map(|(_, age)| *age).max().unwrap();
+    assert!(oldest <= Duration::from_millis(300), "voice of {oldest:?} ago");
+    assert!(seen.target(back + seconds(6)) >= 800_000, "{:?}", seen.targets);
+    assert_eq!(seen.connectivity.first().map(|(_, is)| *is), Some(Connectivity::Disconnected));
+    assert_eq!(seen.connectivity.last().map(|(_, is)| *is), Some(Connectivity::Connected));
+}
