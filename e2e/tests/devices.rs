@@ -7,9 +7,10 @@ use hutong_e2e::{
     steps::{MEDIA, With, call, let_go},
 };
 
-/// Somebody with two cameras, and three microphones and loudspeakers, as Chromium's fakes come.
-async fn with_two_cameras(world: &mut World, server: &Server, name: &str) -> Result<Page> {
-    let args = vec!["--use-fake-device-for-media-stream=device-count=2".to_owned()];
+/// Somebody with several cameras, microphones and loudspeakers. Chromium's second fake camera measures depth and gives no
+/// picture; the third does.
+async fn with_several_devices(world: &mut World, server: &Server, name: &str) -> Result<Page> {
+    let args = vec!["--use-fake-device-for-media-stream=device-count=3".to_owned()];
     let page = world.page(name, &Profile { args, ..Profile::default() }).await?;
     page.open(&server.url()).await?;
     page.log_in(name).await?;
@@ -43,7 +44,7 @@ async fn comes_from(page: &Page, kind: &str, device: &str) -> Result<()> {
 async fn another_camera_and_another_microphone_take_over_in_the_call_and_are_remembered() -> Outcome {
     scenario("devices", async |world| {
         let server = world.server().await?;
-        let ana = with_two_cameras(world, &server, "Ana").await?;
+        let ana = with_several_devices(world, &server, "Ana").await?;
         let bo = world.log_in("Bo", &server).await?;
         call(&ana, &bo, With::Video).await?;
         bo.receives(20, MEDIA).await?;
@@ -106,7 +107,7 @@ async fn the_other_side_is_heard_from_the_chosen_loudspeaker() -> Outcome {
 async fn another_device_stands_in_for_one_that_is_lost_and_muted_stays_muted() -> Outcome {
     scenario("device_lost", async |world| {
         let server = world.server().await?;
-        let ana = with_two_cameras(world, &server, "Ana").await?;
+        let ana = with_several_devices(world, &server, "Ana").await?;
         let bo = world.log_in("Bo", &server).await?;
         call(&ana, &bo, With::Video).await?;
         bo.receives(20, MEDIA).await?;

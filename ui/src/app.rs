@@ -3,7 +3,7 @@
 use std::{cell::OnceCell, rc::Rc};
 
 use hutong_core::{
-    Command, View,
+    Command, PeerId, View,
     app::{AppCommand, AppView, FromUi, ToUi},
 };
 use web_sys::HtmlElement;
@@ -13,7 +13,7 @@ use crate::{
     dom::{self, Listener},
     driver::{self, Driver},
     i18n::Language,
-    media::{self, Engine, MediaView, Reports, Source},
+    media::{self, Engine, MediaView, Reports, Sort, Source, Stats},
     place::Place,
     sound,
     views::{CallScreen, LinkBanner, Login, Main, NoticeBar},
@@ -27,7 +27,11 @@ pub struct Actions {
     /// For the app around this page.
     pub app: Callback<AppCommand>,
     /// For the media engine, in the call that is on.
-    pub switch: Callback<(Source, bool)>,
+    pub switch: Callback<(PeerId, Source, bool)>,
+    /// To another device, by its [`id`](media::Device::id).
+    pub choose: Callback<(Sort, String)>,
+    /// Measures a call.
+    pub stats: Callback<PeerId, Stats>,
     /// To the other language.
     pub language: Callback<Language>,
 }
@@ -38,8 +42,8 @@ pub enum Msg {
     Said(ToUi),
     /// There is something else to see of a call.
     Media(MediaView),
-    /// The person switched a source.
-    Switch(Source, bool),
+    /// The person chose a device.
+    Choose(Sort, String),
     /// The person switched the language.
     Language(Language),
 }
@@ -51,6 +55,7 @@ pub struct App {
     view: Rc<View>,
     app: Option<AppView>,
     media: Option<MediaView>,
+    speaker: Option<String>,
     language: Language,
     place: Place,
     actions: Actions,
@@ -89,7 +94,16 @@ impl Component for App {
         let actions = Actions {
             command: Callback::from(move |command| send(&commands, FromUi::Command(command))),
             app: Callback::from(move |command| send(&slot, FromUi::App(command))),
-            switch: link.callback(|(source, on)| Msg::Switch(source, on)),
+            // At once and not by a message: browsers want to see that it comes of a click.
+            switch: {
+                let engine = Rc::clone(&engine);
+                Callback::from(move |(peer, source, on)| engine.switch(peer, source, on))
+            },
+            choose: link.callback(|(sort, id)| Msg::Choose(sort, id)),
+            stats: {
+                let engine = Rc::clone(&engine);
+                Callback::from(move |peer| engine.stats(peer))
+            },
             language: link.callback(Msg::Language),
         };
         Self {
@@ -98,6 +112,7 @@ impl Component for App {
             view: Rc::default(),
             app: None,
             media: None,
+            speaker: media::chosen(Sort::Speaker),
             language,
             place: Place::here(),
             actions,
@@ -121,11 +136,14 @@ impl Component for App {
             Msg::Said(ToUi::App(app)) => self.app = Some(app),
             Msg::Said(ToUi::Media(command)) => self.engine.perform(command),
             Msg::Media(media) => self.media = Some(media),
-            Msg::Switch(source, on) => {
+            Msg::Choose(sort, id) => {
+                media::choose(sort, &id);
                 if let Some(peer) = self.view.call.as_ref().and_then(|call| call.peer) {
-                    self.engine.switch(peer, source, on);
+                    self.engine.change(peer, sort);
                 }
-                return false;
+                if sort == Sort::Speaker {
+                    self.speaker = Some(id);
+                }
             }
             Msg::Language(language) => {
                 language.remember();
@@ -139,7 +157,8 @@ impl Component for App {
     fn view(&self, _: &Context<Self>) -> Html {
         let actions = self.actions.clone();
         let view = Rc::clone(&self.view);
-        let can_call = self.engine.abilities().calls;
+        let abilities = self.engine.abilities();
+        let can_call = abilities.calls;
         let behind = self.view.call.is_some();
         html! {
             <ContextProvider<Language> context={self.language}>
@@ -171,7 +190,8 @@ impl Component for App {
                         call={call.clone()}
                         media={self.media.clone().filter(|media| Some(media.peer) == call.peer)}
                         link_lost={matches!(view.session, hutong_core::Session::Reconnecting { .. })}
-                        {can_call}
+                        {abilities}
+                        speaker={self.speaker.clone()}
                         actions={actions.clone()}
                     />
                 }

@@ -19,7 +19,7 @@ use yew::Callback;
 use crate::{
     dom, driver,
     i18n::Language,
-    media::{self, Engine, MediaView, Reports, Sending, Source, tracks},
+    media::{self, Engine, MediaView, Reports, Sending, Sort, Source, tracks},
 };
 
 wasm_bindgen_test_configure!(run_in_browser);
@@ -178,6 +178,65 @@ async fn who_answers_by_voice_still_sees_the_caller() {
     caller.views.next(|view| (!view.other.camera).then_some(())).await;
     caller.close().await;
     called.close().await;
+}
+
+#[wasm_bindgen_test]
+async fn in_a_voice_call_either_side_can_turn_its_camera_on_without_a_further_description() {
+    let (caller, called) = (Side::new(1), Side::new(2));
+    caller.acquire(MediaKind::Voice).await;
+    called.acquire(MediaKind::Voice).await;
+    call(&caller, &called).await;
+    for (one, other) in [(&caller, &called), (&called, &caller)] {
+        other.views.next(|view| (!view.other.camera && !view.other.picture).then_some(())).await;
+        one.engine.switch(one.peer, Source::Camera, true);
+        let view = other.views.next(|view| view.other.picture.then_some(view)).await;
+        let remote = view.remote.unwrap();
+        assert_eq!(live(&tracks(&remote)), 2, "voice and picture are played");
+        let decoded = async || one_number(&other.engine.stats(other.peer).await, "inbound-rtp", "framesDecoded");
+        while decoded().await < 5.0 {}
+    }
+    for side in [&caller, &called] {
+        assert!(!side.events.things.borrow().iter().any(|it| matches!(it, MediaEvent::LocalDescription { .. })));
+        side.close().await;
+    }
+}
+
+/// The sum of a figure over all entries of this type.
+fn one_number(stats: &[serde_json::Value], kind: &str, name: &str) -> f64 {
+    stats.iter().filter(|entry| entry["type"] == kind).filter_map(|entry| entry[name].as_f64()).sum()
+}
+
+#[wasm_bindgen_test]
+async fn another_microphone_takes_over_muted_as_the_one_before() {
+    let side = Side::new(1);
+    let own = side.acquire(MediaKind::Voice).await;
+    side.engine.switch(side.peer, Source::Microphone, false);
+    side.views.next(|view| (view.own.microphone == Sending::Off).then_some(())).await;
+    let now = dom::text_property(&own[0].get_settings(), "deviceId");
+    let devices = media::devices().await;
+    let other = devices.iter().find(|it| it.sort == Sort::Microphone && Some(&it.id) != now.as_ref()).unwrap();
+    media::choose(Sort::Microphone, &other.id);
+    side.engine.change(side.peer, Sort::Microphone);
+    let changed = |view: MediaView| (view.in_use.microphone.as_ref() == Some(&other.id)).then_some(view);
+    let view = side.views.next(changed).await;
+    assert_eq!(view.own.microphone, Sending::Off);
+    let tracks: Vec<_> = view.local.iter().flat_map(tracks).collect();
+    assert!(tracks.len() == 1 && !tracks[0].enabled() && tracks[0] != own[0]);
+    assert_eq!((live(&own), live(&tracks)), (0, 1));
+    dom::local_storage().unwrap().clear().unwrap();
+    side.close().await;
+    assert_eq!(live(&tracks), 0);
+}
+
+#[wasm_bindgen_test]
+async fn a_choice_that_is_gone_is_no_hindrance() {
+    let side = Side::new(1);
+    for sort in [Sort::Camera, Sort::Microphone] {
+        media::choose(sort, "gone");
+    }
+    assert_eq!(live(&side.acquire(MediaKind::Video).await), 2);
+    dom::local_storage().unwrap().clear().unwrap();
+    side.close().await;
 }
 
 #[wasm_bindgen_test]

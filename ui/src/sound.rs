@@ -80,7 +80,8 @@ fn unlock() {
             *context = AudioContext::new().ok();
         }
         if let Some(context) = context
-            && context.state() == AudioContextState::Suspended
+            // Not only a suspended one: Safari calls it interrupted after a telephone call, for which there is no name here.
+            && !matches!(context.state(), AudioContextState::Running | AudioContextState::Closed)
         {
             // Its promise says nothing that the state does not say when a tone is wanted.
             drop(context.resume());

@@ -4,6 +4,7 @@ use hutong_core::{CallPhase, MediaProblem, app::AppProblem};
 use hutong_protocol::{EndReason, ErrorCode, MediaKind, RefusedCode, UserState};
 
 use super::Texts;
+use crate::media::Sort;
 
 /// All of it.
 pub static TEXTS: Texts = Texts {
@@ -66,14 +67,38 @@ pub static TEXTS: Texts = Texts {
     cancel_call: "取消呼叫",
     mute: "静音",
     camera_off: "关摄像头",
+    share_screen: "共享屏幕",
+    stop_screen: "停止共享",
+    settings: "设备",
+    camera: "摄像头",
+    microphone: "麦克风",
+    speaker: "扬声器",
+    no_device: |sort| match sort {
+        Sort::Camera => "没有找到摄像头",
+        Sort::Microphone => "没有找到麦克风",
+        Sort::Speaker => "没有可选的扬声器",
+    },
     you: "你",
+    your_screen: "你的屏幕",
     own_picture: "你自己的画面",
     picture_of: |name| format!("{name}的画面"),
+    screen_of: |name| format!("{name}的屏幕"),
     other_muted: |name| format!("{name}已静音"),
     other_camera_off: |name| format!("{name}关闭了摄像头"),
-    camera_lost: "摄像头断开了。请重新插好，或关闭正在使用它的其他程序，然后在这里重新打开。",
-    microphone_lost: "麦克风断开了，对方听不到你。请重新插好后再次呼叫。",
+    camera_lost: "摄像头无法使用。请插好摄像头，关闭正在使用它的其他程序，或在浏览器中允许使用，然后在这里重新打开。",
+    microphone_lost: "麦克风断开了，对方听不到你。请接上麦克风。",
+    screen_lost: "没能共享屏幕。请在系统的隐私设置中允许，然后重试。",
     tap_to_hear: "点按以播放画面和声音",
+
+    details: "通话详情",
+    close: "关闭",
+    received: "接收",
+    sent: "发送",
+    resolution: "画面",
+    frames: "帧率",
+    bitrate: "码率",
+    loss: "丢包率",
+    round_trip: "往返时延",
 
     ended,
     cannot_call: |state, name| match state {

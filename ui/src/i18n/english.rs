@@ -4,6 +4,7 @@ use hutong_core::{CallPhase, MediaProblem, app::AppProblem};
 use hutong_protocol::{EndReason, ErrorCode, MediaKind, RefusedCode, UserState};
 
 use super::Texts;
+use crate::media::Sort;
 
 /// All of it.
 pub static TEXTS: Texts = Texts {
@@ -71,14 +72,39 @@ pub static TEXTS: Texts = Texts {
     cancel_call: "Cancel",
     mute: "Mute",
     camera_off: "Camera off",
+    share_screen: "Share screen",
+    stop_screen: "Stop sharing",
+    settings: "Devices",
+    camera: "Camera",
+    microphone: "Microphone",
+    speaker: "Speaker",
+    no_device: |sort| match sort {
+        Sort::Camera => "No camera found",
+        Sort::Microphone => "No microphone found",
+        Sort::Speaker => "No speaker to choose",
+    },
     you: "You",
+    your_screen: "Your screen",
     own_picture: "Your own picture",
     picture_of: |name| format!("Picture of {name}"),
+    screen_of: |name| format!("Screen of {name}"),
     other_muted: |name| format!("{name} is muted"),
     other_camera_off: |name| format!("{name}’s camera is off"),
-    camera_lost: "Your camera is gone. Plug it in again or close other programs that use it, then turn it on here.",
-    microphone_lost: "Your microphone is gone, and you are not heard. Plug it in again and make the call anew.",
+    camera_lost: "Your camera cannot be used. Plug it in, close other programs that use it, or allow it in the browser, then \
+                  turn it on here.",
+    microphone_lost: "Your microphone is gone, and you are not heard. Plug in a microphone.",
+    screen_lost: "Your screen could not be shared. Allow it in the privacy settings of your system, then try again.",
     tap_to_hear: "Tap to see and hear",
+
+    details: "Call details",
+    close: "Close",
+    received: "Received",
+    sent: "Sent",
+    resolution: "Picture",
+    frames: "Frames/s",
+    bitrate: "Bitrate",
+    loss: "Loss",
+    round_trip: "Round trip",
 
     ended,
     cannot_call: |state, name| match state {

@@ -3,6 +3,8 @@
 use hutong_core::{CallPhase, MediaProblem, app::AppProblem};
 use hutong_protocol::{EndReason, ErrorCode, MediaKind, RefusedCode, UserState};
 
+use crate::media::Sort;
+
 /// A sentence about somebody.
 pub type About = fn(&str) -> String;
 
@@ -102,22 +104,61 @@ pub struct Texts {
     pub mute: &'static str,
     /// A pressed or unpressed button: the camera is off.
     pub camera_off: &'static str,
+    /// Button: shows the other side the own screen.
+    pub share_screen: &'static str,
+    /// Button, while the screen is shared.
+    pub stop_screen: &'static str,
+    /// Button, and what it opens: the devices.
+    pub settings: &'static str,
+    /// Label of a list of devices.
+    pub camera: &'static str,
+    /// Label of a list of devices.
+    pub microphone: &'static str,
+    /// Label of a list of devices.
+    pub speaker: &'static str,
+    /// In place of a list that would be empty.
+    pub no_device: fn(Sort) -> &'static str,
     /// Words under the own picture.
     pub you: &'static str,
+    /// Words under the own picture, while it is the screen.
+    pub your_screen: &'static str,
     /// What the own picture is.
     pub own_picture: &'static str,
     /// What the other side's picture is.
     pub picture_of: About,
+    /// What the other side's picture is, while it is its screen.
+    pub screen_of: About,
     /// The other side's microphone is off.
     pub other_muted: About,
     /// The other side's camera is off.
     pub other_camera_off: About,
-    /// The own camera went away.
+    /// The own camera went away, or is not to be had.
     pub camera_lost: &'static str,
     /// The own microphone went away.
     pub microphone_lost: &'static str,
+    /// The screen is not to be had.
+    pub screen_lost: &'static str,
     /// Button where the browser would not play sound by itself.
     pub tap_to_hear: &'static str,
+
+    /// Switch, and what it shows: the call in figures.
+    pub details: &'static str,
+    /// Button.
+    pub close: &'static str,
+    /// Heading of figures: from the other side.
+    pub received: &'static str,
+    /// Heading of figures: to the other side.
+    pub sent: &'static str,
+    /// Figures: width and height of the picture.
+    pub resolution: &'static str,
+    /// Figures: frames in a second.
+    pub frames: &'static str,
+    /// Figures: bits in a second.
+    pub bitrate: &'static str,
+    /// Figures: lost packets.
+    pub loss: &'static str,
+    /// Figures: there and back.
+    pub round_trip: &'static str,
 
     /// A call ended.
     pub ended: fn(EndReason, &str) -> String,

@@ -89,7 +89,6 @@ pub trait Connection {
     /// Writes into the status channel. Does nothing until it is open.
     fn send_text(&self, text: &str);
     /// What is measured: `RTCStats` dictionaries in the W3C's names (Identifiers for WebRTC's Statistics API).
-    #[allow(dead_code, reason = "for the panel with a call's figures")]
     fn stats(&self) -> Pending<Vec<serde_json::Value>>;
     /// Ends it. The tracks that were sent are left running.
     fn close(&self);

@@ -1,4 +1,4 @@
-//! Asking for camera and microphone, and finding out what stood in the way.
+//! Asking for camera, microphone and screen, and finding out what stood in the way.
 
 use hutong_core::MediaProblem;
 use hutong_protocol::MediaKind;
@@ -6,16 +6,17 @@ use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    MediaDeviceInfo, MediaDeviceKind, MediaDevices, MediaStream, MediaStreamConstraints, MediaStreamTrack,
-    PermissionState, PermissionStatus,
+    DisplayMediaStreamConstraints, MediaDeviceInfo, MediaDeviceKind, MediaDevices, MediaStream, MediaStreamConstraints,
+    MediaStreamTrack, PermissionState, PermissionStatus,
 };
 
+use super::{choice, connection::TrackKind};
 use crate::dom;
 
 /// Asks the person for microphone, and camera.
 pub async fn acquire(media: MediaKind) -> Result<MediaStream, MediaProblem> {
     let devices = devices()?;
-    let failure = match ask(&devices, media).await {
+    let failure = match ask(&devices, kinds_of(media)).await {
         Ok(stream) => return Ok(stream),
         Err(failure) => failure,
     };
@@ -25,13 +26,43 @@ pub async fn acquire(media: MediaKind) -> Result<MediaStream, MediaProblem> {
     }
 }
 
-/// Asks for the camera again, in a call that had it before.
-pub async fn camera() -> Result<MediaStreamTrack, MediaProblem> {
+/// Asks for one device, in the middle of a call.
+pub async fn one(kind: TrackKind) -> Result<MediaStreamTrack, MediaProblem> {
     let devices = devices()?;
-    let constraints = MediaStreamConstraints::new();
-    constraints.set_video(&picture());
-    let stream = get(&devices, &constraints).await.map_err(Failure::of_camera)?;
-    tracks(&stream).into_iter().next().ok_or(MediaProblem::CameraMissing)
+    let (blame, missing): (fn(Failure) -> _, _) = match kind {
+        TrackKind::Voice => (Failure::of_microphone, MediaProblem::MicrophoneMissing),
+        TrackKind::Picture => (Failure::of_camera, MediaProblem::CameraMissing),
+    };
+    let stream = ask(&devices, &[kind]).await.map_err(blame)?;
+    tracks(&stream).into_iter().next().ok_or(missing)
+}
+
+/// Why there is no screen to share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoScreen {
+    /// The person thought better of it.
+    Cancelled,
+    /// It is not to be had: the system does not allow it, or something broke.
+    Failed,
+}
+
+/// Asks for the screen, a window or a tab. Asks at once and not only when awaited: browsers listen to clicks alone.
+pub fn screen() -> impl Future<Output = Result<MediaStreamTrack, NoScreen>> {
+    let asked = devices().ok().and_then(|devices| {
+        let constraints = DisplayMediaStreamConstraints::new();
+        constraints.set_video(&JsValue::TRUE);
+        devices.get_display_media_with_constraints(&constraints).ok()
+    });
+    async move {
+        let stream = match JsFuture::from(asked.ok_or(NoScreen::Failed)?).await {
+            Ok(stream) => stream.dyn_into::<MediaStream>().map_err(|_| NoScreen::Failed)?,
+            Err(error) => return Err(no_screen(&error)),
+        };
+        let track = tracks(&stream).into_iter().next().ok_or(NoScreen::Failed)?;
+        // Text is to stay sharp where not all of it can be sent (MediaStreamTrack Content Hints, section 3.2).
+        Reflect::set(&track, &"contentHint".into(), &"detail".into()).ok();
+        Ok(track)
+    }
 }
 
 /// Stops all tracks: the lights go out.
@@ -100,33 +131,66 @@ fn devices() -> Result<MediaDevices, MediaProblem> {
     }
 }
 
-async fn ask(devices: &MediaDevices, media: MediaKind) -> Result<MediaStream, Failure> {
-    let constraints = MediaStreamConstraints::new();
-    constraints.set_audio(&JsValue::TRUE);
-    if media == MediaKind::Video {
-        constraints.set_video(&picture());
+fn kinds_of(media: MediaKind) -> &'static [TrackKind] {
+    match media {
+        MediaKind::Voice => &[TrackKind::Voice],
+        MediaKind::Video => &TrackKind::ALL,
     }
-    get(devices, &constraints).await
 }
 
-async fn get(devices: &MediaDevices, constraints: &MediaStreamConstraints) -> Result<MediaStream, Failure> {
-    let promise = devices.get_user_media_with_constraints(constraints).map_err(|error| failure(&error))?;
+/// Asks for the devices that are chosen, or for any where these are not to be had.
+async fn ask(devices: &MediaDevices, kinds: &[TrackKind]) -> Result<MediaStream, Failure> {
+    match get(devices, kinds, true).await {
+        Err(Failure::Missing | Failure::InUse | Failure::Other)
+            if kinds.iter().any(|&kind| choice::chosen(kind.into()).is_some()) =>
+        {
+            get(devices, kinds, false).await
+        }
+        done => done,
+    }
+}
+
+async fn get(devices: &MediaDevices, kinds: &[TrackKind], chosen: bool) -> Result<MediaStream, Failure> {
+    let constraints = MediaStreamConstraints::new();
+    for &kind in kinds {
+        let wishes = wishes(kind, choice::chosen(kind.into()).filter(|_| chosen));
+        match kind {
+            TrackKind::Voice => constraints.set_audio(&wishes),
+            TrackKind::Picture => constraints.set_video(&wishes),
+        }
+    }
+    let promise = devices.get_user_media_with_constraints(&constraints).map_err(|error| failure(&error))?;
     let stream = JsFuture::from(promise).await.map_err(|error| failure(&error))?;
     stream.dyn_into().map_err(|_| Failure::Other)
 }
 
-/// What is wished of the camera. Only wishes: a camera that cannot do them is as welcome.
-fn picture() -> JsValue {
-    let ideal = |value: JsValue| {
-        let wish = Object::new();
-        Reflect::set(&wish, &"ideal".into(), &value).ok();
-        wish
-    };
-    let picture = Object::new();
-    Reflect::set(&picture, &"width".into(), &ideal(1280.into())).ok();
-    Reflect::set(&picture, &"height".into(), &ideal(720.into())).ok();
-    Reflect::set(&picture, &"facingMode".into(), &ideal("user".into())).ok();
-    picture.into()
+/// What is wished of a device. But for the one that is chosen only wishes: a camera that cannot do them is as welcome.
+fn wishes(kind: TrackKind, chosen: Option<String>) -> JsValue {
+    let wishes = Object::new();
+    if kind == TrackKind::Picture {
+        wish(&wishes, "ideal", "width", 1280.into());
+        wish(&wishes, "ideal", "height", 720.into());
+        if chosen.is_none() {
+            wish(&wishes, "ideal", "facingMode", "user".into());
+        }
+    }
+    if let Some(id) = chosen {
+        // Chromium passes over a microphone that is only wished for.
+        wish(&wishes, "exact", "deviceId", id.into());
+    }
+    wishes.into()
+}
+
+fn wish(wishes: &Object, how: &str, name: &str, value: JsValue) {
+    let wish = Object::new();
+    Reflect::set(&wish, &how.into(), &value).ok();
+    Reflect::set(wishes, &name.into(), &wish).ok();
+}
+
+/// Browsers call it the same whether the person or the system says no; but for the person's no there is nothing to say.
+fn no_screen(error: &JsValue) -> NoScreen {
+    let is = |name, words| dom::text_property(error, name).is_some_and(|text| text.contains(words));
+    if is("name", "NotAllowedError") && !is("message", "system") { NoScreen::Cancelled } else { NoScreen::Failed }
 }
 
 fn failure(error: &JsValue) -> Failure {
@@ -159,7 +223,7 @@ async fn culprit(devices: &MediaDevices, failure: Failure) -> MediaProblem {
         Failure::Other => return MediaProblem::Engine,
     }
     // Neither says anything, or the browser is not telling: the microphone alone decides.
-    match ask(devices, MediaKind::Voice).await {
+    match ask(devices, &[TrackKind::Voice]).await {
         Ok(stream) => {
             release(&stream);
             failure.of_camera()

@@ -6,19 +6,24 @@
 
 mod abilities;
 mod browser;
+mod choice;
 mod connection;
 mod devices;
+mod figures;
 mod native;
 mod peer;
 mod peers;
 mod status;
 
 pub use abilities::Abilities;
+pub use choice::{Device, Sort, choose, chosen, devices, on_change};
 #[cfg(all(test, target_arch = "wasm32"))]
 pub use devices::tracks;
+pub use figures::{Figures, Flow, Totals};
 
 use std::rc::Rc;
 
+use futures_util::future::LocalBoxFuture;
 use hutong_core::{MediaCommand, MediaEvent, MediaProblem, PeerId};
 use web_sys::MediaStream;
 use yew::Callback;
@@ -29,9 +34,17 @@ pub trait Engine {
     fn abilities(&self) -> Abilities;
     /// Does what the client says. Commands for one peer are done one after the other, but closing waits for nothing.
     fn perform(&self, command: MediaCommand);
-    /// Switches a source of the person's own on or off, in the call that is on.
+    /// Switches a source of the person's own on or off, in the call that is on. To be called from within the person's click:
+    /// browsers give the screen to nobody else.
     fn switch(&self, peer: PeerId, source: Source, on: bool);
+    /// Changes to the device that the person has [chosen](choose), in the call that is on.
+    fn change(&self, peer: PeerId, sort: Sort);
+    /// What is measured of a call; see [`Figures`].
+    fn stats(&self, peer: PeerId) -> Stats;
 }
+
+/// A measurement under way. It gives nothing where there is no such call.
+pub type Stats = LocalBoxFuture<'static, Vec<serde_json::Value>>;
 
 /// What the person can switch off in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +53,8 @@ pub enum Source {
     Microphone,
     /// The own picture.
     Camera,
+    /// The own screen, in place of the camera's picture.
+    Screen,
 }
 
 /// Where an engine reports to.
@@ -56,12 +71,14 @@ pub struct Reports {
 pub struct MediaView {
     /// Which peer.
     pub peer: PeerId,
-    /// The own camera and microphone.
+    /// What is sent: the own voice, and camera or screen.
     pub local: Option<MediaStream>,
     /// What comes from the other side.
     pub remote: Option<MediaStream>,
     /// The own sources.
     pub own: Own,
+    /// The devices that they come from.
+    pub in_use: InUse,
     /// What the other side sends now.
     pub other: Other,
 }
@@ -69,7 +86,7 @@ pub struct MediaView {
 impl MediaView {
     /// Nothing yet.
     pub fn new(peer: PeerId) -> Self {
-        Self { peer, local: None, remote: None, own: Own::default(), other: Other::default() }
+        Self { peer, local: None, remote: None, own: Own::default(), in_use: InUse::default(), other: Other::default() }
     }
 }
 
@@ -78,8 +95,19 @@ impl MediaView {
 pub struct Own {
     /// The microphone.
     pub microphone: Sending,
-    /// The camera.
+    /// The camera. While the screen is shared, its picture waits.
     pub camera: Sending,
+    /// The screen: lost where it was not to be had.
+    pub screen: Sending,
+}
+
+/// The devices of the own sources, by [`Device::id`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InUse {
+    /// The camera.
+    pub camera: Option<String>,
+    /// The microphone.
+    pub microphone: Option<String>,
 }
 
 /// One of the person's own sources.
@@ -108,15 +136,17 @@ impl Sending {
 pub struct Other {
     /// Whether a picture is being received.
     pub picture: bool,
-    /// Whether the other side has its camera on, as far as it has said.
+    /// Whether the other side has its camera on or shares its screen, as far as it has said.
     pub camera: bool,
+    /// Whether its picture is its screen.
+    pub screen: bool,
     /// Whether the other side has its microphone on, as far as it has said.
     pub microphone: bool,
 }
 
 impl Default for Other {
     fn default() -> Self {
-        Self { picture: false, camera: true, microphone: true }
+        Self { picture: false, camera: true, screen: false, microphone: true }
     }
 }
 
@@ -147,4 +177,10 @@ impl Engine for Unable {
     }
 
     fn switch(&self, _: PeerId, _: Source, _: bool) {}
+
+    fn change(&self, _: PeerId, _: Sort) {}
+
+    fn stats(&self, _: PeerId) -> Stats {
+        Box::pin(async { Vec::new() })
+    }
 }

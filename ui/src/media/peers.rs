@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use hutong_core::{MediaCommand, MediaEvent, MediaProblem, PeerId};
 
-use super::{Abilities, Engine, Reports, Source, connection::Connect, peer::Peer};
+use super::{Abilities, Engine, Reports, Sort, Source, Stats, connection::Connect, peer::Peer};
 
 /// There is at most one peer at a time, and one more while it is being let go.
 pub struct Peers {
@@ -18,6 +18,10 @@ impl Peers {
     /// No peers yet.
     pub fn new(way: Connect, reports: Reports) -> Self {
         Self { way, abilities: Abilities::found(), reports, peers: RefCell::default() }
+    }
+
+    fn known(&self, id: PeerId) -> Option<Rc<Peer>> {
+        self.peers.borrow().get(&id).cloned()
     }
 }
 
@@ -39,17 +43,31 @@ impl Engine for Peers {
         if matches!(command, MediaCommand::Acquire { .. }) {
             self.peers.borrow_mut().entry(id).or_insert_with(|| Peer::new(id, self.way, self.reports.clone()));
         }
-        let peer = self.peers.borrow().get(&id).cloned();
-        match peer {
+        match self.known(id) {
             Some(peer) => peer.put(command),
             None => self.reports.events.emit(MediaEvent::Problem { peer: id, problem: MediaProblem::Engine }),
         }
     }
 
     fn switch(&self, peer: PeerId, source: Source, on: bool) {
-        let peer = self.peers.borrow().get(&peer).cloned();
-        if let Some(peer) = peer {
+        if let Some(peer) = self.known(peer) {
             peer.switch(source, on);
         }
+    }
+
+    fn change(&self, peer: PeerId, sort: Sort) {
+        if let Some(peer) = self.known(peer) {
+            peer.change_device(sort);
+        }
+    }
+
+    fn stats(&self, peer: PeerId) -> Stats {
+        let stats = self.known(peer).and_then(|peer| peer.stats());
+        Box::pin(async move {
+            match stats {
+                Some(stats) => stats.await.unwrap_or_default(),
+                None => Vec::new(),
+            }
+        })
     }
 }

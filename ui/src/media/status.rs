@@ -16,14 +16,18 @@ pub const NUMBER: u16 = 0;
 pub struct Status {
     /// The microphone is on.
     pub microphone: bool,
-    /// The camera is on.
+    /// There is a picture: the camera is on, or the screen is shared.
     pub camera: bool,
+    /// The picture is the screen, to be shown whole. Older versions do not say it, and show it as any picture.
+    #[serde(default)]
+    pub screen: bool,
 }
 
 impl Status {
     /// As text for the channel.
     pub fn to_text(self) -> String {
-        format!(r#"{{"microphone":{},"camera":{}}}"#, self.microphone, self.camera)
+        let Self { microphone, camera, screen } = self;
+        format!(r#"{{"microphone":{microphone},"camera":{camera},"screen":{screen}}}"#)
     }
 
     /// From the channel. Anything else is passed over.
@@ -41,9 +45,17 @@ mod tests {
 
     #[test]
     fn a_status_is_read_as_it_was_written() {
-        for (microphone, camera) in [(true, true), (true, false), (false, true), (false, false)] {
-            let status = Status { microphone, camera };
+        for number in 0..8 {
+            let status = Status { microphone: number & 1 != 0, camera: number & 2 != 0, screen: number & 4 != 0 };
             assert_eq!(Status::from_text(&status.to_text()), Some(status));
+        }
+    }
+
+    #[test]
+    fn older_and_newer_versions_are_understood() {
+        let camera = Status { microphone: true, camera: true, screen: false };
+        for text in [r#"{"microphone":true,"camera":true}"#, r#"{"microphone":true,"camera":true,"hand":true}"#] {
+            assert_eq!(Status::from_text(text), Some(camera), "{text}");
         }
     }
 

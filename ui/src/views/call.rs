@@ -1,19 +1,27 @@
 //! The call, over everything else.
 
-use hutong_core::{CallPhase, CallView, Command};
+use hutong_core::{CallPhase, CallView};
 use hutong_protocol::MediaKind;
 use web_sys::HtmlElement;
 use yew::{
-    Callback, Html, MouseEvent, Properties, component, hook, html, use_effect_with, use_mut_ref, use_node_ref,
+    Callback, Html, KeyboardEvent, Properties, component, hook, html, use_effect_with, use_mut_ref, use_node_ref,
     use_state,
 };
 
-use super::{avatar::Avatar, icons, stream::Stream, timer::Timer};
+use super::{
+    avatar::Avatar,
+    controls::{self, Panel},
+    details::Details,
+    icons,
+    settings::Settings,
+    stream::Stream,
+    timer::Timer,
+};
 use crate::{
     app::Actions,
     dom,
     i18n::{Texts, use_texts},
-    media::{MediaView, Other, Own, Sending, Source},
+    media::{Abilities, MediaView, Other, Sending},
     sound::Tone,
 };
 
@@ -26,8 +34,10 @@ pub struct CallScreenProps {
     pub media: Option<MediaView>,
     /// Whether the server is away meanwhile.
     pub link_lost: bool,
-    /// Whether calls can be made here.
-    pub can_call: bool,
+    /// What can be offered here.
+    pub abilities: Abilities,
+    /// The loudspeaker that is chosen.
+    pub speaker: Option<String>,
     /// What the person can do.
     pub actions: Actions,
 }
@@ -39,6 +49,8 @@ pub fn CallScreen(props: &CallScreenProps) -> Html {
     let screen = use_node_ref();
     let blocked = use_state(|| false);
     let asked = use_state(|| 0_u32);
+    let framed = use_state(|| None);
+    let open = use_state(Open::default);
     let since = use_mut_ref(|| None::<f64>);
     let phase = props.call.phase;
     let name = props.call.with.name.to_string();
@@ -59,8 +71,13 @@ pub fn CallScreen(props: &CallScreenProps) -> Html {
     }
     let own = props.media.as_ref().map(|media| media.own).unwrap_or_default();
     let other = props.media.as_ref().map_or_else(Other::default, |media| media.other);
+    let own_picture = own.camera.is_on() || own.screen.is_on();
     let flowing = matches!(phase, CallPhase::Connected | CallPhase::Reconnecting);
-    let picture = other.picture && flowing;
+    // A picture that is announced and not there yet would be a black page.
+    let picture = other.picture && flowing && *framed == props.call.peer;
+    let set_up = matches!(phase, CallPhase::Connecting) || flowing;
+    let peer = props.call.peer.filter(|_| set_up);
+    let Open { settings, details } = if set_up { *open } else { Open::default() };
     // The moment the call is taken, drawing has to make way for setting it up.
     let alone = matches!(phase, CallPhase::Acquiring | CallPhase::Offering | CallPhase::Ringing);
     let code = dom::code(&phase);
@@ -72,9 +89,29 @@ pub fn CallScreen(props: &CallScreenProps) -> Html {
         let asked = asked.clone();
         move |_| asked.set(*asked + 1)
     };
+    let toggle = {
+        let (open, screen) = (open.clone(), screen.clone());
+        Callback::from(move |panel| {
+            let next = open.toggled(panel);
+            if open.settings && !next.settings {
+                // What had the focus is gone.
+                dom::focus(screen.cast::<HtmlElement>().and_then(|screen| controls::more_button(&screen)));
+            }
+            open.set(next);
+        })
+    };
+    let onkeydown = {
+        let toggle = toggle.clone();
+        Callback::from(move |event: KeyboardEvent| {
+            let Some(panel) = wanted(&event, settings, set_up) else { return };
+            event.prevent_default();
+            toggle.emit(panel);
+        })
+    };
     html! {
         <section
             ref={screen}
+            {onkeydown}
             class={yew::classes!("call", code.clone(), picture.then_some("with-picture"))}
             role={if phase == CallPhase::Incoming { "alertdialog" } else { "dialog" }}
             aria-modal="true"
@@ -85,12 +122,15 @@ pub fn CallScreen(props: &CallScreenProps) -> Html {
             data-phase={code.clone()}
             data-media={dom::code(&props.call.media)}
         >
-            if props.call.peer.is_some() {
+            if let Some(peer) = props.call.peer {
                 <Stream
+                    key={peer.0}
                     stream={props.media.as_ref().and_then(|media| media.remote.clone())}
-                    label={(texts.picture_of)(&name)}
+                    label={if other.screen { (texts.screen_of)(&name) } else { (texts.picture_of)(&name) }}
                     testid="remote-video"
-                    class={yew::classes!("remote", (!picture).then_some("unseen"))}
+                    class={yew::classes!("remote", (!picture).then_some("unseen"), other.screen.then_some("screen"))}
+                    speaker={props.speaker.clone()}
+                    seen={let framed = framed.clone(); move |()| framed.set(Some(peer))}
                     blocked={set_blocked}
                     asked={*asked}
                 />
@@ -118,25 +158,28 @@ pub fn CallScreen(props: &CallScreenProps) -> Html {
                 if own.camera == Sending::Lost {
                     <p class="call-hint warn" data-testid="camera-lost">{ icons::warning() }{ texts.camera_lost }</p>
                 }
+                if own.screen == Sending::Lost {
+                    <p class="call-hint warn" data-testid="screen-lost">{ icons::warning() }{ texts.screen_lost }</p>
+                }
                 if own.microphone == Sending::Lost {
                     <p class="call-hint warn" data-testid="microphone-lost">{ icons::warning() }{ texts.microphone_lost }</p>
                 }
             </div>
-            if own.camera != Sending::Absent {
+            if own.camera != Sending::Absent || own.screen.is_on() {
                 <div class={yew::classes!("self", alone.then_some("large"))}>
                     <Stream
                         stream={props.media.as_ref().and_then(|media| media.local.clone())}
                         muted=true
                         label={texts.own_picture}
                         testid="local-video"
-                        class={yew::classes!("local", (!own.camera.is_on()).then_some("unseen"))}
+                        class={yew::classes!("local", (!own_picture).then_some("unseen"), own.screen.is_on().then_some("screen"))}
                     />
-                    if !own.camera.is_on() {
+                    if !own_picture {
                         <span class="self-off">{ icons::camera_off() }</span>
                     }
                     <span class="self-name">
                         if !own.microphone.is_on() { { icons::microphone_off() } }
-                        { texts.you }
+                        { if own.screen.is_on() { texts.your_screen } else { texts.you } }
                     </span>
                 </div>
             }
@@ -145,8 +188,50 @@ pub fn CallScreen(props: &CallScreenProps) -> Html {
                     { icons::speaker() }<span>{ texts.tap_to_hear }</span>
                 </button>
             }
-            { controls(props, own, texts) }
+            if let (Some(peer), true) = (peer, details) {
+                <Details {peer} stats={props.actions.stats.clone()} close={toggle.reform(|()| Panel::Details)} />
+            }
+            if let (Some(media), true) = (&props.media, settings) {
+                <Settings
+                    in_use={media.in_use.clone()}
+                    speaker={props.speaker.clone()}
+                    abilities={props.abilities}
+                    details={details}
+                    choose={props.actions.choose.clone()}
+                    toggle={toggle.clone()}
+                />
+            }
+            { controls::controls(props, own, settings, toggle, texts) }
         </section>
+    }
+}
+
+/// What is open beside the call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Open {
+    settings: bool,
+    details: bool,
+}
+
+impl Open {
+    fn toggled(self, panel: Panel) -> Self {
+        match panel {
+            Panel::Settings => Self { settings: !self.settings, ..self },
+            Panel::Details => Self { details: !self.details, ..self },
+        }
+    }
+}
+
+/// Which panel a key opens or closes.
+fn wanted(event: &KeyboardEvent, settings: bool, set_up: bool) -> Option<Panel> {
+    if event.ctrl_key() || event.meta_key() || event.alt_key() || !set_up {
+        return None;
+    }
+    match event.key().as_str() {
+        "Escape" if settings => Some(Panel::Settings),
+        // Letters choose within a list.
+        "i" | "I" if !settings => Some(Panel::Details),
+        _ => None,
     }
 }
 
@@ -154,83 +239,6 @@ fn said(phase: CallPhase, media: MediaKind, name: &str, texts: &Texts) -> String
     match phase {
         CallPhase::Incoming => (texts.incoming)(media).to_owned(),
         phase => (texts.phase)(phase, media, name),
-    }
-}
-
-fn controls(props: &CallScreenProps, own: Own, texts: &'static Texts) -> Html {
-    let command = &props.actions.command;
-    match props.call.phase {
-        CallPhase::Incoming => html! {
-            <div class="controls answer">
-                { control("decline", "danger", icons::hang_up(), texts.decline, command.reform(|_| Command::Decline)) }
-                if props.can_call {
-                    { control("accept-voice", accent(props.call.media, MediaKind::Voice), icons::phone(), texts.accept_voice,
-                        command.reform(|_| Command::Accept { media: MediaKind::Voice })) }
-                    { control("accept-video", accent(props.call.media, MediaKind::Video), icons::camera(), texts.accept_video,
-                        command.reform(|_| Command::Accept { media: MediaKind::Video })) }
-                } else {
-                    <p class="call-hint warn">{ texts.no_calls }</p>
-                }
-            </div>
-        },
-        CallPhase::Ending => html! { <div class="controls" /> },
-        phase => {
-            let set_up = matches!(phase, CallPhase::Connecting | CallPhase::Connected | CallPhase::Reconnecting);
-            let end = if set_up { texts.hang_up } else { texts.cancel_call };
-            html! {
-                <div class="controls">
-                    { toggle(props, Source::Microphone, own.microphone, texts) }
-                    { toggle(props, Source::Camera, own.camera, texts) }
-                    { control("hang-up", "danger", icons::hang_up(), end, command.reform(|_| Command::HangUp)) }
-                </div>
-            }
-        }
-    }
-}
-
-/// The way of answering that matches the call stands out.
-fn accent(offered: MediaKind, answer: MediaKind) -> &'static str {
-    if offered == answer { "go" } else { "plain" }
-}
-
-fn control(
-    testid: &'static str,
-    class: &'static str,
-    icon: Html,
-    words: &'static str,
-    act: Callback<MouseEvent>,
-) -> Html {
-    html! {
-        <button type="button" class={yew::classes!("control", class)} data-testid={testid} onclick={act}>
-            <span class="control-disc">{ icon }</span>
-            <span class="control-words">{ words }</span>
-        </button>
-    }
-}
-
-fn toggle(props: &CallScreenProps, source: Source, state: Sending, texts: &'static Texts) -> Html {
-    let (testid, words, icon) = match (source, state.is_on()) {
-        (Source::Microphone, true) => ("mute", texts.mute, icons::microphone()),
-        (Source::Microphone, false) => ("mute", texts.mute, icons::microphone_off()),
-        (Source::Camera, true) => ("camera", texts.camera_off, icons::camera()),
-        (Source::Camera, false) => ("camera", texts.camera_off, icons::camera_off()),
-    };
-    if state == Sending::Absent {
-        return html! {};
-    }
-    let on = !state.is_on();
-    html! {
-        <button
-            type="button"
-            class="control plain"
-            data-testid={testid}
-            aria-pressed={(!state.is_on()).to_string()}
-            disabled={source == Source::Microphone && state == Sending::Lost}
-            onclick={props.actions.switch.reform(move |_| (source, on))}
-        >
-            <span class="control-disc">{ icon }</span>
-            <span class="control-words">{ words }</span>
-        </button>
     }
 }
 

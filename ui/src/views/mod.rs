@@ -4,6 +4,8 @@ mod app_server;
 mod avatar;
 mod banner;
 mod call;
+mod controls;
+mod details;
 mod icons;
 mod invite;
 mod language;
@@ -12,6 +14,7 @@ mod main_page;
 mod notice;
 mod qr;
 mod roster;
+mod settings;
 mod stream;
 mod timer;
 

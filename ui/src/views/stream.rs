@@ -1,5 +1,7 @@
 //! A video element for a stream.
 
+use js_sys::{Function, Promise};
+use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{HtmlVideoElement, MediaStream};
 use yew::{AttrValue, Callback, Classes, Html, Properties, component, html, use_effect_with, use_node_ref, use_state};
@@ -20,6 +22,12 @@ pub struct StreamProps {
     pub testid: &'static str,
     /// Classes.
     pub class: Classes,
+    /// The loudspeaker that it is heard from, by its `deviceId`; the system's where it is not there.
+    #[prop_or_default]
+    pub speaker: Option<String>,
+    /// Told once the first frame is there to be seen.
+    #[prop_or_default]
+    pub seen: Callback<()>,
     /// Whether the browser refuses to play by itself.
     #[prop_or_default]
     pub blocked: Callback<bool>,
@@ -50,12 +58,25 @@ pub fn Stream(props: &StreamProps) -> Html {
         });
     }
     {
-        let (node, wide) = (node.clone(), wide.clone());
+        let node = node.clone();
+        use_effect_with((props.speaker.clone(), props.stream.is_some()), move |(speaker, _)| {
+            if let Some(element) = node.cast() {
+                hear_from(&element, speaker.as_deref().unwrap_or_default());
+            }
+        });
+    }
+    {
+        let (node, wide, seen) = (node.clone(), wide.clone(), props.seen.clone());
         use_effect_with((), move |()| {
             let element: Option<HtmlVideoElement> = node.cast();
             let listener = element.as_ref().map(|element| {
                 let of = element.clone();
-                Listener::new(element, "resize", move |_| wide.set(of.video_width() >= of.video_height()))
+                Listener::new(element, "resize", move |_| {
+                    wide.set(of.video_width() >= of.video_height());
+                    if of.video_width() > 0 {
+                        seen.emit(());
+                    }
+                })
             });
             move || {
                 drop(listener);
@@ -75,6 +96,18 @@ pub fn Stream(props: &StreamProps) -> Html {
             playsinline=true
             disablepictureinpicture=true
         />
+    }
+}
+
+/// Goes over to a loudspeaker (Audio Output Devices API, section 3.2). One that is gone leaves the one that is on.
+fn hear_from(element: &HtmlVideoElement, speaker: &str) {
+    if dom::text_property(element, "sinkId").is_none_or(|now| now == speaker) {
+        return;
+    }
+    let set = dom::property(element, "setSinkId").and_then(|it| it.dyn_into::<Function>().ok());
+    let promise = set.and_then(|set| set.call1(element, &speaker.into()).ok()?.dyn_into::<Promise>().ok());
+    if let Some(promise) = promise {
+        spawn_local(async move { drop(JsFuture::from(promise).await) });
     }
 }
 

@@ -3,6 +3,7 @@
 mod line;
 mod own;
 mod remote;
+mod screen;
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,13 +13,17 @@ use std::{
 use hutong_core::{MediaCommand, MediaEvent, MediaProblem, PeerId};
 use hutong_protocol::{IceCandidate, IceServer, SdpKind, limits};
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{Event, EventTarget, MediaStreamTrack};
+use web_sys::{Event, EventTarget};
 use yew::Callback;
 
-use self::{line::Line, remote::Remote};
+use self::{
+    line::Line,
+    own::{CameraWish, Sources},
+    remote::Remote,
+};
 use super::{
-    MediaView, Reports, Sending, Source,
-    connection::{Connect, Connection, ConnectionEvent, Failed, TrackKind},
+    MediaView, Reports, Sort, Source,
+    connection::{Connect, Connection, ConnectionEvent, Failed, Pending},
     devices,
 };
 use crate::dom::Listener;
@@ -26,7 +31,7 @@ use crate::dom::Listener;
 /// Commands that may wait: all held candidates and the few others of a call.
 const COMMANDS_WAITING: usize = limits::CANDIDATES_HELD + 64;
 
-/// How often the camera's button may be pressed while a dialog is open.
+/// How often a device may be switched while a dialog is open.
 const SWITCHES_WAITING: usize = 8;
 
 /// One peer. Its commands are done strictly one after the other; closing it waits for nothing.
@@ -37,8 +42,10 @@ pub struct Peer {
     reports: Reports,
     closed: Cell<bool>,
     commands: Line<MediaCommand>,
-    /// A line of its own: the dialog that asks for the camera may stay open, and the call goes on meanwhile.
-    camera: Line<bool>,
+    /// Lines of their own: the dialog that asks for a device may stay open, and the call goes on meanwhile.
+    camera_wishes: Line<CameraWish>,
+    microphone_wishes: Line<()>,
+    asking_screen: Cell<bool>,
     parts: RefCell<Parts>,
 }
 
@@ -49,6 +56,7 @@ struct Parts {
     listeners: Vec<Listener>,
     /// Local candidates found before their description was reported.
     early: Option<Vec<IceCandidate>>,
+    sources: Sources,
     remote: Remote,
 }
 
@@ -76,12 +84,15 @@ impl Peer {
             reports,
             closed: Cell::new(false),
             commands: Line::new(COMMANDS_WAITING),
-            camera: Line::new(SWITCHES_WAITING),
+            camera_wishes: Line::new(SWITCHES_WAITING),
+            microphone_wishes: Line::new(SWITCHES_WAITING),
+            asking_screen: Cell::new(false),
             parts: RefCell::new(Parts {
                 view: MediaView::new(id),
                 connection: None,
                 listeners: Vec::new(),
                 early: Some(Vec::new()),
+                sources: Sources::default(),
                 remote: Remote::default(),
             }),
         })
@@ -89,57 +100,82 @@ impl Peer {
 
     /// Does this after every command before it.
     pub fn put(self: &Rc<Self>, command: MediaCommand) {
-        if self.closed.get() || !self.commands.put(command) {
-            return;
-        }
-        let peer = Rc::clone(self);
-        spawn_local(async move {
-            while let Some(command) = peer.commands.next() {
-                peer.report(peer.perform(command).await);
-            }
-        });
+        self.work(|peer| &peer.commands, command, async |peer, command| peer.perform(command).await);
     }
 
-    /// Switches a source on or off: the microphone at once, since nobody may be heard who believes not to be.
+    /// Switches a source on or off: the microphone at once, since nobody may be heard who believes not to be, and the screen
+    /// at once, since it is to be had only within a click.
     pub fn switch(self: &Rc<Self>, source: Source, on: bool) {
-        if self.closed.get() {
-            return;
+        match source {
+            _ if self.closed.get() => {}
+            Source::Microphone => self.switch_microphone(on),
+            Source::Screen => self.switch_screen(on),
+            Source::Camera => self.wish(if on { CameraWish::On } else { CameraWish::Off }),
         }
-        if source == Source::Microphone {
-            self.switch_microphone(on);
-            return;
-        }
-        if !self.camera.put(on) {
-            return;
-        }
-        let peer = Rc::clone(self);
-        spawn_local(async move {
-            while let Some(on) = peer.camera.next() {
-                peer.report(peer.switch_camera(on).await);
+    }
+
+    /// Goes over to the device that is chosen now.
+    pub fn change_device(self: &Rc<Self>, sort: Sort) {
+        match sort {
+            Sort::Microphone => {
+                self.work(|peer| &peer.microphone_wishes, (), async |peer, ()| peer.microphone().await);
             }
-        });
+            Sort::Camera => self.wish(CameraWish::Anew),
+            // What plays is the interface's.
+            Sort::Speaker => {}
+        }
+    }
+
+    /// What is measured, while there is a connection.
+    pub fn stats(&self) -> Option<Pending<Vec<serde_json::Value>>> {
+        self.parts.borrow().connection.as_ref().map(|connection| connection.stats())
     }
 
     /// Lets go of everything at once, whatever is under way: a dialog that asks for the devices may stay open for ever.
     pub fn close(&self) {
         self.closed.set(true);
         self.commands.clear();
-        self.camera.clear();
-        let (view, connection, listeners) = {
+        self.camera_wishes.clear();
+        self.microphone_wishes.clear();
+        let (view, connection, listeners, sources) = {
             let mut parts = self.parts.borrow_mut();
             let view = std::mem::replace(&mut parts.view, MediaView::new(self.id));
             parts.remote = Remote::default();
-            (view, parts.connection.take(), std::mem::take(&mut parts.listeners))
+            let sources = std::mem::take(&mut parts.sources);
+            (view, parts.connection.take(), std::mem::take(&mut parts.listeners), sources)
         };
         drop(listeners);
         if let Some(connection) = connection {
             connection.close();
         }
-        for stream in [view.local, view.remote].into_iter().flatten() {
-            devices::release(&stream);
+        sources.release();
+        if let Some(remote) = view.remote {
+            devices::release(&remote);
         }
         self.reports.views.emit(MediaView::new(self.id));
         self.reports.events.emit(MediaEvent::Closed { peer: self.id });
+    }
+
+    fn wish(self: &Rc<Self>, wish: CameraWish) {
+        self.work(|peer| &peer.camera_wishes, wish, async |peer, wish| peer.camera(wish).await);
+    }
+
+    /// Does this after everything else in the same line.
+    fn work<T: 'static>(
+        self: &Rc<Self>,
+        line: fn(&Self) -> &Line<T>,
+        work: T,
+        act: impl AsyncFn(&Self, T) -> Result<(), Stop> + 'static,
+    ) {
+        if self.closed.get() || !line(self).put(work) {
+            return;
+        }
+        let peer = Rc::clone(self);
+        spawn_local(async move {
+            while let Some(work) = line(&peer).next() {
+                peer.report(act(&peer, work).await);
+            }
+        });
     }
 
     fn report(&self, done: Result<(), Stop>) {
@@ -269,24 +305,5 @@ impl Peer {
                 act(&me, event);
             }
         })
-    }
-}
-
-impl Parts {
-    fn own_tracks(&self, kind: TrackKind) -> Vec<MediaStreamTrack> {
-        let tracks = self.view.local.iter().flat_map(devices::tracks);
-        tracks.filter(|track| TrackKind::of(track) == kind).collect()
-    }
-
-    /// Lets go of the own tracks of this kind, and holds this one.
-    fn replace_own(&mut self, kind: TrackKind, track: Option<&MediaStreamTrack>) {
-        let Some(local) = &self.view.local else { return };
-        for old in self.own_tracks(kind) {
-            old.stop();
-            local.remove_track(&old);
-        }
-        if let Some(track) = track {
-            local.add_track(track);
-        }
     }
 }

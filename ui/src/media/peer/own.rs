@@ -1,15 +1,84 @@
-//! The own sources of a call: microphone and camera.
+//! The own sources of a call: microphone and camera, and which picture is sent.
+
+use std::rc::Rc;
 
 use futures_util::future::join;
+use hutong_core::{MediaEvent, MediaProblem};
 use hutong_protocol::{IceServer, MediaKind};
-use web_sys::MediaStreamTrack;
+use web_sys::{MediaStream, MediaStreamTrack};
 
 use super::{
-    super::{Sending, connection::TrackKind, devices, status::Status},
-    Peer, Stop,
+    super::{
+        InUse, MediaView, Sending,
+        choice::{self, Sort},
+        connection::TrackKind,
+        devices,
+        status::Status,
+    },
+    Parts, Peer, Stop,
 };
 use crate::dom::Listener;
-use hutong_core::MediaEvent;
+
+/// What may be wished of the camera, one after the other: each may have to wait for a dialog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CameraWish {
+    /// Asks for it.
+    On,
+    /// Lets go of it, so that its light goes out.
+    Off,
+    /// Takes the one that is chosen now, or any other in place of one that is lost.
+    Anew,
+}
+
+/// The tracks that are held, each on its own.
+#[derive(Default)]
+pub struct Sources {
+    microphone: Option<MediaStreamTrack>,
+    camera: Option<MediaStreamTrack>,
+    pub(super) screen: Option<MediaStreamTrack>,
+    /// The person's wish. It outlives the microphone that it was said of.
+    muted: bool,
+}
+
+impl Sources {
+    fn slot(&mut self, kind: TrackKind) -> &mut Option<MediaStreamTrack> {
+        match kind {
+            TrackKind::Voice => &mut self.microphone,
+            TrackKind::Picture => &mut self.camera,
+        }
+    }
+
+    /// The picture that is sent.
+    pub(super) fn picture(&self) -> Option<&MediaStreamTrack> {
+        self.screen.as_ref().or(self.camera.as_ref())
+    }
+
+    fn voice_state(&self) -> Sending {
+        if self.muted { Sending::Off } else { Sending::On }
+    }
+
+    /// Shows what is sent, and where it comes from.
+    fn show(&self, view: &mut MediaView) {
+        let from = |track: &Option<MediaStreamTrack>| track.as_ref().and_then(choice::device_of);
+        view.in_use = InUse { camera: from(&self.camera), microphone: from(&self.microphone) };
+        let sent = || [self.microphone.as_ref(), self.picture()].into_iter().flatten();
+        if view.local.is_none() {
+            view.local = MediaStream::new().ok();
+        }
+        let Some(local) = &view.local else { return };
+        for old in devices::tracks(local) {
+            if !sent().any(|track| *track == old) {
+                local.remove_track(&old);
+            }
+        }
+        sent().for_each(|track| local.add_track(track));
+    }
+
+    /// Stops everything: the lights go out.
+    pub(super) fn release(&self) {
+        [&self.microphone, &self.camera, &self.screen].into_iter().flatten().for_each(MediaStreamTrack::stop);
+    }
+}
 
 impl Peer {
     /// Asks for the devices, and makes the connection that they are sent by.
@@ -23,13 +92,17 @@ impl Peer {
         }
         let tracks = devices::tracks(&stream);
         let mut listeners: Vec<_> = tracks.iter().map(|track| self.watch_own(track)).collect();
+        listeners.extend(self.watch_devices());
         self.change(|parts| {
             parts.listeners.append(&mut listeners);
+            for track in &tracks {
+                *parts.sources.slot(TrackKind::of(track)) = Some(Clone::clone(track));
+            }
             parts.view.own.microphone = Sending::On;
             if media == MediaKind::Video {
                 parts.view.own.camera = Sending::On;
             }
-            parts.view.local = Some(stream);
+            parts.sources.show(&mut parts.view);
         });
         connected?;
         let connection = self.connection()?;
@@ -46,7 +119,8 @@ impl Peer {
     pub(super) fn tell_status(&self) {
         let parts = self.parts.borrow();
         let own = parts.view.own;
-        let status = Status { microphone: own.microphone.is_on(), camera: own.camera.is_on() };
+        let screen = own.screen.is_on();
+        let status = Status { microphone: own.microphone.is_on(), camera: own.camera.is_on() || screen, screen };
         if let Some(connection) = &parts.connection {
             connection.send_text(&status.to_text());
         }
@@ -58,71 +132,166 @@ impl Peer {
             if matches!(parts.view.own.microphone, Sending::Absent | Sending::Lost) {
                 return;
             }
-            parts.view.own.microphone = if on { Sending::On } else { Sending::Off };
-            for track in parts.own_tracks(TrackKind::Voice) {
+            parts.sources.muted = !on;
+            parts.view.own.microphone = parts.sources.voice_state();
+            if let Some(track) = &parts.sources.microphone {
                 track.set_enabled(on);
             }
         });
         self.tell_status();
     }
 
-    /// Off lets go of the camera, so that its light goes out; on asks for it anew.
-    pub(super) async fn switch_camera(&self, on: bool) -> Result<(), Stop> {
-        let camera = self.parts.borrow().view.own.camera;
-        if self.closed.get() || camera == Sending::Absent || camera.is_on() == on {
+    /// Does what is wished of the camera.
+    pub(super) async fn camera(&self, wish: CameraWish) -> Result<(), Stop> {
+        let (own, acquired) = {
+            let parts = self.parts.borrow();
+            (parts.view.own.camera, parts.view.local.is_some())
+        };
+        match (wish, own) {
+            _ if self.closed.get() || !acquired => Ok(()),
+            (CameraWish::On, Sending::On) | (CameraWish::Off, Sending::Absent | Sending::Off) => Ok(()),
+            (CameraWish::Anew, Sending::Absent | Sending::Off) => Ok(()),
+            (CameraWish::Off, Sending::On | Sending::Lost) => {
+                self.replace(TrackKind::Picture, None, Sending::Off).await;
+                Ok(())
+            }
+            (CameraWish::On | CameraWish::Anew, _) => self.take(TrackKind::Picture).await,
+        }
+    }
+
+    /// Takes the microphone that is chosen now, or any other in place of one that is lost.
+    pub(super) async fn microphone(&self) -> Result<(), Stop> {
+        let own = self.parts.borrow().view.own.microphone;
+        if self.closed.get() || own == Sending::Absent {
             return Ok(());
         }
-        if !on {
-            self.show(None, Sending::Off).await;
-            return Ok(());
+        self.take(TrackKind::Voice).await
+    }
+
+    /// Asks for a device and sends from it, in place of the one before.
+    async fn take(&self, kind: TrackKind) -> Result<(), Stop> {
+        let mut track = self.ask(kind).await?;
+        if track.is_err() && self.parts.borrow_mut().sources.slot(kind).is_some() {
+            // Some systems open no second camera beside the first.
+            self.replace(kind, None, Sending::Lost).await;
+            track = self.ask(kind).await?;
         }
-        let track = devices::camera().await;
+        match track {
+            Ok(track) => {
+                let state = match kind {
+                    TrackKind::Voice => self.parts.borrow().sources.voice_state(),
+                    TrackKind::Picture => Sending::On,
+                };
+                self.replace(kind, Some(track), state).await;
+            }
+            Err(_) => self.change(|parts| *parts.state(kind) = Sending::Lost),
+        }
+        Ok(())
+    }
+
+    async fn ask(&self, kind: TrackKind) -> Result<Result<MediaStreamTrack, MediaProblem>, Stop> {
+        let track = devices::one(kind).await;
         if self.closed.get() {
             if let Ok(track) = track {
                 track.stop();
             }
             return Err(Stop::Closed);
         }
-        match track {
-            Ok(track) => self.show(Some(track), Sending::On).await,
-            Err(_) => self.change(|parts| parts.view.own.camera = Sending::Lost),
-        }
-        Ok(())
+        Ok(track)
     }
 
-    /// Sends this picture from now on, or none. One that the connection does not take is let go again.
-    async fn show(&self, track: Option<MediaStreamTrack>, state: Sending) {
+    /// Holds this device's track instead of the one before, and sends it. One that the connection does not take is let go.
+    async fn replace(&self, kind: TrackKind, track: Option<MediaStreamTrack>, state: Sending) {
         let mut listener = track.as_ref().map(|track| self.watch_own(track));
-        let mut sent = None;
         self.change(|parts| {
-            parts.replace_own(TrackKind::Picture, track.as_ref());
+            if let (TrackKind::Voice, Some(track)) = (kind, &track) {
+                track.set_enabled(!parts.sources.muted);
+            }
+            if let Some(old) = std::mem::replace(parts.sources.slot(kind), track.clone()) {
+                old.stop();
+            }
             parts.listeners.extend(listener.take());
-            parts.view.own.camera = state;
-            sent = parts.connection.as_ref().map(|connection| connection.send(TrackKind::Picture, track.as_ref()));
+            *parts.state(kind) = state;
+            parts.sources.show(&mut parts.view);
         });
-        self.tell_status();
-        let Some(sent) = sent else { return };
-        if sent.await.is_err() && !self.closed.get() && track.is_some() {
+        if !self.send(kind).await && track.is_some() && !self.closed.get() {
             self.change(|parts| {
-                parts.replace_own(TrackKind::Picture, None);
-                parts.view.own.camera = Sending::Lost;
+                // Another may have come meanwhile.
+                if *parts.sources.slot(kind) == track {
+                    if let Some(track) = parts.sources.slot(kind).take() {
+                        track.stop();
+                    }
+                    *parts.state(kind) = Sending::Lost;
+                    parts.sources.show(&mut parts.view);
+                }
             });
             self.tell_status();
         }
     }
 
-    /// A device that goes away by itself: unplugged, or taken by the system. Stopping a track ourselves is not told here.
+    /// Sends what is held now; tells whether the connection takes it.
+    pub(super) async fn send(&self, kind: TrackKind) -> bool {
+        self.tell_status();
+        let sent = {
+            let parts = self.parts.borrow();
+            let track = match kind {
+                TrackKind::Voice => parts.sources.microphone.as_ref(),
+                TrackKind::Picture => parts.sources.picture(),
+            };
+            parts.connection.as_ref().map(|connection| connection.send(kind, track))
+        };
+        match sent {
+            Some(sent) => sent.await.is_ok(),
+            None => true,
+        }
+    }
+
+    /// A device that goes away by itself: unplugged, or taken by the system. Another takes its place, if there is one. Stopping
+    /// a track ourselves is not told here.
     fn watch_own(&self, track: &MediaStreamTrack) -> Listener {
         let kind = TrackKind::of(track);
+        // By its trait: a track has a `clone` of its own, which makes another track.
+        let watched = Clone::clone(track);
         self.on(track, "ended", move |peer, _| {
+            let mut lost = false;
             peer.change(|parts| {
-                let own = &mut parts.view.own;
-                *(match kind {
-                    TrackKind::Picture => &mut own.camera,
-                    TrackKind::Voice => &mut own.microphone,
-                }) = Sending::Lost;
+                lost = parts.sources.slot(kind).as_ref() == Some(&watched);
+                if lost {
+                    *parts.sources.slot(kind) = None;
+                    *parts.state(kind) = Sending::Lost;
+                    parts.sources.show(&mut parts.view);
+                }
             });
-            peer.tell_status();
+            if lost && let Some(peer) = peer.me.upgrade() {
+                peer.tell_status();
+                peer.change_device(kind.into());
+            }
         })
+    }
+
+    /// Nobody has to ask for a microphone that is plugged in again.
+    fn watch_devices(&self) -> Option<Listener> {
+        let me = self.me.clone();
+        choice::on_change(move || {
+            if let Some(me) = me.upgrade()
+                && me.parts.borrow().view.own.microphone == Sending::Lost
+            {
+                Rc::clone(&me).change_device(Sort::Microphone);
+            }
+        })
+    }
+}
+
+impl Parts {
+    fn state(&mut self, kind: TrackKind) -> &mut Sending {
+        match kind {
+            TrackKind::Voice => &mut self.view.own.microphone,
+            TrackKind::Picture => &mut self.view.own.camera,
+        }
+    }
+
+    /// Shows what is sent now.
+    pub(super) fn show_own(&mut self) {
+        self.sources.show(&mut self.view);
     }
 }

@@ -3,7 +3,7 @@
 use web_sys::{MediaStream, MediaStreamTrack};
 
 use super::{
-    super::{MediaView, connection::TrackKind, devices, status::Status},
+    super::{MediaView, Sending, connection::TrackKind, devices, status::Status},
     Parts, Peer,
 };
 use crate::dom;
@@ -55,7 +55,8 @@ impl Remote {
                 && dom::text_property(track, "readyState").as_deref() == Some("live")
         });
         // Until the other side has said it, a video call is taken for one on both sides.
-        view.other.camera = self.status.map_or(view.own.camera != super::Sending::Absent, |status| status.camera);
+        view.other.camera = self.status.map_or(view.own.camera != Sending::Absent, |status| status.camera);
+        view.other.screen = self.status.is_some_and(|status| status.screen);
         view.other.picture = picture && view.other.camera;
         view.other.microphone = self.status.is_none_or(|status| status.microphone);
         self.pictured |= view.other.picture;
