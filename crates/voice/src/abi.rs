@@ -46,6 +46,12 @@ fn with<T>(access: impl FnOnce(&mut Module) -> T) -> T {
     MODULE.with_borrow_mut(access)
 }
 
+/// The whole number that JavaScript can still count from.
+fn whole(number: f64) -> i64 {
+    const EXACT: f64 = (1u64 << 53) as f64;
+    number.clamp(-EXACT, EXACT) as i64
+}
+
 /// Where the samples of a packet go, before [`hutong_voice_insert`].
 #[unsafe(no_mangle)]
 pub extern "C" fn hutong_voice_remote() -> *mut f32 {
@@ -93,7 +99,7 @@ pub extern "C" fn hutong_voice_packet() -> usize {
 pub extern "C" fn hutong_voice_insert(timestamp: f64, frame: f64, samples: usize) {
     with(|module| {
         let samples = &module.remote[..samples.min(LONGEST_PACKET)];
-        module.line.insert(timestamp as i64, frame as i64, samples);
+        module.line.insert(whole(timestamp), whole(frame), samples);
     });
 }
 
@@ -113,7 +119,7 @@ pub extern "C" fn hutong_voice_process(frame: f64, samples: usize, microphone: u
         let heard = (microphone != 0).then_some(&module.microphone[..samples]);
         let (captured, captured_at) = (&mut module.captured, &mut module.captured_at);
         let mut is_captured = 0;
-        module.line.process(frame as i64, heard, &mut module.speaker[..samples], |at, packet| {
+        module.line.process(whole(frame), heard, &mut module.speaker[..samples], |at, packet| {
             captured.copy_from_slice(packet);
             *captured_at = at as f64;
             is_captured = 1;

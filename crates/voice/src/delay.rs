@@ -19,7 +19,7 @@ const MARGIN: i64 = ms(10);
 /// The fastest packet is the fastest of this time, so that two clocks that drift apart are no matter.
 const WINDOW: i64 = ms(2000);
 
-/// The latest packet of each such time counts.
+/// The slowest packet of each such time counts.
 const INTERVAL: i64 = ms(100);
 
 /// Frames in one step of the histogram, and how many steps: 10 ms each up to [`MOST`].
@@ -29,11 +29,14 @@ const STEPS: usize = (MOST / STEP) as usize;
 /// The part of intervals whose packets shall all be in time.
 const QUANTILE: f64 = 0.97;
 
-/// What an interval weighs. A lasting rise is believed after four, forgotten after half a minute.
-const WEIGHT: f64 = 0.01;
+/// What an interval weighs. A rise is believed when it was seen in two, and forgotten after twenty seconds.
+const WEIGHT: f64 = 0.02;
 
 /// The weight of the first intervals is greater: nothing is known yet.
 const FIRST_WEIGHT: f64 = 0.2;
+
+/// So many intervals back packets were as slow as they will be next.
+const RECENT: usize = 5;
 
 /// More packets in the window than this are not told apart from the fastest among them.
 const HISTORY: usize = 400;
@@ -45,7 +48,10 @@ pub struct Delay {
     fastest: VecDeque<(i64, i64)>,
     histogram: [f64; STEPS],
     seen: u32,
+    /// When the interval began, and the longest transit in it.
     interval: Option<(i64, i64)>,
+    /// The longest transits of the intervals before.
+    recent: VecDeque<i64>,
     target: i64,
 }
 
@@ -53,7 +59,7 @@ impl Default for Delay {
     fn default() -> Self {
         let mut histogram = [0.0; STEPS];
         histogram[2] = 1.0;
-        Self { fastest: VecDeque::new(), histogram, seen: 0, interval: None, target: ms(40) }
+        Self { fastest: VecDeque::new(), histogram, seen: 0, interval: None, recent: VecDeque::new(), target: ms(40) }
     }
 }
 
@@ -68,6 +74,12 @@ impl Delay {
         self.fastest.front().map(|(_, transit)| *transit)
     }
 
+    /// The longest transit of the last half second.
+    pub fn slowest(&self) -> Option<i64> {
+        let now = self.interval.map(|(_, slowest)| slowest);
+        self.recent.iter().copied().chain(now).max()
+    }
+
     /// Takes a packet into account.
     pub fn arrived(&mut self, position: i64, arrival: i64) {
         let transit = arrival - position;
@@ -80,12 +92,11 @@ impl Delay {
         if self.fastest.len() < HISTORY {
             self.fastest.push_back((arrival, transit));
         }
-        let late = transit - self.base().unwrap_or(transit);
         match &mut self.interval {
-            Some((since, latest)) if arrival - *since < INTERVAL => *latest = late.max(*latest),
+            Some((since, slowest)) if arrival - *since < INTERVAL => *slowest = transit.max(*slowest),
             interval => {
-                if let Some((_, latest)) = interval.replace((arrival, late)) {
-                    self.count(latest);
+                if let Some((_, slowest)) = interval.replace((arrival, transit)) {
+                    self.count(slowest);
                 }
             }
         }
@@ -94,11 +105,17 @@ impl Delay {
     /// Forgets who was fastest, since positions start anew. How late packets come is remembered.
     pub fn restart(&mut self) {
         self.fastest.clear();
+        self.recent.clear();
         self.interval = None;
     }
 
-    fn count(&mut self, latest: i64) {
-        let step = usize::try_from(latest / STEP).unwrap_or(0).min(STEPS - 1);
+    fn count(&mut self, slowest: i64) {
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(slowest);
+        let late = slowest - self.base().unwrap_or(slowest);
+        let step = usize::try_from(late / STEP).unwrap_or(0).min(STEPS - 1);
         self.seen = self.seen.saturating_add(1);
         let weight = WEIGHT.max(FIRST_WEIGHT / f64::from(self.seen));
         for share in &mut self.histogram {

@@ -31,6 +31,9 @@ const MISFITS: u32 = 5;
 /// The delay may be longer than aimed at by this; less would be stretching back and forth.
 const TOLERANCE: i64 = ms(15);
 
+/// What is ready before even a slow packet, since sound is made in small blocks.
+const SPARE: i64 = ms(10);
+
 /// A deviation of this much is put right whatever the sound is.
 const ALLOWANCE: i64 = ms(75);
 
@@ -157,6 +160,11 @@ impl JitterBuffer {
         self.delay.target()
     }
 
+    /// How many frames are kept for what is to come.
+    pub fn held(&self) -> usize {
+        self.store.frames() + self.ahead.len() + self.ready.len()
+    }
+
     /// Counters since the start.
     pub fn stats(&self) -> &Stats {
         &self.stats
@@ -247,7 +255,10 @@ impl JitterBuffer {
 
     fn may_resume(&self, frame: i64) -> bool {
         let Some(first) = self.store.first() else { return false };
-        let is_due = frame - first - self.delay.base().unwrap_or(frame - first) >= self.delay.target();
+        let delay = frame - first - self.delay.base().unwrap_or(frame - first);
+        // Amid a voice, a delay that is a little too long is not shortened by dropping some of it.
+        let tolerance = if self.state == State::Concealing { TOLERANCE } else { 0 };
+        let is_due = delay >= self.delay.target() + tolerance;
         let is_full = self.store.frames() > crate::store::CAPACITY / 2;
         let is_next = self.state == State::Concealing && self.gap().is_some_and(|gap| gap <= self.concealment.frames());
         is_due || is_full || is_next
@@ -281,8 +292,10 @@ impl JitterBuffer {
 
     /// Brings the delay nearer to the one that is aimed at.
     fn stretch(&mut self, frame: i64) {
-        let Some(base) = self.delay.base() else { return };
+        let (Some(base), Some(slowest)) = (self.delay.base(), self.delay.slowest()) else { return };
         let excess = frame - self.position - base - self.delay.target();
+        // What is left out now must not be missing when the next packet is as slow as the last were.
+        let spare = frame - self.position - slowest - SPARE;
         let is_hurried = !(-HURRY..=HURRY_TO_SHORTEN).contains(&excess);
         let pause = if is_hurried { HURRIED } else { UNHURRIED };
         if self.since_stretch < pause || (-ms(5)..TOLERANCE).contains(&excess) {
@@ -291,7 +304,7 @@ impl JitterBuffer {
         let allowance = if excess < 0 { LEAST } else { ALLOWANCE };
         let alike = ALIKE * (1.0 - excess.abs() as f32 / allowance as f32);
         let changed = if excess > 0 {
-            let most = usize::try_from(excess).unwrap_or(LONGEST);
+            let most = usize::try_from(excess.min(spare)).unwrap_or(0);
             let removed = stretch::faster(&mut self.ahead, most, alike);
             self.position += removed.unwrap_or(0) as i64;
             self.stats.removed += removed.unwrap_or(0) as u64;

@@ -19,7 +19,6 @@ mod stats;
 mod store;
 mod stretch;
 
-
 pub use jitter::JitterBuffer;
 pub use line::Line;
 pub use microphone::Microphone;
@@ -46,3 +45,6 @@ const fn ms(ms: i64) -> i64 {
 fn sound(sample: f32) -> f32 {
     if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::ms;
+use crate::{ms, sound};
 
 /// Frames that wait at most: 2 s. The oldest go first.
 pub const CAPACITY: usize = ms(2000) as usize;
@@ -77,7 +77,7 @@ impl Store {
             return Inserted::Duplicate;
         }
         let mut buffer = self.spare.pop().unwrap_or_default();
-        buffer.extend_from_slice(samples);
+        buffer.extend(samples.iter().copied().map(sound));
         self.frames += buffer.len();
         self.packets.insert(at, Packet { start, arrival, samples: buffer });
         while self.frames > CAPACITY || self.packets.len() > PACKETS {
