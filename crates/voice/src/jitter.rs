@@ -136,7 +136,11 @@ impl JitterBuffer {
         self.playing = match self.state {
             State::Silent => None,
             State::Playing => Some(self.position - len(&self.ready)),
-            State::Concealing => Some(self.position + self.concealment.frames() - len(&self.ready)),
+            // What is late is still to be heard; what is lost is over.
+            State::Concealing => {
+                let lost = self.gap().unwrap_or(0).min(self.concealment.frames());
+                Some(self.position + lost - len(&self.ready))
+            }
         };
         while self.ready.len() < out.len() {
             self.produce(frame + len(&self.ready));
