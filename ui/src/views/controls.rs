@@ -106,12 +106,14 @@ fn control(
 fn toggle(props: &CallScreenProps, source: Source, state: Sending, texts: &'static Texts) -> Html {
     let on = state.is_on();
     let (testid, words, icon, pressed) = match (source, on) {
-        (Source::Microphone, true) => ("mute", texts.mute, icons::microphone(), false),
-        (Source::Microphone, false) => ("mute", texts.mute, icons::microphone_off(), true),
-        (Source::Camera, true) => ("camera", texts.camera_off, icons::camera(), false),
-        (Source::Camera, false) => ("camera", texts.camera_off, icons::camera_off(), true),
-        (Source::Screen, false) => ("screen", texts.share_screen, icons::screen(), false),
-        (Source::Screen, true) => ("screen", texts.stop_screen, icons::screen_off(), true),
+        (Source::Microphone, true) => ("mute", texts.mute, icons::microphone(), Some(false)),
+        (Source::Microphone, false) => ("mute", texts.mute, icons::microphone_off(), Some(true)),
+        (Source::Camera, true) => ("camera", texts.camera_off, icons::camera(), Some(false)),
+        // Nothing is off in a voice call: it becomes a video call.
+        (Source::Camera, false) if state == Sending::Absent => ("camera", texts.video, icons::camera(), None),
+        (Source::Camera, false) => ("camera", texts.camera_off, icons::camera_off(), Some(true)),
+        (Source::Screen, false) => ("screen", texts.share_screen, icons::screen(), Some(false)),
+        (Source::Screen, true) => ("screen", texts.stop_screen, icons::screen_off(), Some(true)),
     };
     let Some(peer) = props.call.peer.filter(|_| source != Source::Microphone || state != Sending::Absent) else {
         return html! {};
@@ -121,7 +123,7 @@ fn toggle(props: &CallScreenProps, source: Source, state: Sending, texts: &'stat
             type="button"
             class="control plain"
             data-testid={testid}
-            aria-pressed={pressed.to_string()}
+            aria-pressed={pressed.map(|pressed| pressed.to_string())}
             disabled={source == Source::Microphone && state == Sending::Lost}
             onclick={props.actions.switch.reform(move |_| (peer, source, !on))}
         >

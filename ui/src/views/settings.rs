@@ -46,7 +46,10 @@ pub fn Settings(props: &SettingsProps) -> Html {
         Sort::Microphone => props.in_use.microphone.clone(),
         Sort::Speaker => props.speaker.clone(),
     };
-    let sorts = Sort::ALL.into_iter().filter(|&sort| sort != Sort::Speaker || props.abilities.speaker);
+    let is_there = |sort| devices.iter().any(|device| device.sort == sort);
+    // Firefox can change it and lists none: then there is nothing to choose from.
+    let speaker = props.abilities.speaker && is_there(Sort::Speaker);
+    let sorts = Sort::ALL.into_iter().filter(|&sort| sort != Sort::Speaker || speaker);
     html! {
         <>
             <div class="settings-around" aria-hidden="true" onclick={props.toggle.reform(|_| Panel::Settings)} />
