@@ -1,10 +1,53 @@
 //! What programs use of the machine, read from /proc.
 
-use std::{fmt, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use rustix::process::Pid;
 
 use crate::process;
+
+/// How short of processors the machine is. Sound that is late on a machine that has too much to do says nothing of who sent it.
+#[derive(Clone, Copy, Debug)]
+pub struct Pressure {
+    since: Instant,
+    stalled: Option<Duration>,
+}
+
+impl Pressure {
+    /// From now on.
+    #[must_use]
+    pub fn watch() -> Self {
+        Self { since: Instant::now(), stalled: stalled() }
+    }
+
+    /// In which share of the time since then something waited for a processor, from 0 to 1 (the kernel's pressure stall
+    /// information, psi.rst); `None` where the kernel does not tell.
+    #[must_use]
+    pub fn share(&self) -> Option<f64> {
+        let stalled = stalled()?.checked_sub(self.stalled?)?;
+        Some(stalled.as_secs_f64() / self.since.elapsed().as_secs_f64())
+    }
+}
+
+impl fmt::Display for Pressure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.share() {
+            Some(share) => write!(f, "processors were short {:.0} % of the time", share * 100.0),
+            None => write!(f, "whether processors were short is not known"),
+        }
+    }
+}
+
+fn stalled() -> Option<Duration> {
+    let text = fs::read_to_string("/proc/pressure/cpu").ok()?;
+    let total = text.lines().next()?.rsplit_once("total=")?.1.parse().ok()?;
+    Some(Duration::from_micros(total))
+}
 
 /// What a process and all its descendants use.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -57,6 +100,37 @@ impl fmt::Display for Usage {
             self.processor
         )
     }
+}
+
+/// How many threads and open files of each sort there are, by the names of process and thread, or of process and file: for
+/// telling what was left.
+#[must_use]
+pub fn census(pids: &[Pid]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for pid in pids {
+        let folder = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
+        let name = |folder: PathBuf| fs::read_to_string(folder.join("comm")).unwrap_or_default().trim().to_owned();
+        let process = name(folder.clone());
+        let entries = |what: &str| fs::read_dir(folder.join(what)).into_iter().flatten().flatten();
+        for thread in entries("task") {
+            *counts.entry(format!("{process}: thread {}", name(thread.path()))).or_default() += 1;
+        }
+        for file in entries("fd") {
+            let target = fs::read_link(file.path()).unwrap_or_default();
+            // `socket:[1234]` is a socket, whichever.
+            let kind = target.to_string_lossy().split('[').next().unwrap_or_default().to_owned();
+            *counts.entry(format!("{process}: file {kind}")).or_default() += 1;
+        }
+    }
+    counts
+}
+
+/// What there is more of than before, a line each.
+#[must_use]
+pub fn grown(before: &BTreeMap<String, usize>, after: &BTreeMap<String, usize>) -> String {
+    let had = |what: &str| before.get(what).copied().unwrap_or(0);
+    let grown = after.iter().filter(|(what, count)| **count > had(what));
+    grown.map(|(what, count)| format!("{what}: {} and then {count}", had(what))).collect::<Vec<_>>().join("\n")
 }
 
 fn one(pid: Pid) -> Usage {

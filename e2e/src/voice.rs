@@ -45,6 +45,57 @@ impl Page {
     }
 }
 
+impl Page {
+    /// Has the page's camera show noise from the next call on, so that an encoder needs all the bits that it is allowed: the fake
+    /// cameras' pictures are so plain that they fit a narrow link as they are. Once for each load of the page.
+    ///
+    /// # Errors
+    ///
+    /// When the page does not run the script.
+    pub async fn flicker(&self) -> Result<()> {
+        self.driver().execute(FLICKER, Vec::new()).await.with_context(|| format!("{}: flickering", self.name()))?;
+        Ok(())
+    }
+}
+
+const FLICKER: &str = r#"
+    if (window.__flicker) return;
+    const every = (window.__e2e && window.__e2e.native.setInterval) || window.setInterval;
+    const canvas = document.createElement("canvas");
+    Object.assign(canvas, { width: 640, height: 480 });
+    const paper = canvas.getContext("2d");
+    paper.imageSmoothingEnabled = false;
+    const noise = document.createElement("canvas");
+    Object.assign(noise, { width: 80, height: 60 });
+    const grain = noise.getContext("2d");
+    const image = grain.createImageData(80, 60);
+    const draw = () => {
+        for (let at = 0; at < image.data.length; at += 4) {
+            const value = Math.random() * 4294967296;
+            image.data[at] = value;
+            image.data[at + 1] = value >> 8;
+            image.data[at + 2] = value >> 16;
+            image.data[at + 3] = 255;
+        }
+        grain.putImageData(image, 0, 0);
+        paper.drawImage(noise, 0, 0, 640, 480);
+    };
+    draw();
+    every(draw, 40);
+    window.__flicker = canvas.captureStream(25);
+    const devices = MediaDevices.prototype;
+    const original = devices.getUserMedia;
+    devices.getUserMedia = async function (wanted) {
+        const stream = await original.call(this, wanted);
+        for (const track of stream.getVideoTracks()) {
+            stream.removeTrack(track);
+            track.stop();
+            stream.addTrack(window.__flicker.getVideoTracks()[0].clone());
+        }
+        return stream;
+    };
+"#;
+
 const SPEAK: &str = r#"
     if (window.__speak) return;
     const Context = (window.__e2e && window.__e2e.native.AudioContext) || window.AudioContext;

@@ -120,12 +120,13 @@ async fn a_call_comes_back_after_a_break() -> Outcome {
 async fn a_call_fits_itself_to_a_narrow_link() -> Outcome {
     scenario("network_narrow", async |world| {
         let network = Network::new().await?;
-        let [ana, bo] = two_in_a_call(world, &network).await?;
-        for page in [&ana, &bo] {
+        let [ana, bo] = two(world, [With::Chromium, With::Chromium], Microphone::Voice, Some(&network)).await?;
+        ana.page.flicker().await?;
+        call(&ana.page, &bo.page, steps::With::Video).await?;
+        for page in [&ana.page, &bo.page] {
             page.sees_and_hears(Duration::from_secs(20)).await?;
         }
-        // Chromium needs some 350 kbit/s for its own fake picture.
-        settles(&network, Direction::Right, 200_000, Duration::from_secs(5)).await
+        settles(&network, Direction::Right, 500_000, Duration::from_secs(5)).await
     })
     .await
 }
