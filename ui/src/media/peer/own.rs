@@ -171,10 +171,17 @@ impl Peer {
     /// Asks for a device and sends from it, in place of the one before.
     async fn take(&self, kind: TrackKind) -> Result<(), Stop> {
         let mut track = self.ask(kind).await?;
-        if track.is_err() && self.parts.borrow_mut().sources.slot(kind).is_some() {
-            // Some systems open no second camera beside the first.
-            self.replace(kind, None, Sending::Lost).await;
-            track = self.ask(kind).await?;
+        if self.parts.borrow_mut().sources.slot(kind).is_some() {
+            match track {
+                // Who does not give the other device keeps the one that is there.
+                Err(MediaProblem::CameraDenied | MediaProblem::MicrophoneDenied) => return Ok(()),
+                Err(_) => {
+                    // Some systems open no second camera beside the first.
+                    self.replace(kind, None, Sending::Lost).await;
+                    track = self.ask(kind).await?;
+                }
+                Ok(_) => {}
+            }
         }
         match track {
             Ok(track) => {
