@@ -241,6 +241,10 @@ pub enum MediaProblem {
     NotSecure,
     /// The webview can make no calls (no `RTCPeerConnection`).
     NotSupported,
+    /// This computer lacks what encodes and decodes pictures for the app's own media engine (a `GStreamer` plugin).
+    PictureCodecMissing,
+    /// The same for voice.
+    VoiceCodecMissing,
     /// The peer connection failed in a way that the person can do nothing about.
     Engine,
 }

@@ -197,6 +197,14 @@ fn media(problem: MediaProblem) -> &'static str {
             "当前页面通过普通 http 打开，浏览器不提供摄像头和麦克风。请在地址前加上 https:// 重新打开，通过证书警告后再呼叫。"
         }
         MediaProblem::NotSupported => "这个窗口不能通话。请用新版的 Chrome、Firefox、Safari 或 Edge 打开页面。",
+        MediaProblem::PictureCodecMissing => {
+            "这台电脑缺少处理视频的组件，无法通话。请安装软件包 gstreamer1.0-plugins-good（Fedora：gstreamer1-plugins-good），\
+             重新打开互通后再呼叫。"
+        }
+        MediaProblem::VoiceCodecMissing => {
+            "这台电脑缺少处理声音的组件，无法通话。请安装软件包 gstreamer1.0-plugins-base（Fedora：gstreamer1-plugins-base），\
+             重新打开互通后再呼叫。"
+        }
         MediaProblem::Engine => "通话没能建立。请重新呼叫；如果还是不行，请刷新页面。",
     }
 }

@@ -231,6 +231,14 @@ fn media(problem: MediaProblem) -> &'static str {
         MediaProblem::NotSupported => {
             "This window cannot make calls. Open the page in a current Chrome, Firefox, Safari or Edge."
         }
+        MediaProblem::PictureCodecMissing => {
+            "This computer lacks a part that calls need for pictures. Install the package gstreamer1.0-plugins-good (on \
+             Fedora gstreamer1-plugins-good), start Hutong again, and call again."
+        }
+        MediaProblem::VoiceCodecMissing => {
+            "This computer lacks a part that calls need for voice. Install the package gstreamer1.0-plugins-base (on Fedora \
+             gstreamer1-plugins-base), start Hutong again, and call again."
+        }
         MediaProblem::Engine => "The call could not be set up. Call again; if it fails once more, reload the page.",
     }
 }

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use futures_util::future::LocalBoxFuture;
-use hutong_core::Connectivity;
+use hutong_core::{Connectivity, MediaProblem};
 use hutong_protocol::{IceCandidate, IceServer, SdpKind};
 use wasm_bindgen::JsValue;
 use web_sys::MediaStreamTrack;
@@ -67,6 +67,8 @@ pub enum ConnectionEvent {
     Track(MediaStreamTrack),
     /// The status channel can be written to.
     ChannelOpen,
+    /// What every connection needs is not on this computer: there will be none.
+    Problem(MediaProblem),
     /// The other side wrote this into the status channel.
     ChannelText(String),
 }

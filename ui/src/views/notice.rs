@@ -110,6 +110,8 @@ mod tests {
             (MediaProblem::MicrophoneInUse, "microphone_in_use"),
             (MediaProblem::NotSecure, "not_secure"),
             (MediaProblem::NotSupported, "not_supported"),
+            (MediaProblem::PictureCodecMissing, "picture_codec_missing"),
+            (MediaProblem::VoiceCodecMissing, "voice_codec_missing"),
             (MediaProblem::Engine, "engine"),
         ] {
             notices.push((Notice::Media { problem, voice_instead: None }, expected));

@@ -21,6 +21,7 @@ use super::{
     super::connection::{Connection, ConnectionEvent, Failed, Pending, TrackKind},
     Made,
     app::{App, Heard},
+    codecs,
     picture::{self, Picture},
     voice::{self, Voice},
 };
@@ -342,6 +343,12 @@ async fn open(app: App, ice_servers: Vec<IceServer>) -> Result<NativeId, Failed>
 
 /// Makes the workers and the worklet.
 async fn furnish(me: Weak<Inner>, opened: Step<NativeId>) -> Result<(), Failed> {
+    if let Some(problem) = codecs::missing().await {
+        if let Some(inner) = me.upgrade() {
+            inner.tell(ConnectionEvent::Problem(problem));
+        }
+        return Err(Failed);
+    }
     let of_picture = me.clone();
     let picture = Picture::start(move |told| {
         if let Some(inner) = of_picture.upgrade() {

@@ -4,6 +4,7 @@
 //! [`picture`] and [`voice`] each have a worker that encodes and decodes (WebCodecs), and make tracks of what comes.
 
 mod app;
+mod codecs;
 mod connection;
 mod picture;
 mod picture_page;

@@ -276,6 +276,7 @@ impl Peer {
                 self.reports.events.emit(MediaEvent::LocalCandidate { peer, candidate });
             }
             ConnectionEvent::State(state) => self.reports.events.emit(MediaEvent::Connectivity { peer, state }),
+            ConnectionEvent::Problem(problem) => self.reports.events.emit(MediaEvent::Problem { peer, problem }),
             ConnectionEvent::Track(track) => self.track(track),
             ConnectionEvent::ChannelOpen => self.tell_status(),
             ConnectionEvent::ChannelText(text) => self.hear_status(&text),
