@@ -57,6 +57,12 @@ proptest! {
         }
     }
 
+}
+
+proptest! {
+    // Four seconds of sound each: an eighth of the usual number.
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.div_ceil(8), ..ProptestConfig::default() })]
+
     /// Losses, delays, another order and duplicates for a second; then a network as it should be.
     #[test]
     fn whatever_was_it_is_well_again(
