@@ -44,9 +44,11 @@ pub const BROWSERS: Need = Need {
         // Calls over bad networks run in network namespaces.
         ("iproute2", &["ip"]),
         ("util-linux", &["nsenter"]),
+        // Calls over a relay.
+        ("coturn", &["turnserver"]),
     ],
-    elsewhere: "Chromium or Chrome with its chromedriver, WebKitWebDriver, Xvfb, iproute2, util-linux and a font with Chinese \
-                characters",
+    elsewhere: "Chromium or Chrome with its chromedriver, WebKitWebDriver, Xvfb, iproute2, util-linux, coturn and a font with \
+                Chinese characters",
 };
 
 /// A Rust that compiles to wasm together with the source of its library, for where rustup cannot add the target.
