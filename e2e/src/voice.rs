@@ -39,7 +39,7 @@ impl Page {
     ///
     /// When the page does not run the script.
     pub async fn speak(&self, voice: Voice) -> Result<()> {
-        let script = format!("const [pitch, swing, slow, middle, quick] = {:?};\n{SPEAK}", voice.shape());
+        let script = format!("const [pitch, swing, slow, middle, quick] = {:?};\n{STAND_IN}{SPEAK}", voice.shape());
         self.driver().execute(script, Vec::new()).await.with_context(|| format!("{}: speaking", self.name()))?;
         Ok(())
     }
@@ -53,10 +53,25 @@ impl Page {
     ///
     /// When the page does not run the script.
     pub async fn flicker(&self) -> Result<()> {
-        self.driver().execute(FLICKER, Vec::new()).await.with_context(|| format!("{}: flickering", self.name()))?;
+        self.driver()
+            .execute(format!("{STAND_IN}{FLICKER}"), Vec::new())
+            .await
+            .with_context(|| format!("{}: flickering", self.name()))?;
         Ok(())
     }
 }
+
+/// The device runs as long as what stands in for it: WebKit was seen to crash where one is stopped as soon as it has started.
+const STAND_IN: &str = r#"
+    const standIn = (track, device) => {
+        const stop = track.stop.bind(track);
+        track.stop = () => {
+            stop();
+            device.stop();
+        };
+        return track;
+    };
+"#;
 
 const FLICKER: &str = r#"
     if (window.__flicker) return;
@@ -89,8 +104,7 @@ const FLICKER: &str = r#"
         const stream = await original.call(this, wanted);
         for (const track of stream.getVideoTracks()) {
             stream.removeTrack(track);
-            track.stop();
-            stream.addTrack(window.__flicker.getVideoTracks()[0].clone());
+            stream.addTrack(standIn(window.__flicker.getVideoTracks()[0].clone(), track));
         }
         return stream;
     };
@@ -123,10 +137,9 @@ const SPEAK: &str = r#"
     devices.getUserMedia = async function (wanted) {
         const stream = await original.call(this, wanted);
         for (const track of stream.getAudioTracks()) {
-            stream.removeTrack(track);
-            track.stop();
             await speak();
-            stream.addTrack(out.stream.getAudioTracks()[0].clone());
+            stream.removeTrack(track);
+            stream.addTrack(standIn(out.stream.getAudioTracks()[0].clone(), track));
         }
         return stream;
     };
