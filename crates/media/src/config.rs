@@ -1,6 +1,6 @@
 //! What a peer is made with.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use rtc::peer_connection::transport::RTCIceServer;
 
@@ -11,14 +11,15 @@ pub struct Config {
     pub ice_servers: Vec<IceServer>,
     /// Whether only paths over the TURN servers are used (`iceTransportPolicy: "relay"` in the W3C's words).
     pub relay_only: bool,
-    /// Whether this side sends voice.
+    /// Whether this side may send voice. It may begin at any time, and pause, without another negotiation.
     pub voice: bool,
-    /// Whether this side sends a picture.
+    /// Whether this side may send a picture. It may begin at any time, and pause, without another negotiation.
     pub video: bool,
     /// The data channel, if there is one.
     pub channel: Option<Channel>,
     /// Local UDP addresses to listen on; port 0 means any free one. The unspecified address means all network interfaces of
-    /// its family but loopback and those with link-local addresses alone.
+    /// its family but loopback and those with link-local addresses alone. An address that the system does not have is passed
+    /// over, so that both families may be named where there is one.
     pub addresses: Vec<SocketAddr>,
 }
 
@@ -30,7 +31,7 @@ impl Default for Config {
             voice: false,
             video: false,
             channel: None,
-            addresses: vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0)],
+            addresses: vec![(Ipv4Addr::UNSPECIFIED, 0).into(), (Ipv6Addr::UNSPECIFIED, 0).into()],
         }
     }
 }

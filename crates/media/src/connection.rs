@@ -1,5 +1,6 @@
 //! The library's connection: how it is made, and what it says.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ use crate::{codecs, estimator, remote};
 /// How many bytes of messages may wait to be sent.
 const MAX_WAITING: usize = 1 << 20;
 
+/// How long a path without a relay is waited for when one with a relay is there. The library's default of two seconds is what
+/// calls over a relay would begin with.
+const DIRECT: Duration = Duration::from_millis(500);
 /// By which part the encoder's bitrate changed when it is told.
 const TOLD: u32 = 10;
 /// How much time is between two times.
@@ -72,7 +76,11 @@ pub(crate) struct Handler {
 #[async_trait::async_trait]
 impl PeerConnectionEventHandler for Handler {
     async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
-        if let Ok(candidate) = event.candidate.to_json() {
+        // Where there is no network of a family, its socket has no address that anybody could use.
+        let is_usable = event.candidate.address.parse().is_ok_and(|address: IpAddr| !address.is_unspecified());
+        if let Ok(candidate) = event.candidate.to_json()
+            && is_usable
+        {
             let candidate = Candidate {
                 candidate: candidate.candidate,
                 mid: candidate.sdp_mid.filter(|mid| !mid.is_empty()),
@@ -123,6 +131,7 @@ pub(crate) async fn connect(
         .with_multicast_dns_mode(mdns)
         // With the default of a second, the side that offers waits that long for a candidate that it does not need.
         .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
+        .with_relay_acceptance_min_wait(Some(if config.relay_only { Duration::ZERO } else { DIRECT }))
         .build();
     let policy = if config.relay_only { RTCIceTransportPolicy::Relay } else { RTCIceTransportPolicy::All };
     let servers = RTCConfigurationBuilder::new()

@@ -113,7 +113,12 @@ impl Traffic {
     /// A stream comes in from now on.
     pub fn receives(&self, info: &StreamInfo) {
         let mut streams = self.streams();
-        if streams.inbound.len() < MOST {
+        // The library gives a stream of retransmissions as one of its own, too. It counts for the one that it repeats.
+        if let Some(rtx) = info.ssrc_rtx {
+            streams.inbound.remove(&rtx);
+        }
+        let repeats = streams.inbound.values().any(|stream| stream.rtx == Some(info.ssrc));
+        if streams.inbound.len() < MOST && !repeats {
             streams.inbound.entry(info.ssrc).or_insert_with(|| Inbound::new(info));
         }
     }

@@ -91,7 +91,7 @@ impl Call {
         let mut targets = Vec::new();
         while self.now < end {
             self.step();
-            if self.millis() % 100 == 0 {
+            if self.millis().is_multiple_of(100) {
                 targets.push(self.estimator.target());
             }
         }
@@ -105,10 +105,10 @@ impl Call {
     fn step(&mut self) {
         self.now += STEP;
         let millis = self.millis();
-        if millis % 20 == 0 {
+        if millis.is_multiple_of(20) {
             self.send(80, false);
         }
-        if self.camera && millis % 40 == 0 {
+        if self.camera && millis.is_multiple_of(40) {
             let mean = f64::from(self.estimator.target()) * self.follows / 8.0 / 25.0;
             let times = if std::mem::take(&mut self.keyframe) { 5.0 } else { 0.7 + 0.6 * self.random.f64() };
             let mut left = (mean * times) as usize;
@@ -172,7 +172,7 @@ impl Call {
             let outcome = Outcome { sent: packet.sent, arrival, bytes: packet.bytes, picture: packet.picture };
             self.outcomes.push(outcome);
         }
-        if millis % 100 == 0 {
+        if millis.is_multiple_of(100) {
             let mut outcomes = std::mem::take(&mut self.outcomes);
             // Feedback says what is lost only when something later arrived.
             let last = outcomes.iter().filter(|outcome| outcome.arrival.is_some()).map(|outcome| outcome.sent).max();

@@ -138,7 +138,8 @@ async fn pass(
         match leaves.filter(|_| link.is_up && !sifted && random.f64() >= link.loss) {
             Some(leaves) => {
                 counts.media += if is_media { length as u64 } else { 0 };
-                queues[direction].send((leaves + link.delay, buffer[..length].to_vec())).unwrap();
+                // Fails only when the test is over.
+                let _ = queues[direction].send((leaves + link.delay, buffer[..length].to_vec()));
             }
             None => counts.lost += 1,
         }
