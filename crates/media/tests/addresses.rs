@@ -128,7 +128,6 @@ async fn inside_a_network_of_its_own() {
     };
     tokio::time::timeout(Duration::from_secs(20), exchange).await.expect("connected");
     let took = start.elapsed();
-    println!("connected after {took:?}");
     assert!(took < Duration::from_secs(3), "{took:?}");
     one_frame(&offering, &mut answering).await;
 }

@@ -72,7 +72,6 @@ impl Relay {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frames_flow_over_a_relay_alone() {
     let relay = Relay::start();
-    let start = std::time::Instant::now();
     let mut offering = common::side(relay.config("secret")).await;
     let mut answering = common::side(relay.config("secret")).await;
     let offer = offering.peer.offer().await.unwrap();
@@ -81,11 +80,9 @@ async fn frames_flow_over_a_relay_alone() {
         candidate
     };
     common::connect(&mut offering, &mut answering, &offer, only_relayed, only_relayed).await;
-    println!("connected after {:?}", start.elapsed());
     let mut call = Call::new(offering, answering);
     call.run(Duration::from_secs(4)).await;
     let (pictures, voice) = (call.seen.frames.len(), call.seen.voice.len());
-    println!("{pictures} pictures, {voice} of {} packets of voice", call.seen.said);
     assert!(pictures >= 20, "{pictures} pictures");
     assert!(voice * 100 >= call.seen.said * 85, "{voice} of {} packets of voice", call.seen.said);
     let Call { sending: offering, receiving: answering, .. } = call;

@@ -177,6 +177,5 @@ async fn voice_and_picture_are_on_one_clock() {
     };
     let (voice, picture) = (voice.expect("a report on voice"), picture.expect("a report on the picture"));
     let apart = voice.1.abs_diff(picture.1).abs_diff(voice.0.abs_diff(picture.0));
-    println!("{apart} microseconds");
     assert!(apart <= 5_000, "{apart} microseconds apart");
 }

@@ -213,7 +213,6 @@ fn settles_below_a_bottleneck() {
             let most = targets.iter().max().unwrap();
             let mean = targets.iter().sum::<u32>() / targets.len() as u32;
             let case = format!("{queue_bytes} bytes, {delay:?}: mean {mean}, at most {most}");
-            println!("{case}");
             // Now and then it tries for more.
             assert!(*most <= 530_000, "{case}");
             assert!((300_000..=480_000).contains(&mean), "{case}");
@@ -226,7 +225,6 @@ fn bears_random_loss() {
     for loss in [0.01, 0.03, 0.05] {
         let mut call = Call::new(Path { loss, delay: Duration::from_millis(50), ..WIDE });
         let least = call.run(seconds(60)).into_iter().min().unwrap();
-        println!("{loss}: at least {least}, at last {}", call.estimator.target());
         assert!(least >= 700_000, "{loss}: {least}");
         assert!(call.estimator.target() >= 1_500_000, "{loss}: {}", call.estimator.target());
     }
@@ -237,7 +235,6 @@ fn does_not_fall_to_the_floor_for_heavy_random_loss() {
     for loss in [0.10, 0.15, 0.25] {
         let mut call = Call::new(Path { loss, delay: Duration::from_millis(50), ..WIDE });
         call.run(seconds(60));
-        println!("{loss}: at last {}", call.estimator.target());
         assert!(call.estimator.target() >= 400_000, "{loss}: {}", call.estimator.target());
     }
 }
@@ -246,7 +243,6 @@ fn does_not_fall_to_the_floor_for_heavy_random_loss() {
 fn bears_jitter() {
     let mut call = Call::new(Path { jitter: Duration::from_millis(60), ..WIDE });
     let least = call.run(seconds(60)).into_iter().min().unwrap();
-    println!("at least {least}, at last {}", call.estimator.target());
     assert!(least >= 700_000, "{least}");
 }
 
@@ -260,7 +256,6 @@ fn comes_back_after_an_outage() {
     assert!(during <= 200_000, "{during} into nothing");
     call.path.is_up = true;
     let after = call.run(seconds(3));
-    println!("{after:?}");
     assert!(*after.last().unwrap() >= 1_500_000, "{after:?}");
 }
 
@@ -299,11 +294,9 @@ fn follows_a_bottleneck_down_and_up() {
     call.path.bits_per_second = 300e3;
     call.run(seconds(6));
     let down = call.run(seconds(20));
-    println!("down {:?}", down.iter().max());
     assert!(down.iter().all(|target| *target <= 300_000), "{:?}", down.iter().max());
     call.path.bits_per_second = 2e6;
     let up = call.run(seconds(45));
-    println!("up {:?}", up.last());
     assert!(*up.last().unwrap() >= 1_000_000, "{up:?}");
 }
 
@@ -313,7 +306,6 @@ fn a_longer_way_is_no_queue() {
     call.run(seconds(15));
     call.path.delay = Duration::from_millis(200);
     let targets = call.run(seconds(30));
-    println!("least {:?}", targets.iter().min());
     assert!(targets.iter().all(|target| *target >= 600_000), "{:?}", targets.iter().min());
     assert!(*targets.last().unwrap() >= 2_000_000);
 }

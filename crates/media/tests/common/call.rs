@@ -48,6 +48,7 @@ pub struct Call {
     pub seen: Seen,
     pub camera: bool,
     started: Instant,
+    ran: Duration,
     target: u32,
     keyframe: bool,
     picture: u64,
@@ -63,6 +64,7 @@ impl Call {
             seen: Seen::default(),
             camera: true,
             started: Instant::now(),
+            ran: Duration::ZERO,
             target: 800_000,
             keyframe: true,
             picture: 0,
@@ -76,7 +78,19 @@ impl Call {
         self.started.elapsed()
     }
 
+    /// Whether the machine had so little time for the call that what was measured says nothing of it: then not even the
+    /// microphone kept its pace.
+    pub fn is_starved(&self) -> bool {
+        let paces = self.ran.as_millis() / 20;
+        let starved = (self.seen.said as u128) * 100 < paces * 92;
+        if starved {
+            eprintln!("the machine is too busy: {} of {paces} packets of voice were spoken", self.seen.said);
+        }
+        starved
+    }
+
     pub async fn run(&mut self, time: Duration) {
+        self.ran += time;
         let end = tokio::time::sleep(time);
         tokio::pin!(end);
         let mut picture = tokio::time::interval(Duration::from_millis(40));
