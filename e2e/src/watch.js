@@ -11,6 +11,7 @@
   const now = () => performance.timeOrigin + performance.now();
 
   const TICK = 50; // ms
+  const SIGN = 150; // ms: to copy every frame is much work for a page without a graphics card, and would slow down what is measured
   const BLOCK = 0.01; // s: how finely silence is measured
   const SILENCE = 1e-3; // root mean square, of 1: -60 dB
   const WINDOW = 32768; // samples that an analyser remembers
@@ -53,8 +54,10 @@
   fresh();
 
   // A sum over a small copy of the picture: another picture, another sum.
+  let signedAt = -Infinity;
   const sign = () => {
-    if (!video || !video.videoWidth) return;
+    if (!video || !video.videoWidth || now() - signedAt < SIGN) return;
+    signedAt = now();
     paper.drawImage(video, 0, 0, WIDTH, HEIGHT);
     const { data } = paper.getImageData(0, 0, WIDTH, HEIGHT);
     let hash = 0;

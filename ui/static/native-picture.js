@@ -84,6 +84,7 @@ const sending = {
       return;
     }
     this.lastAt = now;
+    this.choose(now);
     try {
       this.fit(frame);
       this.encoder.encode(frame, { keyFrame: this.wantsKeyframe });
@@ -139,23 +140,27 @@ const sending = {
     this.close();
   },
 
-  // So many bits a second may be sent.
+  // So many bits a second may be sent. The encoder is set up anew at the next frame.
   allow(bits) {
     this.bits = bits;
+    this.config = null;
+  },
+
+  // Down at once, up after a while.
+  choose(now) {
     let step = this.step;
-    while (step > 0 && bits < STEPS[step].bits) step -= 1;
-    if (step === this.step && STEPS[step + 1] && bits >= STEPS[step + 1].bits) {
-      const now = performance.now();
-      if (this.roomSince === null) this.roomSince = now;
+    while (step > 0 && this.bits < STEPS[step].bits) step -= 1;
+    if (step < this.step || !STEPS[step + 1] || this.bits < STEPS[step + 1].bits) {
+      this.roomSince = null;
+    } else {
+      this.roomSince ??= now;
       if (now - this.roomSince >= PATIENCE_MS) {
         step += 1;
         this.roomSince = null;
       }
-    } else {
-      this.roomSince = null;
     }
+    if (step === this.step) return;
     this.step = step;
-    // The encoder is set up anew at the next frame.
     this.config = null;
   },
 };
