@@ -6,6 +6,7 @@
 mod app;
 mod codecs;
 mod connection;
+mod hall;
 mod picture;
 mod picture_page;
 mod stats;

@@ -6,18 +6,13 @@ use std::{cell::RefCell, rc::Rc};
 use hutong_core::native::FrameHeader;
 use js_sys::{ArrayBuffer, Object, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    AudioContext, AudioContextOptions, AudioContextState, AudioWorkletNode, AudioWorkletNodeOptions, MediaStream,
-    MediaStreamAudioDestinationNode, MediaStreamAudioSourceNode, MediaStreamTrack, MessageChannel, MessageEvent,
-    Response, Worker,
+    AudioContext, AudioWorkletNode, AudioWorkletNodeOptions, MediaStream, MediaStreamAudioDestinationNode,
+    MediaStreamAudioSourceNode, MediaStreamTrack, MessageChannel, MessageEvent, Worker,
 };
 
-use super::{super::connection::Failed, Made, kind, message, pass, post, worker};
-use crate::dom::{self, Listener};
-
-/// Samples a second: what Opus and the worklet speak.
-const RATE: f32 = 48_000.0;
+use super::{super::connection::Failed, Made, hall::Guest, kind, message, pass, post, worker};
+use crate::dom::Listener;
 
 /// What the worker tells.
 pub enum Tells {
@@ -33,7 +28,7 @@ pub enum Tells {
 
 /// The voice of one connection. Its worker and its sound end with this value.
 pub struct Voice {
-    context: AudioContext,
+    hall: Guest,
     node: AudioWorkletNode,
     destination: MediaStreamAudioDestinationNode,
     microphone: RefCell<Option<MediaStreamAudioSourceNode>>,
@@ -44,16 +39,9 @@ pub struct Voice {
 impl Voice {
     /// Starts worklet and worker.
     pub async fn start(tell: impl Fn(Tells) + 'static) -> Result<Self, Failed> {
-        let options = AudioContextOptions::new();
-        options.set_sample_rate(RATE);
-        options.set_latency_hint(&"interactive".into());
-        let context = Sounding(AudioContext::new_with_context_options(&options)?);
-        let wasm = fetch("voice");
-        let script = dom::asset("voice-worklet").ok_or(Failed)?;
-        JsFuture::from(context.0.audio_worklet()?.add_module(&script)?).await?;
-        let wasm = wasm.await?;
+        let hall = Guest::enter().await?;
         let worker = worker("native-voice")?;
-        let (node, destination) = connect(&context.0, &worker, &wasm)?;
+        let (node, destination) = connect(&hall.context, &worker, &hall.wasm)?;
 
         let tell = Rc::new(tell);
         let of_worker = {
@@ -72,17 +60,14 @@ impl Voice {
                 tell(Tells::Failed);
             }
         });
-        let context = context.keep();
-        let voice = Self {
-            context,
+        Ok(Self {
+            hall,
             node,
             destination,
             microphone: RefCell::default(),
             worker,
             _listeners: [of_worker, of_worklet],
-        };
-        voice.resume();
-        Ok(voice)
+        })
     }
 
     /// The other side's voice.
@@ -98,11 +83,11 @@ impl Voice {
         if let Some(track) = track {
             let stream = MediaStream::new()?;
             stream.add_track(track);
-            let microphone = self.context.create_media_stream_source(&stream)?;
+            let microphone = self.hall.context.create_media_stream_source(&stream)?;
             microphone.connect_with_audio_node(&self.node)?;
             self.microphone.replace(Some(microphone));
         }
-        self.resume();
+        self.hall.resume();
         self.tell("sending", &[("on", &track.is_some().into())]);
         Ok(())
     }
@@ -115,13 +100,6 @@ impl Voice {
     /// Asks for [`Tells::Stats`].
     pub fn count(&self) {
         self.tell("stats", &[]);
-    }
-
-    /// The system may hold sound back, and take it away for a while.
-    pub fn resume(&self) {
-        if self.context.state() != AudioContextState::Running {
-            drop(self.context.resume());
-        }
     }
 
     fn tell(&self, what: &str, members: &[(&str, &JsValue)]) {
@@ -140,24 +118,6 @@ impl Drop for Voice {
         }
         self.node.disconnect().ok();
         self.tell("close", &[]);
-        drop(self.context.close());
-    }
-}
-
-/// A context that is closed again where something after it fails.
-struct Sounding(AudioContext);
-
-impl Sounding {
-    fn keep(self) -> AudioContext {
-        let context = self.0.clone();
-        std::mem::forget(self);
-        context
-    }
-}
-
-impl Drop for Sounding {
-    fn drop(&mut self) {
-        drop(self.0.close());
     }
 }
 
@@ -184,16 +144,6 @@ fn connect(
     let header = JsValue::from(FrameHeader::SIZE as u32);
     post(worker, &message("begin", &[("header", &header), ("port", &to_worker)]), &[&to_worker])?;
     Ok((node, destination))
-}
-
-async fn fetch(name: &str) -> Result<ArrayBuffer, Failed> {
-    let address = dom::asset(name).ok_or(Failed)?;
-    let window = dom::window().ok_or(Failed)?;
-    let response: Response = JsFuture::from(window.fetch_with_str(&address)).await?.dyn_into()?;
-    if !response.ok() {
-        return Err(Failed);
-    }
-    Ok(JsFuture::from(response.array_buffer()?).await?.dyn_into()?)
 }
 
 fn hear(told: &JsValue) -> Option<Tells> {
