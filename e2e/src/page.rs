@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::Pid;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use thirtyfour::{By, WebDriver};
@@ -17,6 +18,7 @@ use crate::{
     browser::Browser,
     ensure,
     media::{Click, FirstFrame, Leftovers, Mark, Received, RosterChange},
+    process,
 };
 
 /// How long the page may take for what needs no other person: generous, because machines that run tests are busy.
@@ -67,6 +69,12 @@ impl Page {
     #[must_use]
     pub fn driver(&self) -> &WebDriver {
         &self.driver
+    }
+
+    /// The processes of its browser, without its driver's; none for a webview, whose app tells them, and once it is killed.
+    #[must_use]
+    pub fn processes(&self) -> Vec<Pid> {
+        self.browser.borrow().as_ref().and_then(Browser::pid).map(process::tree).unwrap_or_default()
     }
 
     /// Kills its browser as a crash would.

@@ -4,16 +4,21 @@ use std::path::{Path, PathBuf};
 
 use crate::{Context, Result, bail};
 
-/// The target directory that this test was built into.
+/// The target directory that this test or program was built into.
 ///
 /// # Errors
 ///
-/// When the running program lies in none.
+/// When it lies in none.
 pub fn target_dir() -> Result<PathBuf> {
+    built_into()?.parent().map(Path::to_owned).context("the test lies in no target directory")
+}
+
+/// Where this test's programs are: target/debug, for target/debug/deps/calls-0123 and target/debug/hutong-bench.
+fn built_into() -> Result<PathBuf> {
     let exe = std::env::current_exe().context("the path of this test")?;
-    // target/debug/deps/calls-0123
-    let target = exe.ancestors().nth(3).context("the test lies in no target directory")?;
-    Ok(target.to_owned())
+    let folder = exe.parent().context("the test lies in no folder")?;
+    let profile = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
+    profile.map(Path::to_owned).context("the test lies in no target directory")
 }
 
 /// A program of this workspace: from the environment variable, or beside this test.
@@ -24,10 +29,7 @@ pub fn target_dir() -> Result<PathBuf> {
 pub fn program(variable: &str, name: &str) -> Result<PathBuf> {
     let path = match std::env::var_os(variable) {
         Some(path) => PathBuf::from(path),
-        None => {
-            let exe = std::env::current_exe().context("the path of this test")?;
-            exe.ancestors().nth(2).context("the test lies in no target directory")?.join(name)
-        }
+        None => built_into()?.join(name),
     };
     if !path.is_file() {
         bail!("{} is missing: `cargo build -p {name}` makes it ({variable} names another)", path.display());

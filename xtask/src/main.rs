@@ -1,6 +1,7 @@
 //! The project's own commands; `cargo xtask help` tells them.
 
 mod assets;
+mod bench;
 mod exec;
 mod lockfile;
 mod packages;
@@ -105,6 +106,23 @@ enum Command {
         #[arg(long)]
         dev: bool,
     },
+    /// Measures the app beside Chromium on this machine; what was found is in docs/BENCHMARKS.md
+    Bench {
+        #[command(subcommand)]
+        what: Measured,
+    },
+}
+
+/// What is measured.
+#[derive(Debug, Subcommand)]
+enum Measured {
+    /// Calls of the app with its native peer: `cargo xtask bench native --help` tells the rest
+    #[command(disable_help_flag = true)]
+    Native {
+        /// What the measuring program is given, such as `--pairs 1` or `--json FILE`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -141,6 +159,7 @@ fn dispatch(step: Command) -> Result<()> {
         Command::Unit => test::only_unit(&project),
         Command::Wasm => test::only_wasm(&project),
         Command::E2e { filter, dev } => test::only_end_to_end(&project, filter.as_deref(), dev),
+        Command::Bench { what: Measured::Native { args } } => bench::native(&project, &args),
     }
 }
 

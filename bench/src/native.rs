@@ -1,0 +1,132 @@
+//! The app with its native peer beside Chromium.
+
+use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
+
+use clap::Args;
+use hutong_e2e::{Context, Result, ensure, people::With};
+use serde_json::json;
+
+use crate::{
+    clock::Camera,
+    figures::{Figures, compare, table},
+    run::{Extra, Outcome, Times, run},
+};
+
+/// How much is measured.
+#[derive(Clone, Debug, Args)]
+pub struct Options {
+    /// How often app and Chromium are measured in turn, with a clock as their cameras' picture
+    #[arg(long, default_value_t = 3)]
+    pairs: usize,
+    /// How often they are with their own fake cameras
+    #[arg(long, default_value_t = 1)]
+    fake_pairs: usize,
+    /// Seconds of each call before anything is measured
+    #[arg(long, default_value_t = 10)]
+    settle: u64,
+    /// Seconds for which processor time is measured
+    #[arg(long, default_value_t = 20)]
+    load: u64,
+    /// Seconds for which the clock is read
+    #[arg(long, default_value_t = 10)]
+    read: u64,
+    /// Further calls in each run, for the wait for the first picture
+    #[arg(long, default_value_t = 4)]
+    calls: usize,
+    /// Writes everything there as well, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// The busiest threads that are told.
+const THREADS: usize = 12;
+
+/// Measures, and prints what was found.
+///
+/// # Errors
+///
+/// When something does not run, or cannot be measured.
+pub async fn measure(options: &Options) -> Result<()> {
+    ensure!(options.pairs + options.fake_pairs > 0, "nothing to measure");
+    let times = Times {
+        settle: Duration::from_secs(options.settle),
+        load: Duration::from_secs(options.load),
+        read: Duration::from_secs(options.read),
+        calls: options.calls,
+    };
+    let mut told = serde_json::Map::new();
+    let mut passages = Vec::new();
+    for (camera, pairs, title) in [
+        (Camera::Clock, options.pairs, "With a clock as the camera's picture"),
+        (Camera::Fake, options.fake_pairs, "With the fake cameras, which differ"),
+    ] {
+        let mut all = Vec::new();
+        for pair in 0..pairs {
+            let extra = if passages.is_empty() { Extra::Passages } else { Extra::Nothing };
+            let mut runs = Vec::new();
+            // Neither is always the first, on a machine that warms up.
+            let order = if pair % 2 == 0 { [With::App, With::Chromium] } else { [With::Chromium, With::App] };
+            for with in order {
+                let extra = if with == With::App { extra } else { Extra::Nothing };
+                let outcome = run(with, camera, times, extra).await.with_context(|| format!("{with:?}"))?;
+                eprintln!("{with:?}: {}; {:.2?}", outcome.pressure, outcome.figures);
+                runs.push((with, outcome));
+            }
+            runs.sort_by_key(|(with, _)| *with != With::App);
+            let [app, chromium]: [Outcome; 2] =
+                runs.into_iter().map(|(_, outcome)| outcome).collect::<Vec<_>>().try_into().ok().context("two runs")?;
+            if !app.passages.is_empty() {
+                passages.clone_from(&app.passages);
+            }
+            all.push([app, chromium]);
+        }
+        if all.is_empty() {
+            continue;
+        }
+        let figures: Vec<[Figures; 2]> =
+            all.iter().map(|pair| [&pair[0], &pair[1]].map(|it| it.figures.clone())).collect();
+        let compared = compare(&figures);
+        println!("\n{title}; {pairs} times each, in turn: median (least to greatest)\n\n{}", table(&compared));
+        for (place, who) in ["The app", "Chromium"].into_iter().enumerate() {
+            println!("{who}'s threads, processors used: {}\n", busiest(all.iter().map(|pair| &pair[place].threads)));
+        }
+        let runs: Vec<_> = all
+            .iter()
+            .map(|pair| {
+                let one =
+                    |it: &Outcome| json!({ "figures": it.figures, "threads": it.threads, "pressure": it.pressure });
+                json!({ "app": one(&pair[0]), "chromium": one(&pair[1]) })
+            })
+            .collect();
+        let key = if camera == Camera::Clock { "clock" } else { "fake" };
+        told.insert(key.to_owned(), json!({ "compared": compared, "runs": runs }));
+    }
+    println!("Between page and core\n\n| KiB | at once | a second | MiB/s | median, ms | 99 %, ms |");
+    println!("| --- | --- | --- | --- | --- | --- |");
+    for passage in &passages {
+        println!("{passage}");
+    }
+    told.insert("passages".to_owned(), json!(passages));
+    if let Some(file) = &options.json {
+        fs::write(file, serde_json::to_string_pretty(&told)?).with_context(|| file.display().to_string())?;
+    } else {
+        println!("\n{}", serde_json::Value::from(told));
+    }
+    Ok(())
+}
+
+/// The means over all runs, the largest first.
+fn busiest<'a>(runs: impl Iterator<Item = &'a BTreeMap<String, f64>>) -> String {
+    let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
+    let mut count = 0.0;
+    for run in runs {
+        count += 1.0;
+        for (name, cores) in run {
+            *sums.entry(name).or_default() += cores;
+        }
+    }
+    let mut means: Vec<(&str, f64)> = sums.into_iter().map(|(name, sum)| (name, sum / count)).collect();
+    means.sort_by(|one, other| other.1.total_cmp(&one.1));
+    let shown = means.iter().take(THREADS).map(|(name, cores)| format!("{name} {cores:.3}"));
+    shown.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,224 @@
+//! One run: two of a kind are started, call each other, are measured, and end.
+
+use std::{collections::BTreeMap, rc::Rc, time::Duration};
+
+use hutong_e2e::{
+    Context, Desktop, Page, Profile, Result, Setup, World, anyhow,
+    page::SOON,
+    people::With,
+    scenario,
+    steps::{self, LET_GO, MEDIA, connected, let_go},
+    usage::Pressure,
+};
+use rustix::process::Pid;
+use tokio::time::sleep;
+
+use crate::{
+    binary::{self, Passage},
+    clock::{self, Camera},
+    figures::{Figure, Figures},
+    load::{self, Load},
+};
+
+/// How long parts of a run last.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// From the first picture on, until anything is measured.
+    pub settle: Duration,
+    /// While processor time is measured, and nothing is read.
+    pub load: Duration,
+    /// While the clock is read.
+    pub read: Duration,
+    /// Further calls, for their first pictures.
+    pub calls: usize,
+}
+
+/// What a run gave.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What is compared.
+    pub figures: Figures,
+    /// Processors used by threads, by their names; of one side.
+    pub threads: BTreeMap<String, f64>,
+    /// The way between page and core; of an app.
+    pub passages: Vec<Passage>,
+    /// How short the processors were.
+    pub pressure: String,
+}
+
+/// What else is measured in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extra {
+    /// Nothing.
+    Nothing,
+    /// The way between the app's page and its core.
+    Passages,
+}
+
+struct Side {
+    page: Page,
+    app: Option<Rc<Desktop>>,
+}
+
+impl Side {
+    fn processes(&self) -> Result<Vec<Pid>> {
+        self.app.as_ref().map_or_else(|| Ok(self.page.processes()), |app| app.processes())
+    }
+}
+
+/// Runs two of this kind.
+///
+/// # Errors
+///
+/// When something does not start, the call does not come about, or it cannot be measured.
+pub async fn run(with: With, camera: Camera, times: Times, extra: Extra) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    let name = format!("bench_{with:?}_{camera:?}").to_lowercase();
+    let ended = scenario(&name, async |world| {
+        outcome = two(world, with, camera, times, extra).await?;
+        Ok(())
+    })
+    .await;
+    ended.map_err(|failure| anyhow!("{failure:?}"))?;
+    Ok(outcome)
+}
+
+async fn two(world: &mut World, with: With, camera: Camera, times: Times, extra: Extra) -> Result<Outcome> {
+    let server = world.server().await?;
+    let mut sides = Vec::new();
+    for name in ["Ana", "Bo"] {
+        sides.push(one(world, name, with, &server.url(), camera).await?);
+    }
+    let sides = <[Side; 2]>::try_from(sides).map_err(|_| anyhow!("two sides"))?;
+    let mut outcome = Outcome::default();
+    let mut waits = vec![first_pictures(&sides, 0).await?];
+    sleep(times.settle).await;
+    measure_load(&sides, times.load, &mut outcome).await?;
+    if camera == Camera::Clock {
+        measure_age(&sides, times.read, &mut outcome.figures).await?;
+    }
+    hang_up(&sides).await?;
+    for round in 1..=times.calls {
+        waits.push(first_pictures(&sides, round).await?);
+        hang_up(&sides).await?;
+    }
+    let (first, later) = waits.split_first().context("a call")?;
+    outcome.figures.insert(Figure::CallFirst, first[0]);
+    outcome.figures.insert(Figure::AcceptFirst, first[1]);
+    for (place, figure) in [(0, Figure::CallLater), (1, Figure::AcceptLater)] {
+        if let Some(wait) = median(later.iter().map(|waits| waits[place]).collect()) {
+            outcome.figures.insert(figure, wait);
+        }
+    }
+    if extra == Extra::Passages {
+        outcome.passages = binary::measure(&sides[0].page).await?;
+    }
+    Ok(outcome)
+}
+
+async fn one(world: &mut World, name: &str, with: With, url: &str, camera: Camera) -> Result<Side> {
+    let (page, app) = match with {
+        With::Chromium => {
+            // As large as the app's window.
+            let profile = Profile { args: vec!["--window-size=1100,760".to_owned()], ..Profile::default() };
+            let page = world.page(name, &profile).await?;
+            page.open(url).await?;
+            (page, None)
+        }
+        With::App => {
+            let app = world.desktop_with(name, &Setup::calling(url)).await?;
+            (app.page().clone(), Some(app))
+        }
+    };
+    page.log_in(name).await?;
+    clock::prepare(&page, camera).await?;
+    Ok(Side { page, app })
+}
+
+/// Ana calls, Bo's page takes the call at once, and both wait for each other's first picture: how long Ana did from her click on
+/// call, and Bo from his on accept, in milliseconds. No person and no driver is in it.
+async fn first_pictures([ana, bo]: &[Side; 2], round: usize) -> Result<[f64; 2]> {
+    ana.page.sees("Bo", "online", SOON).await?;
+    bo.page.press_once_there(steps::With::Video.accept()).await?;
+    ana.page.press_for("Bo", steps::With::Video.call()).await?;
+    connected(&ana.page, &bo.page).await?;
+    let mut waits = [0.0; 2];
+    let clicked = [steps::With::Video.call(), steps::With::Video.accept()];
+    for ((page, button), wait) in [&ana.page, &bo.page].into_iter().zip(clicked).zip(&mut waits) {
+        page.until("the first picture", MEDIA, &format!("return window.__bench.firsts.length > {round}")).await?;
+        let first = clock::firsts(page).await?.get(round).copied().context("a first picture")?;
+        let clicks = page.clicks().await?;
+        let click = clicks.iter().rev().find(|click| click.id == button).context("a click")?;
+        *wait = first - click.at;
+    }
+    Ok(waits)
+}
+
+async fn hang_up([ana, bo]: &[Side; 2]) -> Result<()> {
+    ana.page.press("hang-up").await?;
+    let_go(&ana.page, &bo.page).await?;
+    bo.page.sees("Ana", "online", LET_GO).await
+}
+
+/// Processor time, memory, and what picture is had for it. Half of both sides is the one that is told.
+async fn measure_load(sides: &[Side; 2], time: Duration, outcome: &mut Outcome) -> Result<()> {
+    let pids = || -> Result<Vec<Pid>> { Ok([sides[0].processes()?, sides[1].processes()?].concat()) };
+    let mut before = Vec::new();
+    for side in sides {
+        before.push((clock::flow(&side.page).await?, clock::frames(&side.page).await?));
+    }
+    let pressure = Pressure::watch();
+    let screens = load::screens();
+    let (load, drawn) = (Load::of(&pids()?), Load::of(&screens));
+    sleep(time).await;
+    let (used, drawn) = (load.until_now(&pids()?), drawn.until_now(&screens));
+    outcome.pressure = pressure.to_string();
+    let (mut rates, mut lines, mut sent, mut targets) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (side, (flow, frames)) in sides.iter().zip(before) {
+        let now = clock::flow(&side.page).await?;
+        let seconds = (now.at - flow.at) / 1000.0;
+        rates.push((clock::frames(&side.page).await? - frames) / seconds);
+        sent.push((now.sent - flow.sent) * 8.0 / 1000.0 / seconds);
+        targets.push(now.target / 1000.0);
+        lines.push(f64::from(clock::size(&side.page).await?[1]));
+    }
+    let figures = &mut outcome.figures;
+    figures.insert(Figure::Processors, used.cores / 2.0);
+    if !screens.is_empty() {
+        figures.insert(Figure::Screen, drawn.cores / 2.0);
+    }
+    figures.insert(Figure::Memory, load::memory(&pids()?) / 2.0 / f64::from(1 << 20));
+    for (figure, values) in
+        [(Figure::Rate, rates), (Figure::Lines, lines), (Figure::Sent, sent), (Figure::Target, targets)]
+    {
+        if let Some(value) = median(values).filter(|value| *value > 0.0) {
+            figures.insert(figure, value);
+        }
+    }
+    outcome.threads = used.threads.into_iter().map(|(name, cores)| (name, cores / 2.0)).collect();
+    Ok(())
+}
+
+async fn measure_age(sides: &[Side; 2], time: Duration, figures: &mut Figures) -> Result<()> {
+    for side in sides {
+        clock::start(&side.page).await?;
+    }
+    sleep(time).await;
+    let mut ages = Vec::new();
+    for side in sides {
+        let read = clock::stop(&side.page).await?;
+        read.ensure_readable(side.page.name())?;
+        ages.extend(read.latencies);
+    }
+    ages.sort_by(f64::total_cmp);
+    for (figure, share) in [(Figure::Latency, 0.5), (Figure::Latency95, 0.95)] {
+        if let Some(age) = ages.get((ages.len() as f64 * share) as usize) {
+            figures.insert(figure, *age);
+        }
+    }
+    Ok(())
+}
+
+fn median(values: Vec<f64>) -> Option<f64> {
+    hutong_e2e::media::spread(&values).map(|(_, median, _)| median)
+}
