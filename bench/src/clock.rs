@@ -48,7 +48,7 @@ impl Read {
     ///
     /// When they had not.
     pub fn ensure_readable(&self, who: &str) -> Result<()> {
-        ensure!(self.values > 20, "{who}: only {} pictures with a clock, {} without", self.values, self.unread);
+        ensure!(self.values >= 5, "{who}: only {} pictures with a clock, {} without", self.values, self.unread);
         ensure!(self.unread * 10 < self.values, "{who}: {} of {} unreadable", self.unread, self.values + self.unread);
         Ok(())
     }

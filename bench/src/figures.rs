@@ -11,6 +11,8 @@ use serde::Serialize;
 pub enum Figure {
     /// Processors that one side uses.
     Processors,
+    /// The same before the call: with the clock, what drawing it costs, though nobody looks at it yet.
+    Before,
     /// Processors that the X server of one side uses.
     Screen,
     /// Memory of one side, in MiB (PSS).
@@ -54,6 +56,7 @@ impl Figure {
     pub const fn words(self) -> &'static str {
         match self {
             Self::Processors => "processors used",
+            Self::Before => "processors used before the call",
             Self::Screen => "processors used by the X server (not counted above)",
             Self::Memory => "memory, MiB",
             Self::CallFirst => "call to first picture, first call, ms",
@@ -75,7 +78,8 @@ impl Figure {
         match self {
             Self::Processors | Self::Latency | Self::Latency95 => Goal::Times(1.5),
             Self::CallFirst | Self::CallLater | Self::AcceptFirst | Self::AcceptLater => Goal::More(500.0),
-            Self::Screen | Self::Memory | Self::Rate | Self::Lines | Self::Sent | Self::Target => Goal::Nothing,
+            Self::Before | Self::Screen | Self::Memory => Goal::Nothing,
+            Self::Rate | Self::Lines | Self::Sent | Self::Target => Goal::Nothing,
         }
     }
 }
@@ -132,7 +136,7 @@ fn bounds(values: &[f64]) -> Option<[f64; 3]> {
 pub fn table(all: &[Compared]) -> String {
     let mut text = String::from("| | app | Chromium | app to Chromium | to reach |\n| --- | --- | --- | --- | --- |\n");
     for one in all {
-        let digits = if matches!(one.figure, Figure::Processors | Figure::Screen) { 2 } else { 0 };
+        let digits = if matches!(one.figure, Figure::Processors | Figure::Before | Figure::Screen) { 2 } else { 0 };
         let relation = match one.figure.goal() {
             Goal::More(_) => shown(one.more, 0, "+"),
             Goal::Times(_) | Goal::Nothing => shown(one.times, 2, "x "),

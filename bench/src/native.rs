@@ -38,6 +38,9 @@ pub struct Options {
     json: Option<PathBuf>,
 }
 
+/// For what a page uses without a call.
+const BEFORE: Duration = Duration::from_secs(5);
+
 /// The busiest threads that are told.
 const THREADS: usize = 12;
 
@@ -49,6 +52,7 @@ const THREADS: usize = 12;
 pub async fn measure(options: &Options) -> Result<()> {
     ensure!(options.pairs + options.fake_pairs > 0, "nothing to measure");
     let times = Times {
+        before: BEFORE,
         settle: Duration::from_secs(options.settle),
         load: Duration::from_secs(options.load),
         read: Duration::from_secs(options.read),

@@ -23,6 +23,8 @@ use crate::{
 /// How long parts of a run last.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
+    /// Before the call.
+    pub before: Duration,
     /// From the first picture on, until anything is measured.
     pub settle: Duration,
     /// While processor time is measured, and nothing is read.
@@ -66,6 +68,11 @@ impl Side {
     }
 }
 
+/// Those of both.
+fn processes([one, other]: &[Side; 2]) -> Result<Vec<Pid>> {
+    Ok([one.processes()?, other.processes()?].concat())
+}
+
 /// Runs two of this kind.
 ///
 /// # Errors
@@ -91,6 +98,9 @@ async fn two(world: &mut World, with: With, camera: Camera, times: Times, extra:
     }
     let sides = <[Side; 2]>::try_from(sides).map_err(|_| anyhow!("two sides"))?;
     let mut outcome = Outcome::default();
+    let load = Load::of(&processes(&sides)?);
+    sleep(times.before).await;
+    outcome.figures.insert(Figure::Before, load.until_now(&processes(&sides)?).cores / 2.0);
     let mut waits = vec![first_pictures(&sides, 0).await?];
     sleep(times.settle).await;
     measure_load(&sides, times.load, &mut outcome).await?;
@@ -162,16 +172,15 @@ async fn hang_up([ana, bo]: &[Side; 2]) -> Result<()> {
 
 /// Processor time, memory, and what picture is had for it. Half of both sides is the one that is told.
 async fn measure_load(sides: &[Side; 2], time: Duration, outcome: &mut Outcome) -> Result<()> {
-    let pids = || -> Result<Vec<Pid>> { Ok([sides[0].processes()?, sides[1].processes()?].concat()) };
     let mut before = Vec::new();
     for side in sides {
         before.push((clock::flow(&side.page).await?, clock::frames(&side.page).await?));
     }
     let pressure = Pressure::watch();
     let screens = load::screens();
-    let (load, drawn) = (Load::of(&pids()?), Load::of(&screens));
+    let (load, drawn) = (Load::of(&processes(sides)?), Load::of(&screens));
     sleep(time).await;
-    let (used, drawn) = (load.until_now(&pids()?), drawn.until_now(&screens));
+    let (used, drawn) = (load.until_now(&processes(sides)?), drawn.until_now(&screens));
     outcome.pressure = pressure.to_string();
     let (mut rates, mut lines, mut sent, mut targets) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (side, (flow, frames)) in sides.iter().zip(before) {
@@ -187,7 +196,7 @@ async fn measure_load(sides: &[Side; 2], time: Duration, outcome: &mut Outcome) 
     if !screens.is_empty() {
         figures.insert(Figure::Screen, drawn.cores / 2.0);
     }
-    figures.insert(Figure::Memory, load::memory(&pids()?) / 2.0 / f64::from(1 << 20));
+    figures.insert(Figure::Memory, load::memory(&processes(sides)?) / 2.0 / f64::from(1 << 20));
     for (figure, values) in
         [(Figure::Rate, rates), (Figure::Lines, lines), (Figure::Sent, sent), (Figure::Target, targets)]
     {
