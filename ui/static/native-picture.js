@@ -20,6 +20,12 @@ const SHARE = 0.85;
 const LEAST_BITS = 60_000;
 // Frames that may wait for the encoder; then the processor does not keep up, and new ones are left out.
 const ENCODING = 2;
+// How long the encoder may have a frame, on average, before pictures get smaller; and how short it must be before larger ones
+// are tried again. The processor is shared with everything else, the other side's picture included.
+const SLOW_MS = 25;
+const QUICK_MS = 12;
+const SMOOTH = 0.05;
+const REST_MS = 10_000;
 // Frames that may wait for the decoder.
 const DECODING = 30;
 // Decoded frames that may wait for their voice, and how long one may.
@@ -39,9 +45,13 @@ const sending = {
   step: FIRST_STEP,
   bits: 500_000,
   roomSince: null,
+  // The largest step that the processor bears, and since when it is that.
+  ceiling: STEPS.length - 1,
+  ceilingAt: -Infinity,
+  cost: 0,
+  begun: [],
   wantsKeyframe: false,
   lastAt: -Infinity,
-  busy: 0,
   frames: 0,
   left: 0,
 
@@ -71,6 +81,7 @@ const sending = {
     if (this.encoder && this.encoder.state !== "closed") this.encoder.close();
     this.encoder = null;
     this.config = null;
+    this.begun = [];
   },
 
   encode(frame) {
@@ -80,7 +91,7 @@ const sending = {
     if (now - this.lastAt < 700 / rate) return;
     if (this.encoder && this.encoder.encodeQueueSize > ENCODING) {
       this.left += 1;
-      this.keepUp();
+      this.spend(2 * SLOW_MS, now);
       return;
     }
     this.lastAt = now;
@@ -88,6 +99,7 @@ const sending = {
     try {
       this.fit(frame);
       this.encoder.encode(frame, { keyFrame: this.wantsKeyframe });
+      this.begun.push(now);
       this.wantsKeyframe = false;
       this.frames += 1;
     } catch (error) {
@@ -95,14 +107,16 @@ const sending = {
     }
   },
 
-  // Where frames are left out again and again, a smaller picture does better.
-  keepUp() {
-    this.busy += 1;
-    if (this.busy < 30 || this.step === 0) return;
-    this.busy = 0;
-    this.step -= 1;
-    this.roomSince = performance.now() + 10 * PATIENCE_MS;
-    this.config = null;
+  // A frame took this long.
+  spend(time, now) {
+    this.cost += (time - this.cost) * SMOOTH;
+    if (now - this.ceilingAt < REST_MS) return;
+    const change = this.cost > SLOW_MS ? -1 : this.cost < QUICK_MS && this.step === this.ceiling ? 1 : 0;
+    const ceiling = Math.max(0, Math.min(STEPS.length - 1, (change < 0 ? this.step : this.ceiling) + change));
+    if (ceiling === this.ceiling) return;
+    this.ceiling = ceiling;
+    this.ceilingAt = now;
+    this.cost = (SLOW_MS + QUICK_MS) / 2;
   },
 
   // Sets the encoder up for this frame's shape and the bits that there are.
@@ -128,11 +142,14 @@ const sending = {
   },
 
   encoded(chunk) {
+    const begun = this.begun.shift();
+    const now = performance.now();
+    if (begun !== undefined) this.spend(now - begun, now);
     const buffer = new ArrayBuffer(header + chunk.byteLength);
     chunk.copyTo(new Uint8Array(buffer, header));
     const keyframe = chunk.type === "key";
     // The clock of voice and picture, which camera and microphone do not share.
-    tell({ type: "frame", buffer, keyframe, timestamp: Math.round(performance.now() * 1000) }, [buffer]);
+    tell({ type: "frame", buffer, keyframe, timestamp: Math.round((begun ?? now) * 1000) }, [buffer]);
   },
 
   failed(error) {
@@ -148,9 +165,9 @@ const sending = {
 
   // Down at once, up after a while.
   choose(now) {
-    let step = this.step;
+    let step = Math.min(this.step, this.ceiling);
     while (step > 0 && this.bits < STEPS[step].bits) step -= 1;
-    if (step < this.step || !STEPS[step + 1] || this.bits < STEPS[step + 1].bits) {
+    if (step < this.step || step === this.ceiling || this.bits < STEPS[step + 1].bits) {
       this.roomSince = null;
     } else {
       this.roomSince ??= now;
