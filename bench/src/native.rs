@@ -74,6 +74,9 @@ pub async fn measure(options: &Options) -> Result<()> {
                 let extra = if with == With::App { extra } else { Extra::Nothing };
                 let outcome = run(with, camera, times, extra).await.with_context(|| format!("{with:?}"))?;
                 eprintln!("{with:?}: {}; {:.2?}", outcome.pressure, outcome.figures);
+                if let Some(problem) = &outcome.problem {
+                    println!("{with:?}: a later call failed: {problem}");
+                }
                 runs.push((with, outcome));
             }
             runs.sort_by_key(|(with, _)| *with != With::App);
@@ -98,7 +101,7 @@ pub async fn measure(options: &Options) -> Result<()> {
             .iter()
             .map(|pair| {
                 let one =
-                    |it: &Outcome| json!({ "figures": it.figures, "threads": it.threads, "pressure": it.pressure });
+                    |it: &Outcome| json!({ "figures": it.figures, "threads": it.threads, "pressure": it.pressure, "problem": it.problem });
                 json!({ "app": one(&pair[0]), "chromium": one(&pair[1]) })
             })
             .collect();

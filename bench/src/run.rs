@@ -44,6 +44,8 @@ pub struct Outcome {
     pub threads: BTreeMap<String, f64>,
     /// The way between page and core; of an app.
     pub passages: Vec<Passage>,
+    /// What went wrong after all but the later calls was measured.
+    pub problem: Option<String>,
     /// How short the processors were.
     pub pressure: String,
 }
@@ -98,6 +100,9 @@ async fn two(world: &mut World, with: With, camera: Camera, times: Times, extra:
     }
     let sides = <[Side; 2]>::try_from(sides).map_err(|_| anyhow!("two sides"))?;
     let mut outcome = Outcome::default();
+    if extra == Extra::Passages {
+        outcome.passages = binary::measure(&sides[0].page).await?;
+    }
     let load = Load::of(&processes(&sides)?);
     sleep(times.before).await;
     outcome.figures.insert(Figure::Before, load.until_now(&processes(&sides)?).cores / 2.0);
@@ -109,8 +114,15 @@ async fn two(world: &mut World, with: With, camera: Camera, times: Times, extra:
     }
     hang_up(&sides).await?;
     for round in 1..=times.calls {
-        waits.push(first_pictures(&sides, round).await?);
-        hang_up(&sides).await?;
+        match another(&sides, round).await {
+            Ok(wait) => waits.push(wait),
+            // What was measured so far is no less true.
+            Err(error) => {
+                outcome.problem =
+                    Some(format!("call {}: {}", round + 1, error.to_string().lines().next().unwrap_or_default()));
+                break;
+            }
+        }
     }
     let (first, later) = waits.split_first().context("a call")?;
     outcome.figures.insert(Figure::CallFirst, first[0]);
@@ -119,9 +131,6 @@ async fn two(world: &mut World, with: With, camera: Camera, times: Times, extra:
         if let Some(wait) = median(later.iter().map(|waits| waits[place]).collect()) {
             outcome.figures.insert(figure, wait);
         }
-    }
-    if extra == Extra::Passages {
-        outcome.passages = binary::measure(&sides[0].page).await?;
     }
     Ok(outcome)
 }
@@ -161,6 +170,12 @@ async fn first_pictures([ana, bo]: &[Side; 2], round: usize) -> Result<[f64; 2]>
         let click = clicks.iter().rev().find(|click| click.id == button).context("a click")?;
         *wait = first - click.at;
     }
+    Ok(waits)
+}
+
+async fn another(sides: &[Side; 2], round: usize) -> Result<[f64; 2]> {
+    let waits = first_pictures(sides, round).await?;
+    hang_up(sides).await?;
     Ok(waits)
 }
 
