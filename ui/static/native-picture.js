@@ -61,6 +61,7 @@ const sending = {
     if (!track) return;
     if (typeof MediaStreamTrackProcessor === "undefined") return tell({ type: "uncaptured", track }, [track]);
     this.track = track;
+    this.wantsKeyframe = true;
     const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
     while (this.track === track) {
       const { value: frame, done } = await reader.read();
@@ -74,7 +75,6 @@ const sending = {
   stop() {
     if (this.track) this.track.stop();
     this.track = null;
-    this.close();
   },
 
   close() {
@@ -310,6 +310,7 @@ onmessage = ({ data }) => {
     }
     case "close":
       sending.stop();
+      sending.close();
       receiving.stop();
       return close();
   }
