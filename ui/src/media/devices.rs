@@ -72,6 +72,21 @@ pub fn release(stream: &MediaStream) {
     }
 }
 
+/// A stream of just these tracks: the one there is where it has them, and else a new one. A stream that is being played is
+/// never changed: players take up a new one, but not the loss of a track; and `WebKitGTK` 2.50 crashes when the second of two
+/// tracks is taken out of it.
+pub fn stream_of(stream: Option<MediaStream>, wanted: &[MediaStreamTrack]) -> Option<MediaStream> {
+    if let Some(stream) = stream {
+        let there = tracks(&stream);
+        if there.len() == wanted.len() && wanted.iter().all(|track| there.contains(track)) {
+            return Some(stream);
+        }
+    }
+    let fresh = MediaStream::new().ok()?;
+    wanted.iter().for_each(|track| fresh.add_track(track));
+    Some(fresh)
+}
+
 /// The tracks of a stream.
 pub fn tracks(stream: &MediaStream) -> Vec<MediaStreamTrack> {
     stream.get_tracks().iter().filter_map(|track| track.dyn_into().ok()).collect()

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use futures_util::future::join;
 use hutong_core::{MediaEvent, MediaProblem};
 use hutong_protocol::{IceServer, MediaKind};
-use web_sys::{MediaStream, MediaStreamTrack};
+use web_sys::MediaStreamTrack;
 
 use super::{
     super::{
@@ -61,17 +61,8 @@ impl Sources {
     fn show(&self, view: &mut MediaView) {
         let from = |track: &Option<MediaStreamTrack>| track.as_ref().and_then(choice::device_of);
         view.in_use = InUse { camera: from(&self.camera), microphone: from(&self.microphone) };
-        let sent = || [self.microphone.as_ref(), self.picture()].into_iter().flatten();
-        if view.local.is_none() {
-            view.local = MediaStream::new().ok();
-        }
-        let Some(local) = &view.local else { return };
-        for old in devices::tracks(local) {
-            if !sent().any(|track| *track == old) {
-                local.remove_track(&old);
-            }
-        }
-        sent().for_each(|track| local.add_track(track));
+        let sent: Vec<_> = [self.microphone.as_ref(), self.picture()].into_iter().flatten().cloned().collect();
+        view.local = devices::stream_of(view.local.take(), &sent);
     }
 
     /// Stops everything: the lights go out.

@@ -1,6 +1,6 @@
 //! The other side of a call: its tracks, what it says of them, and what of it is played.
 
-use web_sys::{MediaStream, MediaStreamTrack};
+use web_sys::MediaStreamTrack;
 
 use super::{
     super::{MediaView, Sending, connection::TrackKind, devices, status::Status},
@@ -68,18 +68,9 @@ impl Remote {
     fn gather(&self, view: &mut MediaView) {
         let seen = view.other.camera || self.pictured;
         let plays = |track: &MediaStreamTrack| TrackKind::of(track) == TrackKind::Voice || seen;
-        let played = self.tracks.iter().filter(|track| plays(track));
-        let fresh = match &view.remote {
-            Some(remote) if devices::tracks(remote).iter().all(plays) => {
-                played.for_each(|track| remote.add_track(track));
-                return;
-            }
-            // Players take up a stream anew, but not one that has lost a track.
-            _ => MediaStream::new(),
-        };
-        if let Ok(fresh) = fresh {
-            played.for_each(|track| fresh.add_track(track));
-            view.remote = Some(fresh);
+        let played: Vec<_> = self.tracks.iter().filter(|track| plays(track)).cloned().collect();
+        if view.remote.is_some() || !played.is_empty() {
+            view.remote = devices::stream_of(view.remote.take(), &played);
         }
     }
 }
