@@ -112,6 +112,7 @@
   e2e.leftovers = () => ({
     peers: e2e.openPeers().length,
     tracks: e2e.tracks.filter((track) => track.readyState === "live").length,
+    cameras: e2e.tracks.filter((track) => track.readyState === "live" && track.kind === "video").length,
     timers: e2e.timers.size,
     timerSources: [...e2e.timers.values()].map(({ every, delay, from }) => `${every ? "every" : "in"} ${delay} ms ${from.stack}`),
     sounds: e2e.sounds.filter((context) => context.state !== "closed").length,

@@ -27,6 +27,8 @@ pub struct Leftovers {
     pub peers: usize,
     /// Tracks of own devices that are live.
     pub tracks: usize,
+    /// Those of them that are pictures.
+    pub cameras: usize,
     /// Timers that wait.
     pub timers: usize,
     /// Where those timers were set.

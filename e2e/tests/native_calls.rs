@@ -87,7 +87,7 @@ async fn a_voice_call_has_a_voice_both_ways() -> Outcome {
                 println!("{} heard {}", page.name(), seen.summary());
                 seen.ensure_voice(page.name(), Bounds::GOOD.gap)?;
                 ensure!(seen.frames == 0 && seen.width == 0, "{}: a picture: {}", page.name(), seen.summary());
-                ensure!(page.leftovers().await?.tracks == 1, "{} has a camera on", page.name());
+                ensure!(page.leftovers().await?.cameras == 0, "{} has a camera on", page.name());
             }
             caller.page.press("hang-up").await?;
             over(&ana, &bo).await?;

@@ -18,6 +18,9 @@ const PATIENCE_MS = 3000;
 // Of the estimate: the rest is for voice, headers, and what is sent again.
 const SHARE = 0.85;
 const LEAST_BITS = 60_000;
+// How far the encoder may be ahead of its bits before frames are left out. It leaves out none by itself, and a restless picture
+// takes more than it was told, however small it is.
+const AHEAD_MS = 200;
 // Frames that may wait for the encoder; then the processor does not keep up, and new ones are left out.
 const ENCODING = 2;
 // How long the encoder may have a frame, on average, before pictures get smaller; and how short it must be before larger ones
@@ -46,6 +49,9 @@ const sending = {
   bits: 500_000,
   roomSince: null,
   // The largest step that the processor bears, and since when it is that.
+  // Bits that were made and not yet allowed, and when that was worked out.
+  debt: 0,
+  debtAt: 0,
   ceiling: STEPS.length - 1,
   ceilingAt: -Infinity,
   cost: 0,
@@ -94,6 +100,10 @@ const sending = {
       this.spend(2 * SLOW_MS, now);
       return;
     }
+    if (this.isAhead(now) && !this.wantsKeyframe) {
+      this.left += 1;
+      return;
+    }
     this.lastAt = now;
     this.choose(now);
     try {
@@ -105,6 +115,19 @@ const sending = {
     } catch (error) {
       this.failed(error);
     }
+  },
+
+  // Whether the encoder has made more than it may.
+  isAhead(now) {
+    const allowed = this.allowed();
+    this.debt = Math.max(0, this.debt - (allowed * (now - this.debtAt)) / 1000);
+    this.debtAt = now;
+    return this.debt > (allowed * AHEAD_MS) / 1000;
+  },
+
+  // Bits a second for the encoder.
+  allowed() {
+    return Math.max(LEAST_BITS, Math.round(this.bits * SHARE));
   },
 
   // A frame took this long.
@@ -130,7 +153,7 @@ const sending = {
       codec: "vp8",
       width: even(frame.displayWidth),
       height: even(frame.displayHeight),
-      bitrate: Math.max(LEAST_BITS, Math.round(this.bits * SHARE)),
+      bitrate: this.allowed(),
       framerate: rate,
       latencyMode: "realtime",
     };
@@ -145,6 +168,7 @@ const sending = {
     const begun = this.begun.shift();
     const now = performance.now();
     if (begun !== undefined) this.spend(now - begun, now);
+    this.debt += chunk.byteLength * 8;
     const buffer = new ArrayBuffer(header + chunk.byteLength);
     chunk.copyTo(new Uint8Array(buffer, header));
     const keyframe = chunk.type === "key";
