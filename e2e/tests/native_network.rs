@@ -7,7 +7,7 @@ use hutong_e2e::{
     network::{Conditions, Direction},
     people::{Microphone, Person, With, two},
     scenario,
-    steps::{self, MEDIA, call},
+    steps::{self, MEDIA, call, connected},
     trials::{Bounds, comes_back, goes_on, settles},
 };
 
@@ -65,7 +65,8 @@ async fn the_encoder_fits_itself_to_a_narrow_link() -> Outcome {
         for page in [&ana.page, &bo.page] {
             page.sees_and_hears(MEDIA).await?;
         }
-        settles(&network, Direction::Right, 500_000, Duration::from_secs(5)).await
+        settles(&network, Direction::Right, 500_000, Duration::from_secs(5)).await?;
+        connected(&ana.page, &bo.page).await
     })
     .await
 }
