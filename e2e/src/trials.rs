@@ -36,6 +36,7 @@ impl Bounds {
 pub async fn goes_on(one: &Page, other: &Page, time: Duration, bounds: Bounds) -> Result<[Seen; 2]> {
     for page in [one, other] {
         page.sees_and_hears(MEDIA).await?;
+        page.hears_steadily(bounds.gap).await?;
     }
     for page in [one, other] {
         page.watch_anew().await?;

@@ -10,7 +10,7 @@
 //! nothing; what it does miss is told ([`Seen::unseen`]). Blocks of 10 ms under -60 dB are silence, and the longest run of them
 //! is the longest gap. That says something only of a voice that itself has no pauses: [`crate::voice`].
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
@@ -215,6 +215,26 @@ impl Page {
     /// When it has not by then.
     pub async fn hears(&self, limit: Duration) -> Result<()> {
         self.comes("sound", limit, "it.energy > 1e-6").await
+    }
+
+    /// Waits for two seconds of voice with no longer gap than this. An echo canceller that does not know the room yet holds back
+    /// whoever speaks while the other does, and here both speak from the first moment on; so the first seconds are no measure of
+    /// what carries the voice.
+    ///
+    /// # Errors
+    ///
+    /// When there are none within 20 s.
+    pub async fn hears_steadily(&self, gap: Duration) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            self.watch_anew().await?;
+            let seen = self.seen_for(Duration::from_secs(2)).await?;
+            match seen.ensure_voice(self.name(), gap) {
+                Err(error) if Instant::now() > deadline => return Err(error),
+                Err(_) => {}
+                Ok(()) => return Ok(()),
+            }
+        }
     }
 
     async fn comes(&self, what: &str, limit: Duration, condition: &str) -> Result<()> {
