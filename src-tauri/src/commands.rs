@@ -5,6 +5,7 @@ use hutong_core::{
     native::{NativeId, NativeProblem, Order, Reply},
 };
 use hutong_protocol::IceServer;
+use serde::Deserialize;
 use tauri::{
     State,
     ipc::{Channel, InvokeBody, Request, Response},
@@ -81,6 +82,10 @@ pub async fn media_next(connection: NativeId, native: State<'_, Native>) -> Resu
 pub fn media_frame(request: Request<'_>, native: State<'_, Native>) -> Result<(), NativeProblem> {
     match request.body() {
         InvokeBody::Raw(message) => native.send(message),
-        InvokeBody::Json(_) => Err(NativeProblem::Invalid),
+        // Once a request of the page's has failed, Tauri sends by a way that has no bytes.
+        InvokeBody::Json(numbers) => {
+            let message: Vec<u8> = Deserialize::deserialize(numbers).map_err(|_| NativeProblem::Invalid)?;
+            native.send(&message)
+        }
     }
 }

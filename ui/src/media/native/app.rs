@@ -44,7 +44,11 @@ impl App {
     pub async fn next(&self, connection: NativeId) -> Option<Heard> {
         loop {
             let waiting = self.0.call("media_next", &arguments(&[("connection", &connection.0.into())])).ok()?;
-            let message: ArrayBuffer = waiting.await.ok()?.dyn_into().ok()?;
+            let message = match waiting.await.ok()?.dyn_into::<ArrayBuffer>() {
+                Ok(message) => message,
+                // Once a request has failed, Tauri answers by a way that has no bytes.
+                Err(numbers) => Uint8Array::new(&numbers).buffer(),
+            };
             // What a newer app says beyond this is passed over.
             if let Some(heard) = heard(message) {
                 return Some(heard);
