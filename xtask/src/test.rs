@@ -136,7 +136,9 @@ pub fn clippy(project: &Project) -> Result<()> {
 /// `cargo xtask unit`.
 pub fn only_unit(project: &Project) -> Result<()> {
     let mut run = Run::default();
-    run.step("system packages", |_| DESKTOP.ensure("the desktop app"));
+    run.step("system packages", |_| {
+        DESKTOP.ensure("the desktop app").and(BROWSERS.ensure("testing calls over a relay"))
+    });
     run.step("unit tests", |tally| unit(project, false, tally));
     run.finish()
 }
