@@ -74,6 +74,27 @@ async fn a_taken_port_is_told_and_another_server_can_be_used() -> Outcome {
     .await
 }
 
+#[tokio::test]
+async fn a_missing_codec_is_told_with_the_package_that_brings_it() -> Outcome {
+    scenario("desktop_codec", async |world| {
+        let server = world.server().await?;
+        let bo = world.log_in("Bo", &server).await?;
+        // What GStreamer ranks so it does not offer.
+        let without = ("GST_PLUGIN_FEATURE_RANK".to_owned(), "vp8enc:NONE".to_owned());
+        let setup = Setup { variables: vec![without], ..Setup::calling(&server.url()) };
+        let app = world.desktop_with("Ana", &setup).await?;
+        let ana = app.page();
+        ana.log_in("Ana").await?;
+        ana.sees("Bo", "online", SOON).await?;
+        ana.press_for("Bo", "call-video").await?;
+        let sentence = ana.notice("picture_codec_missing", SOON).await?;
+        ensure!(sentence.contains("gstreamer1.0-plugins-good"), "{sentence}");
+        ana.no_call(SOON).await?;
+        bo.sees("Ana", "online", SOON).await
+    })
+    .await
+}
+
 /// Enters the address of a server.
 async fn use_server(page: &Page, address: &str) -> Result<()> {
     let field = page.driver().find(By::Css("[data-testid=server-address]")).await?;
