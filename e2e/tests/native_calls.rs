@@ -13,7 +13,7 @@ use hutong_e2e::{
     people::{Microphone, Person, With, two},
     scenario,
     steps::{self, LET_GO, MEDIA, call, connected, let_go, ring},
-    trials::{Bounds, goes_on},
+    trials::{Bounds, Watched, goes_on},
 };
 
 /// How long picture and voice are watched in a call.
@@ -23,7 +23,7 @@ const LONG: Duration = Duration::from_secs(30);
 async fn a_call(world: &mut World, with: [With; 2], (time, bounds): (Duration, Bounds), hangs_up: usize) -> Result<()> {
     let [ana, bo] = two(world, with, Microphone::Voice, None).await?;
     call(&ana.page, &bo.page, steps::With::Video).await?;
-    goes_on(&ana.page, &bo.page, time, bounds).await?;
+    goes_on(&ana.page, &bo.page, Watched::All, time, bounds).await?;
     [&ana, &bo][hangs_up].page.press("hang-up").await?;
     over(&ana, &bo).await
 }
@@ -55,10 +55,7 @@ async fn chromium_calls_the_app() -> Outcome {
     .await
 }
 
-/// Two apps that draw and encode without a graphics card take more than two processors. On fewer than four the first picture was
-/// seen to stay away for longer than the test waits.
 #[tokio::test]
-#[ignore = "wants four processors"]
 async fn the_app_calls_another_app() -> Outcome {
     scenario("native_two_apps", async |world| a_call(world, [With::App, With::App], (LONG, Bounds::GOOD), 1).await)
         .await
@@ -89,15 +86,9 @@ async fn a_voice_call_has_a_voice_both_ways() -> Outcome {
         let [ana, bo] = two(world, [With::App, With::Chromium], Microphone::Voice, None).await?;
         for (caller, called) in [(&ana, &bo), (&bo, &ana)] {
             call(&caller.page, &called.page, steps::With::Voice).await?;
-            for page in [&ana.page, &bo.page] {
-                page.hears(MEDIA).await?;
-                page.hears_steadily(Bounds::GOOD.gap).await?;
-            }
-            for page in [&ana.page, &bo.page] {
-                page.watch_anew().await?;
-                let seen = page.seen_for(Duration::from_secs(5)).await?;
-                println!("{} heard {}", page.name(), seen.summary());
-                seen.ensure_voice(page.name(), Bounds::GOOD.gap)?;
+            let time = Duration::from_secs(10);
+            let seen = goes_on(&ana.page, &bo.page, Watched::Voice, time, Bounds::GOOD).await?;
+            for (page, seen) in [&ana.page, &bo.page].into_iter().zip(seen) {
                 ensure!(seen.frames == 0 && seen.width == 0, "{}: a picture: {}", page.name(), seen.summary());
                 ensure!(page.leftovers().await?.cameras == 0, "{} has a camera on", page.name());
             }

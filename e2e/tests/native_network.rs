@@ -8,7 +8,7 @@ use hutong_e2e::{
     people::{Microphone, Person, With, two},
     scenario,
     steps::{self, MEDIA, call, connected},
-    trials::{Bounds, comes_back, goes_on, settles},
+    trials::{Bounds, Watched, comes_back, goes_on, settles},
 };
 
 /// What Ana's camera shows.
@@ -37,7 +37,7 @@ async fn the_picture_stands_and_the_voice_goes_on_where_packets_are_lost() -> Ou
         let [ana, bo] = in_a_call(world, &network, Camera::Fake).await?;
         let bad = Conditions { loss: 0.03, delay: Duration::from_millis(50), ..Conditions::default() };
         network.link.set_both(bad);
-        goes_on(&ana.page, &bo.page, Duration::from_secs(20), Bounds::BAD).await?;
+        goes_on(&ana.page, &bo.page, Watched::All, Duration::from_secs(20), Bounds::BAD).await?;
         for direction in [Direction::Right, Direction::Left] {
             let counters = network.link.counters(direction);
             ensure!(counters.lost > 10, "hardly anything was lost: {counters:?}");

@@ -11,7 +11,7 @@ use hutong_e2e::{
     people::{Microphone, With, two},
     scenario,
     steps::{self, call},
-    trials::{Bounds, comes_back, goes_on, settles},
+    trials::{Bounds, Watched, comes_back, goes_on, settles},
 };
 
 /// Answers whatever comes with itself, until it is told `end`.
@@ -93,12 +93,12 @@ async fn a_call_goes_on_over_a_link_that_loses_and_delays() -> Outcome {
     scenario("network_losses", async |world| {
         let network = Network::new().await?;
         let [ana, bo] = two_in_a_call(world, &network).await?;
-        goes_on(&ana, &bo, Duration::from_secs(10), Bounds::GOOD).await?;
+        goes_on(&ana, &bo, Watched::All, Duration::from_secs(10), Bounds::GOOD).await?;
         let bad = Conditions { loss: 0.03, delay: Duration::from_millis(50), ..Conditions::default() };
         network.link.set_both(bad);
         // Chromium's own picture was seen to stand still for up to 1.5 s here, on a busy machine.
         let bounds = Bounds { still: Duration::from_secs(3), ..Bounds::BAD };
-        goes_on(&ana, &bo, Duration::from_secs(20), bounds).await?;
+        goes_on(&ana, &bo, Watched::All, Duration::from_secs(20), bounds).await?;
         let lost = network.link.counters(Direction::Right).lost;
         ensure!(lost > 10, "only {lost} packets were lost");
         Ok(())

@@ -61,15 +61,16 @@ pub async fn media_order(
     native.order(connection, order).await
 }
 
-/// Waits for the next message of a connection: a frame, or something told (see [`hutong_core::native`]). The page asks for one
-/// after the other, so that what it has not taken yet waits in queues that are bounded.
+/// Waits until there are messages of a connection, frames or something told, and answers with all of them (see
+/// [`hutong_core::native::Batch`]). The page asks again when it has them, so that what it has not taken yet waits in queues that
+/// are bounded.
 ///
 /// # Errors
 ///
 /// [`NativeProblem::Closed`] when none will come any more, [`NativeProblem::Busy`] when the page waits already.
 #[tauri::command]
 pub async fn media_next(connection: NativeId, native: State<'_, Native>) -> Result<Response, NativeProblem> {
-    native.next(connection).await.map(Response::new)
+    native.next(connection).await.map(|batch| Response::new(batch.into_bytes()))
 }
 
 /// Sends a frame: the raw body of the invocation. Not asynchronous, because frames must not overtake each other.

@@ -20,6 +20,8 @@ pub fn prepare(window: &WebviewWindow) -> tauri::Result<()> {
             // The other side's picture and sound begin when the call does, which is a person's doing but not a click.
             settings.set_media_playback_requires_user_gesture(false);
             settings.set_enable_mock_capture_devices(wants_mock_devices());
+            // What goes wrong in the page is read beside what goes wrong around it.
+            settings.set_enable_write_console_messages_to_stdout(cfg!(debug_assertions));
             if !hutong_webkit_features::enable(&settings, TRACK_PROCESSING) {
                 tracing::info!("this WebKitGTK hands frames to the page alone: calls cost more, and stop while hidden");
             }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use hutong_core::{
     Connectivity,
-    native::{FrameHeader, FrameKind, NativeId, NativeProblem, Order, Reply, TOLD, Told},
+    native::{Batch, FrameHeader, FrameKind, NativeId, NativeProblem, Order, Reply, TOLD, Told},
 };
 use hutong_media as media;
 use hutong_protocol::{IceCandidate, IceServer, SdpKind};
@@ -78,26 +78,25 @@ impl Native {
         connection.perform(order).await.map_err(|error| problem(&error))
     }
 
-    /// Waits for the next message of a connection.
+    /// Waits until there is something to tell of a connection, and takes all of it.
     ///
     /// # Errors
     ///
     /// [`NativeProblem::Closed`], [`NativeProblem::Busy`] when somebody waits already.
-    pub async fn next(&self, id: NativeId) -> Result<Vec<u8>, NativeProblem> {
+    pub async fn next(&self, id: NativeId) -> Result<Batch, NativeProblem> {
         let connection = self.connection(id)?;
         let mut events = connection.events().take().ok_or(NativeProblem::Busy)?;
-        let message = loop {
-            match events.next().await {
-                None => return Err(NativeProblem::Closed),
-                Some(event) => {
-                    if let Some(message) = message(id, event) {
-                        break message;
-                    }
-                }
-            }
-        };
+        let mut batch = Batch::default();
+        while batch.is_empty() {
+            add(&mut batch, id, events.next().await.ok_or(NativeProblem::Closed)?);
+        }
+        while !batch.is_full()
+            && let Some(Some(event)) = events.next().now_or_never()
+        {
+            add(&mut batch, id, event);
+        }
         *connection.events() = Some(events);
-        Ok(message)
+        Ok(batch)
     }
 
     /// Sends a frame.
@@ -196,10 +195,10 @@ fn server(server: IceServer) -> media::IceServer {
     media::IceServer { urls: server.urls, username: server.username, credential: server.credential }
 }
 
-/// As the page takes it; nothing for what the page has no use for.
-fn message(id: NativeId, event: media::Event) -> Option<Vec<u8>> {
+/// Adds an event as the page takes it, unless the page has no use for it.
+fn add(batch: &mut Batch, id: NativeId, event: media::Event) {
     let told = match event {
-        media::Event::Frame(frame) => return Some(framed(id, &frame)),
+        media::Event::Frame(frame) => return batch.push(&header(id, &frame).encode(), &frame.data),
         media::Event::Candidate(candidate) => Told::Candidate(IceCandidate {
             candidate: candidate.candidate,
             sdp_mid: candidate.mid,
@@ -216,25 +215,22 @@ fn message(id: NativeId, event: media::Event) -> Option<Vec<u8>> {
         media::Event::TargetBitrate(bitrate) => Told::Bitrate(bitrate),
         media::Event::ChannelOpen => Told::ChannelOpen,
         media::Event::Message(media::Message::Text(text)) => Told::Text(text),
-        _ => return None,
+        _ => return,
     };
-    let mut message = vec![TOLD];
-    serde_json::to_writer(&mut message, &told).ok()?;
-    Some(message)
+    // Plain numbers and strings: they cannot fail to be written.
+    if let Ok(told) = serde_json::to_vec(&told) {
+        batch.push(&[TOLD], &told);
+    }
 }
 
-fn framed(id: NativeId, frame: &media::Frame) -> Vec<u8> {
-    let header = FrameHeader {
+const fn header(id: NativeId, frame: &media::Frame) -> FrameHeader {
+    FrameHeader {
         kind: frame_kind(frame.kind),
         keyframe: frame.keyframe,
         connection: id,
         timestamp: frame.timestamp,
         captured: frame.captured,
-    };
-    let mut message = Vec::with_capacity(FrameHeader::SIZE + frame.data.len());
-    message.extend_from_slice(&header.encode());
-    message.extend_from_slice(&frame.data);
-    message
+    }
 }
 
 const fn frame_kind(kind: media::Kind) -> FrameKind {

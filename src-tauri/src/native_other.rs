@@ -1,6 +1,6 @@
 //! These systems' webviews have peer connections of their own.
 
-use hutong_core::native::{NativeId, NativeProblem, Order, Reply};
+use hutong_core::native::{Batch, NativeId, NativeProblem, Order, Reply};
 use hutong_protocol::IceServer;
 
 /// Has no connections.
@@ -31,7 +31,7 @@ impl Native {
     /// # Errors
     ///
     /// [`NativeProblem::NotHere`].
-    pub async fn next(&self, _: NativeId) -> Result<Vec<u8>, NativeProblem> {
+    pub async fn next(&self, _: NativeId) -> Result<Batch, NativeProblem> {
         Err(NativeProblem::NotHere)
     }
 

@@ -1,9 +1,11 @@
 //! What passes between the page's native media engine and the app that carries its media: plain data, shared by both ends.
 //!
-//! The page orders ([`Order`]) and is answered ([`Reply`]); it takes what the app has for it one message at a time: either
-//! something [`Told`], as JSON, or an encoded frame. Frames go the same way in the other direction. A frame is a
-//! [`FrameHeader`] of [`FrameHeader::SIZE`] bytes and what the encoder made, and nothing else, so that neither end copies or
-//! converts it. `ui/static/native-worker.js` reads and writes the same header.
+//! The page orders ([`Order`]) and is answered ([`Reply`]); it asks for what the app has for it, and is answered with every
+//! message that waits ([`Batch`]): something [`Told`], as JSON, or an encoded frame. Frames go the other way one at a time. A
+//! frame is a [`FrameHeader`] of [`FrameHeader::SIZE`] bytes and what the encoder made, and nothing else, so that neither end
+//! converts it. `ui/static/native-picture.js` and `native-voice.js` leave room for the same header.
+
+use std::ops::Range;
 
 use hutong_protocol::{IceCandidate, SdpKind};
 use serde::{Deserialize, Serialize};
@@ -118,6 +120,55 @@ pub enum Told {
 /// The first byte of a message that the app has for the page, where it is something [`Told`]: JSON follows.
 pub const TOLD: u8 = 0;
 
+/// Messages for the page in one piece, each behind its length in four bytes, little-endian. One answer takes as long to reach a
+/// busy page as another, so it carries all that waits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch(Vec<u8>);
+
+impl Batch {
+    /// In bytes. What waits longer goes with the next: a second of the largest picture takes a third of this.
+    pub const LIMIT: usize = 1 << 20;
+
+    /// Adds a message that begins with `head` and goes on with `rest`. One of 4 GiB, which no queue holds, is left out.
+    pub fn push(&mut self, head: &[u8], rest: &[u8]) {
+        let Ok(length) = u32::try_from(head.len() + rest.len()) else { return };
+        self.0.reserve(size_of::<u32>() + head.len() + rest.len());
+        self.0.extend_from_slice(&length.to_le_bytes());
+        self.0.extend_from_slice(head);
+        self.0.extend_from_slice(rest);
+    }
+
+    /// Whether it holds nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether it holds as much as it may.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.0.len() >= Self::LIMIT
+    }
+
+    /// As it travels.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// Where the messages of a batch of this size stand in it, in order; `length_at` reads a length from four bytes that are
+    /// there. What is cut off at its end is no message.
+    pub fn places(size: usize, length_at: impl Fn(usize) -> u32) -> impl Iterator<Item = Range<usize>> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let start = size.checked_sub(at)?.checked_sub(size_of::<u32>()).map(|_| at + size_of::<u32>())?;
+            let length = usize::try_from(length_at(at)).ok().filter(|length| *length <= size - start)?;
+            at = start + length;
+            Some(start..at)
+        })
+    }
+}
+
 /// What stands before an encoded frame: little-endian, in [`FrameHeader::SIZE`] bytes.
 ///
 /// | bytes | what |
@@ -222,6 +273,35 @@ mod tests {
                 message[0] = if message[0] % 2 == 0 { TOLD } else { message[0].max(3) };
             }
             prop_assert_eq!(FrameHeader::decode(&message), None);
+        }
+    }
+
+    fn places(batch: &[u8]) -> impl Iterator<Item = Range<usize>> {
+        let length_at = |at: usize| u32::from_le_bytes(batch[at..at + 4].try_into().unwrap());
+        Batch::places(batch.len(), length_at)
+    }
+
+    proptest! {
+        #[test]
+        fn a_batch_is_read_as_it_was_written(messages: Vec<(Vec<u8>, Vec<u8>)>) {
+            let mut batch = Batch::default();
+            for (head, rest) in &messages {
+                batch.push(head, rest);
+            }
+            prop_assert_eq!(batch.is_empty(), messages.is_empty());
+            let bytes = batch.into_bytes();
+            let read: Vec<_> = places(&bytes).map(|place| bytes[place].to_vec()).collect();
+            let written: Vec<_> = messages.into_iter().map(|(head, rest)| [head, rest].concat()).collect();
+            prop_assert_eq!(read, written);
+        }
+
+        #[test]
+        fn what_is_no_batch_is_read_within_its_bounds(bytes: Vec<u8>) {
+            let mut end = 0;
+            for place in places(&bytes) {
+                prop_assert!(place.start == end + 4 && place.start <= place.end && place.end <= bytes.len());
+                end = place.end;
+            }
         }
     }
 

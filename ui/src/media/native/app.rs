@@ -1,8 +1,8 @@
 //! Orders to the app's native peer, and what it tells.
 
-use hutong_core::native::{FrameHeader, NativeId, NativeProblem, Order, Reply, TOLD, Told};
+use hutong_core::native::{Batch, FrameHeader, NativeId, NativeProblem, Order, Reply, TOLD, Told};
 use hutong_protocol::IceServer;
-use js_sys::{ArrayBuffer, Object, Reflect, Uint8Array};
+use js_sys::{ArrayBuffer, DataView, Object, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::super::connection::Failed;
@@ -40,20 +40,18 @@ impl App {
         dom::from_js(&self.0.call("media_order", &arguments)?.await?).ok_or(Failed)
     }
 
-    /// Waits for the next message of a connection; none when it is closed.
-    pub async fn next(&self, connection: NativeId) -> Option<Heard> {
-        loop {
-            let waiting = self.0.call("media_next", &arguments(&[("connection", &connection.0.into())])).ok()?;
-            let message = match waiting.await.ok()?.dyn_into::<ArrayBuffer>() {
-                Ok(message) => message,
-                // Once a request has failed, Tauri answers by a way that has no bytes.
-                Err(numbers) => Uint8Array::new(&numbers).buffer(),
-            };
-            // What a newer app says beyond this is passed over.
-            if let Some(heard) = heard(message) {
-                return Some(heard);
-            }
-        }
+    /// Waits for the next messages of a connection; none when it is closed. What a newer app says beyond what is known here is
+    /// passed over.
+    pub async fn next(&self, connection: NativeId) -> Option<impl Iterator<Item = Heard> + use<>> {
+        let waiting = self.0.call("media_next", &arguments(&[("connection", &connection.0.into())])).ok()?;
+        let batch = match waiting.await.ok()?.dyn_into::<ArrayBuffer>() {
+            Ok(batch) => batch,
+            // Once a request has failed, Tauri answers by a way that has no bytes.
+            Err(numbers) => Uint8Array::new(&numbers).buffer(),
+        };
+        let lengths = DataView::new(&batch, 0, batch.byte_length() as usize);
+        let places = Batch::places(batch.byte_length() as usize, move |at| lengths.get_uint32_endian(at, true));
+        Some(places.filter_map(move |place| heard(batch.slice_with_end(place.start as u32, place.end as u32))))
     }
 
     /// Sends a frame, which begins before this returns.

@@ -372,12 +372,12 @@ async fn furnish(me: Weak<Inner>, opened: Step<NativeId>) -> Result<(), Failed> 
     Ok(())
 }
 
-/// Takes what the app has, one after the other, until the connection is closed.
+/// Takes what the app has, as it comes, until the connection is closed.
 async fn listen(me: Weak<Inner>, app: App, opened: Step<NativeId>) {
     let Ok(id) = opened.await else { return };
-    while let Some(heard) = app.next(id).await {
+    while let Some(batch) = app.next(id).await {
         let Some(inner) = me.upgrade().filter(|inner| !inner.closed.get()) else { return };
-        inner.hear(heard);
+        batch.for_each(|heard| inner.hear(heard));
     }
 }
 
