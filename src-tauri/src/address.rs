@@ -9,6 +9,8 @@ use hutong_core::app::AppProblem;
 use hutong_protocol::WS_PATH;
 use url::{Host, Url};
 
+use crate::network;
+
 /// The port of a Hutong server of one's own, where the person names none.
 pub const DEFAULT_PORT: u16 = 8017;
 
@@ -74,7 +76,8 @@ impl Address {
         self.secure
     }
 
-    /// Whether it is on the own network, where no public authority certifies anybody.
+    /// Whether it is on the own network, where no public authority certifies anybody. Of a name this says only that it is a name
+    /// of the own network: what it leads to is judged by [`network::Way`].
     #[must_use]
     pub fn on_own_network(&self) -> bool {
         is_own_network(&self.host)
@@ -166,16 +169,11 @@ fn is_this_computer(host: &Host) -> bool {
 }
 
 fn is_own_network(host: &Host) -> bool {
-    let v4 = |ip: Ipv4Addr| ip.is_private() || ip.is_link_local();
-    is_this_computer(host)
-        || match host {
-            Host::Domain(name) => is_within(name, "local"),
-            Host::Ipv4(ip) => v4(*ip),
-            Host::Ipv6(ip) => match ip.to_canonical() {
-                IpAddr::V4(ip) => v4(ip),
-                IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
-            },
-        }
+    match host {
+        Host::Domain(name) => is_within(name, "localhost") || is_within(name, "local"),
+        Host::Ipv4(ip) => network::is_own((*ip).into()),
+        Host::Ipv6(ip) => network::is_own((*ip).into()),
+    }
 }
 
 fn is_within(name: &str, domain: &str) -> bool {

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use hutong_core::{
-    Command, Input, Session,
+    Command, Input, LinkEvent, Session,
     app::{AppCommand, AppProblem, AppView, FromUi, ServerChoice, ToUi},
 };
 use tokio::{
@@ -16,6 +16,7 @@ use crate::{
     driver::{Driver, Event, Tell},
     hosting::{Hosting, Shared},
     link::Target,
+    network::Names,
     settings::{Choice, File, Settings},
     tls::Roots,
 };
@@ -34,6 +35,8 @@ pub struct Start {
     pub directory: PathBuf,
     /// The port that the embedded server is to take, whatever the settings say.
     pub port: Option<u16>,
+    /// What tells the addresses of servers.
+    pub names: Names,
 }
 
 /// Where an interface hears. It gives `false` when there is nobody any more.
@@ -103,7 +106,8 @@ impl Controller {
             Ok(hosting) => (hosting, None),
             Err(problem) => (None, Some(problem)),
         };
-        let driver = Driver::new(seed(), roots);
+        let problem = problem.or(settings.server.problem());
+        let driver = Driver::new(seed(), roots).with_names(with.names);
         let mut this = Self { driver, hosting, file, settings, interface: None, had_interface: false, problem };
         if this.settings.share {
             this.share(true).await;
@@ -128,7 +132,16 @@ impl Controller {
                     }
                 },
                 event = self.driver.next() => match event {
-                    Event::Input(input) => self.step(input),
+                    Event::Input(input) => {
+                        let reached = matches!(input, Input::Link(LinkEvent::Up));
+                        // Back in the network where the name means what it did.
+                        if reached && self.problem == Some(AppProblem::AddressNotSecure) {
+                            self.problem = None;
+                            self.show_app();
+                        }
+                        self.step(input);
+                    }
+                    Event::NotSecure => self.trouble(AppProblem::AddressNotSecure),
                     Event::FirstMet(key, input) => {
                         if let Some(target) = self.target() {
                             self.settings.known_servers.insert(target.address.authority(), key);
@@ -225,6 +238,14 @@ impl Controller {
         };
         if let Shared::But(problem) = hosting.share(on).await {
             self.problem = Some(problem);
+        }
+    }
+
+    /// Tells of a problem that nobody's command brought up. It comes again with every attempt, and is told once.
+    fn trouble(&mut self, problem: AppProblem) {
+        if self.problem != Some(problem) {
+            self.problem = Some(problem);
+            self.show_app();
         }
     }
 

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::{
     link::{FromLink, Link, Target},
+    network::Names,
     tls::{Fingerprint, Roots},
 };
 
@@ -19,6 +20,7 @@ pub struct Driver {
     link: Option<Link>,
     target: Option<Target>,
     roots: Option<Roots>,
+    names: Names,
 }
 
 /// What the client wants the interface to be told, in this order.
@@ -37,6 +39,9 @@ pub enum Event {
     Input(Input),
     /// The same, and the server's key is to be remembered.
     FirstMet(Fingerprint, Input),
+    /// No link is opened, because the plain address of the server leads out of the own network. Nothing to step: that it is down
+    /// comes next.
+    NotSecure,
 }
 
 impl Driver {
@@ -44,7 +49,13 @@ impl Driver {
     #[must_use]
     pub fn new(seed: u64, roots: Option<Roots>) -> Self {
         let client = Client::new(Config { seed, saved: None }, Duration::ZERO);
-        Self { client, started: Instant::now(), wake: None, link: None, target: None, roots }
+        Self { client, started: Instant::now(), wake: None, link: None, target: None, roots, names: Names::System }
+    }
+
+    /// The same, with other names than the system's.
+    #[must_use]
+    pub fn with_names(self, names: Names) -> Self {
+        Self { names, ..self }
     }
 
     /// Which server the next link goes to. A link that is open stays until the client wants it gone.
@@ -77,6 +88,7 @@ impl Driver {
                 Some(FromLink::Up { first_met: None }) => Event::Input(Input::Link(LinkEvent::Up)),
                 Some(FromLink::Up { first_met: Some(key) }) => Event::FirstMet(key, Input::Link(LinkEvent::Up)),
                 Some(FromLink::Message(message)) => Event::Input(Input::Message(message)),
+                Some(FromLink::NotSecure) => Event::NotSecure,
                 None => {
                     self.link = None;
                     Event::Input(Input::Link(LinkEvent::Down))
@@ -107,7 +119,7 @@ impl Driver {
     fn act(&mut self, output: Output, told: &mut Vec<Tell>) -> Option<Input> {
         match output {
             Output::Connect => match self.target.clone() {
-                Some(target) => self.link = Some(Link::open(target, self.roots.clone())),
+                Some(target) => self.link = Some(Link::open(target, self.roots.clone(), self.names.clone())),
                 None => return Some(Input::Link(LinkEvent::Down)),
             },
             Output::Disconnect => self.link = None,

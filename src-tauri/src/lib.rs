@@ -16,6 +16,7 @@ pub mod controller;
 pub mod driver;
 pub mod hosting;
 pub mod link;
+pub mod network;
 pub mod permissions;
 pub mod settings;
 pub mod tls;
@@ -41,7 +42,10 @@ use tauri::{
     webview::{NewWindowResponse, PermissionResponse},
 };
 
-use crate::controller::{Control, Start};
+use crate::{
+    controller::{Control, Start},
+    network::Names,
+};
 
 /// Runs the app until it is closed.
 #[cfg_attr(mobile, tauri::mobile_entry_point)]
@@ -90,7 +94,7 @@ fn set_up(app: &mut App) -> Result<(), Box<dyn std::error::Error>> {
     let port = std::env::var("HUTONG_PORT").ok().map(|port| port.parse()).transpose();
     let port = port.map_err(|error| format!("HUTONG_PORT is no port: {error}"))?;
 
-    let (control, running) = controller::start(Start { directory, port });
+    let (control, running) = controller::start(Start { directory, port, names: Names::System });
     app.manage(control);
     tauri::async_runtime::spawn(running);
     let handle = app.handle().clone();

@@ -26,6 +26,7 @@ use tokio_tungstenite::{
 
 use crate::{
     address::Address,
+    network::{Names, NotSecure, Way},
     tls::{Fingerprint, FirstMet, Roots},
 };
 
@@ -61,6 +62,8 @@ pub enum FromLink {
     },
     /// The server said something.
     Message(ServerMessage),
+    /// It is not opened: the address is a plain one, and its name leads out of the own network.
+    NotSecure,
 }
 
 /// A WebSocket, from being opened to being closed. Dropping it sends what waits, and closes it.
@@ -73,13 +76,17 @@ pub struct Link {
 impl Link {
     /// Begins to open a WebSocket, on the runtime that this is called on.
     #[must_use]
-    pub fn open(target: Target, roots: Option<Roots>) -> Self {
+    pub fn open(target: Target, roots: Option<Roots>, names: Names) -> Self {
         // A client sends no faster than the server takes, so a full queue says that the network takes nothing.
         let (outgoing, to_send) = mpsc::channel(limits::MESSAGE_BURST as usize);
         let (heard, incoming) = mpsc::channel(INCOMING);
         tokio::spawn(async move {
-            if let Err(error) = run(&target, roots.as_ref(), to_send, heard).await {
+            if let Err(error) = run(&target, roots.as_ref(), &names, to_send, &heard).await {
                 tracing::info!(server = %target.address, %error, "the link is down");
+                if matches!(error, LinkError::NotSecure) {
+                    // Without a client there is nobody to tell.
+                    drop(heard.send(FromLink::NotSecure).await);
+                }
             }
         });
         Self { outgoing, incoming }
@@ -107,18 +114,21 @@ pub struct Stuck;
 async fn run(
     target: &Target,
     roots: Option<&Roots>,
+    names: &Names,
     to_send: mpsc::Receiver<ClientMessage>,
-    heard: mpsc::Sender<FromLink>,
+    heard: &mpsc::Sender<FromLink>,
 ) -> Result<(), LinkError> {
     let connecting = async {
         let address = &target.address;
-        let stream = TcpStream::connect((address.host(), address.port())).await?;
+        let way = Way::to(address, &names.of(address).await?)?;
+        let (Way::Own(places) | Way::Public(places)) = &way;
+        let stream = TcpStream::connect(places.as_slice()).await?;
         // Candidates are small, and each counts at once.
         stream.set_nodelay(true)?;
         if !address.secure() {
             return Ok::<_, LinkError>((upgrade(address, Box::new(stream) as Box<dyn Stream>).await?, None));
         }
-        let (config, met) = secured(target, roots)?;
+        let (config, met) = secured(target, &way, roots)?;
         let name = ServerName::try_from(address.host()).map_err(|_| LinkError::Name)?;
         let stream = TlsConnector::from(config).connect(name, stream).await?;
         Ok((upgrade(address, Box::new(stream)).await?, met.take()))
@@ -130,7 +140,7 @@ async fn run(
     if heard.send(FromLink::Up { first_met }).await.is_err() {
         return Ok(());
     }
-    exchange(socket, to_send, &heard).await
+    exchange(socket, to_send, heard).await
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -139,12 +149,11 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 type Socket = WebSocketStream<Box<dyn Stream>>;
 
-fn secured(target: &Target, roots: Option<&Roots>) -> Result<(Arc<ClientConfig>, FirstMet), LinkError> {
+fn secured(target: &Target, way: &Way, roots: Option<&Roots>) -> Result<(Arc<ClientConfig>, FirstMet), LinkError> {
     let roots = roots.ok_or(LinkError::NoRoots)?;
-    if target.address.on_own_network() {
-        Ok(roots.own_network(target.known.clone())?)
-    } else {
-        Ok((roots.public()?, FirstMet::default()))
+    match way {
+        Way::Own(_) => Ok(roots.own_network(target.known.clone())?),
+        Way::Public(_) => Ok((roots.public()?, FirstMet::default())),
     }
 }
 
@@ -203,6 +212,7 @@ enum LinkError {
     Tls(rustls::Error),
     Socket(Box<tungstenite::Error>),
     Name,
+    NotSecure,
     NoRoots,
     Silent,
     Stuck,
@@ -216,6 +226,7 @@ impl std::fmt::Display for LinkError {
             Self::Tls(error) => error.fmt(f),
             Self::Socket(error) => error.fmt(f),
             Self::Name => f.write_str("the host has no name that a certificate could have"),
+            Self::NotSecure => f.write_str("a plain address leads out of the own network"),
             Self::NoRoots => f.write_str("this computer has no certificate authorities"),
             Self::Silent => f.write_str("the server was silent for too long"),
             Self::Stuck => f.write_str("the network takes nothing"),
@@ -227,6 +238,12 @@ impl std::fmt::Display for LinkError {
 impl From<io::Error> for LinkError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
+    }
+}
+
+impl From<NotSecure> for LinkError {
+    fn from(_: NotSecure) -> Self {
+        Self::NotSecure
     }
 }
 

@@ -7,9 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use hutong_core::app::AppProblem;
 use serde::{Deserialize, Serialize};
 
-use crate::tls::Fingerprint;
+use crate::{address::Address, tls::Fingerprint};
 
 /// What the person chose. Fields that an older app did not know come with their defaults.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,17 @@ pub enum Choice {
         /// The address in its normal form.
         address: String,
     },
+}
+
+impl Choice {
+    /// What is wrong with it: a file edited by hand, or by an older app, may hold anything.
+    #[must_use]
+    pub fn problem(&self) -> Option<AppProblem> {
+        match self {
+            Self::Embedded => None,
+            Self::Other { address } => Address::parse(address).err(),
+        }
+    }
 }
 
 /// The settings' file.

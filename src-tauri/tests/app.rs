@@ -14,6 +14,7 @@ use hutong_app::{
     controller::{self, Control, Start},
     driver::{Driver, Event, Tell},
     link::Target,
+    network::Names,
     settings::{Choice, File, Settings},
     tls::{Fingerprint, Roots},
 };
@@ -78,7 +79,8 @@ impl Page {
 }
 
 fn run(directory: &Path, port: u16) -> Control {
-    let (control, running) = controller::start(Start { directory: directory.to_owned(), port: Some(port) });
+    let names = Names::System;
+    let (control, running) = controller::start(Start { directory: directory.to_owned(), port: Some(port), names });
     tokio::spawn(running);
     control
 }
@@ -227,7 +229,8 @@ async fn a_key_that_was_met_is_remembered_and_entering_the_address_again_forgets
 async fn until(driver: &mut Driver, done: impl Fn(&Session) -> bool) {
     timeout(PATIENCE, async {
         while !done(&driver.view().session) {
-            let (Event::Input(input) | Event::FirstMet(_, input)) = driver.next().await;
+            let event = driver.next().await;
+            let (Event::Input(input) | Event::FirstMet(_, input)) = event else { panic!("{event:?}") };
             for told in driver.step(input) {
                 if let Tell::Show(Update::Session(session)) = told {
                     assert_eq!(session, driver.view().session);
