@@ -28,6 +28,13 @@ pub mod native;
 #[path = "native_other.rs"]
 pub mod native;
 
+#[cfg(target_os = "android")]
+#[path = "page_android.rs"]
+mod page;
+#[cfg(not(target_os = "android"))]
+#[path = "page_other.rs"]
+mod page;
+
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
 mod webview;
@@ -61,9 +68,11 @@ pub fn run() {
             commands::media_frame,
         ])
         .manage(native::Native::default())
-        .on_permission_request(|webview, kind| match webview.url() {
-            Ok(page) => permissions::decide(kind, &page, dev_url(webview.app_handle()).as_ref()),
-            Err(_) => PermissionResponse::Deny,
+        .manage(page::Page::default())
+        .on_page_load(page::loads)
+        .on_permission_request(|webview, kind| match page::address(&webview) {
+            Some(page) => permissions::decide(kind, &page, dev_url(webview.app_handle()).as_ref()),
+            None => PermissionResponse::Deny,
         })
         .setup(|app| set_up(app))
         .build(tauri::generate_context!());
