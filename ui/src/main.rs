@@ -4,6 +4,9 @@
 //! microphone and peer connection live in [`media`]. Both are chosen when the page starts; nothing else knows which they are.
 
 mod app;
+mod awake;
+#[cfg(all(test, target_arch = "wasm32"))]
+mod awake_tests;
 #[cfg(all(test, target_arch = "wasm32"))]
 mod browser_tests;
 mod dom;

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     app::Actions,
+    awake::use_screen_on,
     dom,
     i18n::{Texts, use_texts},
     media::{Abilities, MediaView, Other, Sending},
@@ -55,6 +56,7 @@ pub fn CallScreen(props: &CallScreenProps) -> Html {
     let phase = props.call.phase;
     let name = props.call.with.name.to_string();
     use_tone(phase);
+    use_screen_on();
     use_title(phase, &name, texts);
     {
         let screen = screen.clone();
