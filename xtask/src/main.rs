@@ -5,6 +5,7 @@ mod bench;
 mod exec;
 mod lockfile;
 mod packages;
+mod platforms;
 mod project;
 mod run;
 mod tally;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use platforms::Depth;
 use project::Project;
 use run::What;
 use test::StepsFailed;
@@ -106,6 +108,12 @@ enum Command {
         #[arg(long)]
         dev: bool,
     },
+    /// Checks what can be checked here of the platforms that are not here; docs/PLATFORMS.md tells what that is
+    CheckPlatforms {
+        /// Leaves out what takes minutes: type-checking the Rust code for other platforms
+        #[arg(long)]
+        quick: bool,
+    },
     /// Measures the app beside Chromium on this machine; what was found is in docs/BENCHMARKS.md
     Bench {
         #[command(subcommand)]
@@ -159,6 +167,7 @@ fn dispatch(step: Command) -> Result<()> {
         Command::Unit => test::only_unit(&project),
         Command::Wasm => test::only_wasm(&project),
         Command::E2e { filter, dev } => test::only_end_to_end(&project, filter.as_deref(), dev),
+        Command::CheckPlatforms { quick } => platforms::check(&project, if quick { Depth::Quick } else { Depth::Full }),
         Command::Bench { what: Measured::Native { args } } => bench::native(&project, &args),
     }
 }

@@ -10,7 +10,7 @@ use crate::project::Project;
 use crate::tools;
 
 /// The CLI of the Tauri that the app is built with.
-const VERSION: &str = "2.12.5";
+pub const VERSION: &str = "2.12.5";
 
 /// Runs the Tauri CLI with these arguments.
 pub fn run(project: &Project, args: &[OsString]) -> Result<()> {

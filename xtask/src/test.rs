@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use crate::exec::{Cmd, say};
 use crate::lockfile;
 use crate::packages::{BROWSERS, DESKTOP};
+use crate::platforms::{self, Depth};
 use crate::project::Project;
 use crate::tally::{self, Step, Tally};
 use crate::toolchain::{self, TARGET, WasmToolchain};
@@ -76,7 +77,8 @@ impl std::fmt::Display for StepsFailed {
     }
 }
 
-/// Everything: format, clippy, unit, wasm and end-to-end tests. `full` takes the ignored ones too, and many more random cases.
+/// Everything: format, clippy, other platforms, unit, wasm and end-to-end tests. `full` takes the ignored ones too, many more
+/// random cases, and type-checks for other platforms.
 pub fn all(project: &Project, full: bool) -> Result<()> {
     let mut run = Run::default();
     run.step("system packages", |_| DESKTOP.ensure("the desktop app").and(BROWSERS.ensure("testing in browsers")));
@@ -95,6 +97,8 @@ pub fn all(project: &Project, full: bool) -> Result<()> {
     if let Some(toolchain) = &toolchain {
         run.step("clippy for wasm", |_| clippy_wasm(project, toolchain));
     }
+    // After clippy, whose build of the app writes the schema of its capabilities.
+    run.step("platforms", |_| platforms::check(project, if full { Depth::Full } else { Depth::Quick }));
     run.step("unit tests", |tally| unit(project, full, tally));
     if let Some(toolchain) = &toolchain {
         run.step("wasm tests", |tally| wasm(project, toolchain, tally));
