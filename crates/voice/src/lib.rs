@@ -11,6 +11,7 @@
 pub mod abi;
 mod conceal;
 mod delay;
+mod echo;
 mod jitter;
 mod line;
 mod microphone;
