@@ -5,10 +5,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 macro_rules! codes {
-    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $wire:literal,)+ }) => {
-        $(#[$meta])*
+    ($(#[doc = $about:literal])* $name:ident {
+        $($(#[doc = $meaning:literal])* $variant:ident = $wire:literal,)+
+    }) => {
+        $(#[doc = $about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        pub enum $name { $($(#[$vmeta])* #[serde(rename = $wire)] $variant,)+
+        pub enum $name { $($(#[doc = $meaning])* #[serde(rename = $wire)] $variant,)+
             /// A code of a newer version of the protocol than this build knows.
             #[serde(other, rename = "unknown")] Unknown,
         }
@@ -23,6 +25,21 @@ macro_rules! codes {
         }
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(self.as_str()) }
+        }
+        #[cfg(feature = "schema")]
+        impl crate::schema::Described for $name {
+            const NAME: &'static str = stringify!($name);
+            const ABOUT: &'static str = concat!($($about),*);
+            const VALUES: &'static [(&'static str, &'static str)] = &[$(($wire, concat!($($meaning),*)),)+];
+        }
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                <Self as crate::schema::Described>::NAME.into()
+            }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                crate::schema::codes::<Self>()
+            }
         }
     };
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// It fits a JavaScript number exactly until the year 2255 (2^53 microseconds).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Token(pub u64);
 

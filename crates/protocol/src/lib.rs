@@ -10,6 +10,8 @@ mod id;
 pub mod limits;
 mod message;
 mod name;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod state;
 
 pub use code::{CancelReason, EndReason, ErrorCode, RefusedCode};

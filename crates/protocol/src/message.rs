@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::{CallId, CancelReason, EndReason, ErrorCode, Name, RefusedCode, Ticket, Token, UserState};
 
 /// What a client says to the server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ClientMessage {
     /// Log in, or come back with the ticket of an earlier login. The first message of every connection.
@@ -27,7 +28,7 @@ pub enum ClientMessage {
         /// What the caller starts with.
         media: MediaKind,
     },
-    /// The called person took the call: it stops ringing, and [`CONFIRM`](crate::limits::CONFIRM) is left for the offer.
+    /// The called person took the call: it stops ringing, and 30 s (`limits::CONFIRM`) are left for the offer.
     Accept {
         /// Which call.
         call: CallId,
@@ -120,7 +121,8 @@ impl ClientMessage {
 }
 
 /// What the server says to a client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage {
     /// Hello was accepted.
@@ -262,6 +264,7 @@ impl ServerMessage {
 
 /// What everybody may know of a user.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct User {
     /// Who.
     pub token: Token,
@@ -273,6 +276,7 @@ pub struct User {
 
 /// What a side of a call sends when it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MediaKind {
     /// Camera and microphone.
@@ -283,6 +287,7 @@ pub enum MediaKind {
 
 /// Which half of an exchange a session description is (W3C `RTCSdpType`, without provisional answers and rollback).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SdpKind {
     /// The first half.
@@ -293,6 +298,7 @@ pub enum SdpKind {
 
 /// An ICE candidate in the W3C's names (`RTCIceCandidateInit`). An empty `candidate` says that no more will come.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct IceCandidate {
     /// The candidate attribute (RFC 8839, section 5.1), or empty.
@@ -311,6 +317,7 @@ pub struct IceCandidate {
 /// A STUN or TURN server in the W3C's names (`RTCIceServer`). The credential is left out of debug output, so that it cannot
 /// reach a log.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IceServer {
     /// `stun:` and `turn:` URLs (RFC 7064, RFC 7065).
     pub urls: Vec<String>,
@@ -330,6 +337,7 @@ impl fmt::Debug for IceServer {
 
 /// What a server takes, so that a client need not find out by being refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Limits {
     /// Bytes in a message.
     pub message_bytes: u32,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a user is doing. A user is in exactly one state at a time, and the server decides which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum UserState {
     /// 在线: has a WebSocket, and is in no call.

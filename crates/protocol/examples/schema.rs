@@ -1,0 +1,5 @@
+//! Prints the JSON Schema of all messages: `docs/protocol.schema.json`.
+
+fn main() {
+    println!("{:#}", hutong_protocol::schema::schema());
+}

@@ -1,0 +1,87 @@
+//! The JSON Schema of the protocol's messages, made from the types that ship.
+//!
+//! `docs/protocol.schema.json` is [`schema`], written by `cargo run -p hutong-protocol --features schema --example schema`. It
+//! describes what version 1 sends. A reader takes more: fields and codes that it does not know.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
+use serde_json::{Map, Value, json};
+
+use crate::{CallId, ClientMessage, Name, ServerMessage, Ticket, limits::NAME_CHARS};
+
+/// The whole schema: `$defs/ClientMessage` is what a client may send, `$defs/ServerMessage` what a server may.
+#[must_use]
+pub fn schema() -> Value {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let client = generator.subschema_for::<ClientMessage>();
+    let server = generator.subschema_for::<ServerMessage>();
+    let definitions: Map<String, Value> = generator.take_definitions(true);
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Hutong's protocol, version 1",
+        "description": "One message a text frame. What a client sends is $defs/ClientMessage, what a server sends \
+                        $defs/ServerMessage. Made from the Rust types; docs/PROTOCOL.md says when each message comes.",
+        "anyOf": [client, server],
+        "$defs": definitions,
+    })
+}
+
+/// What there is to say about an enumeration of codes.
+pub(crate) trait Described {
+    const NAME: &'static str;
+    const ABOUT: &'static str;
+    /// Each code as it stands on the wire, with its meaning.
+    const VALUES: &'static [(&'static str, &'static str)];
+}
+
+/// The schema of an enumeration of codes: those that this version sends.
+pub(crate) fn codes<T: Described>() -> Schema {
+    let values: Vec<Value> = T::VALUES
+        .iter()
+        .map(|(code, about)| json!({ "const": code, "type": "string", "description": about.trim() }))
+        .collect();
+    json_schema!({ "description": T::ABOUT.trim(), "oneOf": values })
+}
+
+impl JsonSchema for CallId {
+    fn schema_name() -> Cow<'static, str> {
+        "CallId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A call's id, unique on its server. To be compared as text, and not to be taken apart.",
+            "type": "string",
+            "pattern": "^c-[0-9a-fA-F]{1,16}$",
+        })
+    }
+}
+
+impl JsonSchema for Ticket {
+    fn schema_name() -> Cow<'static, str> {
+        "Ticket".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "What the server signed so that its holder can come back. Opaque, and a secret.",
+            "type": "string",
+        })
+    }
+}
+
+impl JsonSchema for Name {
+    fn schema_name() -> Cow<'static, str> {
+        "Name".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A user's name in its normal form (NFKC, single spaces). Text, never markup.",
+            "type": "string",
+            "minLength": 1,
+            "maxLength": NAME_CHARS,
+        })
+    }
+}

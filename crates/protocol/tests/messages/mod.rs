@@ -1,0 +1,117 @@
+//! Any message that version 1 can send.
+
+use hutong_protocol::{
+    CallId, CancelReason, ClientMessage, EndReason, ErrorCode, IceCandidate, IceServer, Limits, MediaKind, Name,
+    RefusedCode, SdpKind, ServerMessage, Ticket, Token, User, UserState,
+};
+use proptest::{prelude::*, sample::select};
+
+/// What a client may send.
+pub fn client() -> impl Strategy<Value = ClientMessage> {
+    prop_oneof![
+        (any::<String>(), prop::option::of(ticket())).prop_map(|(name, resume)| ClientMessage::Hello { name, resume }),
+        Just(ClientMessage::LogOut),
+        (token(), media()).prop_map(|(to, media)| ClientMessage::Offering { to, media }),
+        (call(), media()).prop_map(|(call, media)| ClientMessage::Accept { call, media }),
+        (call(), any::<String>()).prop_map(|(call, sdp)| ClientMessage::Confirm { call, sdp }),
+        (call(), any::<String>()).prop_map(|(call, sdp)| ClientMessage::Calling { call, sdp }),
+        (call(), candidate()).prop_map(|(call, candidate)| ClientMessage::Candidate { call, candidate }),
+        (call(), sdp_kind(), any::<String>()).prop_map(|(call, kind, sdp)| ClientMessage::Description {
+            call,
+            kind,
+            sdp
+        }),
+        (call(), select(CancelReason::ALL)).prop_map(|(call, reason)| ClientMessage::Cancel { call, reason }),
+        call().prop_map(|call| ClientMessage::Released { call }),
+        ticket().prop_map(|ticket| ClientMessage::Claim { ticket }),
+    ]
+}
+
+/// What a server may send.
+pub fn server() -> impl Strategy<Value = ServerMessage> {
+    let users = || prop::collection::vec(user(), 0..4);
+    prop_oneof![
+        (user(), ticket(), prop::collection::vec(ice_server(), 0..3), any::<(u32, u32)>(), users()).prop_map(
+            |(me, ticket, ice_servers, (message_bytes, messages_per_second), users)| {
+                let limits = Limits { message_bytes, messages_per_second };
+                ServerMessage::Welcome { me, ticket, ice_servers, limits, users }
+            }
+        ),
+        (select(RefusedCode::ALL), any::<String>())
+            .prop_map(|(code, message)| ServerMessage::Refused { code, message }),
+        users().prop_map(|changes| ServerMessage::Presence { changes }),
+        users().prop_map(|users| ServerMessage::Roster { users }),
+        (call(), user(), media()).prop_map(|(call, from, media)| ServerMessage::Offering { call, from, media }),
+        (call(), token()).prop_map(|(call, to)| ServerMessage::Ringing { call, to }),
+        (call(), media()).prop_map(|(call, media)| ServerMessage::Accepted { call, media }),
+        (call(), any::<String>(), ticket()).prop_map(|(call, sdp, ticket)| ServerMessage::Confirm {
+            call,
+            sdp,
+            ticket
+        }),
+        (call(), any::<String>(), ticket()).prop_map(|(call, sdp, ticket)| ServerMessage::Calling {
+            call,
+            sdp,
+            ticket
+        }),
+        (call(), candidate()).prop_map(|(call, candidate)| ServerMessage::Candidate { call, candidate }),
+        (call(), sdp_kind(), any::<String>()).prop_map(|(call, kind, sdp)| ServerMessage::Description {
+            call,
+            kind,
+            sdp
+        }),
+        (call(), select(EndReason::ALL)).prop_map(|(call, reason)| ServerMessage::Ended { call, reason }),
+        call().prop_map(|call| ServerMessage::Claimed { call }),
+        (select(ErrorCode::ALL), any::<String>(), prop::option::of(any::<String>()), prop::option::of(call()))
+            .prop_map(|(code, message, about, call)| ServerMessage::Error { code, message, about, call }),
+    ]
+}
+
+fn call() -> impl Strategy<Value = CallId> {
+    any::<u64>().prop_map(CallId)
+}
+
+fn token() -> impl Strategy<Value = Token> {
+    (0_u64..1 << 53).prop_map(Token)
+}
+
+fn ticket() -> impl Strategy<Value = Ticket> {
+    any::<String>().prop_map(|text| Ticket::new(&text))
+}
+
+fn media() -> impl Strategy<Value = MediaKind> {
+    select(&[MediaKind::Video, MediaKind::Voice][..])
+}
+
+fn sdp_kind() -> impl Strategy<Value = SdpKind> {
+    select(&[SdpKind::Offer, SdpKind::Answer][..])
+}
+
+fn name() -> impl Strategy<Value = Name> {
+    "\\PC{1,40}".prop_filter_map("a name", |typed| Name::new(&typed).ok())
+}
+
+fn user() -> impl Strategy<Value = User> {
+    (token(), name(), select(&UserState::ALL[..])).prop_map(|(token, name, state)| User { token, name, state })
+}
+
+fn candidate() -> impl Strategy<Value = IceCandidate> {
+    let text = || prop::option::of(any::<String>());
+    (any::<String>(), text(), any::<Option<u16>>(), text()).prop_map(
+        |(candidate, sdp_mid, sdp_m_line_index, username_fragment)| IceCandidate {
+            candidate,
+            sdp_mid,
+            sdp_m_line_index,
+            username_fragment,
+        },
+    )
+}
+
+fn ice_server() -> impl Strategy<Value = IceServer> {
+    let text = || prop::option::of(any::<String>());
+    (prop::collection::vec(any::<String>(), 0..3), text(), text()).prop_map(|(urls, username, credential)| IceServer {
+        urls,
+        username,
+        credential,
+    })
+}
