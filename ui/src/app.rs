@@ -117,7 +117,7 @@ impl Component for App {
             place: Place::here(),
             actions,
             focused: None,
-            _listeners: sound::unlock_on_first_gesture(),
+            _listeners: sound::unlock_on_gestures(),
         }
     }
 

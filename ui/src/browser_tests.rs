@@ -168,6 +168,79 @@ async fn two_peers_see_each_other_and_let_go_of_everything() {
     assert_eq!(live(&devices), 0);
 }
 
+/// Has a track tell that the system keeps it, or has given it back: no browser on a desktop can be brought to do so by itself.
+fn keep(track: &MediaStreamTrack, kept: bool) {
+    let value = Object::new();
+    Reflect::set(&value, &"value".into(), &kept.into()).unwrap();
+    Reflect::set(&value, &"configurable".into(), &true.into()).unwrap();
+    Object::define_property(track.unchecked_ref::<Object>(), &"muted".into(), &value);
+    let event = web_sys::Event::new(if kept { "mute" } else { "unmute" }).unwrap();
+    track.dispatch_event(&event).unwrap();
+}
+
+fn of_kind<'a>(tracks: &'a [MediaStreamTrack], kind: &str) -> &'a MediaStreamTrack {
+    tracks.iter().find(|track| track.kind() == kind).unwrap()
+}
+
+#[wasm_bindgen_test]
+async fn what_the_system_keeps_for_a_while_is_told_and_comes_back() {
+    let (caller, called) = (Side::new(1), Side::new(2));
+    let own = caller.acquire(MediaKind::Video).await;
+    called.acquire(MediaKind::Video).await;
+    call(&caller, &called).await;
+    called.views.next(|view| view.other.picture.then_some(())).await;
+
+    for track in &own {
+        keep(track, true);
+    }
+    called.views.next(|view| (!view.other.camera && !view.other.picture && !view.other.microphone).then_some(())).await;
+    caller
+        .views
+        .next(|view| (view.own.camera == Sending::Held && view.own.microphone == Sending::Held).then_some(()))
+        .await;
+    for track in &own {
+        keep(track, false);
+    }
+    called.views.next(|view| (view.other.picture && view.other.microphone).then_some(())).await;
+    let back = caller.views.next(|view| (view.own.camera.is_on() && view.own.microphone.is_on()).then_some(view)).await;
+    assert_eq!(tracks(&back.local.unwrap()), own, "the very tracks of before");
+    assert_eq!(live(&own), 2);
+    caller.close().await;
+    called.close().await;
+}
+
+#[wasm_bindgen_test]
+async fn what_the_person_has_switched_off_stays_off_whatever_the_system_gives_back() {
+    let side = Side::new(1);
+    let own = side.acquire(MediaKind::Video).await;
+    let (voice, picture) = (of_kind(&own, "audio"), of_kind(&own, "video"));
+    side.engine.switch(side.peer, Source::Microphone, false);
+    keep(voice, true);
+    keep(picture, true);
+    let view = side.views.next(|view| (view.own.camera == Sending::Held).then_some(view)).await;
+    assert_eq!(view.own.microphone, Sending::Off);
+    side.engine.switch(side.peer, Source::Camera, false);
+    side.views.next(|view| (view.own.camera == Sending::Off).then_some(())).await;
+    keep(voice, false);
+    keep(picture, false);
+    assert_eq!(live(&own), 1, "the camera was let go");
+    // On again is a camera of its own.
+    side.engine.switch(side.peer, Source::Camera, true);
+    let view = side.views.next(|view| view.own.camera.is_on().then_some(view)).await;
+    assert_eq!(view.own.microphone, Sending::Off);
+    let now = tracks(&view.local.unwrap());
+    assert!(!now.contains(picture) && now.contains(voice) && !voice.enabled());
+
+    // Whoever switches on a microphone that is kept gets another, or the same anew.
+    keep(voice, true);
+    side.engine.switch(side.peer, Source::Microphone, true);
+    let view = side.views.next(|view| view.own.microphone.is_on().then_some(view)).await;
+    let now = tracks(&view.local.unwrap());
+    assert!(!now.contains(voice) && of_kind(&now, "audio").enabled());
+    side.close().await;
+    assert_eq!(live(&now), 0);
+}
+
 #[wasm_bindgen_test]
 async fn who_answers_by_voice_still_sees_the_caller() {
     let (caller, called) = (Side::new(1), Side::new(2));

@@ -3,7 +3,7 @@
 use js_sys::{JSON, Reflect};
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
-use web_sys::{Event, EventTarget, HtmlElement, Storage, Window};
+use web_sys::{Event, EventTarget, HtmlElement, Storage, VisibilityState, Window};
 
 /// The window. There is one wherever this program runs as a program; unit tests on the host have none.
 pub fn window() -> Option<Window> {
@@ -40,6 +40,12 @@ pub fn asset(name: &str) -> Option<String> {
 /// A clock that never goes back, in milliseconds.
 pub fn now_ms() -> f64 {
     window().and_then(|window| window.performance()).map_or(0.0, |performance| performance.now())
+}
+
+/// Whether the page is before the person, and not behind another tab or app.
+pub fn is_visible() -> bool {
+    let document = window().and_then(|window| window.document());
+    document.is_none_or(|document| document.visibility_state() == VisibilityState::Visible)
 }
 
 /// What has the focus, unless nothing in particular has.

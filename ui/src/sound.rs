@@ -10,10 +10,20 @@ thread_local! {
     static CONTEXT: RefCell<Option<AudioContext>> = const { RefCell::new(None) };
 }
 
-/// Waits for the person's first click or key: before it browsers keep a page silent.
-pub fn unlock_on_first_gesture() -> Vec<Listener> {
+/// Waits for the person's first click or key, before which browsers keep a page silent; and, since a telephone call or another app
+/// may silence it again, for each later one, and for the page to come back.
+pub fn unlock_on_gestures() -> Vec<Listener> {
     let Some(window) = dom::window() else { return Vec::new() };
-    ["pointerdown", "keydown"].map(|event| Listener::new(&window, event, |_| unlock())).into()
+    let mut listeners: Vec<_> =
+        ["pointerdown", "keydown"].map(|event| Listener::new(&window, event, |_| unlock())).into();
+    listeners.extend(window.document().map(|document| {
+        Listener::new(&document, "visibilitychange", |_| {
+            if dom::is_visible() && CONTEXT.with_borrow(Option::is_some) {
+                unlock();
+            }
+        })
+    }));
+    listeners
 }
 
 /// A tone that sounds until it is dropped.

@@ -85,8 +85,10 @@ pub static TEXTS: Texts = Texts {
     screen_of: |name| format!("{name}的屏幕"),
     other_muted: |name| format!("{name}已静音"),
     other_camera_off: |name| format!("{name}关闭了摄像头"),
+    camera_held: "摄像头正被电话或其他应用占用，对方暂时看不到你。画面会自动恢复；如果没有恢复，请把摄像头关掉再打开。",
+    microphone_held: "麦克风正被电话或其他应用占用，对方暂时听不到你。声音会自动恢复；如果没有恢复，请静音后再取消静音。",
     camera_lost: "摄像头无法使用。请插好摄像头，关闭正在使用它的其他程序，或在浏览器中允许使用，然后在这里重新打开。",
-    microphone_lost: "麦克风断开了，对方听不到你。请接上麦克风。",
+    microphone_lost: "麦克风断开了，对方听不到你。请接上麦克风；如果它被其他应用占用，请结束占用后在这里点“静音”。",
     screen_lost: "没能共享屏幕。请在系统的隐私设置中允许，然后重试。",
     tap_to_hear: "点按以播放画面和声音",
 

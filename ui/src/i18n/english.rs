@@ -90,9 +90,13 @@ pub static TEXTS: Texts = Texts {
     screen_of: |name| format!("Screen of {name}"),
     other_muted: |name| format!("{name} is muted"),
     other_camera_off: |name| format!("{name}’s camera is off"),
+    camera_held: "Your camera is taken, by a telephone call or another app, and you are not seen. Your picture comes back by itself; if \
+                  it does not, turn the camera off and on again.",
+    microphone_held: "Your microphone is taken, by a telephone call or another app, and you are not heard. Your voice comes back by \
+                      itself; if it does not, mute and unmute.",
     camera_lost: "Your camera cannot be used. Plug it in, close other programs that use it, or allow it in the browser, then \
                   turn it on here.",
-    microphone_lost: "Your microphone is gone, and you are not heard. Plug in a microphone.",
+    microphone_lost: "Your microphone is gone, and you are not heard. Plug one in, or end what has taken it and press Mute here.",
     screen_lost: "Your screen could not be shared. Allow it in the privacy settings of your system, then try again.",
     tap_to_hear: "Tap to see and hear",
 

@@ -132,6 +132,10 @@ pub struct Texts {
     pub other_muted: About,
     /// The other side's camera is off.
     pub other_camera_off: About,
+    /// The system keeps the own camera for a while.
+    pub camera_held: &'static str,
+    /// The system keeps the own microphone for a while.
+    pub microphone_held: &'static str,
     /// The own camera went away, or is not to be had.
     pub camera_lost: &'static str,
     /// The own microphone went away.

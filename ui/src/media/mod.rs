@@ -120,6 +120,8 @@ pub enum Sending {
     On,
     /// Switched off by the person.
     Off,
+    /// The person wants it sent, and the system keeps it for a while: a telephone call, another app. It comes back by itself.
+    Held,
     /// Unplugged, or taken away by the system, in the middle of the call.
     Lost,
 }
@@ -128,6 +130,11 @@ impl Sending {
     /// Whether the other side gets something.
     pub fn is_on(self) -> bool {
         self == Self::On
+    }
+
+    /// Whether the person wants it sent, and nothing has to be done for it.
+    pub fn is_wanted(self) -> bool {
+        matches!(self, Self::On | Self::Held)
     }
 }
 

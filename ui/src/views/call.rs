@@ -157,6 +157,12 @@ pub fn CallScreen(props: &CallScreenProps) -> Html {
                 if flowing && !other.microphone {
                     <p class="call-hint">{ icons::microphone_off() }{ (texts.other_muted)(&name) }</p>
                 }
+                if own.camera == Sending::Held {
+                    <p class="call-hint warn" data-testid="camera-held">{ icons::camera_off() }{ texts.camera_held }</p>
+                }
+                if own.microphone == Sending::Held {
+                    <p class="call-hint warn" data-testid="microphone-held">{ icons::microphone_off() }{ texts.microphone_held }</p>
+                }
                 if own.camera == Sending::Lost {
                     <p class="call-hint warn" data-testid="camera-lost">{ icons::warning() }{ texts.camera_lost }</p>
                 }

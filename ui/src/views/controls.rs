@@ -104,7 +104,7 @@ fn control(
 
 /// A button that is pressed where something is off, or, for the screen, shared.
 fn toggle(props: &CallScreenProps, source: Source, state: Sending, texts: &'static Texts) -> Html {
-    let on = state.is_on();
+    let on = state.is_wanted();
     let (testid, words, icon, pressed) = match (source, on) {
         (Source::Microphone, true) => ("mute", texts.mute, icons::microphone(), Some(false)),
         (Source::Microphone, false) => ("mute", texts.mute, icons::microphone_off(), Some(true)),
@@ -124,7 +124,6 @@ fn toggle(props: &CallScreenProps, source: Source, state: Sending, texts: &'stat
             class="control plain"
             data-testid={testid}
             aria-pressed={pressed.map(|pressed| pressed.to_string())}
-            disabled={source == Source::Microphone && state == Sending::Lost}
             onclick={props.actions.switch.reform(move |_| (peer, source, !on))}
         >
             <span class="control-disc">{ icon }</span>

@@ -86,6 +86,13 @@ pub fn Stream(props: &StreamProps) -> Html {
             }
         });
     }
+    {
+        let (node, blocked) = (node.clone(), props.blocked.clone());
+        use_effect_with((), move |()| {
+            let listeners = node.cast().map(|element| watch_pauses(&element, &blocked));
+            move || drop(listeners)
+        });
+    }
     html! {
         <video
             ref={node}
@@ -97,6 +104,34 @@ pub fn Stream(props: &StreamProps) -> Html {
             disablepictureinpicture=true
         />
     }
+}
+
+/// Nobody here pauses a call: the system does, for a telephone call or another app. It is played on when the page comes back, and
+/// until it plays the person may do it.
+fn watch_pauses(element: &HtmlVideoElement, blocked: &Callback<bool>) -> Vec<Listener> {
+    let is_paused =
+        |element: &HtmlVideoElement| element.paused() && element.src_object().is_some_and(|stream| stream.active());
+    let paused = {
+        let (element, blocked) = (element.clone(), blocked.clone());
+        move |_| {
+            if is_paused(&element) {
+                blocked.emit(true);
+            }
+        }
+    };
+    let mut listeners = vec![Listener::new(element, "pause", paused), {
+        let blocked = blocked.clone();
+        Listener::new(element, "playing", move |_| blocked.emit(false))
+    }];
+    if let Some(document) = element.owner_document() {
+        let (element, blocked) = (element.clone(), blocked.clone());
+        listeners.push(Listener::new(&document, "visibilitychange", move |_| {
+            if dom::is_visible() && is_paused(&element) {
+                play(&element, blocked.clone());
+            }
+        }));
+    }
+    listeners
 }
 
 /// Goes over to a loudspeaker (Audio Output Devices API, section 3.2). One that is gone leaves the one that is on.

@@ -9,7 +9,7 @@ use web_sys::MediaStreamTrack;
 
 use super::{
     super::{
-        InUse, MediaView, Sending,
+        InUse, MediaView, Own, Sending,
         choice::{self, Sort},
         connection::TrackKind,
         devices,
@@ -17,7 +17,7 @@ use super::{
     },
     Parts, Peer, Stop,
 };
-use crate::dom::Listener;
+use crate::dom::{self, Listener};
 
 /// What may be wished of the camera, one after the other: each may have to wait for a dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,21 @@ impl Sources {
     }
 
     fn voice_state(&self) -> Sending {
-        if self.muted { Sending::Off } else { Sending::On }
+        match &self.microphone {
+            _ if self.muted => Sending::Off,
+            Some(track) => state_of(track),
+            None => Sending::On,
+        }
+    }
+
+    /// Takes up what the system keeps or has given back: of what is not sent, nothing.
+    fn look(&self, own: &mut Own) {
+        if own.microphone.is_wanted() && self.microphone.is_some() {
+            own.microphone = self.voice_state();
+        }
+        if let Some(track) = self.camera.as_ref().filter(|_| own.camera.is_wanted()) {
+            own.camera = state_of(track);
+        }
     }
 
     /// Shows what is sent, and where it comes from.
@@ -82,8 +96,9 @@ impl Peer {
             return Err(Stop::Closed);
         }
         let tracks = devices::tracks(&stream);
-        let mut listeners: Vec<_> = tracks.iter().map(|track| self.watch_own(track)).collect();
+        let mut listeners: Vec<_> = tracks.iter().flat_map(|track| self.watch_own(track)).collect();
         listeners.extend(self.watch_devices());
+        listeners.extend(self.watch_page());
         self.change(|parts| {
             parts.listeners.append(&mut listeners);
             for track in &tracks {
@@ -93,6 +108,7 @@ impl Peer {
             if media == MediaKind::Video {
                 parts.view.own.camera = Sending::On;
             }
+            parts.sources.look(&mut parts.view.own);
             parts.sources.show(&mut parts.view);
         });
         connected?;
@@ -117,19 +133,26 @@ impl Peer {
         }
     }
 
-    /// Mutes, or makes heard again.
-    pub(super) fn switch_microphone(&self, on: bool) {
-        self.change(|parts| {
-            if matches!(parts.view.own.microphone, Sending::Absent | Sending::Lost) {
-                return;
-            }
-            parts.sources.muted = !on;
-            parts.view.own.microphone = parts.sources.voice_state();
-            if let Some(track) = &parts.sources.microphone {
-                track.set_enabled(on);
-            }
-        });
+    /// Mutes, or makes heard again: of a microphone that is lost or kept by the system, by asking for one anew.
+    pub(super) fn switch_microphone(self: &Rc<Self>, on: bool) {
+        let own = self.parts.borrow().view.own.microphone;
+        match own {
+            Sending::Absent => return,
+            Sending::Lost if !on => return,
+            Sending::Lost => self.parts.borrow_mut().sources.muted = false,
+            Sending::On | Sending::Off | Sending::Held => self.change(|parts| {
+                parts.sources.muted = !on;
+                parts.view.own.microphone = parts.sources.voice_state();
+                if let Some(track) = &parts.sources.microphone {
+                    track.set_enabled(on);
+                }
+            }),
+        }
         self.tell_status();
+        let now = self.parts.borrow().view.own.microphone;
+        if matches!(now, Sending::Lost | Sending::Held) {
+            self.change_device(Sort::Microphone);
+        }
     }
 
     /// Does what is wished of the camera.
@@ -142,7 +165,7 @@ impl Peer {
             _ if self.closed.get() || !acquired => Ok(()),
             (CameraWish::On, Sending::On) | (CameraWish::Off, Sending::Absent | Sending::Off) => Ok(()),
             (CameraWish::Anew, Sending::Absent | Sending::Off) => Ok(()),
-            (CameraWish::Off, Sending::On | Sending::Lost) => {
+            (CameraWish::Off, Sending::On | Sending::Held | Sending::Lost) => {
                 self.replace(TrackKind::Picture, None, Sending::Off).await;
                 Ok(())
             }
@@ -177,8 +200,8 @@ impl Peer {
         match track {
             Ok(track) => {
                 let state = match kind {
-                    TrackKind::Voice => self.parts.borrow().sources.voice_state(),
-                    TrackKind::Picture => Sending::On,
+                    TrackKind::Voice if self.parts.borrow().sources.muted => Sending::Off,
+                    TrackKind::Voice | TrackKind::Picture => state_of(&track),
                 };
                 self.replace(kind, Some(track), state).await;
             }
@@ -200,7 +223,7 @@ impl Peer {
 
     /// Holds this device's track instead of the one before, and sends it. One that the connection does not take is let go.
     async fn replace(&self, kind: TrackKind, track: Option<MediaStreamTrack>, state: Sending) {
-        let mut listener = track.as_ref().map(|track| self.watch_own(track));
+        let mut listeners: Vec<_> = track.iter().flat_map(|track| self.watch_own(track)).collect();
         self.change(|parts| {
             if let (TrackKind::Voice, Some(track)) = (kind, &track) {
                 track.set_enabled(!parts.sources.muted);
@@ -208,7 +231,7 @@ impl Peer {
             if let Some(old) = std::mem::replace(parts.sources.slot(kind), track.clone()) {
                 old.stop();
             }
-            parts.listeners.extend(listener.take());
+            parts.listeners.append(&mut listeners);
             *parts.state(kind) = state;
             parts.sources.show(&mut parts.view);
         });
@@ -245,12 +268,12 @@ impl Peer {
     }
 
     /// A device that goes away by itself: unplugged, or taken by the system. Another takes its place, if there is one. Stopping
-    /// a track ourselves is not told here.
-    fn watch_own(&self, track: &MediaStreamTrack) -> Listener {
+    /// a track ourselves is not told here. One that the system only keeps for a while is muted, and later not.
+    fn watch_own(&self, track: &MediaStreamTrack) -> [Listener; 3] {
         let kind = TrackKind::of(track);
         // By its trait: a track has a `clone` of its own, which makes another track.
         let watched = Clone::clone(track);
-        self.on(track, "ended", move |peer, _| {
+        let ended = self.on(track, "ended", move |peer, _| {
             let mut lost = false;
             peer.change(|parts| {
                 lost = parts.sources.slot(kind).as_ref() == Some(&watched);
@@ -264,7 +287,38 @@ impl Peer {
                 peer.tell_status();
                 peer.change_device(kind.into());
             }
-        })
+        });
+        let look = |event| self.on(track, event, |peer, _| peer.look());
+        [ended, look("mute"), look("unmute")]
+    }
+
+    /// Takes up what the system keeps or has given back, and tells the other side.
+    fn look(&self) {
+        let mut changed = false;
+        self.change(|parts| {
+            let before = parts.view.own;
+            parts.sources.look(&mut parts.view.own);
+            changed = parts.view.own != before;
+        });
+        if changed {
+            self.tell_status();
+        }
+    }
+
+    /// A page in the background may have missed what became of its devices, and may not have been given another.
+    fn watch_page(&self) -> Option<Listener> {
+        let document = dom::window()?.document()?;
+        Some(self.on(&document, "visibilitychange", |peer, _| {
+            if !dom::is_visible() {
+                return;
+            }
+            peer.look();
+            if peer.parts.borrow().view.own.microphone == Sending::Lost
+                && let Some(peer) = peer.me.upgrade()
+            {
+                peer.change_device(Sort::Microphone);
+            }
+        }))
     }
 
     /// Nobody has to ask for a microphone that is plugged in again.
@@ -278,6 +332,11 @@ impl Peer {
             }
         })
     }
+}
+
+/// What a track that is to be sent sends.
+fn state_of(track: &MediaStreamTrack) -> Sending {
+    if track.muted() { Sending::Held } else { Sending::On }
 }
 
 impl Parts {
