@@ -109,14 +109,19 @@
     };
   }
   e2e.openPeers = () => e2e.peers.filter((peer) => peer.signalingState !== "closed");
-  e2e.leftovers = () => ({
-    peers: e2e.openPeers().length,
-    tracks: e2e.tracks.filter((track) => track.readyState === "live").length,
-    cameras: e2e.tracks.filter((track) => track.readyState === "live" && track.kind === "video").length,
-    timers: e2e.timers.size,
-    timerSources: [...e2e.timers.values()].map(({ every, delay, from }) => `${every ? "every" : "in"} ${delay} ms ${from.stack}`),
-    sounds: e2e.sounds.filter((context) => context.state !== "closed").length,
-  });
+  e2e.leftovers = () => {
+    // What has ended is forgotten, or it would be kept from the garbage collector from here.
+    e2e.tracks = e2e.tracks.filter((track) => track.readyState === "live");
+    e2e.sounds = e2e.sounds.filter((context) => context.state !== "closed");
+    return {
+      peers: e2e.openPeers().length,
+      tracks: e2e.tracks.length,
+      cameras: e2e.tracks.filter((track) => track.kind === "video").length,
+      timers: e2e.timers.size,
+      timerSources: [...e2e.timers.values()].map(({ every, delay, from }) => `${every ? "every" : "in"} ${delay} ms ${from.stack}`),
+      sounds: e2e.sounds.length,
+    };
+  };
 
   // When was clicked on what, and when the first frame of a remote video was there to be seen.
   document.addEventListener(

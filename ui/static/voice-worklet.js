@@ -3,7 +3,7 @@
 // The node has one input, the microphone (or nothing), and one output, the remote voice. Its port takes
 //   {type: "connect", port}   the port of the worker that decodes and encodes
 //   {type: "close"}           and then the node is done
-// and gives {type: "failed", reason}. The worker's port takes
+// and gives {type: "failed", reason}, and {type: "closed"} when it runs for the last time. The worker's port takes
 //   {type: "voice", timestamp, samples}   decoded voice: the sender's time in microseconds, a Float32Array at 48 kHz
 //   {type: "capturing", on}               whether it wants the microphone
 // and gives
@@ -74,7 +74,11 @@ class HutongVoice extends AudioWorkletProcessor {
   }
 
   process(inputs, outputs) {
-    if (this.closed || this.failure !== null) return false;
+    if (this.closed) {
+      this.port.postMessage({ type: 'closed' });
+      return false;
+    }
+    if (this.failure !== null) return false;
     return this.guard(() => this.quantum(inputs[0] && inputs[0][0], outputs[0] && outputs[0][0]));
   }
 

@@ -1,5 +1,7 @@
-//! The page's one audio context, with the worklet's code loaded. Made at the first call and kept: `WebKitGTK` frees a context's
-//! thread only when it gets round to collecting it.
+//! The audio context of a call, with the worklet's code loaded.
+//!
+//! Each call has its own: a context of `WebKitGTK` 2.50 keeps every microphone that was ever led into it, with three threads and
+//! three sockets, until it is closed.
 
 use std::cell::RefCell;
 
@@ -19,39 +21,33 @@ use crate::dom;
 const RATE: f32 = 48_000.0;
 
 thread_local! {
-    static HALL: RefCell<Option<Loading>> = const { RefCell::new(None) };
-    static GUESTS: RefCell<usize> = const { RefCell::new(0) };
+    static MODULE: RefCell<Option<Loading>> = const { RefCell::new(None) };
 }
 
-type Loading = Shared<LocalBoxFuture<'static, Result<Hall, Failed>>>;
+type Loading = Shared<LocalBoxFuture<'static, Result<ArrayBuffer, Failed>>>;
 
-#[derive(Clone)]
-struct Hall {
-    context: AudioContext,
-    wasm: ArrayBuffer,
-}
-
-/// Somebody who needs the context. While there is nobody it rests.
-pub struct Guest {
+/// A running context. Closed when dropped.
+pub struct Hall {
     /// Runs, as soon as the system lets it.
     pub context: AudioContext,
     /// The worklet's module.
     pub wasm: ArrayBuffer,
 }
 
-impl Guest {
-    /// Makes the context where there is none yet.
-    pub async fn enter() -> Result<Self, Failed> {
-        let loading = HALL.with_borrow_mut(|hall| hall.get_or_insert_with(|| load().boxed_local().shared()).clone());
-        let Ok(hall) = loading.await else {
-            // The next call tries once more.
-            HALL.with_borrow_mut(Option::take);
-            return Err(Failed);
-        };
-        GUESTS.with_borrow_mut(|guests| *guests += 1);
-        let guest = Self { context: hall.context, wasm: hall.wasm };
-        guest.resume();
-        Ok(guest)
+impl Hall {
+    /// Makes the context.
+    pub async fn open() -> Result<Self, Failed> {
+        let options = AudioContextOptions::new();
+        options.set_sample_rate(RATE);
+        options.set_latency_hint(&"interactive".into());
+        let context = AudioContext::new_with_context_options(&options)?;
+        let mut hall = Self { context, wasm: ArrayBuffer::new(0) };
+        let script = dom::asset("voice-worklet").ok_or(Failed)?;
+        let added = JsFuture::from(hall.context.audio_worklet()?.add_module(&script)?);
+        hall.wasm = module().await?;
+        added.await?;
+        hall.resume();
+        Ok(hall)
     }
 
     /// The system may hold sound back, and take it away for a while.
@@ -62,33 +58,24 @@ impl Guest {
     }
 }
 
-impl Drop for Guest {
+impl Drop for Hall {
     fn drop(&mut self) {
-        let left = GUESTS.with_borrow_mut(|guests| {
-            *guests = guests.saturating_sub(1);
-            *guests
-        });
-        if left == 0 {
-            drop(self.context.suspend());
-        }
+        drop(self.context.close());
     }
 }
 
-async fn load() -> Result<Hall, Failed> {
-    let options = AudioContextOptions::new();
-    options.set_sample_rate(RATE);
-    options.set_latency_hint(&"interactive".into());
-    let context = AudioContext::new_with_context_options(&options)?;
-    let loaded = fill(&context).await;
+/// The worklet's module, fetched at the first call and kept.
+async fn module() -> Result<ArrayBuffer, Failed> {
+    let loading = MODULE.with_borrow_mut(|module| module.get_or_insert_with(|| fetch().boxed_local().shared()).clone());
+    let loaded = loading.await;
     if loaded.is_err() {
-        drop(context.close());
+        // The next call tries once more.
+        MODULE.with_borrow_mut(Option::take);
     }
-    Ok(Hall { wasm: loaded?, context })
+    loaded
 }
 
-async fn fill(context: &AudioContext) -> Result<ArrayBuffer, Failed> {
-    let script = dom::asset("voice-worklet").ok_or(Failed)?;
-    JsFuture::from(context.audio_worklet()?.add_module(&script)?).await?;
+async fn fetch() -> Result<ArrayBuffer, Failed> {
     let address = dom::asset("voice").ok_or(Failed)?;
     let window = dom::window().ok_or(Failed)?;
     let response: Response = JsFuture::from(window.fetch_with_str(&address)).await?.dyn_into()?;

@@ -3,16 +3,23 @@
 
 use std::{cell::RefCell, rc::Rc};
 
+use futures_channel::oneshot;
+use futures_util::future::select;
+use gloo_timers::future::TimeoutFuture;
 use hutong_core::native::FrameHeader;
 use js_sys::{ArrayBuffer, Object, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::spawn_local;
 use web_sys::{
     AudioContext, AudioWorkletNode, AudioWorkletNodeOptions, MediaStream, MediaStreamAudioDestinationNode,
     MediaStreamAudioSourceNode, MediaStreamTrack, MessageChannel, MessageEvent, Worker,
 };
 
-use super::{super::connection::Failed, Made, hall::Guest, kind, message, pass, post, worker};
+use super::{super::connection::Failed, Made, hall::Hall, kind, message, pass, post, worker};
 use crate::dom::Listener;
+
+/// How long a worklet's node may take to run for the last time: it runs every 3 ms.
+const LAST_RUN_MS: u32 = 1_000;
 
 /// What the worker tells.
 pub enum Tells {
@@ -28,7 +35,7 @@ pub enum Tells {
 
 /// The voice of one connection. Its worker and its sound end with this value.
 pub struct Voice {
-    hall: Guest,
+    hall: Rc<Hall>,
     node: AudioWorkletNode,
     destination: MediaStreamAudioDestinationNode,
     microphone: RefCell<Option<MediaStreamAudioSourceNode>>,
@@ -39,7 +46,7 @@ pub struct Voice {
 impl Voice {
     /// Starts worklet and worker.
     pub async fn start(tell: impl Fn(Tells) + 'static) -> Result<Self, Failed> {
-        let hall = Guest::enter().await?;
+        let hall = Rc::new(Hall::open().await?);
         let worker = worker("native-voice")?;
         let (node, destination) = connect(&hall.context, &worker, &hall.wasm)?;
 
@@ -113,12 +120,31 @@ impl Drop for Voice {
         if let Some(microphone) = self.microphone.take() {
             microphone.disconnect().ok();
         }
-        if let Ok(port) = self.node.port() {
-            port.post_message(&message("close", &[])).ok();
-        }
-        self.node.disconnect().ok();
         self.tell("close", &[]);
+        spawn_local(end(Rc::clone(&self.hall), self.node.clone()));
     }
+}
+
+/// Ends the worklet's node, and then the context: `WebKitGTK` 2.50 keeps both for ever, with the worklet's thread, where a context
+/// is closed before its nodes have run for the last time.
+async fn end(hall: Rc<Hall>, node: AudioWorkletNode) {
+    if let Ok(port) = node.port() {
+        let (closed, last) = oneshot::channel();
+        let closed = RefCell::new(Some(closed));
+        let _listener = Listener::new(&port, "message", move |event| {
+            let is_closed = event.dyn_ref::<MessageEvent>().is_some_and(|event| kind(&event.data()) == "closed");
+            if let Some(closed) = closed.borrow_mut().take_if(|_| is_closed) {
+                // Nobody waits any more: it took too long.
+                closed.send(()).ok();
+            }
+        });
+        port.post_message(&message("close", &[])).ok();
+        // A context that the system holds back never runs.
+        select(last, TimeoutFuture::new(LAST_RUN_MS)).await;
+        port.close();
+    }
+    node.disconnect().ok();
+    drop(hall);
 }
 
 /// Puts the worklet between microphone and loudspeaker, and leads it to the worker.
