@@ -105,6 +105,24 @@ impl Cmd {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// Runs to the end without any output and gives both of its outputs, however it ended.
+    pub fn both(&self) -> Result<String> {
+        let output =
+            self.command().stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", self.line()))?;
+        Ok(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    }
+
+    /// Runs to the end; where it does not end well, what it said is the error.
+    pub fn passes(&self) -> Result<()> {
+        let output =
+            self.command().stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", self.line()))?;
+        if !output.status.success() {
+            let said = [output.stdout, output.stderr].concat();
+            bail!("{} ended with {}: {}", self.line(), output.status, String::from_utf8_lossy(&said).trim());
+        }
+        Ok(())
+    }
+
     /// Whether it starts and ends well, without any output.
     pub fn succeeds(&self) -> bool {
         self.output().is_ok()

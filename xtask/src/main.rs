@@ -4,6 +4,7 @@ mod assets;
 mod bench;
 mod exec;
 mod lockfile;
+mod package;
 mod packages;
 mod platforms;
 mod project;
@@ -23,6 +24,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use package::{install, links, lint, server_deb, version};
 use platforms::Depth;
 use project::Project;
 use run::What;
@@ -114,6 +116,27 @@ enum Command {
         #[arg(long)]
         quick: bool,
     },
+    /// Packs the server with its systemd unit as a Debian package
+    ServerDeb,
+    /// Installs the app's and the server's packages into a fresh Debian 12, uses them, and removes them
+    ///
+    /// Needs root, or sudo that asks for no password: a fresh Debian is a directory that one becomes root in.
+    InstallTest {
+        /// Tries the packages that stand where a build puts them, instead of building them first
+        #[arg(long)]
+        built: bool,
+    },
+    /// Checks what is packed and published: version, metainfo, desktop entry, systemd unit, scripts, workflows
+    LintPackaging,
+    /// Prints the version that Cargo.toml has and everything else takes from it
+    Version {
+        /// Fails unless this tag names it
+        #[arg(long, value_name = "vX.Y.Z")]
+        tag: Option<String>,
+        /// Prints what CHANGELOG.md says of it instead
+        #[arg(long)]
+        notes: bool,
+    },
     /// Measures the app beside Chromium on this machine; what was found is in docs/BENCHMARKS.md
     Bench {
         #[command(subcommand)]
@@ -148,6 +171,7 @@ fn main() -> ExitCode {
 
 fn dispatch(step: Command) -> Result<()> {
     let project = Project::find()?;
+    links::mend(&project)?;
     match step {
         Command::Run { release, server, listen } => {
             let what = if server { What::Server } else { What::for_this_machine() };
@@ -168,6 +192,17 @@ fn dispatch(step: Command) -> Result<()> {
         Command::Wasm => test::only_wasm(&project),
         Command::E2e { filter, dev } => test::only_end_to_end(&project, filter.as_deref(), dev),
         Command::CheckPlatforms { quick } => platforms::check(&project, if quick { Depth::Quick } else { Depth::Full }),
+        Command::ServerDeb => server_deb::build(&project).map(drop),
+        Command::InstallTest { built } => {
+            install::test(&project, if built { install::Packages::AtHand } else { install::Packages::Built })
+        }
+        Command::LintPackaging => lint::check(&project),
+        Command::Version { tag, notes } => {
+            version::check(&project, tag.as_deref())?;
+            let version = version::of(&project)?;
+            println!("{}", if notes { version::notes(&project, &version)? } else { version });
+            Ok(())
+        }
         Command::Bench { what: Measured::Native { args } } => bench::native(&project, &args),
     }
 }

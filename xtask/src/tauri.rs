@@ -18,6 +18,12 @@ pub fn run(project: &Project, args: &[OsString]) -> Result<()> {
     cli(project)?.args(args).dir(&project.root).become_it()
 }
 
+/// `tauri build` with these options, of the app as it is shipped.
+pub fn build(project: &Project, options: &[&str]) -> Result<()> {
+    DESKTOP.ensure("the desktop app")?;
+    cli(project)?.arg("build").args(options).dir(&project.root).run()
+}
+
 /// An installed one, else npm's, which comes prebuilt, else one built here, which takes minutes.
 fn cli(project: &Project) -> Result<Cmd> {
     let installed = Cmd::new("cargo").args(["tauri", "--version"]).output().ok();

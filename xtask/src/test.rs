@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::exec::{Cmd, say};
 use crate::lockfile;
+use crate::package::{install, lint};
 use crate::packages::{BROWSERS, DESKTOP};
 use crate::platforms::{self, Depth};
 use crate::project::Project;
@@ -99,6 +100,7 @@ pub fn all(project: &Project, full: bool) -> Result<()> {
     }
     // After clippy, whose build of the app writes the schema of its capabilities.
     run.step("platforms", |_| platforms::check(project, if full { Depth::Full } else { Depth::Quick }));
+    run.step("packaging", |_| lint::check(project));
     run.step("unit tests", |tally| unit(project, full, tally));
     if let Some(toolchain) = &toolchain {
         run.step("wasm tests", |tally| wasm(project, toolchain, tally));
@@ -110,6 +112,9 @@ pub fn all(project: &Project, full: bool) -> Result<()> {
         }
         end_to_end(project, None, full, tally)
     });
+    if full {
+        run.step("packages in a fresh Debian", |_| install::test(project, install::Packages::Built));
+    }
     run.finish()
 }
 
@@ -177,7 +182,13 @@ fn clippy_wasm(project: &Project, toolchain: &WasmToolchain) -> Result<()> {
 fn unit(project: &Project, full: bool, tally: &mut Tally) -> Result<()> {
     let command = host_cargo(project).args(["test", "--workspace", "--exclude", E2E, "--no-fail-fast"]).args(EMBEDDED);
     let command = if full { command.env("PROPTEST_CASES", FULL_CASES) } else { command };
-    counted(&command, tally)
+    let outcome = counted(&command, tally);
+    if full {
+        // The larger worlds of the protocol's model.
+        let deep = host_cargo(project).args(["test", "--package", "hutong-model", "--test", "deep", "--", "--ignored"]);
+        counted(&deep, tally)?;
+    }
+    outcome
 }
 
 fn programs(project: &Project) -> Result<()> {

@@ -1,0 +1,117 @@
+//! `src-tauri/gen` is a link to `gen`. Where git does not make links (Windows, unless told to), it checks out a file that holds
+//! the link's target as text, and the Tauri CLI would find no projects.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::exec::say;
+use crate::project::Project;
+
+const LINK: &str = "src-tauri/gen";
+const TARGET: &str = "../gen";
+
+/// Makes `src-tauri/gen` lead to `gen` where it does not.
+///
+/// # Errors
+///
+/// Where something else stands in its place, or the system makes no link.
+pub fn mend(project: &Project) -> Result<()> {
+    if mend_at(&project.root, make_link).context("src-tauri/gen is no link to gen, and could not be made one")? {
+        say("src-tauri/gen was checked out as text; it is a link to gen now");
+    }
+    Ok(())
+}
+
+/// Whether there was something to mend.
+fn mend_at(root: &Path, make_link: impl Fn(&Path, &Path) -> io::Result<()>) -> Result<bool> {
+    let link = root.join(LINK);
+    match fs::symlink_metadata(&link) {
+        Ok(found) if found.is_file() => {
+            let text = fs::read_to_string(&link)?;
+            if text.trim() != TARGET {
+                bail!("{} is a file, and holds something else than {TARGET:?}", link.display());
+            }
+            fs::remove_file(&link)?;
+        }
+        // A link or a junction, or the directory itself.
+        Ok(_) => return Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error.into()),
+    }
+    fs::create_dir_all(root.join("gen"))?;
+    make_link(&root.join("gen"), &link)?;
+    Ok(true)
+}
+
+#[cfg(unix)]
+fn make_link(_target: &Path, link: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(TARGET, link)
+}
+
+/// A junction, since making a symbolic link asks for rights that an ordinary account has not. It has no call in the standard
+/// library; cmd's `mklink /J` makes one.
+#[cfg(windows)]
+fn make_link(target: &Path, link: &Path) -> io::Result<()> {
+    use std::process::{Command, Stdio};
+    let made = Command::new("cmd").args(["/C", "mklink", "/J"]).arg(link).arg(target).stdout(Stdio::null()).status()?;
+    if made.success() { Ok(()) } else { Err(io::Error::other(format!("mklink ended with {made}"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    struct Root(PathBuf);
+
+    impl Root {
+        fn new(name: &str) -> Self {
+            let root = std::env::temp_dir().join(format!("xtask-links-{name}-{}", std::process::id()));
+            fs::create_dir_all(root.join("src-tauri")).unwrap();
+            fs::create_dir_all(root.join("gen/android")).unwrap();
+            Self(root)
+        }
+
+        fn link(&self) -> PathBuf {
+            self.0.join(LINK)
+        }
+    }
+
+    impl Drop for Root {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_link_that_was_checked_out_as_text_leads_to_gen_again() {
+        for text in ["../gen", "../gen\r\n"] {
+            let root = Root::new("text");
+            fs::write(root.link(), text).unwrap();
+            assert!(mend_at(&root.0, make_link).unwrap());
+            assert!(root.link().join("android").is_dir());
+            assert!(!mend_at(&root.0, make_link).unwrap(), "once is enough");
+        }
+    }
+
+    #[test]
+    fn a_link_that_is_not_there_is_made() {
+        let root = Root::new("none");
+        assert!(mend_at(&root.0, make_link).unwrap());
+        assert!(root.link().join("android").is_dir());
+    }
+
+    #[test]
+    fn what_somebody_put_there_stays() {
+        let root = Root::new("other");
+        fs::write(root.link(), "my notes").unwrap();
+        assert!(mend_at(&root.0, make_link).unwrap_err().to_string().contains("something else"));
+        assert_eq!(fs::read_to_string(root.link()).unwrap(), "my notes");
+        fs::remove_file(root.link()).unwrap();
+        fs::create_dir_all(root.link().join("schemas")).unwrap();
+        assert!(!mend_at(&root.0, make_link).unwrap());
+    }
+}
