@@ -6,18 +6,23 @@ use hutong_core::{
     Command, Input, LinkEvent, Session,
     app::{AppCommand, AppProblem, AppView, FromUi, ServerChoice, ToUi},
 };
+use hutong_protocol::{MediaKind, UserState};
 use tokio::{
-    sync::{mpsc, oneshot},
-    time::{Instant, MissedTickBehavior},
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, MissedTickBehavior, timeout},
 };
 
 use crate::{
     address::Address,
+    autostart::Autostart,
+    call_link::CallLink,
     driver::{Driver, Event, Tell},
     hosting::{Hosting, Shared},
     link::Target,
     network::Names,
+    offer::{Next, Offers},
     settings::{Choice, File, Settings},
+    standing::Standing,
     tls::Roots,
 };
 
@@ -28,6 +33,9 @@ const ORDERS: usize = 64;
 /// longer than this for a network.
 const ADDRESSES: Duration = Duration::from_secs(10);
 
+/// How long the app's end waits for the server to have heard that the call ends.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// What the app is started with.
 #[derive(Clone, Debug)]
 pub struct Start {
@@ -35,8 +43,22 @@ pub struct Start {
     pub directory: PathBuf,
     /// The port that the embedded server is to take, whatever the settings say.
     pub port: Option<u16>,
+    /// The port that it takes where neither this nor the settings say one.
+    pub otherwise: Otherwise,
     /// What tells the addresses of servers.
     pub names: Names,
+    /// What starts the app with the system, where that can be chosen.
+    pub autostart: Option<Autostart>,
+}
+
+/// The embedded server's port where nobody has chosen one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Otherwise {
+    /// The usual one, which others find without being told.
+    #[default]
+    Usual,
+    /// Any that is free, and the same ever after: the usual one is another app's.
+    Own,
 }
 
 /// Where an interface hears. It gives `false` when there is nobody any more.
@@ -44,7 +66,10 @@ pub type Interface = Box<dyn Fn(ToUi) -> bool + Send>;
 
 /// Gives a controller orders. Cheap to clone; the controller ends when the last one is dropped.
 #[derive(Clone, Debug)]
-pub struct Control(mpsc::Sender<Order>);
+pub struct Control {
+    orders: mpsc::Sender<Order>,
+    standing: watch::Receiver<Standing>,
+}
 
 impl Control {
     /// A new interface takes the place of an earlier one. It hears a snapshot first.
@@ -57,6 +82,17 @@ impl Control {
         self.order(Order::Hear(what)).await;
     }
 
+    /// A link was opened, which is not checked yet. The person is asked.
+    pub async fn open_link(&self, link: String) {
+        self.order(Order::Open(link)).await;
+    }
+
+    /// How the person stands to others, now and from now on.
+    #[must_use]
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.standing.clone()
+    }
+
     /// Ends link and embedded server politely. Returns when that is done.
     pub async fn stop(&self) {
         let (done, wait) = oneshot::channel();
@@ -66,7 +102,7 @@ impl Control {
     }
 
     async fn order(&self, order: Order) {
-        if self.0.send(order).await.is_err() {
+        if self.orders.send(order).await.is_err() {
             tracing::debug!("an order came after the end");
         }
     }
@@ -75,13 +111,15 @@ impl Control {
 enum Order {
     Attach(Interface),
     Hear(FromUi),
+    Open(String),
     Stop(oneshot::Sender<()>),
 }
 
 /// Starts a controller on the runtime that this is awaited on.
 pub fn start(with: Start) -> (Control, impl Future<Output = ()> + Send) {
     let (orders, inbox) = mpsc::channel(ORDERS);
-    (Control(orders), async move { Controller::new(with).await.run(inbox).await })
+    let (stands, standing) = watch::channel(Standing::default());
+    (Control { orders, standing }, async move { Controller::new(with, stands).await.run(inbox).await })
 }
 
 struct Controller {
@@ -93,22 +131,50 @@ struct Controller {
     /// Whether an earlier interface has gone, whose peer connections went with it.
     had_interface: bool,
     problem: Option<AppProblem>,
+    offers: Offers,
+    autostart: Option<Autostart>,
+    /// What the system said last.
+    starts_with_system: Option<bool>,
+    stands: watch::Sender<Standing>,
 }
 
 impl Controller {
-    async fn new(with: Start) -> Self {
+    async fn new(with: Start, stands: watch::Sender<Standing>) -> Self {
         let file = File::within(&with.directory);
         let settings = file.read();
+        let wanted = with.port.or(settings.port).or(match with.otherwise {
+            Otherwise::Usual => None,
+            Otherwise::Own => Some(0),
+        });
         let roots = Roots::of_this_computer()
             .inspect_err(|error| tracing::warn!(%error, "there are no certificate authorities"))
             .ok();
-        let (hosting, problem) = match Hosting::start(&with.directory, with.port.or(settings.port)).await {
+        let (hosting, problem) = match Hosting::start(&with.directory, wanted).await {
             Ok(hosting) => (hosting, None),
             Err(problem) => (None, Some(problem)),
         };
         let problem = problem.or(settings.server.problem());
         let driver = Driver::new(seed(), roots).with_names(with.names);
-        let mut this = Self { driver, hosting, file, settings, interface: None, had_interface: false, problem };
+        let mut this = Self {
+            driver,
+            hosting,
+            file,
+            settings,
+            interface: None,
+            had_interface: false,
+            problem,
+            offers: Offers::default(),
+            autostart: with.autostart,
+            starts_with_system: None,
+            stands,
+        };
+        if let (Otherwise::Own, None, None) = (with.otherwise, with.port, this.settings.port)
+            && let Some(hosting) = &this.hosting
+        {
+            this.settings.port = Some(hosting.port());
+            this.save().await;
+        }
+        this.starts_with_system = starts_with_system(this.autostart.clone()).await;
         if this.settings.share {
             this.share(true).await;
         }
@@ -125,6 +191,7 @@ impl Controller {
                     None => break,
                     Some(Order::Attach(interface)) => self.attach(interface),
                     Some(Order::Hear(what)) => self.hear(what).await,
+                    Some(Order::Open(link)) => self.open(&link),
                     Some(Order::Stop(done)) => {
                         self.stop().await;
                         drop(done);
@@ -173,6 +240,7 @@ impl Controller {
         } else {
             Vec::new()
         };
+        self.look_around();
         self.interface = Some(interface);
         self.tell(ToUi::Snapshot(self.driver.view().clone()));
         self.show_app();
@@ -207,11 +275,36 @@ impl Controller {
                 }
                 Err(problem) => self.problem = Some(problem),
             },
+            AppCommand::Autostart { on } => self.start_with_system(on).await,
+            AppCommand::TakeOffer => self.take_offer().await,
+            AppCommand::DropOffer => self.offers.drop_it(),
             AppCommand::Share { on } => {
                 self.share(on).await;
                 self.settings.share = on;
                 self.save().await;
             }
+        }
+    }
+
+    /// Offers the call of a link, and does no more.
+    fn open(&mut self, link: &str) {
+        match CallLink::parse(link) {
+            Ok(link) => {
+                self.problem = None;
+                self.offers.open(link);
+            }
+            Err(problem) => self.problem = Some(problem),
+        }
+        self.show_app();
+    }
+
+    async fn take_offer(&mut self) {
+        let here = self.target().map(|target| target.address);
+        match self.offers.take(here.as_ref(), self.driver.view()) {
+            Next::Nothing => {}
+            // Unlike an address that a person types, a link's does not forget which key the server had.
+            Next::GoTo(address) => self.use_server(Choice::Other { address: address.to_string() }).await,
+            Next::Call(to) => self.step(Input::Command(Command::Call { to, media: MediaKind::Video })),
         }
     }
 
@@ -222,8 +315,8 @@ impl Controller {
             Session::LoggedIn { me } | Session::Reconnecting { me } => Some(me.name.to_string()),
             Session::LoggedOut | Session::Refused { .. } | Session::Replaced { .. } => None,
         };
-        self.step(Input::Command(Command::LogOut));
         self.settings.server = choice;
+        self.step(Input::Command(Command::LogOut));
         self.driver.aim(self.target());
         self.save().await;
         if let Some(name) = name {
@@ -256,6 +349,31 @@ impl Controller {
                 Tell::Media(command) => self.tell(ToUi::Media(command)),
             }
         }
+        self.look_around();
+    }
+
+    /// What follows for others from where the client is now.
+    fn look_around(&mut self) {
+        let now = Standing::of(self.driver.view());
+        self.stands.send_if_modified(|standing| {
+            let changed = *standing != now;
+            *standing = now;
+            changed
+        });
+        let here = self.target().map(|target| target.address);
+        if self.offers.look(here.as_ref(), &self.driver.view().session) {
+            self.show_app();
+        }
+    }
+
+    async fn start_with_system(&mut self, on: bool) {
+        let Some(autostart) = self.autostart.clone() else { return };
+        let set = tokio::task::spawn_blocking(move || autostart.set(on)).await;
+        if let Err(error) = set.map_err(|error| error.to_string()).and_then(|set| set) {
+            tracing::warn!(%error, "the system does not start the app as wished");
+            self.problem = Some(AppProblem::AutostartFailed);
+        }
+        self.starts_with_system = starts_with_system(self.autostart.clone()).await;
     }
 
     fn tell(&mut self, what: ToUi) {
@@ -272,7 +390,14 @@ impl Controller {
             (Choice::Embedded, None) => ServerChoice::None,
         };
         let embedded = self.hosting.as_ref().map(Hosting::view);
-        self.tell(ToUi::App(AppView { server, embedded, problem: self.problem }));
+        let here = self.target().map(|target| target.address);
+        self.tell(ToUi::App(AppView {
+            server,
+            embedded,
+            autostart: self.starts_with_system,
+            offer: self.offers.view(here.as_ref()),
+            problem: self.problem,
+        }));
     }
 
     /// Where the settings say that the client goes.
@@ -295,13 +420,39 @@ impl Controller {
         }
     }
 
-    async fn stop(self) {
+    /// Whoever ends the app ends its call: without a word the other side would wait for it to come back.
+    async fn hang_up(&mut self) {
+        if self.driver.view().call.is_none() {
+            return;
+        }
+        self.step(Input::Command(Command::HangUp));
+        let heard = async {
+            let session = |this: &Self| this.driver.view().session.me().map(|me| me.state);
+            while matches!(session(self), Some(UserState::Connecting | UserState::InCall)) {
+                if let Event::Input(input) | Event::FirstMet(_, input) = self.driver.next().await {
+                    self.step(input);
+                }
+            }
+        };
+        if timeout(FAREWELL, heard).await.is_err() {
+            tracing::info!("the server does not say that it heard the end of the call");
+        }
+    }
+
+    async fn stop(mut self) {
+        self.hang_up().await;
         // The own link closes first, or the server would wait for it.
         drop(self.driver);
         if let Some(hosting) = self.hosting {
             hosting.stop().await;
         }
     }
+}
+
+/// Whether the system starts the app, where that can be chosen.
+async fn starts_with_system(autostart: Option<Autostart>) -> Option<bool> {
+    let autostart = autostart?;
+    tokio::task::spawn_blocking(move || autostart.is_on()).await.ok()
 }
 
 /// Any number will do where the system has none: it only spreads reconnections.

@@ -6,20 +6,37 @@
 //!
 //! Where the webview has no peer connections, a [`native`] media engine carries what the page captures and encodes.
 //!
-//! Two variables of the environment help tests, and two people at one computer: `HUTONG_DATA_DIR` names another directory for
-//! everything that is kept, `HUTONG_PORT` another port for the embedded server. A third, `HUTONG_MOCK_DEVICES`, has WebKitGTK make
-//! up a camera and a microphone, in debug builds only.
+//! On a desktop [`manners`] does what a desktop's people expect: one app for a profile, a window that is remembered, a tray,
+//! notifications, links.
+//!
+//! `--profile DIR` is for tests, and for two people at one computer: it names another directory for everything that is kept, and
+//! with it another port. The variables `HUTONG_DATA_DIR` and `HUTONG_PORT` name directory and port, too. A third,
+//! `HUTONG_MOCK_DEVICES`, has WebKitGTK make up a camera and a microphone, in debug builds only.
 
 pub mod address;
+pub mod arguments;
+pub mod autostart;
+pub mod call_link;
 pub mod commands;
 pub mod controller;
 pub mod driver;
 pub mod hosting;
 pub mod link;
+pub mod manners;
 pub mod network;
+pub mod offer;
 pub mod permissions;
+pub mod profile;
 pub mod settings;
+pub mod standing;
 pub mod tls;
+
+#[cfg(any(target_os = "macos", mobile))]
+#[path = "links_opened.rs"]
+mod links;
+#[cfg(not(any(target_os = "macos", mobile)))]
+#[path = "links_arguments.rs"]
+mod links;
 
 #[cfg(target_os = "linux")]
 #[path = "native_linux.rs"]
@@ -42,15 +59,14 @@ mod webview;
 #[path = "other.rs"]
 mod webview;
 
-use std::path::PathBuf;
-
 use tauri::{
     App, AppHandle, Manager, RunEvent, Url, WebviewWindowBuilder,
     webview::{NewWindowResponse, PermissionResponse},
 };
 
 use crate::{
-    controller::{Control, Start},
+    controller::{Control, Otherwise, Start},
+    manners::Place,
     network::Names,
 };
 
@@ -58,6 +74,15 @@ use crate::{
 #[cfg_attr(mobile, tauri::mobile_entry_point)]
 pub fn run() {
     tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(std::io::stderr).init();
+    let place = match Place::here() {
+        Ok(place) => place,
+        Err(error) => {
+            tracing::error!(%error, "the app does not start");
+            std::process::exit(2);
+        }
+    };
+    let mut context = tauri::generate_context!();
+    place.mark(&mut context);
     let built = tauri::Builder::default()
         .invoke_handler(tauri::generate_handler![
             commands::attach,
@@ -74,18 +99,22 @@ pub fn run() {
             Some(page) => permissions::decide(kind, &page, dev_url(webview.app_handle()).as_ref()),
             None => PermissionResponse::Deny,
         })
-        .setup(|app| set_up(app))
-        .build(tauri::generate_context!());
+        .setup(move |app| set_up(app, &place))
+        .build(context);
     match built {
-        Ok(app) => app.run(|app, event| {
-            if let RunEvent::Exit = event
-                && let Some(control) = app.try_state::<Control>()
-            {
-                tauri::async_runtime::block_on(async {
-                    app.state::<native::Native>().close_all().await;
-                    control.stop().await;
-                });
+        Ok(app) => app.run(|app, event| match event {
+            RunEvent::Exit => {
+                if let Some(control) = app.try_state::<Control>() {
+                    tauri::async_runtime::block_on(async {
+                        app.state::<native::Native>().close_all().await;
+                        control.stop().await;
+                    });
+                }
             }
+            // A click on the app's sign in the Dock.
+            #[cfg(target_os = "macos")]
+            RunEvent::Reopen { .. } => manners::show(app),
+            _ => {}
         }),
         Err(error) => {
             tracing::error!(%error, "the app does not start");
@@ -94,17 +123,18 @@ pub fn run() {
     }
 }
 
-fn set_up(app: &mut App) -> Result<(), Box<dyn std::error::Error>> {
-    let own_directory = std::env::var_os("HUTONG_DATA_DIR").map(PathBuf::from);
-    let directory = match &own_directory {
-        Some(directory) => directory.clone(),
-        None => app.path().app_data_dir()?,
+fn set_up(app: &mut App, place: &Place) -> Result<(), Box<dyn std::error::Error>> {
+    let (directory, otherwise) = match place.profile() {
+        Some(profile) => (profile.directory().to_owned(), Otherwise::Own),
+        None => (app.path().app_data_dir()?, Otherwise::Usual),
     };
+    let autostart = manners::begin(app, place, &directory)?;
     let port = std::env::var("HUTONG_PORT").ok().map(|port| port.parse()).transpose();
     let port = port.map_err(|error| format!("HUTONG_PORT is no port: {error}"))?;
 
-    let (control, running) = controller::start(Start { directory, port, names: Names::System });
-    app.manage(control);
+    let (control, running) =
+        controller::start(Start { directory: directory.clone(), port, otherwise, names: Names::System, autostart });
+    app.manage(control.clone());
     tauri::async_runtime::spawn(running);
     let handle = app.handle().clone();
     // Whoever is connected is told, as when the window is closed.
@@ -120,10 +150,12 @@ fn set_up(app: &mut App) -> Result<(), Box<dyn std::error::Error>> {
         // Nothing leads out of our page: what another page shows would stand in a window that carries our name.
         .on_navigation(move |url| permissions::is_our_page(url, dev.as_ref()))
         .on_new_window(|_, _| NewWindowResponse::Deny);
-    if let Some(directory) = own_directory {
-        window = window.data_directory(directory.join("webview"));
+    if let Some(profile) = place.profile() {
+        window = window.data_directory(profile.directory().join("webview"));
     }
-    webview::prepare(&window.build()?)?;
+    let window = window.build()?;
+    webview::prepare(&window)?;
+    manners::keep(&window, &control, app, place, &directory)?;
     Ok(())
 }
 

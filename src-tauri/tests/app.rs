@@ -11,7 +11,7 @@ use std::{
 
 use hutong_app::{
     address::Address,
-    controller::{self, Control, Start},
+    controller::{self, Control, Otherwise, Start},
     driver::{Driver, Event, Tell},
     link::Target,
     network::Names,
@@ -80,7 +80,9 @@ impl Page {
 
 fn run(directory: &Path, port: u16) -> Control {
     let names = Names::System;
-    let (control, running) = controller::start(Start { directory: directory.to_owned(), port: Some(port), names });
+    let directory = directory.to_owned();
+    let with = Start { directory, port: Some(port), otherwise: Otherwise::Usual, names, autostart: None };
+    let (control, running) = controller::start(with);
     tokio::spawn(running);
     control
 }

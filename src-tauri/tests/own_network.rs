@@ -13,7 +13,7 @@ use std::{
 
 use hutong_app::{
     address::Address,
-    controller::{self, Control, Start},
+    controller::{self, Control, Otherwise, Start},
     driver::{Driver, Event},
     link::Target,
     network::Names,
@@ -43,7 +43,9 @@ fn names(name: &str, addresses: &[IpAddr]) -> Names {
 
 /// The app, and what its page hears.
 async fn run(directory: &Path, names: Names) -> (Control, mpsc::UnboundedReceiver<ToUi>) {
-    let (control, running) = controller::start(Start { directory: directory.to_owned(), port: Some(0), names });
+    let directory = directory.to_owned();
+    let with = Start { directory, port: Some(0), otherwise: Otherwise::Usual, names, autostart: None };
+    let (control, running) = controller::start(with);
     tokio::spawn(running);
     let (tell, heard) = mpsc::unbounded_channel();
     control.attach(Box::new(move |what| tell.send(what).is_ok())).await;

@@ -16,7 +16,7 @@ use crate::{
     media::{self, Engine, MediaView, Reports, Sort, Source, Stats},
     place::Place,
     sound,
-    views::{CallScreen, LinkBanner, Login, Main, NoticeBar},
+    views::{CallOffer, CallScreen, LinkBanner, Login, Main, NoticeBar},
 };
 
 /// What the person can set off, from anywhere in the views.
@@ -194,6 +194,9 @@ impl Component for App {
                         speaker={self.speaker.clone()}
                         actions={actions.clone()}
                     />
+                }
+                if let Some(offer) = self.app.as_ref().and_then(|app| app.offer.clone()).filter(|_| !behind) {
+                    <CallOffer {offer} command={actions.app.clone()} />
                 }
                 <NoticeBar notice={view.notice.clone()} place={self.place.clone()} command={actions.command.clone()} />
             </ContextProvider<Language>>

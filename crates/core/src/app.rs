@@ -2,6 +2,7 @@
 //!
 //! In a plain browser there is no app: the interface runs the [`Client`](crate::Client) itself.
 
+use hutong_protocol::Name;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -51,6 +52,15 @@ pub enum AppCommand {
         /// Open or close.
         on: bool,
     },
+    /// Start the app when the person logs in to the computer, or no longer (desktop). The system remembers it.
+    Autostart {
+        /// Start or not.
+        on: bool,
+    },
+    /// Agree to the call that a link offers: first the app goes to its server, if need be, and asks again once logged in there.
+    TakeOffer,
+    /// Drop what a link offers.
+    DropOffer,
 }
 
 /// The app's own state, as the interface shows it.
@@ -60,6 +70,10 @@ pub struct AppView {
     pub server: ServerChoice,
     /// The embedded server; `None` on phones, which have none.
     pub embedded: Option<Embedded>,
+    /// Whether the app starts when the person logs in to the computer; `None` where that cannot be chosen.
+    pub autostart: Option<bool>,
+    /// A call that a link offers.
+    pub offer: Option<Offer>,
     /// What went wrong with the last [`AppCommand`] or at the start, until the next command.
     pub problem: Option<AppProblem>,
 }
@@ -92,6 +106,31 @@ pub struct Embedded {
     pub addresses: Vec<String>,
 }
 
+/// A call that a link offers. It is made only when the person says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// Whom to call.
+    pub name: Name,
+    /// On which server: an address in its normal form.
+    pub server: String,
+    /// Whether that is another server than the one in use.
+    pub elsewhere: bool,
+    /// How far it is.
+    pub step: OfferStep,
+}
+
+/// How far an offer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OfferStep {
+    /// The person is asked.
+    Asking,
+    /// The person agreed, and has yet to log in on that server; then comes [`Asking`](Self::Asking) again.
+    Joining,
+    /// The person agreed, and whom to call is not online there. They may agree again.
+    Away,
+}
+
 /// What can go wrong with the app itself. Each has a sentence that says what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -106,4 +145,8 @@ pub enum AppProblem {
     NoNetwork,
     /// The choice could not be written to disk, and will be forgotten.
     NotSaved,
+    /// A link that was opened is none of ours, or broken.
+    LinkInvalid,
+    /// The system did not take the wish to start the app with it, or to do so no more.
+    AutostartFailed,
 }

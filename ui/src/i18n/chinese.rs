@@ -130,6 +130,13 @@ pub static TEXTS: Texts = Texts {
     other_server: "其他服务器的地址",
     use_server: "使用这个服务器",
     use_embedded: "使用内置服务器",
+    autostart: "开机时启动",
+    autostart_hint: "登录这台电脑时自动打开互通。",
+    offer: |name, server| format!("要在 {server} 上呼叫{name}吗？"),
+    offer_moves: "这是一个链接提出的请求。同意后会离开现在的服务器，用同一个名字进入这个服务器。只有知道链接的来源时才继续。",
+    offer_away: |name, server| format!("{name}现在不在 {server} 上。请让对方打开互通，然后再试。"),
+    offer_join: |name, server| format!("请输入名字进入 {server}，然后就可以呼叫{name}。"),
+    offer_call: "呼叫",
     app_problem,
 };
 
@@ -230,6 +237,10 @@ fn app_problem(problem: AppProblem) -> &'static str {
         AppProblem::AddressNotSecure => "局域网以外只能使用 https。请输入以 https:// 开头的地址。",
         AppProblem::EmbeddedFailed => "内置服务器没能启动。请关闭本应用的其他窗口后重新打开，或使用其他服务器。",
         AppProblem::NoNetwork => "这台电脑没有联网。请连接 Wi-Fi 或网线，地址随后会自动显示在这里。",
+        AppProblem::LinkInvalid => {
+            "打开的链接无法识别。请向对方要一个新的链接，例如 hutong://call/Ana?server=calls.example。"
+        }
+        AppProblem::AutostartFailed => "系统没有接受这个更改。请在系统设置的开机启动项中查找 Hutong。",
         AppProblem::NotSaved => "你的选择没能保存，下次会恢复原样。请检查磁盘空间和个人文件夹的写入权限。",
     }
 }

@@ -140,6 +140,14 @@ pub static TEXTS: Texts = Texts {
     other_server: "Address of another server",
     use_server: "Use this server",
     use_embedded: "Use the server inside this app",
+    autostart: "Start with this computer",
+    autostart_hint: "Opens Hutong when you log in to this computer.",
+    offer: |name, server| format!("Call {name} on {server}?"),
+    offer_moves: "A link asks for this. You would leave the server that you use now for this one, under the same name. Go on only \
+                  if you know where the link comes from.",
+    offer_away: |name, server| format!("{name} is not on {server} just now. Ask them to open Hutong, then try again."),
+    offer_join: |name, server| format!("Enter your name to join {server}. Then you can call {name}."),
+    offer_call: "Call",
     app_problem,
 };
 
@@ -272,6 +280,14 @@ fn app_problem(problem: AppProblem) -> &'static str {
         }
         AppProblem::NoNetwork => {
             "This computer is in no network. Connect it to Wi-Fi or a cable; the address then appears here by itself."
+        }
+        AppProblem::LinkInvalid => {
+            "Hutong cannot read the link that was opened. Ask for a new one, such as \
+             hutong://call/Ana?server=calls.example."
+        }
+        AppProblem::AutostartFailed => {
+            "This computer did not take the change. Look for Hutong in the system’s settings for programs that start by \
+             themselves."
         }
         AppProblem::NotSaved => {
             "Your choice could not be saved and will be forgotten. Check that the disk is not full and that you may write to \

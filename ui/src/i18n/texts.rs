@@ -206,6 +206,20 @@ pub struct Texts {
     pub use_server: &'static str,
     /// Button.
     pub use_embedded: &'static str,
+    /// Switch.
+    pub autostart: &'static str,
+    /// What the switch does.
+    pub autostart_hint: &'static str,
+    /// A link offers to call somebody (first) on a server (second).
+    pub offer: fn(&str, &str) -> String,
+    /// And that server is another one.
+    pub offer_moves: &'static str,
+    /// Whom the link names is not there.
+    pub offer_away: fn(&str, &str) -> String,
+    /// Logging in there comes first.
+    pub offer_join: fn(&str, &str) -> String,
+    /// Button.
+    pub offer_call: &'static str,
     /// What went wrong with the app.
     pub app_problem: fn(AppProblem) -> &'static str,
 }

@@ -104,6 +104,22 @@ pub fn AppServer(props: &AppServerProps) -> Html {
                     <button type="submit" class="secondary" data-testid="server-use">{ texts.use_server }</button>
                 </div>
             </form>
+            if let Some(on) = app.autostart {
+                <button
+                    type="button"
+                    class="switch"
+                    data-testid="autostart"
+                    aria-pressed={on.to_string()}
+                    aria-describedby="autostart-hint"
+                    onclick={props.command.reform(move |_| AppCommand::Autostart { on: !on })}
+                >
+                    <span class="switch-words">
+                        <span>{ texts.autostart }</span>
+                        <span id="autostart-hint" class="hint">{ texts.autostart_hint }</span>
+                    </span>
+                    <span class="switch-track" aria-hidden="true"><span class="switch-knob" /></span>
+                </button>
+            }
         </section>
     }
 }

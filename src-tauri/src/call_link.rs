@@ -1,0 +1,130 @@
+//! Links that offer a call: `hutong://call/NAME?server=ADDRESS`. They come from anywhere (a page, a mail, another program), so
+//! nothing of them is done before the person agrees.
+
+use hutong_core::app::AppProblem;
+use hutong_protocol::Name;
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use crate::address::Address;
+
+/// The longest link that is read, in bytes. The longest name and host, percent-encoded, stay below.
+const LONGEST: usize = 2_048;
+
+/// Whom a link offers to call, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallLink {
+    /// Whom.
+    pub name: Name,
+    /// On which server.
+    pub server: Address,
+}
+
+impl CallLink {
+    /// Reads a link. Name and address are checked as what a person types.
+    ///
+    /// # Errors
+    ///
+    /// [`AppProblem::LinkInvalid`] where it is no such link, [`AppProblem::AddressNotSecure`] where its address is a plain one
+    /// outside the own network.
+    pub fn parse(link: &str) -> Result<Self, AppProblem> {
+        if link.len() > LONGEST {
+            return Err(AppProblem::LinkInvalid);
+        }
+        let url = Url::parse(link).map_err(|_| AppProblem::LinkInvalid)?;
+        let bare = url.username().is_empty() && url.password().is_none() && url.port().is_none();
+        let is_call = url.host_str().is_some_and(|host| host.eq_ignore_ascii_case("call"));
+        if url.scheme() != "hutong" || !bare || !is_call {
+            return Err(AppProblem::LinkInvalid);
+        }
+        // Browsers and systems add a last slash as they like.
+        let path = url.path().strip_prefix('/').unwrap_or_default();
+        let path = path.strip_suffix('/').unwrap_or(path);
+        if path.contains('/') {
+            return Err(AppProblem::LinkInvalid);
+        }
+        let name = percent_decode_str(path).decode_utf8().map_err(|_| AppProblem::LinkInvalid)?;
+        let name = Name::new(&name).map_err(|_| AppProblem::LinkInvalid)?;
+        let mut servers = url.query_pairs().filter(|(key, _)| key == "server").map(|(_, address)| address);
+        let (Some(server), None) = (servers.next(), servers.next()) else {
+            return Err(AppProblem::LinkInvalid);
+        };
+        let server = Address::parse(&server).map_err(|problem| match problem {
+            AppProblem::AddressNotSecure => problem,
+            _ => AppProblem::LinkInvalid,
+        })?;
+        Ok(Self { name, server })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use AppProblem::{AddressNotSecure, LinkInvalid};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn links_are_read_or_refused() {
+        let long = format!("hutong://call/Ana?server=calls.example&{}", "x".repeat(LONGEST));
+        type Read<'a> = Result<(&'a str, &'a str), AppProblem>;
+        let cases: [(&str, Read); 31] = [
+            ("hutong://call/Ana?server=calls.example", Ok(("Ana", "https://calls.example"))),
+            ("HUTONG://CALL/Ana?server=calls.example", Ok(("Ana", "https://calls.example"))),
+            ("hutong://call/Ana/?server=calls.example", Ok(("Ana", "https://calls.example"))),
+            ("hutong://call/Ana?server=https%3A%2F%2Fcalls.example%2F", Ok(("Ana", "https://calls.example"))),
+            ("hutong://call/Ana?server=https://calls.example/ws", Ok(("Ana", "https://calls.example"))),
+            ("hutong://call/Ana?server=192.168.1.20", Ok(("Ana", "https://192.168.1.20:8017"))),
+            ("hutong://call/Ana?server=http://192.168.1.20:9000", Ok(("Ana", "http://192.168.1.20:9000"))),
+            ("hutong://call/%E5%B0%8F%E6%98%8E?server=calls.example", Ok(("小明", "https://calls.example"))),
+            ("hutong://call/小明?server=calls.example", Ok(("小明", "https://calls.example"))),
+            ("hutong://call/Ana%20B.?server=calls.example#more", Ok(("Ana B.", "https://calls.example"))),
+            ("hutong://call/A%2FB?server=calls.example", Ok(("A/B", "https://calls.example"))),
+            ("hutong://call/%3Cb%3E?server=calls.example", Ok(("<b>", "https://calls.example"))),
+            ("hutong://call/Ana?from=mail&server=calls.example", Ok(("Ana", "https://calls.example"))),
+            ("hutong://call/Ana", Err(LinkInvalid)),
+            ("hutong://call/Ana?server=", Err(LinkInvalid)),
+            ("hutong://call/Ana?server=a.example&server=b.example", Err(LinkInvalid)),
+            ("hutong://call/Ana?server=ftp://calls.example", Err(LinkInvalid)),
+            ("hutong://call/Ana?server=https://me:secret@calls.example", Err(LinkInvalid)),
+            ("hutong://call/Ana?server=http://calls.example", Err(AddressNotSecure)),
+            ("hutong://call/?server=calls.example", Err(LinkInvalid)),
+            ("hutong://call?server=calls.example", Err(LinkInvalid)),
+            ("hutong://call/%20?server=calls.example", Err(LinkInvalid)),
+            ("hutong://call/%FF?server=calls.example", Err(LinkInvalid)),
+            ("hutong://call/A%E2%80%AEna?server=calls.example", Err(LinkInvalid)),
+            ("hutong://call/Ana/now?server=calls.example", Err(LinkInvalid)),
+            ("hutong://answer/Ana?server=calls.example", Err(LinkInvalid)),
+            ("hutong://me@call/Ana?server=calls.example", Err(LinkInvalid)),
+            ("hutong://call:80/Ana?server=calls.example", Err(LinkInvalid)),
+            ("hutong:call/Ana?server=calls.example", Err(LinkInvalid)),
+            ("https://call/Ana?server=calls.example", Err(LinkInvalid)),
+            (&long, Err(LinkInvalid)),
+        ];
+        for (link, expected) in cases {
+            let read = CallLink::parse(link).map(|link| (link.name.to_string(), link.server.to_string()));
+            assert_eq!(read, expected.map(|(name, server)| (name.to_owned(), server.to_owned())), "{link}");
+        }
+        assert_eq!(CallLink::parse(&format!("hutong://call/{}?server=a.example", "x".repeat(41))), Err(LinkInvalid));
+    }
+
+    proptest! {
+        #[test]
+        fn no_link_breaks_the_reader(link in "\\PC*", rest in "(hutong://call/)?\\PC{0,40}(\\?server=)?\\PC{0,40}") {
+            // That it comes back is all; what it says is the table's matter.
+            let _read = (CallLink::parse(&link), CallLink::parse(&rest));
+        }
+
+        #[test]
+        fn every_name_finds_its_way_through_a_link(typed in "\\PC{1,20}") {
+            let Ok(name) = Name::new(&typed) else { return Ok(()) };
+            let encoded = percent_encoding::utf8_percent_encode(name.as_str(), percent_encoding::NON_ALPHANUMERIC);
+            let link = CallLink::parse(&format!("hutong://call/{encoded}?server=https%3A%2F%2Fcalls.example"));
+            // "." and ".." are steps of a path, also percent-encoded (WHATWG URL); such a name has no link.
+            if name.as_str() == "." || name.as_str() == ".." {
+                return Ok(());
+            }
+            prop_assert_eq!(link.map(|link| link.name), Ok(name));
+        }
+    }
+}
