@@ -66,6 +66,28 @@ pub const RUST_WEB: Need = Need {
 /// Clippy of that Rust.
 pub const RUST_WEB_CLIPPY: Need = Need { debian: &[("rust-web-clippy", &[])], elsewhere: RUST_WEB.elsewhere };
 
+/// What compiles the C in `ring` when the app is type-checked for Android: nothing of it is linked or run, so the compiler and
+/// headers of another Linux on the same processor do.
+pub const C_FOR_ANDROID: Need = Need {
+    debian: &[("gcc-aarch64-linux-gnu", &["aarch64-linux-gnu-gcc"]), ("libc6-dev-arm64-cross", &[])],
+    elsewhere: "a C compiler named aarch64-linux-gnu-gcc with its headers",
+};
+
+/// The same for Windows, and what puts the icon into programs there.
+pub const C_FOR_WINDOWS: Need = Need {
+    debian: &[
+        ("gcc-mingw-w64-x86-64", &["x86_64-w64-mingw32-gcc"]),
+        ("binutils-mingw-w64-x86-64", &["x86_64-w64-mingw32-windres"]),
+    ],
+    elsewhere: "mingw-w64 for x86_64 (x86_64-w64-mingw32-gcc and x86_64-w64-mingw32-windres)",
+};
+
+/// What compiles and links Android's manifest and resources, and Android's own resources.
+pub const ANDROID_RESOURCES: Need = Need {
+    debian: &[("aapt", &["aapt2"]), ("android-framework-res", &[])],
+    elsewhere: "aapt2 and the resources of Android's framework (Debian's packages aapt and android-framework-res)",
+};
+
 /// Node with npm, which brings tools that have no crate.
 const NODE: Need = Need {
     debian: &[("nodejs", &["node"]), ("npm", &["npm"])],

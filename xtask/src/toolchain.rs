@@ -53,7 +53,7 @@ impl WasmToolchain {
             return Ok(prepared);
         }
         if may("rustup") {
-            match rustup_add() {
+            match rustup_add(TARGET) {
                 Ok(()) if Self::Installed.works(project) => return Ok(Self::Installed),
                 Ok(()) => say("rustup says that it has the wasm target, but nothing compiles with it"),
                 Err(error) => say(format!("rustup cannot add the wasm target here: {error:#}")),
@@ -121,12 +121,18 @@ impl WasmToolchain {
     }
 }
 
+/// Debian's cargo, for a build that makes its own standard library (`-Zbuild-std`) with Debian's compiler.
+pub fn debian_cargo() -> Cmd {
+    debian_rust(Cmd::new(debian("cargo"))).env("RUSTC_BOOTSTRAP", "1")
+}
+
 /// Where wasm builds go.
 pub fn target_dir(project: &Project) -> PathBuf {
     project.target.join("wasm")
 }
 
-fn rustup_add() -> Result<()> {
+/// Has rustup add the standard library of a target, where rustup is there and its server is reached.
+pub fn rustup_add(target: &str) -> Result<()> {
     if find("rustup").is_none() {
         bail!("rustup is not installed");
     }
@@ -136,9 +142,9 @@ fn rustup_add() -> Result<()> {
     if is_direct && !reachable("static.rust-lang.org:443") {
         bail!("static.rust-lang.org cannot be reached");
     }
-    say(format!("rustup target add {TARGET}"));
+    say(format!("rustup target add {target}"));
     Cmd::new("rustup")
-        .args(["target", "add", TARGET])
+        .args(["target", "add", target])
         .env("RUSTUP_MAX_RETRIES", "1")
         .run_within(Duration::from_secs(180))
 }
@@ -156,6 +162,10 @@ fn debian(program: &str) -> PathBuf {
 /// Debian's programs, undisturbed by a rustup toolchain that started us. The flag reaches the wasm side alone: build
 /// scripts and macros, compiled for the host, keep Debian's own library.
 fn debian_env(command: Cmd, sysroot: &Path) -> Cmd {
+    debian_rust(command).env(FLAGS, debian_flags(sysroot))
+}
+
+fn debian_rust(command: Cmd) -> Cmd {
     let path = env::var_os("PATH").unwrap_or_default();
     let dirs = std::iter::once(PathBuf::from(DEBIAN_BIN)).chain(env::split_paths(&path));
     let path = env::join_paths(dirs).unwrap_or(path);
@@ -166,7 +176,6 @@ fn debian_env(command: Cmd, sysroot: &Path) -> Cmd {
         .env("PATH", path)
         .env("RUSTC", debian("rustc"))
         .env("RUSTDOC", debian("rustdoc"))
-        .env(FLAGS, debian_flags(sysroot))
 }
 
 fn debian_flags(sysroot: &Path) -> String {

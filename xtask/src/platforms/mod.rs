@@ -1,10 +1,12 @@
 //! `cargo xtask check-platforms`: of the platforms that are not this machine, everything that can be checked on it.
 
+mod android;
 mod apple;
 mod config;
 mod icons;
 mod linux;
 mod listed;
+mod rust;
 mod strings;
 
 use std::fs;
@@ -28,6 +30,7 @@ pub enum Depth {
 type Check = (&'static str, fn(&Project) -> Result<()>);
 
 const QUICK: &[Check] = &[
+    ("the Android project", android::check),
     ("the Apple project", apple::check),
     ("icons", icons::check),
     ("configuration and capabilities against their schemas", config::check),
@@ -35,7 +38,7 @@ const QUICK: &[Check] = &[
     ("the list of code that only some platforms compile", listed::check),
 ];
 
-const SLOW: &[Check] = &[];
+const SLOW: &[Check] = &[("the Rust code on Android and Windows", rust::check)];
 
 /// Runs all checks, and goes on after one that fails.
 ///
