@@ -1,6 +1,13 @@
 //! The desktop app in its real window, on a screen that nobody sees, driven through WebKitWebDriver.
 
-use std::{fs, net::Ipv4Addr, rc::Rc, time::Duration};
+use std::{
+    ffi::OsString,
+    fs,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    rc::Rc,
+    time::Duration,
+};
 
 use rustix::process::Pid;
 use serde_json::{Map, json};
@@ -13,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    Context, Page, Result, browser, ensure,
+    Bus, Context, Page, Result, browser, ensure,
     network::{Door, Namespace},
     paths,
     process::{self, Log, Process},
@@ -36,6 +43,22 @@ pub struct Setup {
     pub namespace: Option<Rc<Namespace>>,
     /// Further variables of its environment.
     pub variables: Vec<(String, String)>,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Where it keeps what it keeps, if that outlives it.
+    pub data: Option<PathBuf>,
+    /// How it is told where that is.
+    pub profile: Named,
+}
+
+/// How an app is told its profile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Named {
+    /// By variables, which name the port, too.
+    #[default]
+    ByVariable,
+    /// By its own [`arguments`](Setup::arguments): the port is for the app to choose.
+    ByArgument,
 }
 
 /// Which camera and microphone an app has.
@@ -55,6 +78,13 @@ impl Setup {
         Self { devices: Mock::On, server: Some(server.to_owned()), ..Self::default() }
     }
 
+    /// On this session bus.
+    #[must_use]
+    pub fn on(mut self, bus: &Bus) -> Self {
+        self.variables.push(("DBUS_SESSION_BUS_ADDRESS".into(), bus.address().into()));
+        self
+    }
+
     /// In this namespace.
     #[must_use]
     pub fn within(mut self, namespace: &Rc<Namespace>) -> Self {
@@ -72,6 +102,8 @@ pub struct Desktop {
     // The app is WebKitWebDriver's child, and ends with it.
     driver: Process,
     screen: Screen,
+    app: PathBuf,
+    environment: Vec<(String, OsString)>,
     _door: Option<Door>,
     _data: TempDir,
 }
@@ -86,32 +118,19 @@ impl Desktop {
         let app = paths::program("HUTONG_APP_BIN", "hutong-app")?;
         let program = paths::installed(&["WebKitWebDriver"], "`apt-get install webkit2gtk-driver`")?;
         let screen = Screen::start().await?;
-        let data = tempfile::Builder::new().prefix("hutong-e2e-").tempdir()?;
+        let temporary = tempfile::Builder::new().prefix("hutong-e2e-").tempdir()?;
+        let data = setup.data.clone().unwrap_or_else(|| temporary.path().to_owned());
         if let Some(address) = &setup.server {
             let settings = json!({ "server": { "is": "other", "address": address } });
-            fs::write(data.path().join("settings.json"), settings.to_string())?;
+            fs::write(data.join("settings.json"), settings.to_string())?;
         }
         let (mut command, driver_port, port) = match &setup.namespace {
             Some(namespace) => (namespace.command(program), namespace.free_port().await?, namespace.free_port().await?),
             None => (Command::new(program), free_port().await?, free_port().await?),
         };
         let port = setup.port.unwrap_or(port);
-        command
-            .arg(format!("--port={driver_port}"))
-            .env_remove("WAYLAND_DISPLAY")
-            .env("DISPLAY", screen.display())
-            .env("GDK_BACKEND", "x11")
-            .env("TAURI_WEBVIEW_AUTOMATION", "true")
-            .env("HUTONG_DATA_DIR", data.path())
-            .env("HUTONG_PORT", port.to_string())
-            .envs(setup.variables.iter().map(|(name, value)| (name, value)));
-        if setup.devices == Mock::On {
-            command.env("HUTONG_MOCK_DEVICES", "1");
-        }
-        if rustix::process::geteuid().is_root() {
-            // WebKit's sandbox does not start as root, as which containers run their tests.
-            command.env("WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS", "1");
-        }
+        let environment = environment(setup, &screen, &data, port);
+        command.arg(format!("--port={driver_port}")).env_remove("WAYLAND_DISPLAY").envs(environment.iter().cloned());
         let driver = Process::spawn("WebKitWebDriver", &mut command)?;
         let (url, door) = match &setup.namespace {
             Some(namespace) => {
@@ -125,11 +144,11 @@ impl Desktop {
             }
         };
         let mut capabilities = Map::new();
-        capabilities.insert("webkitgtk:browserOptions".to_owned(), json!({ "binary": app, "args": [] }));
+        capabilities.insert("webkitgtk:browserOptions".to_owned(), json!({ "binary": app, "args": setup.arguments }));
         let session = browser::session(&url, capabilities.into()).await;
         let window = session.with_context(|| format!("starting the app\n{}", driver.log().text()))?;
         let page = Page::in_webview(name, window.clone()).await?;
-        Ok(Self { window, page, port, driver, screen, _door: door, _data: data })
+        Ok(Self { window, page, port, driver, screen, app, environment, _door: door, _data: temporary })
     }
 
     /// What its window shows.
@@ -191,6 +210,82 @@ impl Desktop {
         self.page.until("being visible", START, r#"return document.visibilityState === "visible""#).await
     }
 
+    /// Asks its window to close, as the cross in its corner does.
+    ///
+    /// # Errors
+    ///
+    /// When there is no window.
+    pub async fn close(&self) -> Result<()> {
+        self.screen.close_windows().await
+    }
+
+    /// Waits until its page knows that its window is hidden, or that it is not.
+    ///
+    /// # Errors
+    ///
+    /// When that is not so in time.
+    pub async fn until_visibility(&self, state: &str) -> Result<()> {
+        let script = format!("return document.visibilityState === {}", json!(state));
+        self.page.until(&format!("being {state}"), START, &script).await
+    }
+
+    /// Has the person turn to another program.
+    ///
+    /// # Errors
+    ///
+    /// When the screen does not answer.
+    pub async fn unfocus(&self) -> Result<()> {
+        self.screen.unfocus().await
+    }
+
+    /// Gives its window this size, in pixels.
+    ///
+    /// # Errors
+    ///
+    /// When there is no window.
+    pub async fn resize(&self, width: u32, height: u32) -> Result<()> {
+        self.screen.resize_windows(width, height).await
+    }
+
+    /// Starts the program once more as the same person would, and waits for it to end by itself.
+    ///
+    /// # Errors
+    ///
+    /// When it does not end, or says that it failed.
+    pub async fn start_again(&self, arguments: &[&str]) -> Result<()> {
+        let mut command = Command::new(&self.app);
+        command.args(arguments).env_remove("WAYLAND_DISPLAY").envs(self.environment.iter().cloned());
+        let mut process = Process::spawn("the app, started again", &mut command)?;
+        process.ends_well(START).await
+    }
+
+    /// Asks the app's first process to end, as the system does, and waits until all of it has.
+    ///
+    /// # Errors
+    ///
+    /// When it does not.
+    pub async fn quit(&self) -> Result<()> {
+        let app = self.processes()?;
+        let first = app.first().context("the app has ended")?;
+        rustix::process::kill_process(*first, rustix::process::Signal::INT)?;
+        self.until_ended().await
+    }
+
+    /// Waits until the app has ended.
+    ///
+    /// # Errors
+    ///
+    /// When it has not in time.
+    pub async fn until_ended(&self) -> Result<()> {
+        let ended = async {
+            let mut attempts = interval(Duration::from_millis(20));
+            while self.processes().is_ok() {
+                attempts.tick().await;
+            }
+        };
+        timeout(START, ended).await.with_context(|| format!("the app does not end\n{}", self.log().text()))
+    }
+
     /// Kills the app's first process alone: its webview's processes find out by themselves, as after a crash.
     ///
     /// # Errors
@@ -208,6 +303,36 @@ impl Drop for Desktop {
     fn drop(&mut self) {
         browser::leak(&self.window);
     }
+}
+
+/// What an app is told by its environment. Nothing of it is the machine's own home.
+fn environment(setup: &Setup, screen: &Screen, data: &Path, port: u16) -> Vec<(String, OsString)> {
+    let mut variables: Vec<(String, OsString)> = vec![
+        ("DISPLAY".into(), screen.display().into()),
+        ("GDK_BACKEND".into(), "x11".into()),
+        ("TAURI_WEBVIEW_AUTOMATION".into(), "true".into()),
+        ("XDG_CONFIG_HOME".into(), data.join("home/.config").into()),
+        ("XDG_DATA_HOME".into(), data.join("home/.local/share").into()),
+    ];
+    if setup.profile == Named::ByVariable {
+        variables.push(("HUTONG_DATA_DIR".into(), data.into()));
+        variables.push(("HUTONG_PORT".into(), port.to_string().into()));
+    }
+    // What GStreamer and fontconfig know of the machine is found out once, and not by each app.
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    if let Some(cache) = cache.or_else(|| Some(std::env::home_dir()?.join(".cache"))) {
+        variables.push(("XDG_CACHE_HOME".into(), cache.into()));
+    }
+    variables.push(("HOME".into(), data.join("home").into()));
+    if setup.devices == Mock::On {
+        variables.push(("HUTONG_MOCK_DEVICES".into(), "1".into()));
+    }
+    if rustix::process::geteuid().is_root() {
+        // WebKit's sandbox does not start as root, as which containers run their tests.
+        variables.push(("WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS".into(), "1".into()));
+    }
+    variables.extend(setup.variables.iter().map(|(name, value)| (name.clone(), value.into())));
+    variables
 }
 
 /// A port that was free a moment ago, for programs that cannot tell which one they took.

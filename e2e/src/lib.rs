@@ -8,6 +8,7 @@
 //! kept in `target/e2e-failures`.
 
 pub mod browser;
+pub mod bus;
 pub mod desktop;
 pub mod media;
 pub mod network;
@@ -28,6 +29,7 @@ pub mod watch;
 pub use anyhow::{Context, Result, anyhow, bail, ensure};
 
 pub use browser::{Devices, Permissions, Profile};
+pub use bus::Bus;
 pub use desktop::{Desktop, Setup};
 pub use network::Network;
 pub use page::Page;

@@ -122,6 +122,22 @@ impl Process {
         }
     }
 
+    /// Waits for it to end by itself, and well.
+    ///
+    /// # Errors
+    ///
+    /// When it does not in time, or says that it failed.
+    pub async fn ends_well(&mut self, limit: Duration) -> Result<()> {
+        match timeout(limit, self.child.wait()).await {
+            Ok(Ok(status)) if status.success() => Ok(()),
+            Ok(status) => {
+                self.log.all_read().await;
+                bail!("{} ended with {:?}:\n{}", self.name, status?, self.log.text())
+            }
+            Err(_) => bail!("{} did not end within {limit:?}:\n{}", self.name, self.log.text()),
+        }
+    }
+
     /// Kills it with everything under it, and waits until it is gone.
     ///
     /// # Errors

@@ -5,7 +5,9 @@ use std::{rc::Rc, time::Duration};
 use tokio::{process::Command, task::spawn_blocking};
 use x11rb::{
     connection::Connection,
-    protocol::xproto::{ConnectionExt, MapState, Window, WindowClass},
+    protocol::xproto::{
+        ClientMessageEvent, ConfigureWindowAux, ConnectionExt, EventMask, InputFocus, MapState, Window, WindowClass,
+    },
     rust_connection::RustConnection,
 };
 
@@ -66,6 +68,54 @@ impl Screen {
         let shown =
             self.each(MapState::UNMAPPED, |connection, window| Ok(connection.map_window(window)?.check()?)).await?;
         ensure!(shown > 0, "there is no window to show");
+        Ok(())
+    }
+
+    /// Asks all windows of applications to close, as the cross in a window's corner does (ICCCM, section 4.2.8.1).
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or the server does not answer.
+    pub async fn close_windows(&self) -> Result<()> {
+        let asked = self
+            .each(MapState::VIEWABLE, |connection, window| {
+                let protocols = connection.intern_atom(false, b"WM_PROTOCOLS")?.reply()?.atom;
+                let delete = connection.intern_atom(false, b"WM_DELETE_WINDOW")?.reply()?.atom;
+                let message = ClientMessageEvent::new(32, window, protocols, [delete, x11rb::CURRENT_TIME, 0, 0, 0]);
+                Ok(connection.send_event(false, window, EventMask::NO_EVENT, message)?.check()?)
+            })
+            .await?;
+        ensure!(asked > 0, "there is no window to close");
+        Ok(())
+    }
+
+    /// Takes the focus from whichever window has it, as a person does who turns to another program.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not answer.
+    pub async fn unfocus(&self) -> Result<()> {
+        let display = self.display.to_string();
+        spawn_blocking(move || {
+            let (connection, _) = x11rb::connect(Some(&display))?;
+            Ok(connection.set_input_focus(InputFocus::NONE, x11rb::NONE, x11rb::CURRENT_TIME)?.check()?)
+        })
+        .await?
+    }
+
+    /// Gives all windows of applications this size, in pixels, as a person who pulls at a corner does.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or the server does not answer.
+    pub async fn resize_windows(&self, width: u32, height: u32) -> Result<()> {
+        let resized = self
+            .each(MapState::VIEWABLE, move |connection, window| {
+                let size = ConfigureWindowAux::new().width(width).height(height);
+                Ok(connection.configure_window(window, &size)?.check()?)
+            })
+            .await?;
+        ensure!(resized > 0, "there is no window to resize");
         Ok(())
     }
 
