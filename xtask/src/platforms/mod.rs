@@ -50,7 +50,8 @@ pub fn check(project: &Project, depth: Depth) -> Result<()> {
         Depth::Quick => &[],
         Depth::Full => SLOW,
     };
-    run(project, QUICK.iter().chain(slow))
+    // The slow ones first: a build for a phone writes the schema of the capabilities there.
+    run(project, slow.iter().chain(QUICK))
 }
 
 fn run<'a>(project: &Project, checks: impl Iterator<Item = &'a Check>) -> Result<()> {
