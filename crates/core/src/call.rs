@@ -27,7 +27,7 @@ const RESTART_EVERY: Duration = Duration::from_secs(8);
 pub const OFFERING_ANSWER: Duration = Duration::from_secs(10);
 
 /// A call, from the person's wish or the other's ring until this side has let go of it.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Call {
     pub with: User,
     pub role: Role,
@@ -42,7 +42,7 @@ pub struct Call {
 }
 
 /// Which side of the call this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// We called.
     Caller,
@@ -51,7 +51,7 @@ pub enum Role {
 }
 
 /// How far the call is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
     /// Caller: the devices are asked for.
     Acquiring,
@@ -80,7 +80,7 @@ pub enum Stage {
 }
 
 /// Whether media flows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MediaFlow {
     /// Not yet.
     Starting { until: Duration },
@@ -91,7 +91,7 @@ pub enum MediaFlow {
 }
 
 /// What the server thinks of our being in the call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Membership {
     /// We are in it.
     Member,

@@ -23,7 +23,10 @@ pub struct Config {
 }
 
 /// A client of one server. All times are of one clock that never goes back; its epoch does not matter.
-#[derive(Debug)]
+///
+/// Two clients whose hashes are fed the same go on alike, for equal inputs: a model checker (`crates/model`) tells them apart by
+/// that.
+#[derive(Clone, Debug, Hash)]
 pub struct Client {
     pub(crate) view: View,
     pub(crate) link: Link,

@@ -29,7 +29,7 @@ pub enum Input {
 }
 
 /// What the person can do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Command {
     /// Log in under this name.
@@ -74,7 +74,7 @@ pub enum LinkEvent {
 pub struct PeerId(pub u32);
 
 /// What the media engine is to do. It does these one after the other; each may take time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum MediaCommand {
     /// Ask for microphone, and camera with [`MediaKind::Video`], and make the peer connection meanwhile. Answered by
@@ -149,7 +149,7 @@ impl MediaCommand {
 }
 
 /// What the media engine reports. Reports about a peer that the client has closed are passed over.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum MediaEvent {
     /// The devices are there.
@@ -210,7 +210,7 @@ impl MediaEvent {
 }
 
 /// Whether media can flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Connectivity {
     /// It flows.
@@ -258,7 +258,7 @@ impl MediaProblem {
 }
 
 /// What the driver is to do, in this order.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub enum Output {
     /// Open the WebSocket.
     Connect,
@@ -277,7 +277,7 @@ pub enum Output {
 }
 
 /// What a reloaded page needs to find its session again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Saved {
     /// The name logged in with.
     pub name: String,

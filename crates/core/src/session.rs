@@ -1,6 +1,9 @@
 //! The session: logging in, losing the server and coming back to it.
 
-use std::time::Duration;
+use std::{
+    hash::{Hash, Hasher},
+    time::Duration,
+};
 
 use hutong_protocol::{CallId, ClientMessage, RefusedCode, Ticket, User, limits};
 
@@ -20,7 +23,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(1_000);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// The WebSocket, and what is needed to open the next one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Link {
     state: LinkState,
     name: String,
@@ -29,7 +32,7 @@ pub struct Link {
     random: fastrand::Rng,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum LinkState {
     /// Not wanted.
     Idle,
@@ -41,6 +44,13 @@ enum LinkState {
     Up,
     /// Lost; opened again then.
     Waiting { until: Duration },
+}
+
+impl Hash for Link {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Self { state, name, ticket, failures, random } = self;
+        (state, name, ticket, failures, random.get_seed()).hash(hasher);
+    }
 }
 
 impl Link {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::io::{MediaProblem, PeerId};
 
 /// Everything that the interface shows of session, roster and call. Kept equal on both ends by [`Update`]s.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct View {
     /// Who we are, and whether the server is there.
     pub session: Session,
@@ -42,7 +42,7 @@ impl View {
 }
 
 /// A change of the [`View`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "show", content = "with", rename_all = "snake_case")]
 pub enum Update {
     /// The session is now this.
@@ -58,7 +58,7 @@ pub enum Update {
 }
 
 /// Who we are on the server, and whether it is there.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Session {
     /// The main page, with the name field.
@@ -107,7 +107,7 @@ impl Session {
 }
 
 /// The call as the interface shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CallView {
     /// The other side.
     pub with: User,
@@ -144,7 +144,7 @@ pub enum CallPhase {
 }
 
 /// A sentence for the person, as data: the interface says it in the person's language.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Notice {
     /// A call ended, and not by the person's own doing.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hutong_protocol::{EndReason, Token, limits};
 
 /// A call, from OFFERING until both sides have let go of it, and until nobody can claim it any more.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Call {
     /// The caller first.
     pub members: [Member; 2],
@@ -13,14 +13,14 @@ pub struct Call {
 }
 
 /// One side of a call.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct Member {
     pub token: Token,
     pub at: Whereabouts,
 }
 
 /// Where one side of a call is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Whereabouts {
     /// In the call, with a connection.
     Here,
@@ -31,7 +31,7 @@ pub enum Whereabouts {
 }
 
 /// How far a call is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// OFFERING was delivered; it rings.
     Ringing { until: Duration },

@@ -146,7 +146,10 @@ impl Registry {
         if matches!(member.at, Whereabouts::Away { .. }) {
             member.at = Whereabouts::Left;
         }
-        if !call.step.is_over() {
+        if call.step.is_over() {
+            // It may have been the last that the call was kept for.
+            self.call_due(now, id);
+        } else {
             self.end(now, id, reason.into(), Some(me));
         }
         Ok(())

@@ -11,6 +11,8 @@
 
 mod calls;
 mod flow;
+#[cfg(any(test, feature = "inspect"))]
+pub mod inspect;
 #[cfg(test)]
 mod tests;
 mod ticket;
@@ -76,7 +78,7 @@ pub enum Effect {
 }
 
 /// The registry. All times are since the Unix epoch and never go back.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Registry {
     config: Config,
     signer: Signer,

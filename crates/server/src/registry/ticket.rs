@@ -13,6 +13,7 @@ use sha2::Sha256;
 pub const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Signs and checks tickets.
+#[derive(Clone)]
 pub struct Signer {
     mac: Hmac<Sha256>,
 }

@@ -10,7 +10,7 @@ use hutong_protocol::{CallId, Denied, Name, NameKey, StateEvent, Token, User, Us
 use super::ConnId;
 
 /// One user's record.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Record {
     pub user: User,
     /// `Some` exactly while the state is not `offline`.
@@ -22,7 +22,7 @@ pub struct Record {
 }
 
 /// The users, found by token, by name and by connection, and what has changed of them since presence was last told.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Users {
     by_token: BTreeMap<Token, Record>,
     by_name: HashMap<NameKey, Token>,
@@ -127,8 +127,14 @@ impl Users {
         !self.changed.is_empty()
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "inspect"))]
     pub fn all(&self) -> impl Iterator<Item = &Record> {
         self.by_token.values()
+    }
+
+    /// What [`take_changes`](Self::take_changes) would give.
+    #[cfg(any(test, feature = "inspect"))]
+    pub fn changes(&self) -> Vec<User> {
+        self.changed.values().cloned().collect()
     }
 }

@@ -297,3 +297,16 @@ fn a_ring_between_coming_back_and_a_claim_of_what_is_over_does_not_ring_on_unsee
     assert_eq!((world.state(1), world.state(2)), (UserState::Online, UserState::Online));
     world.check_agreement();
 }
+
+#[test]
+fn a_call_that_its_last_claimant_cancels_is_forgotten_at_once() {
+    let mut world = World::in_call(2);
+    world.cut(0);
+    world.deliver_to_server(0);
+    world.deliver_to_client(0);
+    world.command(0, Command::HangUp);
+    world.command(1, Command::HangUp);
+    world.live_on(Duration::from_secs(3));
+    assert_eq!((world.state(0), world.state(1)), (UserState::Online, UserState::Online));
+    assert_eq!(world.registry.calls_known(), 0, "it is not kept for the rest of the 30 s");
+}

@@ -1,0 +1,129 @@
+//! A registry laid open, for tests and for the model checker (`crates/model`). Nothing that ships has it.
+
+use std::time::Duration;
+
+use hutong_protocol::{CallId, Token, User, UserState};
+
+use super::{
+    Registry,
+    calls::{Call, Step, Whereabouts},
+    users::Record,
+};
+
+/// All that decides what a registry does next. Two registries whose snapshots hash alike go on alike: what it leaves out can be
+/// told from the rest, or numbers what is to come.
+#[derive(Debug, Hash)]
+pub struct Snapshot {
+    users: Vec<Record>,
+    calls: Vec<(CallId, Call)>,
+    /// Changes that are still being gathered.
+    changed: Vec<User>,
+    presence_at: Option<Duration>,
+}
+
+impl Registry {
+    /// What the registry knows now, in the order of tokens and ids.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let mut calls: Vec<_> = self.calls.iter().map(|(id, call)| (*id, call.clone())).collect();
+        calls.sort_unstable_by_key(|(id, _)| *id);
+        Snapshot {
+            users: self.users.all().cloned().collect(),
+            calls,
+            changed: self.users.changes(),
+            presence_at: self.presence_at,
+        }
+    }
+
+    /// Breaks the first rule, so that a checker can show that it would see that: the user is `online` and can be called,
+    /// and the server still has it in its call.
+    #[cfg(feature = "inspect")]
+    pub fn break_a_rule(&mut self, user: Token) {
+        if let Some(record) = self.users.get_mut(user)
+            && record.conn.is_some()
+        {
+            record.user.state = UserState::Online;
+            record.call = None;
+        }
+    }
+}
+
+impl Snapshot {
+    /// When the registry has to do something by itself, as its records say.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        let names = self.users.iter().filter_map(|record| record.held_until);
+        let calls = self.calls.iter().filter_map(|(_, call)| call.deadline());
+        names.chain(calls).chain(self.presence_at).min()
+    }
+
+    /// Whether [`Registry::next_tick`] is never later than that.
+    #[must_use]
+    pub fn wakes_in_time(&self, registry: &Registry) -> bool {
+        self.deadline().is_none_or(|at| registry.next_tick().is_some_and(|tick| tick <= at))
+    }
+
+    /// A user's state; `offline` for one that the registry does not know.
+    #[must_use]
+    pub fn state(&self, token: Token) -> UserState {
+        let record = self.users.iter().find(|record| record.user.token == token);
+        record.map_or(UserState::Offline, |record| record.user.state)
+    }
+
+    /// The calls that this user is in, with a connection. More than one is a fault.
+    #[must_use]
+    pub fn calls_of(&self, token: Token) -> Vec<CallId> {
+        let is_in = |call: &Call| call.at(token) == Some(Whereabouts::Here);
+        self.calls.iter().filter(|(_, call)| is_in(call)).map(|(id, _)| *id).collect()
+    }
+
+    /// Everybody that the registry knows.
+    pub fn tokens(&self) -> impl Iterator<Item = Token> + '_ {
+        self.users.iter().map(|record| record.user.token)
+    }
+
+    /// What the module promises and does not keep.
+    #[must_use]
+    pub fn faults(&self) -> Vec<String> {
+        let users = self.users.iter().flat_map(|record| self.faults_of_user(record));
+        users.chain(self.calls.iter().flat_map(|(_, call)| self.faults_of_call(call))).collect()
+    }
+
+    fn faults_of_user(&self, record: &Record) -> Vec<String> {
+        let state = record.user.state;
+        let busy = matches!(state, UserState::Connecting | UserState::InCall | UserState::Ending);
+        let in_its_own = self.calls_of(record.user.token) == record.call.into_iter().collect::<Vec<_>>();
+        let promises = [
+            (record.conn.is_some() == (state != UserState::Offline), "a connection exactly while not offline"),
+            (record.call.is_some() == busy, "a call exactly while busy"),
+            (in_its_own, "in its own call alone"),
+        ];
+        broken(promises, record)
+    }
+
+    fn faults_of_call(&self, call: &Call) -> Vec<String> {
+        let here = call.members.iter().filter(|member| member.at == Whereabouts::Here);
+        let states: Vec<_> = here.map(|member| self.state(member.token)).collect();
+        let allowed: &[UserState] = if call.step.is_over() {
+            &[UserState::Ending]
+        } else if call.step.is_confirmed() {
+            &[UserState::InCall, UserState::Connecting]
+        } else {
+            &[UserState::Connecting]
+        };
+        let both = call.step.is_confirmed() && call.all_here();
+        let settled = call.all_here() && matches!(call.step, Step::Set);
+        let wanted = call.members.iter().any(|member| member.at != Whereabouts::Left);
+        let promises = [
+            (states.iter().all(|state| allowed.contains(state)), "states that go with the step"),
+            (!both || states == [UserState::InCall; 2], "both sides agree"),
+            (settled || call.deadline().is_some(), "nothing waits for ever"),
+            (call.step.is_over() || wanted, "somebody could still want it"),
+        ];
+        broken(promises, call)
+    }
+}
+
+fn broken<const N: usize>(promises: [(bool, &str); N], of: &impl std::fmt::Debug) -> Vec<String> {
+    promises.into_iter().filter(|(kept, _)| !kept).map(|(_, promise)| format!("{promise}: {of:?}")).collect()
+}
