@@ -40,6 +40,12 @@ const SHORT: f64 = 0.5;
 /// What is borne there: a processor that is waited for is not the app's fault.
 const WHERE_SHORT: Bounds = Bounds { still: Duration::from_millis(2_000), gap: Duration::from_millis(300) };
 
+/// From this share on there is no processor left for anybody: two apps on two processors.
+const NONE_LEFT: f64 = 0.9;
+
+/// What is borne there.
+const WHERE_NONE_LEFT: Bounds = Bounds { still: Duration::from_millis(3_000), gap: Duration::from_millis(1_000) };
+
 /// What is watched of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Watched {
@@ -68,8 +74,11 @@ pub async fn goes_on(one: &Page, other: &Page, watched: Watched, time: Duration,
     }
     let pressure = Pressure::watch();
     let seen = [one.seen_for(time).await?, other.seen_for(time).await?];
-    let is_short = pressure.share().is_some_and(|share| share > SHORT);
-    let Bounds { still, gap } = if is_short { bounds.or(WHERE_SHORT) } else { bounds };
+    let Bounds { still, gap } = match pressure.share() {
+        Some(share) if share > NONE_LEFT => bounds.or(WHERE_NONE_LEFT),
+        Some(share) if share > SHORT => bounds.or(WHERE_SHORT),
+        _ => bounds,
+    };
     println!("{pressure}: a gap of {gap:?} in the voice is borne, and a picture that stands for {still:?}");
     for (page, seen) in [one, other].into_iter().zip(&seen) {
         println!("{} saw and heard {}", page.name(), seen.summary());

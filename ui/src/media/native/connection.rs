@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::{
     FutureExt,
-    future::{LocalBoxFuture, Shared},
+    future::{LocalBoxFuture, Shared, join},
 };
 use hutong_core::native::{FrameHeader, FrameKind, NativeId, NativeProblem, Order, Reply, Told};
 use hutong_protocol::{IceCandidate, IceServer, SdpKind};
@@ -42,8 +42,9 @@ struct Inner {
     id: Cell<Option<NativeId>>,
     /// Waits for the app's peer.
     opened: Step<NativeId>,
-    /// Waits for worklet and workers, which takes longer than a description.
-    furnished: Step<()>,
+    /// Wait for the picture's worker, and for the voice's and its worklet, which take longer than a description. The picture
+    /// does not wait for the voice: a keyframe that comes before there is a worker is lost, and the next takes its time.
+    furnished: Furnished,
     picture: RefCell<Option<Picture>>,
     voice: RefCell<Option<Voice>>,
     signaling: Cell<Signaling>,
@@ -57,6 +58,13 @@ struct Inner {
 
 /// A step that several wait for.
 type Step<T> = Shared<LocalBoxFuture<'static, Result<T, Failed>>>;
+
+/// What is made for each kind.
+#[derive(Clone)]
+struct Furnished {
+    picture: Step<()>,
+    voice: Step<()>,
+}
 
 /// As `RTCSignalingState`, as far as it matters here.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -81,7 +89,10 @@ impl Native {
         let app = App::new(internals);
         let inner = Rc::new_cyclic(|me: &Weak<Inner>| {
             let opened = open(app.clone(), ice_servers.to_vec()).boxed_local().shared();
-            let furnished = furnish(me.clone(), opened.clone()).boxed_local().shared();
+            let checked = check_codecs(me.clone()).boxed_local().shared();
+            let picture = furnish_picture(me.clone(), opened.clone(), checked.clone());
+            let voice = furnish_voice(me.clone(), opened.clone(), checked);
+            let furnished = Furnished { picture: picture.boxed_local().shared(), voice: voice.boxed_local().shared() };
             Inner {
                 app,
                 events,
@@ -101,8 +112,8 @@ impl Native {
         let (opened, furnished) = (inner.opened.clone(), inner.furnished.clone());
         spawn_local(listen(Rc::downgrade(&inner), inner.app.clone(), opened));
         spawn_local(async move {
-            // Whoever needs it learns of a failure when it is needed.
-            let _ = furnished.await;
+            // Whoever needs one learns of a failure when it is needed.
+            let _ = join(furnished.picture, furnished.voice).await;
         });
         Ok(Rc::new(Self(inner)))
     }
@@ -159,7 +170,11 @@ impl Connection for Native {
         let inner = Rc::clone(&self.0);
         let track = track.cloned();
         async move {
-            inner.furnished.clone().await?;
+            let furnished = inner.furnished.clone();
+            match kind {
+                TrackKind::Voice => furnished.voice.await?,
+                TrackKind::Picture => furnished.picture.await?,
+            }
             if inner.closed.get() {
                 return Err(Failed);
             }
@@ -341,20 +356,34 @@ async fn open(app: App, ice_servers: Vec<IceServer>) -> Result<NativeId, Failed>
     app.open(&ice_servers).await
 }
 
-/// Makes the workers and the worklet.
-async fn furnish(me: Weak<Inner>, opened: Step<NativeId>) -> Result<(), Failed> {
-    if let Some(problem) = codecs::missing().await {
-        if let Some(inner) = me.upgrade() {
-            inner.tell(ConnectionEvent::Problem(problem));
-        }
-        return Err(Failed);
+/// Tells what is missing, where something is.
+async fn check_codecs(me: Weak<Inner>) -> Result<(), Failed> {
+    let Some(problem) = codecs::missing().await else { return Ok(()) };
+    if let Some(inner) = me.upgrade() {
+        inner.tell(ConnectionEvent::Problem(problem));
     }
+    Err(Failed)
+}
+
+/// Makes the picture's worker.
+async fn furnish_picture(me: Weak<Inner>, opened: Step<NativeId>, checked: Step<()>) -> Result<(), Failed> {
     let of_picture = me.clone();
     let picture = Picture::start(move |told| {
         if let Some(inner) = of_picture.upgrade() {
             inner.of_picture(told);
         }
     })?;
+    checked.await?;
+    let id = opened.await?;
+    let inner = me.upgrade().filter(|inner| !inner.closed.get()).ok_or(Failed)?;
+    inner.id.set(Some(id));
+    inner.picture.replace(Some(picture));
+    Ok(())
+}
+
+/// Makes the voice's worker and worklet.
+async fn furnish_voice(me: Weak<Inner>, opened: Step<NativeId>, checked: Step<()>) -> Result<(), Failed> {
+    checked.await?;
     let of_voice = me.clone();
     let voice = Voice::start(move |told| {
         if let Some(inner) = of_voice.upgrade() {
@@ -366,7 +395,6 @@ async fn furnish(me: Weak<Inner>, opened: Step<NativeId>) -> Result<(), Failed> 
     let inner = me.upgrade().filter(|inner| !inner.closed.get()).ok_or(Failed)?;
     inner.id.set(Some(id));
     let track = voice.track().ok_or(Failed)?;
-    inner.picture.replace(Some(picture));
     inner.voice.replace(Some(voice));
     inner.tell(ConnectionEvent::Track(track));
     Ok(())
