@@ -213,9 +213,9 @@ fn remove(root: &Root, name: &str, installed: &BTreeSet<String>, kept: Option<&s
     Ok(())
 }
 
-/// Whether a file is a package's own: listed by it, or made by its scripts for its unit.
+/// Whether a file is a package's own: listed by it, or what its scripts had systemd's helper keep of its unit.
 fn is_of(own: &BTreeSet<&str>, file: &str, name: &str) -> bool {
-    own.contains(file) || file.ends_with(&format!("/{name}.service"))
+    own.contains(file) || file.contains(&format!("/{name}.service"))
 }
 
 fn free_port() -> Result<SocketAddr> {

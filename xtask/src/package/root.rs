@@ -106,11 +106,11 @@ impl Root {
         Ok(Running { child, log: log.to_owned() })
     }
 
-    /// Every file there with its owner, but for what the system itself keeps of packages and logs.
+    /// Every file there with its owner, but for what the system itself keeps of packages, icons and logs.
     pub fn files(&self) -> Result<std::collections::BTreeSet<String>> {
         let listed = self.sh(
-            "find / -xdev \\( -path /proc -o -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/cache -o -path /var/log \\) \
-             -prune -o -printf '%u %p\\n'",
+            "find / -xdev \\( -path /proc -o -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/cache -o -path /var/log \
+             -o -name icon-theme.cache -o -name mimeinfo.cache \\) -prune -o -printf '%u %p\\n'",
         )?;
         Ok(listed.lines().map(str::to_owned).collect())
     }
