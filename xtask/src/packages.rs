@@ -46,13 +46,15 @@ pub const BROWSERS: Need = Need {
         ("util-linux", &["nsenter"]),
         // Calls over a relay.
         ("coturn", &["turnserver"]),
+        // One app a profile, notifications and the tray speak over a session bus.
+        ("dbus-daemon", &["dbus-daemon"]),
         // The client that was written from the protocol's documentation.
         ("python3", &[]),
         ("python3-aiortc", &[]),
         ("python3-websockets", &[]),
     ],
-    elsewhere: "Chromium or Chrome with its chromedriver, WebKitWebDriver, Xvfb, iproute2, util-linux, coturn, Python 3 with \
-                aiortc and websockets, and a font with Chinese characters",
+    elsewhere: "Chromium or Chrome with its chromedriver, WebKitWebDriver, Xvfb, iproute2, util-linux, coturn, dbus-daemon, Python 3 \
+                with aiortc and websockets, and a font with Chinese characters",
 };
 
 /// A Rust that compiles to wasm together with the source of its library, for where rustup cannot add the target.
