@@ -125,7 +125,8 @@ pub async fn comes_back(network: &Network, one: &Page, other: &Page, out: Durati
         .await?;
     }
     let seen = [one.seen().await?, other.seen().await?];
-    println!("{pressure}");
+    let limit = if pressure.share().is_some_and(|share| share > NONE_LEFT) { 2 * limit } else { limit };
+    println!("{pressure}: {limit:?} for coming back are borne");
     let in_time = |first: Option<f64>| first.is_some_and(|first| first <= limit.as_secs_f64() * 1000.0);
     for (page, seen) in [one, other].into_iter().zip(&seen) {
         println!(

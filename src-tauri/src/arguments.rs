@@ -10,7 +10,7 @@ pub const SCHEME: &str = "hutong:";
 pub struct Arguments {
     /// `--profile DIR`: where everything is kept that this app keeps, apart from the usual one's.
     pub profile: Option<PathBuf>,
-    /// A link to open, unchecked. Of several the last.
+    /// A link to open, unchecked. What follows it is passed over.
     pub link: Option<String>,
 }
 
@@ -32,6 +32,12 @@ impl Arguments {
                 read.profile = Some(directory(Some(path.into()))?);
             } else if is_link(text) {
                 read.link = Some(text.to_owned());
+                // Windows puts a link into a command line as text: what a quotation mark in it lets follow is the link's, and not the
+                // person's.
+                break;
+            } else if argument.as_encoded_bytes().starts_with(b"--profile=") {
+                // One that is not text: another profile than the one that was meant is worse than none.
+                return Err(NoDirectory);
             } else {
                 tracing::warn!("an argument is not known, and passed over");
             }
@@ -69,12 +75,13 @@ mod tests {
     }
 
     #[test]
-    fn profile_and_link_come_in_any_order_and_the_rest_is_passed_over() {
+    fn a_profile_comes_before_a_link_and_the_rest_is_passed_over() {
         let both = Arguments { profile: Some("/a b".into()), link: Some("hutong://call/Ana".into()) };
         for arguments in [
             &["--profile", "/a b", "hutong://call/Ana"][..],
-            &["hutong://call/Ana", "--profile=/a b"],
-            &["--other", "hutong://call/Bo", "--profile", "/x", "--profile", "/a b", "hutong://call/Ana", "-psn_0_1"],
+            &["--profile=/a b", "hutong://call/Ana"],
+            &["--other", "--profile", "/x", "--profile", "/a b", "-psn_0_1", "hutong://call/Ana"],
+            &["--profile", "/a b", "hutong://call/Ana", "--profile=//evil/share", "hutong://call/Bo"],
         ] {
             assert_eq!(read(arguments).as_ref(), Ok(&both), "{arguments:?}");
         }
@@ -98,5 +105,7 @@ mod tests {
         let name = OsString::from_vec(vec![b'/', 0xff]);
         let read = Arguments::read(["--profile".into(), name.clone()]).unwrap();
         assert_eq!(read.profile, Some(name.into()));
+        let glued = OsString::from_vec(b"--profile=/\xff".to_vec());
+        assert_eq!(Arguments::read([glued]), Err(NoDirectory));
     }
 }

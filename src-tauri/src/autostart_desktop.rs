@@ -15,13 +15,17 @@ const NAME: &str = "Hutong";
 pub struct Autostart(AppHandle);
 
 impl Autostart {
-    /// Makes ready what reads and writes the list, and changes nothing in it. `None` where the profile's directory cannot be
-    /// written into the list: then there is nothing to choose.
+    /// Makes ready what reads and writes the list, and changes nothing in it. `None` where the program's path or the profile's
+    /// directory cannot be written into the list: then there is nothing to choose.
     ///
     /// # Errors
     ///
     /// Where the program does not know its own path.
     pub fn prepare(app: &AppHandle, profile: Option<&Profile>) -> tauri::Result<Option<Self>> {
+        let program = std::env::var_os("APPIMAGE").map_or_else(std::env::current_exe, |image| Ok(image.into()))?;
+        if cfg!(target_os = "linux") && !is_plain(&program) {
+            return Ok(None);
+        }
         let mut plugin = tauri_plugin_autostart::Builder::new().app_name(NAME);
         if let Some(profile) = profile {
             let Some(directory) = written(profile.directory()) else { return Ok(None) };
@@ -54,6 +58,11 @@ impl Autostart {
         };
         set.map_err(|error| error.to_string())
     }
+}
+
+/// Whether a path means itself in a desktop entry's `Exec` without quotes, which the library puts around none.
+fn is_plain(program: &Path) -> bool {
+    program.to_str().is_some_and(|text| text.chars().all(|c| c.is_alphanumeric() || "/._-+@".contains(c)))
 }
 
 /// A directory as an argument in the list, where the library that writes it puts no quotes.
@@ -92,6 +101,19 @@ fn quoted_for_exec(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_whose_path_wants_quotes_is_not_offered_to_the_system() {
+        for (path, plain) in [
+            ("/usr/bin/hutong-app", true),
+            ("/home/小明/Hutong_0.1.0_amd64.AppImage", true),
+            ("/home/ana/My Apps/Hutong.AppImage", false),
+            ("/home/ana/100%/Hutong.AppImage", false),
+            ("/home/ana/$x/Hutong.AppImage", false),
+        ] {
+            assert_eq!(is_plain(Path::new(path)), plain, "{path}");
+        }
+    }
 
     #[test]
     fn a_directory_is_one_argument_whatever_it_is_called() {

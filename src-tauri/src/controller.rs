@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use hutong_core::{
     Command, Input, LinkEvent, Session,
-    app::{AppCommand, AppProblem, AppView, FromUi, ServerChoice, ToUi},
+    app::{AppCommand, AppProblem, AppView, FromUi, Offer, ServerChoice, ToUi},
 };
 use hutong_protocol::{MediaKind, UserState};
 use tokio::{
@@ -276,7 +276,7 @@ impl Controller {
                 Err(problem) => self.problem = Some(problem),
             },
             AppCommand::Autostart { on } => self.start_with_system(on).await,
-            AppCommand::TakeOffer => self.take_offer().await,
+            AppCommand::TakeOffer { offer } => self.take_offer(&offer).await,
             AppCommand::DropOffer => self.offers.drop_it(),
             AppCommand::Share { on } => {
                 self.share(on).await;
@@ -298,8 +298,11 @@ impl Controller {
         self.show_app();
     }
 
-    async fn take_offer(&mut self) {
+    async fn take_offer(&mut self, read: &Offer) {
         let here = self.target().map(|target| target.address);
+        if self.offers.view(here.as_ref()).as_ref() != Some(read) {
+            return;
+        }
         match self.offers.take(here.as_ref(), self.driver.view()) {
             Next::Nothing => {}
             // Unlike an address that a person types, a link's does not forget which key the server had.

@@ -58,7 +58,10 @@ pub enum AppCommand {
         on: bool,
     },
     /// Agree to the call that a link offers: first the app goes to its server, if need be, and asks again once logged in there.
-    TakeOffer,
+    TakeOffer {
+        /// What the person read. Of another, which came meanwhile, nothing comes.
+        offer: Offer,
+    },
     /// Drop what a link offers.
     DropOffer,
 }

@@ -80,7 +80,11 @@ pub fn begin(app: &App, place: &Place, directory: &Path) -> tauri::Result<Option
         handle.plugin(plugin.build())?;
     }
     handle.plugin(tauri_plugin_notification::init())?;
-    Autostart::prepare(handle, place.profile())
+    // The app is of use without it.
+    let autostart = Autostart::prepare(handle, place.profile());
+    Ok(autostart
+        .inspect_err(|error| tracing::warn!(%error, "that the system starts the app cannot be chosen"))
+        .unwrap_or_default())
 }
 
 /// Keeps window, tray and notifications in step with the calls, and opens the link that the app was started with.

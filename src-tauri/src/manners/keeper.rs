@@ -170,7 +170,7 @@ impl Keeper {
 
     async fn happens(&mut self, happening: Happening, now: &Standing) {
         match happening {
-            Happening::Closed => self.keep_call(now).await,
+            Happening::Closed => self.keep_call().await,
             Happening::Focus => {
                 if self.window.is_visible().unwrap_or(false) && !self.window.is_minimized().unwrap_or(false) {
                     self.away = None;
@@ -198,9 +198,12 @@ impl Keeper {
         }
     }
 
-    async fn keep_call(&mut self, now: &Standing) {
+    async fn keep_call(&mut self) {
         let tray = self.tray.is_some() && surroundings::shows_trays().await;
         let way = WayBack::best(tray, surroundings::is_found().await);
+        // It may have changed while others were asked.
+        let now = self.control.standing().borrow().clone();
+        self.stands(&now);
         let gone = match way {
             WayBack::Tray | WayBack::StartAgain => self.window.hide(),
             WayBack::Windows => self.window.minimize(),
@@ -210,11 +213,11 @@ impl Keeper {
             return;
         }
         self.away = Some(way);
-        match now {
+        match &now {
             Standing::InCall { .. } => self.notifier.goes_on(way),
             // The window no longer tells of it, and no event need come of that where it had no focus.
             Standing::Ringing { .. } => {
-                if let (Ring::Rings(id), Standing::Ringing { name, media }) = (self.ring, now) {
+                if let (Ring::Rings(id), Standing::Ringing { name, media }) = (self.ring, &now) {
                     self.ring = Ring::Told(id);
                     self.notifier.rings(id, name, *media);
                 }

@@ -3,7 +3,7 @@
 use hutong_core::app::{AppCommand, Offer, OfferStep};
 use js_sys::Function;
 use wasm_bindgen::JsCast;
-use web_sys::{Element, Event};
+use web_sys::{Element, Event, MouseEvent};
 use yew::{Callback, Html, Properties, component, html, use_effect_with, use_node_ref};
 
 use super::icons;
@@ -59,6 +59,15 @@ fn Question(props: &CallOfferProps) -> Html {
         event.prevent_default();
         AppCommand::DropOffer
     });
+    let take = {
+        let (command, offer) = (props.command.clone(), props.offer.clone());
+        Callback::from(move |click: MouseEvent| {
+            // The second click of two may be on the next question, which nobody has read yet.
+            if click.detail() <= 1 {
+                command.emit(AppCommand::TakeOffer { offer: offer.clone() });
+            }
+        })
+    };
     html! {
         <dialog ref={dialog} class="card" role="alertdialog" aria-labelledby="offer-question" data-testid="offer" data-step={step} oncancel={escape}>
             <h2 id="offer-question">{ question }</h2>
@@ -79,7 +88,7 @@ fn Question(props: &CallOfferProps) -> Html {
                     type="button"
                     class="primary"
                     data-testid="offer-call"
-                    onclick={props.command.reform(|_| AppCommand::TakeOffer)}
+                    onclick={take}
                 >
                     { icons::camera() }{ texts.offer_call }
                 </button>

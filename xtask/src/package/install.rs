@@ -156,7 +156,7 @@ fn server(project: &Project, package: &Path) -> Result<()> {
 
 fn install(root: &Root, package: &Path, name: &str) -> Result<()> {
     say(format!("installing {name} with apt into a fresh Debian"));
-    fs::copy(package, root.dir().join("package.deb")).context("cannot bring the package there")?;
+    root.bring(package, "package.deb").context("cannot bring the package there")?;
     root.sh("apt-get -qq update")?;
     root.sh("apt-get -qq install -y --no-install-recommends /package.deb; rm /package.deb")?;
     Ok(())

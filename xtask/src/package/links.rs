@@ -10,7 +10,8 @@ use anyhow::{Context, Result, bail};
 use crate::exec::say;
 use crate::project::Project;
 
-const LINK: &str = "src-tauri/gen";
+/// In parts: cmd takes a slash for the beginning of a switch.
+const LINK: [&str; 2] = ["src-tauri", "gen"];
 const TARGET: &str = "../gen";
 
 /// Makes `src-tauri/gen` lead to `gen` where it does not.
@@ -27,7 +28,7 @@ pub fn mend(project: &Project) -> Result<()> {
 
 /// Whether there was something to mend.
 fn mend_at(root: &Path, make_link: impl Fn(&Path, &Path) -> io::Result<()>) -> Result<bool> {
-    let link = root.join(LINK);
+    let link = LINK.iter().fold(root.to_owned(), |path, part| path.join(part));
     match fs::symlink_metadata(&link) {
         Ok(found) if found.is_file() => {
             let text = fs::read_to_string(&link)?;
@@ -76,7 +77,7 @@ mod tests {
         }
 
         fn link(&self) -> PathBuf {
-            self.0.join(LINK)
+            LINK.iter().fold(self.0.clone(), |path, part| path.join(part))
         }
     }
 

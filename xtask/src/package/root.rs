@@ -74,9 +74,13 @@ impl Root {
         Ok(root)
     }
 
-    /// Where it stands.
-    pub fn dir(&self) -> &Path {
-        &self.dir
+    /// Copies a file to its first level, which is root's.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read or written.
+    pub fn bring(&self, file: &Path, name: &str) -> Result<()> {
+        run(as_root("cp").context("no root")?.arg(file).arg(self.dir.join(name)))
     }
 
     /// Runs a script there as root, to its end. Gives what it said.

@@ -40,6 +40,8 @@ pub fn check(project: &Project, tag: Option<&str>) -> Result<()> {
             tag == format!("v{version}"),
             "the tag is {tag}, but Cargo.toml says {version}: the tag would be v{version}"
         );
+        let told = section(&read(&project.root, "CHANGELOG.md")?, &version).is_some_and(|said| !said.is_empty());
+        ensure!(told, "CHANGELOG.md has no section [{version}]");
     }
     let config = read(&project.root, TAURI_CONFIG)?;
     ensure!(!names_version(&config), "{TAURI_CONFIG} has a version of its own: without it, Cargo.toml's counts");
@@ -127,6 +129,8 @@ mod tests {
     const INFO: (&str, &str) =
         (METAINFO, "<releases>\n<release date=\"2026-01-01\" version=\"1.2.3\"/>\n<release version=\"1.2.2\"/>");
 
+    const CHANGES: (&str, &str) = ("CHANGELOG.md", "# Changelog\n\n## [1.2.3] - 2026-01-01\n\n- new\n");
+
     fn problem(name: &str, files: &[(&str, &str)], tag: Option<&str>) -> String {
         check(&Sketch::new(name, files).0, tag).unwrap_err().to_string()
     }
@@ -144,6 +148,7 @@ mod tests {
                 CARGO,
                 CONFIG,
                 INFO,
+                CHANGES,
                 ("gen/apple/project.yml", " CFBundleVersion: \"1.2.3\"\n CFBundleShortVersionString: 0.0.0"),
             ],
         );
@@ -159,6 +164,9 @@ mod tests {
         let apple = ("gen/apple/project.yml", "      CFBundleShortVersionString: 1.2.0\n");
         assert!(problem("apple", &[CARGO, CONFIG, INFO, apple], None).contains("1.2.0"));
         assert!(problem("tag", &[CARGO, CONFIG, INFO], Some("v1.2.4")).contains("v1.2.3"));
+        let unreleased = ("CHANGELOG.md", "# Changelog\n\n## [Unreleased]\n\n- new\n");
+        let untold = problem("untold", &[CARGO, CONFIG, INFO, unreleased], Some("v1.2.3"));
+        assert!(untold.contains("CHANGELOG.md has no section [1.2.3]"), "{untold}");
     }
 
     #[test]
