@@ -1,82 +1,48 @@
 //! The program: its command line, its signals, and what it does when the system runs out of something.
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 
 mod common;
 
-use std::{net::SocketAddr, process::Stdio};
-
 use hutong_protocol::RefusedCode;
-use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
-    net::TcpStream,
-    process::{Child, ChildStderr, Command},
-};
+use tokio::{net::TcpStream, process::Command};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use common::{Client, http, soon};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_hutong-server");
-
-struct Program {
-    child: Child,
-    lines: Lines<BufReader<ChildStderr>>,
-    address: SocketAddr,
-}
-
-/// Runs a shell command that becomes the program, and reads where it listens.
-async fn start(command: &str) -> Program {
-    let mut shell = Command::new("sh");
-    shell.args(["-c", command, PROGRAM]).env_clear().env("HUTONG_LISTEN", "127.0.0.1:0");
-    shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
-    let mut child = shell.spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let address = loop {
-        let line = soon("the address", lines.next_line()).await.unwrap().expect("the program runs");
-        if let Some((_, url)) = line.split_once("listening on http://") {
-            break url.trim_end_matches('/').parse().unwrap();
-        }
-    };
-    Program { child, lines, address }
-}
-
-async fn signal(program: &Program, name: &str) {
-    let id = program.child.id().unwrap().to_string();
-    assert!(Command::new("kill").args([name, &id]).status().await.unwrap().success());
-}
+use common::{
+    Client, http,
+    program::{PROGRAM, Program},
+    soon,
+};
 
 #[tokio::test]
 async fn signals_end_it_and_clients_are_told() {
     for name in ["-INT", "-TERM"] {
-        let mut program = start("exec \"$0\"").await;
+        let program = Program::start(&[]).await;
         let (mut ana, _) = Client::login(program.address, "Ana").await;
-        signal(&program, name).await;
+        program.signal(name).await;
         ana.is_refused(RefusedCode::ShuttingDown, CloseCode::Away).await;
         drop(ana);
-        assert!(soon("the end", program.child.wait()).await.unwrap().success(), "{name}");
+        assert!(program.ended().await.0.success(), "{name}");
     }
 }
 
 #[tokio::test]
 async fn names_and_tickets_stay_out_of_the_log() {
-    let mut program = start("exec \"$0\" --log trace").await;
+    let program = Program::start(&["--log", "trace"]).await;
     let (mut ana, login) = Client::login(program.address, "Secretive Ana").await;
     let (mut bo, bo_login) = Client::login(program.address, "Bo").await;
     common::call_and_hang_up(&mut ana, &mut bo, bo_login.me.token).await;
-    signal(&program, "-TERM").await;
+    program.signal("-TERM").await;
     ana.is_refused(RefusedCode::ShuttingDown, CloseCode::Away).await;
     drop((ana, bo));
-    let mut log = String::new();
-    while let Some(line) = soon("the log", program.lines.next_line()).await.unwrap() {
-        log.push_str(&line);
-    }
+    let (_, log) = program.ended().await;
     assert!(!log.contains("Secretive") && !log.contains("v=0") && !log.contains(login.ticket.as_str()), "{log}");
 }
 
 #[tokio::test]
 async fn running_out_of_files_stops_nothing() {
-    let program = start("ulimit -n 40; exec \"$0\"").await;
+    let program = Program::start_by("ulimit -n 40; exec \"$0\"", &[]).await;
     let (mut ana, _) = Client::login(program.address, "Ana").await;
     let mut greedy = Vec::new();
     for _ in 0..60 {

@@ -8,6 +8,9 @@
     reason = "only tests are in here, and each uses a part"
 )]
 
+#[cfg(target_os = "linux")]
+pub mod program;
+
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
