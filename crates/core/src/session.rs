@@ -16,10 +16,14 @@ use crate::{
 /// How long opening a WebSocket, and then the server's answer to hello, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The first wait before coming back is up to this long, at random, so that a server's users do not all return at once.
-const FIRST_WAIT: Duration = Duration::from_millis(1_000);
+/// The first wait before coming back to a small server is up to this long, at random.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
 
-/// The longest wait before coming back.
+/// A larger server's users spread their first return so far that no more than this many come in a second, where all lose it at
+/// the same time. A server welcomes several times as many.
+const RETURNS_A_SECOND: u32 = 1_000;
+
+/// The longest wait before coming back. Whoever was in a call has 30 s for it, and one try may fail.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// The WebSocket, and what is needed to open the next one.
@@ -84,9 +88,11 @@ impl Link {
         Some(Saved { name: self.name.clone(), ticket, call })
     }
 
-    /// Waits before the next try: at random up to a bound that doubles with each failure ("full jitter").
-    fn back_off(&mut self, now: Duration) {
-        let most = LONGEST_WAIT.min(FIRST_WAIT * (1 << self.failures.min(8)));
+    /// Waits before the next try to reach a server of so many users: at random up to a bound that doubles with each failure
+    /// ("full jitter").
+    fn back_off(&mut self, now: Duration, online: usize) {
+        let first = u32::try_from(online).map_or(LONGEST_WAIT, |online| FIRST_WAIT * online / RETURNS_A_SECOND);
+        let most = LONGEST_WAIT.min(first.max(FIRST_WAIT).saturating_mul(1 << self.failures.min(8)));
         self.failures = self.failures.saturating_add(1);
         self.state = LinkState::Waiting { until: now + most.mul_f64(self.random.f64()) };
     }
@@ -126,7 +132,8 @@ impl Client {
         if !self.link.is_open() {
             return;
         }
-        self.link.back_off(now);
+        let online = self.online();
+        self.link.back_off(now, online);
         if let Some((call, reason)) = self.unheard_cancel.take() {
             // One too many is no error.
             self.cancel_later(call, reason);
@@ -210,6 +217,11 @@ impl Client {
         }
     }
 
+    /// How many users the server had when it was last there, this one among them; 1 where it never was.
+    fn online(&self) -> usize {
+        self.view.users.len() + 1
+    }
+
     fn connect(&mut self, now: Duration) {
         self.link.state = LinkState::Opening { until: now + PATIENCE };
         self.output(Output::Connect);
@@ -229,3 +241,53 @@ impl Client {
 
 /// The server keeps a name as long as it lets a call be claimed; a client relies on both being the same.
 const _: () = assert!(limits::NAME_HELD.as_secs() == limits::CLAIM.as_secs());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// When those come who lost a server of so many users at the same moment, sorted.
+    fn first_returns(online: usize) -> Vec<Duration> {
+        let wait = |seed| {
+            let mut link = Link::new(seed);
+            link.back_off(Duration::ZERO, online);
+            link.deadline()
+        };
+        let mut returns: Vec<_> = (0..online as u64).filter_map(wait).collect();
+        assert_eq!(returns.len(), online);
+        returns.sort_unstable();
+        returns
+    }
+
+    /// The most that come within one second, whichever.
+    fn busiest_second(returns: &[Duration]) -> usize {
+        let within = |first: &Duration| {
+            returns.iter().filter(|it| (*first..*first + Duration::from_secs(1)).contains(it)).count()
+        };
+        returns.iter().step_by(50).map(within).max().unwrap_or_default()
+    }
+
+    #[test]
+    fn ten_thousand_come_back_over_ten_seconds_and_a_few_at_once() {
+        let returns = first_returns(10_000);
+        let busiest = busiest_second(&returns);
+        assert!(busiest <= 1_500, "{busiest} in one second");
+        assert!((Duration::from_secs(9)..=Duration::from_secs(10)).contains(&returns[9_999]), "{:?}", returns[9_999]);
+        assert!(first_returns(1_000)[999] <= FIRST_WAIT);
+        assert!(first_returns(2)[1] <= FIRST_WAIT);
+    }
+
+    #[test]
+    fn no_server_is_so_large_that_a_call_could_not_be_claimed() {
+        for online in [15_000, 100_000, usize::MAX] {
+            let mut link = Link::new(online as u64);
+            let mut now = Duration::ZERO;
+            // The server is away for as long as a restart may take, and then each has one more wait.
+            while now < Duration::from_secs(5) {
+                link.back_off(now, online);
+                now = link.deadline().unwrap();
+            }
+            assert!(now < limits::CLAIM, "{online} online: back after {now:?}");
+        }
+    }
+}

@@ -154,6 +154,25 @@ fn clients_that_lose_a_server_together_come_back_apart() {
 }
 
 #[test]
+fn a_large_servers_users_take_more_time_to_come_back() {
+    let crowd: Vec<_> = (2..=5_000).map(|token| user(token, "Bo")).collect();
+    let waits: Vec<_> = (0..20)
+        .map(|seed| {
+            let config = hutong_core::Config { seed, saved: None };
+            let mut bench = Bench { client: hutong_core::Client::new(config, Duration::ZERO), now: Duration::ZERO };
+            bench.give(Input::Command(Command::LogIn { name: "Ana".into() }));
+            bench.give(Input::Link(LinkEvent::Up));
+            bench.message(welcome());
+            bench.message(ServerMessage::Roster { users: crowd.clone() });
+            bench.give(Input::Link(LinkEvent::Down));
+            (1..=5).find(|second| connects(&bench.at(Duration::from_secs(*second))) == 1)
+        })
+        .collect();
+    assert!(waits.iter().all(Option::is_some), "{waits:?}: a thousand in a second, so within 5 s");
+    assert!((1..=5).all(|second| waits.contains(&Some(second))), "{waits:?}: over all of them");
+}
+
+#[test]
 fn presence_updates_the_roster_and_oneself() {
     let mut bench = Bench::logged_in();
     let mut me = user(1, "Ana");
