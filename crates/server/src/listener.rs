@@ -5,7 +5,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -36,11 +36,18 @@ const HTTP_PATIENCE: Duration = Duration::from_secs(20);
 /// web app in less.
 const HTTP_LIFE: Duration = Duration::from_secs(600);
 
+/// What the head of a request may take in memory, in bytes. A browser's has one or two kilobytes; one that is longer is answered
+/// with 431 (RFC 6585, section 5). Without a limit of our own it would be 400 KiB for each connection.
+const HTTP_HEAD: usize = 16 * 1024;
+
 /// How long the answer to the last request may take when the server stops.
 const HTTP_LAST_ANSWER: Duration = Duration::from_secs(2);
 
 /// How long a listener rests after an error that is not one connection's, such as too many open files. It doubles.
 const REST: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// How often such an error is told of. At the edge of what the system gives it comes for every other connection.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// What every connection of a listener shares.
 #[derive(Debug)]
@@ -125,6 +132,7 @@ impl Drop for Listener {
 
 async fn accept(socket: TcpListener, service: Arc<Service>, local: Member, network: Member) {
     let mut rest = REST.0;
+    let mut troubles = Troubles::default();
     // Closed never, so an error cannot be.
     while let Ok(permit) = service.places.clone().acquire_owned().await {
         match socket.accept().await {
@@ -137,10 +145,28 @@ async fn accept(socket: TcpListener, service: Arc<Service>, local: Member, netwo
             // The client's fault, and over with it.
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept connections at the moment");
+                troubles.happened(&error, Instant::now());
                 tokio::time::sleep(rest).await;
                 rest = (rest * 2).min(REST.1);
             }
+        }
+    }
+}
+
+/// Errors that are no connection's, told of now and then.
+#[derive(Debug, Default)]
+struct Troubles {
+    told: Option<Instant>,
+    /// Since then.
+    times: u32,
+}
+
+impl Troubles {
+    fn happened(&mut self, error: &io::Error, now: Instant) {
+        self.times = self.times.saturating_add(1);
+        if self.told.is_none_or(|told| now.saturating_duration_since(told) >= TELL_EVERY) {
+            tracing::warn!(%error, times = self.times, "cannot accept connections at the moment");
+            *self = Self { told: Some(now), times: 0 };
         }
     }
 }
@@ -168,6 +194,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, service: Arc<Service>, place
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HTTP_PATIENCE)
+        .max_buf_size(HTTP_HEAD)
         .serve_connection(TokioIo::new(stream), answer)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);

@@ -59,3 +59,11 @@ async fn a_request_that_is_no_handshake_is_told_what_is_served_here() {
     assert_eq!((answer.status, answer.header("sec-websocket-version")), (426, Some("13")));
     assert_eq!(http(server.local_addr(), "POST /ws", &["content-length: 0"]).await.status, 426);
 }
+
+#[tokio::test]
+async fn a_request_has_a_head_of_some_kilobytes_and_no_more() {
+    let server = server().await;
+    let line = |bytes| format!("cookie: {}", "x".repeat(bytes));
+    assert_eq!(http(server.local_addr(), "GET /healthz", &[&line(8_000)]).await.status, 200);
+    assert_eq!(http(server.local_addr(), "GET /healthz", &[&line(40_000)]).await.status, 431);
+}

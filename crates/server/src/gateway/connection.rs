@@ -37,6 +37,10 @@ use crate::{hub::Hub, listener::Place, registry::ConnId, server::Member, stream:
 /// while they are read.
 const READ_BUFFER: usize = 1024;
 
+/// Bytes of pongs that may wait for a reader; past them only the answer to the last ping is kept, which is all that is asked for
+/// (RFC 6455, section 5.5.3).
+const UNREAD_PONGS: usize = 1024;
+
 /// Runs a WebSocket until it is over. `ours`: it speaks this version of the protocol.
 pub(super) async fn run(upgraded: Upgraded, ours: bool, hub: Hub, deadlines: Deadlines, place: Arc<Place>) {
     let parts = match upgraded.downcast::<TokioIo<Stream>>() {
@@ -46,11 +50,7 @@ pub(super) async fn run(upgraded: Upgraded, ours: bool, hub: Hub, deadlines: Dea
             return;
         }
     };
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(0)
-        .max_message_size(Some(MESSAGE_BYTES))
-        .max_frame_size(Some(MESSAGE_BYTES));
+    let config = settings();
     let stream = parts.io.into_inner();
     let socket = match parts.read_buf.is_empty() {
         true => WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await,
@@ -72,6 +72,15 @@ pub(super) async fn run(upgraded: Upgraded, ours: bool, hub: Hub, deadlines: Dea
         Over::Left => Box::pin(connection.goodbye()).await,
         Over::Broken => {}
     }
+}
+
+fn settings() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(UNREAD_PONGS)
+        .max_message_size(Some(MESSAGE_BYTES))
+        .max_frame_size(Some(MESSAGE_BYTES))
 }
 
 /// How a session ended.
@@ -348,5 +357,56 @@ mod tests {
         }
         let size = size(run);
         assert!(size <= 1_400, "{size} bytes: box what is rarely awaited");
+    }
+
+    /// A client that sends pings without end and reads nothing.
+    struct Deaf {
+        left: usize,
+        taken: usize,
+        reads: bool,
+    }
+
+    const PING: [u8; 131] = {
+        let mut frame = [b'x'; 131];
+        // Of 125 bytes, masked with zeros (RFC 6455, section 5.2).
+        [frame[0], frame[1], frame[2], frame[3], frame[4], frame[5]] = [0x89, 0x80 | 125, 0, 0, 0, 0];
+        frame
+    };
+
+    impl io::Read for Deaf {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if self.left == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            self.left -= 1;
+            buffer[..PING.len()].copy_from_slice(&PING);
+            Ok(PING.len())
+        }
+    }
+
+    impl io::Write for Deaf {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if !self.reads {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            self.taken += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn pongs_that_nobody_reads_do_not_pile_up() {
+        let client = Deaf { left: 10_000, taken: 0, reads: false };
+        let mut socket = tungstenite::WebSocket::from_raw_socket(client, Role::Server, Some(settings()));
+        while socket.read().is_ok_and(|message| message.is_ping()) {}
+        assert_eq!(socket.get_ref().left, 0, "it is listened to all the same");
+        socket.get_mut().reads = true;
+        socket.flush().unwrap();
+        let taken = socket.get_ref().taken;
+        assert!((1..=UNREAD_PONGS + PING.len()).contains(&taken), "{taken} bytes were kept for it");
     }
 }
