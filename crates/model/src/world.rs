@@ -289,6 +289,7 @@ impl World {
                         wire.server_knows = true;
                     }
                 }
+                Effect::Note(_) => {}
             }
         }
     }

@@ -76,6 +76,13 @@ pub(crate) struct Cli {
     #[arg(long = "allow-origin", value_name = "ORIGIN", env = "HUTONG_ALLOW_ORIGINS", value_delimiter = ' ')]
     allow_origins: Vec<String>,
 
+    /// Answer /metrics here, in Prometheus' text format
+    ///
+    /// On a port of its own, since the numbers tell when how many people call each other: keep it to loopback
+    /// (127.0.0.1:8018), or to a network that only you watch from.
+    #[arg(long, value_name = "ADDR:PORT", env = "HUTONG_METRICS")]
+    metrics: Option<SocketAddr>,
+
     /// What to write to stderr: error, warn, info, debug or trace, or a list such as warn,hutong_server=debug
     #[arg(long, value_name = "FILTER", env = "HUTONG_LOG", default_value = "info")]
     pub(crate) log: Targets,
@@ -117,6 +124,7 @@ impl Cli {
             ice_servers: self.ice_servers,
             ticket_key,
             allow_origins: self.allow_origins,
+            metrics: self.metrics,
             ..Options::default()
         })
     }

@@ -6,12 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hutong_protocol::{ClientMessage, RefusedCode, ServerMessage};
+use hutong_protocol::{ClientMessage, RefusedCode, ServerMessage, UserState};
 use tokio::{sync::Notify, task::JoinHandle};
 
 use crate::{
     clock::Clock,
-    gateway::{Frame, Kind, Outbox},
+    gateway::{Frame, Kind, Outbox, TooSlow},
+    metrics::Metrics,
     registry::{Config, ConnId, Effect, Registry},
 };
 
@@ -28,6 +29,7 @@ pub(crate) struct Hub(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     clock: Clock,
+    metrics: Metrics,
     /// The next deadline is another than before.
     rescheduled: Notify,
 }
@@ -38,6 +40,17 @@ struct State {
     connections: HashMap<ConnId, Connected>,
     last: u64,
     next_tick: Option<Duration>,
+    metrics: Metrics,
+}
+
+/// How many there are now.
+#[derive(Debug)]
+pub(crate) struct Counts {
+    pub(crate) websockets: usize,
+    /// Calls that are not over.
+    pub(crate) calls: usize,
+    /// Users that are online, by state.
+    pub(crate) users: [(UserState, usize); 4],
 }
 
 #[derive(Debug)]
@@ -58,11 +71,11 @@ impl Drop for Timekeeper {
 
 impl Hub {
     /// A hub without connections, and the task that keeps its registry's deadlines.
-    pub(crate) fn start(config: Config) -> (Self, Timekeeper) {
+    pub(crate) fn start(config: Config, metrics: Metrics) -> (Self, Timekeeper) {
         let clock = Clock::start();
         let registry = Registry::new(config, clock.now());
-        let state = State::new(registry);
-        let hub = Self(Arc::new(Shared { state: Mutex::new(state), clock, rescheduled: Notify::new() }));
+        let state = State::new(registry, metrics.clone());
+        let hub = Self(Arc::new(Shared { state: Mutex::new(state), clock, metrics, rescheduled: Notify::new() }));
         let timekeeper = Timekeeper(tokio::spawn(keep_time(hub.clone())));
         (hub, timekeeper)
     }
@@ -113,6 +126,20 @@ impl Hub {
         self.lock().registry.users_online()
     }
 
+    pub(crate) fn counts(&self) -> Counts {
+        let state = self.lock();
+        let online = [UserState::Online, UserState::Connecting, UserState::InCall, UserState::Ending];
+        Counts {
+            websockets: state.connections.len(),
+            calls: state.registry.calls_on(),
+            users: online.map(|each| (each, state.registry.users_in(each))),
+        }
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
     /// Does something with the registry, and then what the registry wants done.
     fn with_registry(&self, act: impl FnOnce(&mut State, Duration)) {
         let mut state = self.lock();
@@ -134,8 +161,8 @@ impl Hub {
 }
 
 impl State {
-    fn new(registry: Registry) -> Self {
-        Self { registry, connections: HashMap::new(), last: 0, next_tick: None }
+    fn new(registry: Registry, metrics: Metrics) -> Self {
+        Self { registry, connections: HashMap::new(), last: 0, next_tick: None, metrics }
     }
 
     fn connect(&mut self) -> (ConnId, Arc<Outbox>) {
@@ -151,8 +178,10 @@ impl State {
             match effect {
                 Effect::Send { to, message } => {
                     let Some(connected) = self.connections.get_mut(&to) else { continue };
-                    if matches!(message, ServerMessage::Welcome { .. }) {
-                        connected.welcomed = true;
+                    match &message {
+                        ServerMessage::Welcome { .. } => connected.welcomed = true,
+                        ServerMessage::Error { code, .. } => self.metrics.errors.count(*code),
+                        _ => {}
                     }
                     if !connected.push(&message) {
                         self.refuse(now, to, RefusedCode::TooSlow);
@@ -164,18 +193,29 @@ impl State {
                         connected.outbox.close(code);
                     }
                 }
+                Effect::Note(fact) => self.metrics.note(fact),
             }
         }
     }
 
     fn broadcast(&mut self, now: Duration, message: &ServerMessage) {
         let Some(frame) = Frame::text(message) else { return };
+        if let ServerMessage::Presence { changes } = message {
+            self.metrics.presence_changes.inc_by(changes.len() as u64);
+        }
+        let (mut delivered, mut dropped) = (0, 0);
         let mut too_slow = Vec::new();
         for (conn, connected) in self.connections.iter().filter(|(_, connected)| connected.welcomed) {
-            if connected.outbox.push(kind(message), frame.clone()).is_err() {
-                too_slow.push(*conn);
+            match connected.outbox.push(kind(message), frame.clone()) {
+                Ok(left_out) => {
+                    delivered += 1;
+                    dropped += left_out as u64;
+                }
+                Err(TooSlow) => too_slow.push(*conn),
             }
         }
+        self.metrics.presence_deliveries.inc_by(delivered);
+        self.metrics.presence_dropped.inc_by(dropped);
         for conn in too_slow {
             self.refuse(now, conn, RefusedCode::TooSlow);
         }
@@ -188,7 +228,9 @@ impl State {
         // A roster tells of others; news of oneself may have been missed as well.
         let me = self.registry.user_of(conn).map(|me| ServerMessage::Presence { changes: vec![me] });
         let sent = roster.zip(me).is_some_and(|(roster, me)| connected.push(&roster) && connected.push(&me));
-        if !sent {
+        if sent {
+            self.metrics.snapshots.inc();
+        } else {
             self.refuse(now, conn, RefusedCode::TooSlow);
         }
     }
@@ -251,7 +293,7 @@ mod tests {
         fn new() -> Self {
             let now = Duration::from_secs(1_795_000_000);
             let config = Config { max_users: 10, ice_servers: vec![], ticket_key: [7; 32] };
-            Self { state: State::new(Registry::new(config, now)), now }
+            Self { state: State::new(Registry::new(config, now), Metrics::new().0), now }
         }
 
         fn login(&mut self, name: &str) -> (ConnId, Arc<Outbox>) {

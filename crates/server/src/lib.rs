@@ -53,6 +53,7 @@ mod clock;
 mod gateway;
 mod hub;
 mod listener;
+mod metrics;
 pub mod registry;
 mod server;
 mod stream;

@@ -23,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     gateway::{self, Deadlines},
     hub::Hub,
+    metrics::Metrics,
     server::{Member, Scope},
     stream::Stream,
     tls::Tls,
@@ -67,7 +68,7 @@ impl Service {
         deadlines: Deadlines,
         max_connections: usize,
     ) -> Self {
-        let places = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
+        let places = Arc::new(Semaphore::new(max_connections));
         Self { hub, tls, allow_origins: allow_origins.into(), deadlines, places }
     }
 
@@ -80,6 +81,11 @@ impl Service {
             deadlines: self.deadlines,
             places: self.places.clone(),
         }
+    }
+
+    /// What tells how many connections there are; of all that there may be.
+    pub(crate) const fn places(&self) -> &Arc<Semaphore> {
+        &self.places
     }
 
     pub(crate) const fn hub(&self) -> &Hub {
@@ -146,6 +152,7 @@ async fn accept(socket: TcpListener, service: Arc<Service>, local: Member, netwo
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 troubles.happened(&error, Instant::now());
+                service.hub.metrics().accept_errors.inc();
                 tokio::time::sleep(rest).await;
                 rest = (rest * 2).min(REST.1);
             }
@@ -185,7 +192,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, service: Arc<Service>, place
     let (stream, transport) = match secured {
         Ok(Ok(secured)) => secured,
         Ok(Err(error)) => {
-            tracing::debug!(%error, "no TLS connection");
+            tracing::debug!(%error, "no connection in TLS or without");
             return;
         }
         Err(_) => return,
@@ -210,6 +217,21 @@ async fn serve(stream: TcpStream, peer: SocketAddr, service: Arc<Service>, place
     }
 }
 
+/// Counts a TLS handshake that fails or is given up, unless told otherwise.
+struct Failed<'m>(&'m Metrics);
+
+impl Failed<'_> {
+    const fn not(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Failed<'_> {
+    fn drop(&mut self) {
+        self.0.tls_failures.inc();
+    }
+}
+
 /// Tells TLS from plain HTTP by the first byte, and does the handshake.
 async fn secure(stream: TcpStream, peer: SocketAddr, service: &Service) -> io::Result<(Stream, Transport)> {
     /// A TLS record of the type handshake (RFC 8446, section 5.1). No HTTP method begins so.
@@ -217,7 +239,9 @@ async fn secure(stream: TcpStream, peer: SocketAddr, service: &Service) -> io::R
     let Some(tls) = &service.tls else { return Ok((Stream::Plain(stream), Transport::Trusted)) };
     let mut first = [0];
     if stream.peek(&mut first).await? == 1 && first == [HANDSHAKE] {
+        let failed = Failed(service.hub.metrics());
         let stream = TlsAcceptor::from(tls.config()).accept(stream).await?;
+        failed.not();
         return Ok((Stream::Tls(Box::new(stream)), Transport::Trusted));
     }
     let transport = if is_local(peer) { Transport::Trusted } else { Transport::Exposed };

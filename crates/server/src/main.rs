@@ -34,6 +34,9 @@ async fn run(cli: Cli) -> Result<(), StartError> {
             None => tracing::info!("listening on http://{address}/"),
         }
     }
+    if let Some(address) = server.metrics_addr() {
+        tracing::info!("metrics on http://{address}/metrics");
+    }
     if let Some(tls) = &tls {
         tracing::info!("the certificate's SHA-256 fingerprint: {}", tls.fingerprint());
     }

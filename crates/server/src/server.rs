@@ -8,12 +8,16 @@ use std::{
 };
 
 use hutong_protocol::IceServer;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+};
 
 use crate::{
     gateway::Deadlines,
     hub::{Hub, Timekeeper},
     listener::{Listener, Service},
+    metrics::{Endpoint, Metrics, Now},
     registry::Config,
     ticket_key::TicketKey,
     tls::Tls,
@@ -42,6 +46,9 @@ pub struct Options {
     pub allow_origins: Vec<String>,
     /// How long a connection may take for what. The default is the protocol's; tests shorten it.
     pub deadlines: Deadlines,
+    /// Where the server's numbers can be read, as `/metrics` in Prometheus' text format. Not where clients come: they tell when
+    /// how many people call each other.
+    pub metrics: Option<SocketAddr>,
 }
 
 impl Options {
@@ -63,6 +70,7 @@ impl Default for Options {
             ticket_key: None,
             allow_origins: Vec::new(),
             deadlines: Deadlines::default(),
+            metrics: None,
         }
     }
 }
@@ -76,6 +84,7 @@ pub struct Server {
     /// Whoever came from this machine, and everybody where `listen` itself names more than loopback.
     local: Scope,
     network: Option<Scope>,
+    metrics: Option<Endpoint>,
     _timekeeper: Timekeeper,
 }
 
@@ -91,20 +100,26 @@ impl Server {
             None => TicketKey::random().map_err(|_| BindError::NoRandomness)?,
         };
         let config = Config { max_users: options.max_users, ice_servers: options.ice_servers, ticket_key: key.bytes() };
-        let (hub, timekeeper) = Hub::start(config);
-        let base = Arc::new(Service::new(
-            hub,
-            options.tls,
-            options.allow_origins,
-            options.deadlines,
-            options.max_users.saturating_add(CONNECTIONS_WITHOUT_USER),
-        ));
+        let (metrics, numbers) = Metrics::new();
+        let (hub, timekeeper) = Hub::start(config, metrics);
+        let all_places = options.max_users.saturating_add(CONNECTIONS_WITHOUT_USER).min(Semaphore::MAX_PERMITS);
+        let base = Arc::new(Service::new(hub, options.tls, options.allow_origins, options.deadlines, all_places));
+        let metrics = match options.metrics {
+            Some(address) => {
+                let socket = listen(address)?;
+                let bound = socket.local_addr().map_err(|error| BindError::new(address, error))?;
+                let now = Now { hub: base.hub().clone(), places: base.places().clone(), all_places };
+                Some(Endpoint::start(socket, bound, numbers, now))
+            }
+            None => None,
+        };
         let mut server = Self {
             base,
             addresses: Vec::new(),
             listeners: Vec::new(),
             local: Scope::new(),
             network: None,
+            metrics,
             _timekeeper: timekeeper,
         };
         for address in options.listen {
@@ -128,6 +143,12 @@ impl Server {
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Where `/metrics` is answered, with the port it got; `None` unless [`Options::metrics`] asks for it.
+    #[must_use]
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|endpoint| endpoint.address)
     }
 
     /// How many users are online.

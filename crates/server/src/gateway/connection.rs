@@ -31,7 +31,7 @@ use super::{
     rate::{Rate, Verdict},
     vigil::{Due, Vigil},
 };
-use crate::{hub::Hub, listener::Place, registry::ConnId, server::Member, stream::Stream};
+use crate::{hub::Hub, listener::Place, metrics::Closed, registry::ConnId, server::Member, stream::Stream};
 
 /// Every connection holds a read buffer of this size for as long as it lasts, so it is small; larger messages get a larger one
 /// while they are read.
@@ -57,8 +57,10 @@ pub(super) async fn run(upgraded: Upgraded, ours: bool, hub: Hub, deadlines: Dea
         false => WebSocketStream::from_partially_read(stream, parts.read_buf.into(), Role::Server, Some(config)).await,
     };
     let mut connection = Connection { socket, deadlines };
+    let metrics = hub.metrics().clone();
     // Farewells, writes and pings are boxed: what only they need is not held by a connection for all its life.
     if !ours {
+        metrics.refused(RefusedCode::Version);
         Box::pin(connection.farewell(RefusedCode::Version)).await;
         return;
     }
@@ -68,9 +70,15 @@ pub(super) async fn run(upgraded: Upgraded, ours: bool, hub: Hub, deadlines: Dea
     // The user is offline now, however long the farewell takes.
     drop(session);
     match over {
-        Over::Refused(code) => Box::pin(connection.farewell(code)).await,
-        Over::Left => Box::pin(connection.goodbye()).await,
-        Over::Broken => {}
+        Over::Refused(code) => {
+            metrics.refused(code);
+            Box::pin(connection.farewell(code)).await;
+        }
+        Over::Left => {
+            metrics.closed.count(Closed::Left);
+            Box::pin(connection.goodbye()).await;
+        }
+        Over::Broken => metrics.closed.count(Closed::Lost),
     }
 }
 
@@ -108,6 +116,9 @@ impl Drop for Session {
 
 impl Session {
     fn tell(&self, error: &ServerMessage) {
+        if let ServerMessage::Error { code, .. } = error {
+            self.hub.metrics().errors.count(*code);
+        }
         if let Some(frame) = Frame::text(error)
             && self.outbox.push(Kind::Own, frame).is_err()
         {
@@ -136,10 +147,12 @@ impl Connection {
         loop {
             tokio::select! {
                 next = session.outbox.next() => match next {
-                    Next::Write(batch) => match Box::pin(self.write(batch)).await {
-                        Ok(()) => {}
-                        Err(_) => return Over::Broken,
-                    },
+                    Next::Write(batch) => {
+                        session.hub.metrics().sent(&batch);
+                        if Box::pin(self.write(batch)).await.is_err() {
+                            return Over::Broken;
+                        }
+                    }
                     Next::Snapshot => session.hub.snapshot(session.conn),
                     Next::Close(code) => return Over::Refused(code),
                 },
@@ -241,6 +254,7 @@ impl Connection {
 struct LoggedOut;
 
 fn take(session: &Session, message: Message) -> Option<LoggedOut> {
+    session.hub.metrics().received(message.len());
     match message {
         Message::Text(text) => match decode_client(&text) {
             Ok(message) => {

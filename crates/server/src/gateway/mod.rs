@@ -26,7 +26,7 @@ use crate::{
 pub(crate) use frame::Frame;
 #[cfg(test)]
 pub(crate) use outbox::Next;
-pub(crate) use outbox::{Kind, Outbox};
+pub(crate) use outbox::{Kind, Outbox, TooSlow};
 
 /// How long a WebSocket may take for what. The default is what the protocol says; tests shorten it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -82,26 +82,27 @@ impl Outbox {
         }))
     }
 
-    /// Puts a frame in.
+    /// Puts a frame in. Gives how many messages of news, this one among them, a snapshot will have to make up for now.
     ///
     /// # Errors
     ///
     /// [`TooSlow`] when it, or one before it, would have to be lost and no snapshot can make up for it.
-    pub(crate) fn push(&self, kind: Kind, frame: Frame) -> Result<(), TooSlow> {
+    pub(crate) fn push(&self, kind: Kind, frame: Frame) -> Result<usize, TooSlow> {
         let mut inner = self.lock();
+        let mut left_out = 0;
         if inner.closing.is_some() {
-            return Ok(());
+            return Ok(left_out);
         }
         if kind == Kind::Presence
             && let Standing::Missed { lost } = &mut inner.standing
         {
             *lost += 1;
-            return if *lost > OUTGOING_QUEUE { Err(TooSlow) } else { Ok(()) };
+            return if *lost > OUTGOING_QUEUE { Err(TooSlow) } else { Ok(1) };
         }
         if inner.queue.len() >= OUTGOING_QUEUE {
-            inner.leave_news_out(kind)?;
+            left_out = inner.leave_news_out(kind)?;
             if kind == Kind::Presence {
-                return Ok(());
+                return Ok(left_out + 1);
             }
         }
         if kind == Kind::Own {
@@ -115,7 +116,7 @@ impl Outbox {
         }
         inner.queue.push_back((kind, frame));
         inner.wake();
-        Ok(())
+        Ok(left_out)
     }
 
     /// Says why the connection ends. What waits is still written first, unless the reader does not read.
@@ -161,8 +162,8 @@ impl Outbox {
 }
 
 impl Inner {
-    /// The queue is full: what a snapshot can replace makes room for `coming`.
-    fn leave_news_out(&mut self, coming: Kind) -> Result<(), TooSlow> {
+    /// The queue is full: what a snapshot can replace makes room for `coming`. Gives how much that was.
+    fn leave_news_out(&mut self, coming: Kind) -> Result<usize, TooSlow> {
         if !matches!(self.standing, Standing::Current) {
             return Err(TooSlow);
         }
@@ -173,7 +174,7 @@ impl Inner {
             return Err(TooSlow);
         }
         self.standing = Standing::Missed { lost: 0 };
-        Ok(())
+        Ok(lost)
     }
 
     fn take_batch(&mut self) -> Vec<Frame> {

@@ -8,7 +8,7 @@ use hutong_protocol::{
 };
 
 use super::{
-    Deadline, Registry, Reverse,
+    Deadline, Fact, Registry, Reverse,
     calls::{Call, Due, Step, Whereabouts},
 };
 
@@ -109,7 +109,8 @@ impl Registry {
 
     fn calling(&mut self, now: Duration, me: Token, id: CallId, sdp: &str) -> Result<(), Wrong> {
         let call = self.my_call(me, id)?;
-        if call.caller() != me || !matches!(call.step, Step::Confirmed { .. }) {
+        let Step::Confirmed { until } = call.step else { return Err(WRONG_STEP) };
+        if call.caller() != me {
             return Err(WRONG_STEP);
         }
         call.step = Step::Set;
@@ -117,6 +118,10 @@ impl Registry {
         self.watch(id);
         let ticket = self.signer.call(now, id, [me, target]);
         self.tell(target, ServerMessage::Calling { call: id, sdp: sdp.to_owned(), ticket });
+        self.note(Fact::CallSetUp {
+            since_offering: now.saturating_sub(Duration::from_micros(id.0)),
+            since_confirm: (now + limits::CALLING).saturating_sub(until),
+        });
         Ok(())
     }
 
@@ -235,6 +240,7 @@ impl Registry {
             }
         }
         self.watch(id);
+        self.note(Fact::CallEnded { reason });
     }
 
     /// A user's connection is gone, or gives way to a new one.

@@ -26,7 +26,7 @@ use std::{
 
 use hutong_protocol::{
     CallId, ClientMessage, EndReason, ErrorCode, IceServer, Limits, Name, RefusedCode, ServerMessage, Ticket, Token,
-    User, limits,
+    User, UserState, limits,
 };
 
 use self::{calls::Call, ticket::Signer, users::Users};
@@ -74,6 +74,30 @@ pub enum Effect {
         conn: ConnId,
         /// Why.
         code: RefusedCode,
+    },
+    /// Nothing to do: something that is worth counting has happened.
+    Note(Fact),
+}
+
+/// Something that is worth counting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// Somebody logged in.
+    LoggedIn {
+        /// With the ticket of an earlier log-in.
+        back: bool,
+    },
+    /// CALLING was delivered: a call is set up.
+    CallSetUp {
+        /// Since OFFERING was delivered; people's time to answer is in it.
+        since_offering: Duration,
+        /// Since CONFIRM was delivered.
+        since_confirm: Duration,
+    },
+    /// A call is over.
+    CallEnded {
+        /// Why.
+        reason: EndReason,
     },
 }
 
@@ -208,6 +232,18 @@ impl Registry {
         self.users.online()
     }
 
+    /// How many of the users that are online are in this state.
+    #[must_use]
+    pub fn users_in(&self, state: UserState) -> usize {
+        self.users.in_state(state)
+    }
+
+    /// How many calls are not over.
+    #[must_use]
+    pub fn calls_on(&self) -> usize {
+        self.calls.values().filter(|call| !call.step.is_over()).count()
+    }
+
     /// How many calls are known, those included that are over but could still be claimed.
     #[must_use]
     pub fn calls_known(&self) -> usize {
@@ -217,6 +253,7 @@ impl Registry {
     fn hello(&mut self, now: Duration, conn: ConnId, typed: &str, resume: Option<&Ticket>) {
         match self.admit(now, typed, resume) {
             Ok((token, name)) => {
+                self.note(Fact::LoggedIn { back: resume.is_some() });
                 if let Some(old) = self.users.get(token).and_then(|record| record.conn) {
                     self.leave(now, token);
                     self.effects.push_back(Effect::Close { conn: old, code: RefusedCode::Replaced });
@@ -261,6 +298,10 @@ impl Registry {
         if let Some(to) = self.users.get(token).and_then(|record| record.conn) {
             self.effects.push_back(Effect::Send { to, message });
         }
+    }
+
+    fn note(&mut self, fact: Fact) {
+        self.effects.push_back(Effect::Note(fact));
     }
 
     /// Sees to it that presence is told soon after a change, and not at once: more may come.

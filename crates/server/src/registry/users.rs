@@ -28,6 +28,8 @@ pub struct Users {
     by_name: HashMap<NameKey, Token>,
     by_conn: HashMap<ConnId, Token>,
     changed: BTreeMap<Token, User>,
+    /// How many are in each state, `offline` left out.
+    states: [usize; UserState::ALL.len()],
 }
 
 impl Users {
@@ -49,6 +51,11 @@ impl Users {
 
     pub fn online(&self) -> usize {
         self.by_conn.len()
+    }
+
+    /// How many are online and in this state.
+    pub const fn in_state(&self, state: UserState) -> usize {
+        self.states[state as usize]
     }
 
     /// Everybody online but one.
@@ -112,8 +119,14 @@ impl Users {
     /// Applies the one table of transitions, and remembers the change for presence.
     pub fn apply(&mut self, token: Token, event: StateEvent) -> Result<UserState, Denied> {
         let record = self.by_token.get_mut(&token).ok_or(Denied::Offline)?;
-        let after = record.user.state.after(event)?;
+        let before = record.user.state;
+        let after = before.after(event)?;
         record.user.state = after;
+        for (state, change) in [(before, -1), (after, 1)] {
+            if state != UserState::Offline {
+                self.states[state as usize] = self.states[state as usize].saturating_add_signed(change);
+            }
+        }
         self.changed.insert(token, record.user.clone());
         Ok(after)
     }

@@ -373,6 +373,7 @@ impl World {
                         wire.server_knows = true;
                     }
                 }
+                Effect::Note(_) => {}
             }
         }
         self.registry.check();
