@@ -1,7 +1,7 @@
 //! Hutong's signalling server, as a library.
 //!
 //! The program `hutong-server` and the desktop app both run it. One [`Server`] answers everything on its port: the web
-//! app at `/`, the WebSocket at `/ws`, `/healthz`, and, where it has a [`Tls`], http and https alike.
+//! app at `/`, the WebSocket at `/ws`, `/healthz`, `/readyz`, and, where it has a [`Tls`], http and https alike.
 //!
 //! # Running one
 //!
@@ -50,6 +50,7 @@
 //! it owns the registry and the clock, and puts what the registry wants delivered into each connection's bounded outbox.
 
 mod clock;
+mod drain;
 mod gateway;
 mod hub;
 mod listener;
