@@ -46,6 +46,8 @@ pub const BROWSERS: Need = Need {
         ("util-linux", &["nsenter"]),
         // Calls over a relay.
         ("coturn", &["turnserver"]),
+        // An authority that issues certificates to the server.
+        ("pebble", &["pebble"]),
         // One app a profile, notifications and the tray speak over a session bus.
         ("dbus-daemon", &["dbus-daemon"]),
         // The client that was written from the protocol's documentation.
@@ -53,7 +55,7 @@ pub const BROWSERS: Need = Need {
         ("python3-aiortc", &[]),
         ("python3-websockets", &[]),
     ],
-    elsewhere: "Chromium or Chrome with its chromedriver, WebKitWebDriver, Xvfb, iproute2, util-linux, coturn, dbus-daemon, Python 3 \
+    elsewhere: "Chromium or Chrome with its chromedriver, WebKitWebDriver, Xvfb, iproute2, util-linux, coturn, pebble, dbus-daemon, Python 3 \
                 with aiortc and websockets, and a font with Chinese characters",
 };
 

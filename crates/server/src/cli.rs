@@ -1,16 +1,14 @@
 //! The command line of `hutong-server`.
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-};
+#[cfg(feature = "acme")]
+mod acme;
+
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Parser;
 use hutong_protocol::IceServer;
 use hutong_server::{BindError, DEFAULT_PORT, Options, TicketKey, TicketKeyError, Tls, TlsError};
 use tracing_subscriber::filter::Targets;
-
-use crate::log::LogFormat;
 
 /// Hutong's server: shows who is online, sets up calls between them, and serves the web app.
 ///
@@ -43,18 +41,9 @@ pub(crate) struct Cli {
     /// Keep the key that tickets are signed with in this file
     ///
     /// It is made if there is none, readable by its owner alone. With it, users and their calls survive a restart of the
-    /// server. Without it, each start has a new random key. A file with several keys, one in each line, signs with the first and
-    /// takes tickets of the others too; it is read again on SIGHUP. So to change the key, put a new one on top, send SIGHUP, and
-    /// take the old one out after 24 hours.
+    /// server. Without it, each start has a new random key.
     #[arg(long, value_name = "FILE", env = "HUTONG_TICKET_KEY_FILE")]
     ticket_key_file: Option<PathBuf>,
-
-    /// The key itself, in place of a file: 64 hexadecimal digits
-    ///
-    /// Other users of this machine can read command lines: give it as the variable. Several, separated by spaces, are as
-    /// several in a file. Then --ticket-key-file is passed over.
-    #[arg(long, value_name = "KEY", env = "HUTONG_TICKET_KEY", hide_env_values = true)]
-    ticket_key: Option<String>,
 
     /// Answer https too, with a certificate that the server makes and keeps in this directory
     ///
@@ -76,12 +65,18 @@ pub(crate) struct Cli {
     self_signed_names: Vec<String>,
 
     /// Answer https too, with this certificate chain (PEM)
+    ///
+    /// Where the files change, new connections are shown the new certificate, within ten seconds; on Unix at once after a SIGHUP.
     #[arg(long, value_name = "FILE", env = "HUTONG_TLS_CERT", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
 
     /// The key of --tls-cert (PEM)
     #[arg(long, value_name = "FILE", env = "HUTONG_TLS_KEY", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+
+    #[cfg(feature = "acme")]
+    #[command(flatten)]
+    acme: acme::AcmeArgs,
 
     /// Let pages of this origin open the WebSocket too; may be given several times
     ///
@@ -96,19 +91,6 @@ pub(crate) struct Cli {
     /// (127.0.0.1:8018), or to a network that only you watch from.
     #[arg(long, value_name = "ADDR:PORT", env = "HUTONG_METRICS")]
     metrics: Option<SocketAddr>,
-
-    /// After SIGTERM, tell clients to come back over this many seconds
-    ///
-    /// Evenly, one after the other, so that they do not all come back in the same moment; meanwhile nobody can log in, and
-    /// /readyz says so. Calls go on: their clients claim them at the server that comes next, which has to happen within 30
-    /// seconds. A second signal tells those who are left at once, as Ctrl-C does; one more ends everything.
-    #[arg(long, value_name = "N", env = "HUTONG_DRAIN_SECONDS", default_value_t = 5,
-          value_parser = clap::value_parser!(u64).range(0..=10))]
-    pub(crate) drain_seconds: u64,
-
-    /// How a line of the log looks
-    #[arg(long, value_name = "FORMAT", env = "HUTONG_LOG_FORMAT", default_value = "human")]
-    pub(crate) log_format: LogFormat,
 
     /// What to write to stderr: error, warn, info, debug or trace, or a list such as warn,hutong_server=debug
     #[arg(long, value_name = "FILTER", env = "HUTONG_LOG", default_value = "info")]
@@ -127,16 +109,13 @@ Examples:
       --ice-server stun:stun.example.org:3478 --ticket-key-file /var/lib/hutong/ticket-key
       For everybody: https://your.domain/
 
+  hutong-server --listen 0.0.0.0:443 --acme your.domain --acme-cache /var/lib/hutong
+      The same, with a certificate that the server gets and renews by itself.
+
 Behind a proxy that does TLS, keep to http on loopback, and let the proxy pass on the Host header and WebSockets at /ws.
-Ctrl-C or SIGTERM stops the server; clients are told, and come back by themselves after a restart.
-GET /healthz is answered as long as the server runs, GET /readyz with 200 only while somebody new could log in.";
+Ctrl-C or SIGTERM stops the server; clients are told, and come back by themselves after a restart.";
 
 impl Cli {
-    /// Where the ticket key is read from, unless it is given.
-    pub(crate) fn ticket_key_file_in_use(&self) -> Option<&Path> {
-        self.ticket_key_file.as_deref().filter(|_| self.ticket_key.is_none())
-    }
-
     /// Reads the files that the options name.
     pub(crate) fn into_options(self) -> Result<Options, StartError> {
         let tls = match (self.self_signed, self.tls_cert, self.tls_key) {
@@ -147,12 +126,12 @@ impl Cli {
                 Some(Tls::self_signed(&directory, &names)?)
             }
             (None, Some(certificates), Some(key)) => Some(Tls::from_pem_files(&certificates, &key)?),
+            #[cfg(feature = "acme")]
+            _ => self.acme.tls()?,
+            #[cfg(not(feature = "acme"))]
             _ => None,
         };
-        let ticket_key = match (&self.ticket_key, &self.ticket_key_file) {
-            (Some(keys), _) => Some(TicketKey::parse(keys)?),
-            (None, file) => file.as_deref().map(TicketKey::from_file).transpose()?,
-        };
+        let ticket_key = self.ticket_key_file.as_deref().map(TicketKey::from_file).transpose()?;
         Ok(Options {
             listen: self.listen,
             tls,

@@ -1,7 +1,7 @@
 //! Hutong's signalling server, as a library.
 //!
 //! The program `hutong-server` and the desktop app both run it. One [`Server`] answers everything on its port: the web
-//! app at `/`, the WebSocket at `/ws`, `/healthz`, `/readyz`, and, where it has a [`Tls`], http and https alike.
+//! app at `/`, the WebSocket at `/ws`, `/healthz`, and, where it has a [`Tls`], http and https alike.
 //!
 //! # Running one
 //!
@@ -33,7 +33,7 @@
 //! // The addresses that people type or scan; the certificate is kept in the directory and made anew when they change.
 //! let names = ["192.168.1.20".to_owned(), "my-laptop.local".to_owned()];
 //! let tls = Tls::self_signed(directory, &names)?;
-//! println!("fingerprint {}", tls.fingerprint());
+//! println!("fingerprint {}", tls.fingerprint().unwrap_or_default());
 //! server.open_to_network(tls).await?;
 //! println!("https://192.168.1.20:{}/", server.local_addr().port());
 //! // ...
@@ -49,9 +49,11 @@
 //! knowledge of users. The [`registry`] alone decides who is in which state; it does no I/O. Between them stands the hub:
 //! it owns the registry and the clock, and puts what the registry wants delivered into each connection's bounded outbox.
 
+#[cfg(feature = "acme")]
+mod acme;
 mod clock;
-mod drain;
 mod gateway;
+mod headers;
 mod hub;
 mod listener;
 mod metrics;
@@ -62,10 +64,12 @@ mod ticket_key;
 mod tls;
 mod web;
 
+#[cfg(feature = "acme")]
+pub use acme::{AcmeOptions, LETS_ENCRYPT};
 pub use gateway::Deadlines;
 pub use server::{BindError, Options, Server};
 pub use ticket_key::{TicketKey, TicketKeyError};
-pub use tls::{Tls, TlsError};
+pub use tls::{Reloaded, Tls, TlsError};
 
 /// The port of a server, embedded or not, unless another is asked for.
 pub const DEFAULT_PORT: u16 = 8017;

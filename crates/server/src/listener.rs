@@ -22,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     gateway::{self, Deadlines},
+    headers,
     hub::Hub,
     metrics::Metrics,
     server::{Member, Scope},
@@ -103,7 +104,9 @@ pub(crate) struct Place {
 /// How a request reached us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
-    /// In TLS, or in the clear from this machine or to a server that has no certificate (a proxy may stand before it).
+    /// In TLS, with a certificate that somebody else vouches for.
+    Vouched,
+    /// In TLS with a certificate of our own, or in the clear from this machine or to a server that has no certificate (a proxy may stand before it).
     Trusted,
     /// In the clear from another machine, to a server that also speaks TLS.
     Exposed,
@@ -242,7 +245,13 @@ async fn secure(stream: TcpStream, peer: SocketAddr, service: &Service) -> io::R
         let failed = Failed(service.hub.metrics());
         let stream = TlsAcceptor::from(tls.config()).accept(stream).await?;
         failed.not();
-        return Ok((Stream::Tls(Box::new(stream)), Transport::Trusted));
+        #[cfg(feature = "acme")]
+        if stream.get_ref().1.alpn_protocol() == Some(crate::acme::CHALLENGE_PROTOCOL) {
+            // The handshake was the answer (RFC 8737, section 3).
+            return Err(io::Error::other("a challenge of the authority"));
+        }
+        let transport = if tls.is_vouched_for() { Transport::Vouched } else { Transport::Trusted };
+        return Ok((Stream::Tls(Box::new(stream)), transport));
     }
     let transport = if is_local(peer) { Transport::Trusted } else { Transport::Exposed };
     Ok((Stream::Plain(stream), transport))
@@ -254,10 +263,12 @@ async fn respond(
     service: Arc<Service>,
     place: Arc<Place>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    Ok(match request.uri().path() {
+    let mut response = match request.uri().path() {
         hutong_protocol::WS_PATH => gateway::upgrade(request, transport, &service, place),
-        _ => web::respond(&request, || service.hub.takes_users()),
-    })
+        _ => web::respond(&request),
+    };
+    headers::guard(response.headers_mut(), transport);
+    Ok(response)
 }
 
 fn is_local(peer: SocketAddr) -> bool {

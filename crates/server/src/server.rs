@@ -14,14 +14,13 @@ use tokio::{
 };
 
 use crate::{
-    drain::drain,
     gateway::Deadlines,
     hub::{Hub, Timekeeper},
     listener::{Listener, Service},
     metrics::{Endpoint, Metrics, Now},
     registry::Config,
     ticket_key::TicketKey,
-    tls::Tls,
+    tls::{Keeper, Tls},
 };
 
 /// How long a stopping server waits for its connections to take their leave. Each bounds its own farewell below this.
@@ -86,6 +85,9 @@ pub struct Server {
     local: Scope,
     network: Option<Scope>,
     metrics: Option<Endpoint>,
+    _certificate: Option<Keeper>,
+    /// Keeps the certificate that is shown while it is open to the network.
+    network_certificate: Option<Keeper>,
     _timekeeper: Timekeeper,
 }
 
@@ -100,12 +102,11 @@ impl Server {
             Some(key) => key,
             None => TicketKey::random().map_err(|_| BindError::NoRandomness)?,
         };
-        let config =
-            Config { max_users: options.max_users, ice_servers: options.ice_servers, ticket_key: *key.signs() };
+        let config = Config { max_users: options.max_users, ice_servers: options.ice_servers, ticket_key: key.bytes() };
         let (metrics, numbers) = Metrics::new();
         let (hub, timekeeper) = Hub::start(config, metrics);
-        hub.set_ticket_key(&key);
         let all_places = options.max_users.saturating_add(CONNECTIONS_WITHOUT_USER).min(Semaphore::MAX_PERMITS);
+        let certificate = options.tls.as_ref().map(Keeper::start);
         let base = Arc::new(Service::new(hub, options.tls, options.allow_origins, options.deadlines, all_places));
         let metrics = match options.metrics {
             Some(address) => {
@@ -123,6 +124,8 @@ impl Server {
             local: Scope::new(),
             network: None,
             metrics,
+            _certificate: certificate,
+            network_certificate: None,
             _timekeeper: timekeeper,
         };
         for address in options.listen {
@@ -160,19 +163,6 @@ impl Server {
         self.base.hub().users_online()
     }
 
-    /// Signs tickets with this key from now on, and takes those that it or its former ones signed.
-    pub fn set_ticket_key(&self, key: &TicketKey) {
-        self.base.hub().set_ticket_key(key);
-    }
-
-    /// Gets ready to stop: from now on nobody can log in, `/readyz` says so, and everybody who is connected is told `shutting_down`,
-    /// one after the other, so that they do not all come back in the same moment. Takes `over` at most, and no time where nobody
-    /// is there. Calls go on: their clients claim them at whatever takes this server's place. [`shutdown`](Self::shutdown) is
-    /// still to come.
-    pub async fn drain(&self, over: Duration) {
-        drain(self.base.hub(), over).await;
-    }
-
     /// Whether [`open_to_network`](Self::open_to_network) is in force.
     #[must_use]
     pub const fn is_open_to_network(&self) -> bool {
@@ -192,11 +182,13 @@ impl Server {
     /// [`BindError`] when the port is somebody else's on another interface. The server then stays as it was.
     pub async fn open_to_network(&mut self, tls: Tls) -> Result<(), BindError> {
         let port = self.local_addr().port();
+        let keeper = Keeper::start(&tls);
         self.stop_listening().await;
         let (sockets, service, outcome) = match listen_everywhere(port) {
             Ok(socket) => (vec![socket], Arc::new(self.base.with_tls(tls)), Ok(())),
             Err(error) => (self.listen_at_home()?, self.base.clone(), Err(error)),
         };
+        self.network_certificate = outcome.is_ok().then_some(keeper);
         if outcome.is_ok() {
             let network = self.network.get_or_insert_with(Scope::new);
             for socket in sockets {
@@ -219,6 +211,7 @@ impl Server {
     /// [`BindError`] when an address was taken by another program in that moment. Nobody new can connect then.
     pub async fn close_to_network(&mut self) -> Result<(), BindError> {
         let Some(network) = self.network.take() else { return Ok(()) };
+        self.network_certificate = None;
         self.stop_listening().await;
         network.end().await;
         for socket in self.listen_at_home()? {

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hutong_protocol::RefusedCode;
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
-    header::{self, HeaderName, HeaderValue},
+    header::{self, HeaderValue},
 };
+
+use crate::headers;
 
 /// A file of the web app, as the build script found it.
 struct File {
@@ -24,14 +25,8 @@ struct File {
 
 include!(concat!(env!("OUT_DIR"), "/web_app.rs"));
 
-const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
-
-/// Answers everything that is not the WebSocket. `takes_users`: whether somebody new could log in, or with what they would be
-/// refused.
-pub(crate) fn respond<B>(
-    request: &Request<B>,
-    takes_users: impl FnOnce() -> Result<(), RefusedCode>,
-) -> Response<Full<Bytes>> {
+/// Answers everything that is not the WebSocket.
+pub(crate) fn respond<B>(request: &Request<B>) -> Response<Full<Bytes>> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let mut refusal = plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are answered here.\n");
         refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -39,12 +34,6 @@ pub(crate) fn respond<B>(
     }
     let path = match request.uri().path() {
         "/healthz" => return plain(StatusCode::OK, "ok"),
-        "/readyz" => {
-            return match takes_users() {
-                Ok(()) => plain(StatusCode::OK, "ok"),
-                Err(code) => plain(StatusCode::SERVICE_UNAVAILABLE, code.as_str()),
-            };
-        }
         "/" => "index.html",
         path => path.trim_start_matches('/'),
     };
@@ -62,7 +51,6 @@ pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Full<Byt
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
@@ -95,7 +83,7 @@ fn serve(file: &'static File, request: &HeaderMap) -> Response<Full<Bytes>> {
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(header::ETAG, tag);
     }
-    secure(headers, request);
+    headers::page(headers, request);
     response
 }
 
@@ -106,31 +94,8 @@ fn not_built(request: &HeaderMap) -> Response<Full<Bytes>> {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    secure(headers, request);
+    headers::page(headers, request);
     response
-}
-
-/// What a page of ours may do, and what may be done with it.
-fn secure(headers: &mut HeaderMap, request: &HeaderMap) {
-    // Safari does not count ws: and wss: as 'self', so they are named by the host that the page came from.
-    let sockets = request
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .filter(|host| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte)))
-        .map(|host| format!(" ws://{host} wss://{host}"))
-        .unwrap_or_default();
-    let policy = format!(
-        "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'{sockets}; \
-         media-src 'self' blob: mediastream:; img-src 'self' data: blob:; style-src 'self'; frame-ancestors 'none'; \
-         base-uri 'none'; form-action 'self'; object-src 'none'"
-    );
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    let devices = HeaderValue::from_static("camera=(self), microphone=(self), display-capture=(self)");
-    headers.insert(PERMISSIONS_POLICY, devices);
 }
 
 /// Whether a content coding is acceptable (RFC 9110, section 12.5.3). One that is not named is not, to be safe.
@@ -150,6 +115,8 @@ fn accepts(request: &HeaderMap, coding: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use hyper::header::HeaderName;
+
     use super::*;
 
     const APP: File = File {
@@ -197,15 +164,5 @@ mod tests {
         let other = get(&[(header::ACCEPT_ENCODING, "gzip"), (header::IF_NONE_MATCH, "\"0123-br\"")]);
         assert_eq!(other.status(), StatusCode::OK);
         assert_eq!(header(&other, header::CACHE_CONTROL), Some("public, max-age=31536000, immutable"));
-    }
-
-    #[test]
-    fn the_policy_names_the_host_and_nothing_that_is_no_host() {
-        let response = get(&[(header::HOST, "192.0.2.1:8017")]);
-        let policy = header(&response, header::CONTENT_SECURITY_POLICY).unwrap();
-        assert!(policy.contains("connect-src 'self' ws://192.0.2.1:8017 wss://192.0.2.1:8017;"), "{policy}");
-        let response = get(&[(header::HOST, "a; script-src *")]);
-        let policy = header(&response, header::CONTENT_SECURITY_POLICY).unwrap();
-        assert!(policy.contains("connect-src 'self';") && !policy.contains('*'), "{policy}");
     }
 }

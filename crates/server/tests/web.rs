@@ -44,10 +44,6 @@ async fn the_page_is_html_that_may_use_our_devices_and_our_socket_and_nothing_el
         assert!(policy.split("; ").any(|directive| directive == part), "{part} in {policy}");
     }
     assert!(!policy.contains("unsafe-inline"));
-    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-    assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
-    assert_eq!(answer.header("permissions-policy"), Some("camera=(self), microphone=(self), display-capture=(self)"));
-    assert_eq!(answer.header("server"), None);
     if is_built(&answer) {
         assert_eq!(answer.header("cache-control"), Some("no-cache"));
     } else {

@@ -8,6 +8,7 @@
     reason = "only tests are in here, and each uses a part"
 )]
 
+pub mod authority;
 #[cfg(target_os = "linux")]
 pub mod program;
 
@@ -285,8 +286,17 @@ pub async fn http_over(mut stream: impl Io, host: &str, request: &str, headers: 
 
 /// Connects as a client that trusts this certificate and no other.
 pub async fn tls_connect(address: SocketAddr, tls: &Tls, name: &str) -> std::io::Result<TlsStream<TcpStream>> {
+    tls_connect_trusting(address, &tls.certificate_der().unwrap(), name).await
+}
+
+/// Connects as a client that trusts this authority (in DER) and no other.
+pub async fn tls_connect_trusting(
+    address: SocketAddr,
+    authority: &[u8],
+    name: &str,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from(tls.certificate_der().to_vec())).unwrap();
+    roots.add(CertificateDer::from(authority.to_vec())).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     process::{ExitStatus, Stdio},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,7 +14,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{PATIENCE, soon};
+use super::soon;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_hutong-server");
 
@@ -22,7 +22,7 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_hutong-server");
 pub struct Program {
     child: Child,
     pub address: SocketAddr,
-    said: Arc<Mutex<String>>,
+    said: Arc<watch::Sender<String>>,
     reader: JoinHandle<()>,
 }
 
@@ -50,39 +50,35 @@ impl Program {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let said = Arc::new(Mutex::new(String::new()));
+        let said = Arc::new(watch::Sender::new(String::new()));
         let (found, mut address) = watch::channel(None);
         let log = said.clone();
         let reader = tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
-                if line.contains("listening on")
-                    && let Some((_, url)) = line.rsplit_once("http://")
-                {
-                    found.send_replace(url.split('/').next().and_then(|address| address.parse().ok()));
+                if let Some((_, url)) = line.rsplit_once("http://") {
+                    found.send_replace(url.trim_end_matches('/').parse().ok());
                 }
-                let mut log = log.lock().unwrap();
-                log.push_str(&line);
-                log.push('\n');
+                log.send_modify(|log| {
+                    log.push_str(&line);
+                    log.push('\n');
+                });
             }
         });
         let address = soon("the address", address.wait_for(Option::is_some)).await;
         let address = address.map(|address| address.unwrap());
-        let address = address.unwrap_or_else(|_| panic!("it does not run: {}", said.lock().unwrap()));
+        let address = address.unwrap_or_else(|_| panic!("it does not run: {}", *said.borrow()));
         Self { child, address, said, reader }
     }
 
     /// What it has written so far.
     pub fn said(&self) -> String {
-        self.said.lock().unwrap().clone()
+        self.said.borrow().clone()
     }
 
-    /// Waits until it has written this, so many times in all.
-    pub async fn says(&self, text: &str, times: usize) {
-        let start = Instant::now();
-        while self.said().matches(text).count() < times {
-            assert!(start.elapsed() < PATIENCE, "it does not say {text}: {}", self.said());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+    /// Waits until it has written this so many times.
+    pub async fn until_said(&self, what: &str, times: usize) {
+        let mut said = self.said.subscribe();
+        soon(what, said.wait_for(|log| log.matches(what).count() >= times)).await.unwrap();
     }
 
     /// Sends it a signal, such as `-TERM`.

@@ -1,19 +1,17 @@
-//! Certificates: one that the server makes and keeps itself, or one from files.
+//! The certificate that a server makes and keeps itself.
 
 use std::{
-    fmt, fs, io,
+    fs, io,
     io::Write,
     net::IpAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
+    path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use sha2::{Digest, Sha256};
-use tokio_rustls::rustls::{self, ServerConfig};
+use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
 
+use super::{TlsError, shown::Pair};
 use crate::ticket_key::create_private;
 
 /// How long a certificate that we make is good for. Apple's systems take none that is good for more than 825 days, and
@@ -35,122 +33,13 @@ const OLD_NAMES: usize = 24;
 /// The file that a self-signed certificate and its key are kept in, together, so that they always match.
 const FILE: &str = "certificate.pem";
 
-/// A certificate with its key, ready to serve. Cheap to clone.
-#[derive(Clone)]
-pub struct Tls {
-    config: Arc<ServerConfig>,
-    certificate: CertificateDer<'static>,
+/// The certificate that is kept in this directory, or a new one: see [`Tls::self_signed`](super::Tls::self_signed).
+pub(crate) fn load(directory: &Path, names: &[String]) -> Result<Pair, TlsError> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    load_at(directory, names, now)
 }
 
-impl Tls {
-    /// The certificate that the server keeps in this directory for these host names and addresses.
-    ///
-    /// It is made when there is none, when it does not cover all of the names, or when it is about to end; names that it
-    /// covered before stay covered, so that moving between two networks does not make it anew each time. `localhost`,
-    /// `127.0.0.1` and `::1` are always covered. The key is readable by its owner alone.
-    ///
-    /// Browsers show a warning for such a certificate once. [`fingerprint`](Self::fingerprint) is what a careful person
-    /// compares there.
-    ///
-    /// # Errors
-    ///
-    /// [`TlsError`] when the directory cannot be used, or when a name is no host name.
-    pub fn self_signed(directory: &Path, names: &[String]) -> Result<Self, TlsError> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self_signed_at(directory, names, now)
-    }
-
-    /// A certificate chain and its key from PEM files, for example from a public authority.
-    ///
-    /// # Errors
-    ///
-    /// [`TlsError`] when a file cannot be read, holds something else, or when the key is not the certificate's.
-    pub fn from_pem_files(certificates: &Path, key: &Path) -> Result<Self, TlsError> {
-        let read = |path: &Path| fs::read(path).map_err(|error| TlsError::File(path.to_owned(), error));
-        Self::from_pem(&read(certificates)?, &read(key)?)
-    }
-
-    /// The SHA-256 fingerprint of the certificate, as browsers show it: `AB:CD:...`.
-    #[must_use]
-    pub fn fingerprint(&self) -> String {
-        let digest = Sha256::digest(&self.certificate);
-        digest.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
-    }
-
-    /// The certificate in DER, for a client that is to trust it and nothing else.
-    #[must_use]
-    pub fn certificate_der(&self) -> &[u8] {
-        &self.certificate
-    }
-
-    pub(crate) fn config(&self) -> Arc<ServerConfig> {
-        self.config.clone()
-    }
-
-    fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, TlsError> {
-        let chain = CertificateDer::pem_slice_iter(certificates)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| TlsError::Pem(error.to_string()))?;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| TlsError::Pem(error.to_string()))?;
-        let certificate = chain.first().cloned().ok_or_else(|| TlsError::Pem("there is no certificate".into()))?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { config: Arc::new(config), certificate })
-    }
-}
-
-impl fmt::Debug for Tls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tls").field("fingerprint", &self.fingerprint()).finish_non_exhaustive()
-    }
-}
-
-/// Why there is no certificate.
-#[derive(Debug)]
-pub enum TlsError {
-    /// A file or directory could not be read or written.
-    File(PathBuf, io::Error),
-    /// This is no host name and no address.
-    Name(String),
-    /// A file holds no certificate or no key in PEM.
-    Pem(String),
-    /// The certificate could not be made: mostly a name that is no host name.
-    Make(rcgen::Error),
-    /// The certificate cannot be used: mostly a key that is not its own.
-    Use(rustls::Error),
-}
-
-impl fmt::Display for TlsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::Name(name) => write!(f, "{name:?} is no host name and no address to make a certificate for"),
-            Self::Pem(error) => write!(f, "the certificate or its key is not in PEM: {error}"),
-            Self::Make(error) => write!(f, "the certificate could not be made: {error}"),
-            Self::Use(error) => write!(f, "the certificate cannot be used: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for TlsError {}
-
-impl From<rcgen::Error> for TlsError {
-    fn from(error: rcgen::Error) -> Self {
-        Self::Make(error)
-    }
-}
-
-impl From<rustls::Error> for TlsError {
-    fn from(error: rustls::Error) -> Self {
-        Self::Use(error)
-    }
-}
-
-fn self_signed_at(directory: &Path, names: &[String], now: Duration) -> Result<Tls, TlsError> {
+fn load_at(directory: &Path, names: &[String], now: Duration) -> Result<Pair, TlsError> {
     let path = directory.join(FILE);
     let at_path = |error| TlsError::File(path.clone(), error);
     let kept = match fs::read_to_string(&path) {
@@ -172,16 +61,16 @@ fn self_signed_at(directory: &Path, names: &[String], now: Duration) -> Result<T
     let key = kept.as_ref().and_then(Kept::key);
     let missing = wanted.iter().any(|name| !old.contains(name));
     if let Some(kept) = kept.filter(|kept| !missing && kept.ends > now + RENEW_BEFORE)
-        && let Ok(tls) = Tls::from_pem(kept.pem.as_bytes(), kept.pem.as_bytes())
+        && let Ok(pair) = Pair::from_pem(kept.pem.as_bytes(), kept.pem.as_bytes())
     {
-        return Ok(tls);
+        return Ok(pair);
     }
     // A laptop that has been in many networks: the oldest addresses make room.
     let mut covered: Vec<String> = old.into_iter().filter(|name| !wanted.contains(name)).collect();
     covered.drain(..covered.len().saturating_sub(OLD_NAMES));
     covered.append(&mut wanted);
     let kept = make(covered, now, key)?;
-    let tls = Tls::from_pem(kept.pem.as_bytes(), kept.pem.as_bytes())?;
+    let pair = Pair::from_pem(kept.pem.as_bytes(), kept.pem.as_bytes())?;
     fs::create_dir_all(directory).map_err(at_path)?;
     let draft = directory.join(format!("{FILE}.new"));
     // Left over where an earlier run was killed in between.
@@ -190,7 +79,7 @@ fn self_signed_at(directory: &Path, names: &[String], now: Duration) -> Result<T
         .and_then(|mut file| file.write_all(kept.write().as_bytes()).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&draft, &path))
         .map_err(at_path)?;
-    Ok(tls)
+    Ok(pair)
 }
 
 /// What the file holds. PEM passes over text outside its blocks, so what we want to know of the certificate stands above it.
@@ -262,24 +151,23 @@ mod tests {
     fn a_certificate_is_kept_until_it_is_about_to_end() {
         let directory = tempfile::tempdir().unwrap();
         let names = names(&["192.0.2.1"]);
-        let made = self_signed_at(directory.path(), &names, NOW).unwrap().fingerprint();
+        let made = load_at(directory.path(), &names, NOW).unwrap().fingerprint();
         let almost = NOW + VALID - RENEW_BEFORE - Duration::from_secs(1);
-        assert_eq!(self_signed_at(directory.path(), &names, almost).unwrap().fingerprint(), made);
-        let renewed = self_signed_at(directory.path(), &names, almost + Duration::from_secs(1)).unwrap();
+        assert_eq!(load_at(directory.path(), &names, almost).unwrap().fingerprint(), made);
+        let renewed = load_at(directory.path(), &names, almost + Duration::from_secs(1)).unwrap();
         assert_ne!(renewed.fingerprint(), made);
     }
 
     #[test]
     fn a_new_name_makes_a_new_certificate_that_covers_the_old_ones_too() {
         let directory = tempfile::tempdir().unwrap();
-        let home = self_signed_at(directory.path(), &names(&["192.0.2.1"]), NOW).unwrap().fingerprint();
+        let home = load_at(directory.path(), &names(&["192.0.2.1"]), NOW).unwrap().fingerprint();
         let key = kept(directory.path()).key().unwrap();
-        let work =
-            self_signed_at(directory.path(), &names(&["198.51.100.7", "Laptop.LOCAL."]), NOW).unwrap().fingerprint();
+        let work = load_at(directory.path(), &names(&["198.51.100.7", "Laptop.LOCAL."]), NOW).unwrap().fingerprint();
         assert_ne!(home, work);
         assert_eq!(kept(directory.path()).key().unwrap().public_key_raw(), key.public_key_raw());
         for list in [&["192.0.2.1"][..], &["198.51.100.7"], &["laptop.local"], &["0:0:0:0:0:0:0:1"], &[]] {
-            assert_eq!(self_signed_at(directory.path(), &names(list), NOW).unwrap().fingerprint(), work, "{list:?}");
+            assert_eq!(load_at(directory.path(), &names(list), NOW).unwrap().fingerprint(), work, "{list:?}");
         }
         assert_eq!(
             kept(directory.path()).names,
@@ -291,7 +179,7 @@ mod tests {
     fn a_laptop_that_sees_many_networks_keeps_the_newest_names() {
         let directory = tempfile::tempdir().unwrap();
         for number in 0..OLD_NAMES + 5 {
-            self_signed_at(directory.path(), &names(&[&format!("192.0.2.{number}")]), NOW).unwrap();
+            load_at(directory.path(), &names(&[&format!("192.0.2.{number}")]), NOW).unwrap();
         }
         let names = kept(directory.path()).names;
         assert_eq!(names.len(), OLD_NAMES + ALWAYS.len() + 1);
@@ -303,12 +191,12 @@ mod tests {
     fn a_damaged_file_is_replaced() {
         let directory = tempfile::tempdir().unwrap();
         let names = names(&[]);
-        self_signed_at(directory.path(), &names, NOW).unwrap();
+        load_at(directory.path(), &names, NOW).unwrap();
         let path = directory.path().join(FILE);
         let whole = fs::read_to_string(&path).unwrap();
         for damaged in [String::new(), whole[..whole.len() / 2].to_owned(), whole.replace("ends: ", "ends: x")] {
             fs::write(&path, damaged).unwrap();
-            self_signed_at(directory.path(), &names, NOW).unwrap();
+            load_at(directory.path(), &names, NOW).unwrap();
             assert_eq!(kept(directory.path()).names, ALWAYS);
         }
     }
@@ -318,7 +206,7 @@ mod tests {
     fn the_key_is_its_owners_alone() {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().unwrap();
-        self_signed_at(&directory.path().join("made/too"), &names(&[]), NOW).unwrap();
+        load_at(&directory.path().join("made/too"), &names(&[]), NOW).unwrap();
         let file = directory.path().join("made/too").join(FILE);
         assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
     }
@@ -327,15 +215,15 @@ mod tests {
     fn what_is_no_name_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
         for name in ["互通.local", "", " ", "two names"] {
-            assert!(self_signed_at(directory.path(), &names(&[name]), NOW).is_err(), "{name:?}");
+            assert!(load_at(directory.path(), &names(&[name]), NOW).is_err(), "{name:?}");
         }
     }
 
     #[test]
     fn a_key_that_is_not_the_certificates_is_an_error() {
         let (one, other) = (make(names(&["a"]), NOW, None).unwrap(), make(names(&["a"]), NOW, None).unwrap());
-        assert!(Tls::from_pem(one.pem.as_bytes(), one.pem.as_bytes()).is_ok());
-        assert!(matches!(Tls::from_pem(one.pem.as_bytes(), other.pem.as_bytes()), Err(TlsError::Use(_))));
-        assert!(matches!(Tls::from_pem(b"", b""), Err(TlsError::Pem(_))));
+        assert!(Pair::from_pem(one.pem.as_bytes(), one.pem.as_bytes()).is_ok());
+        assert!(matches!(Pair::from_pem(one.pem.as_bytes(), other.pem.as_bytes()), Err(TlsError::Use(_))));
+        assert!(matches!(Pair::from_pem(b"", b""), Err(TlsError::Pem(_))));
     }
 }

@@ -1,0 +1,47 @@
+//! Keeps what is shown up to date while a server runs.
+
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use super::{Source, Tls};
+
+/// A task that looks for another certificate from time to time. Dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct Keeper(JoinHandle<()>);
+
+impl Keeper {
+    /// Starts one, on the runtime that this is called on.
+    pub(crate) fn start(tls: &Tls) -> Self {
+        let tls = tls.clone();
+        Self(tokio::spawn(async move {
+            match &*tls.source {
+                Source::SelfSigned { .. } | Source::Files { .. } => look(&tls, tls.every).await,
+                #[cfg(feature = "acme")]
+                Source::Acme(acme) => acme.keep(&tls.shown).await,
+            }
+        }))
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn look(tls: &Tls, every: Duration) {
+    let mut told = String::new();
+    loop {
+        tokio::time::sleep(every).await;
+        match tls.reload().await {
+            Ok(_) => told.clear(),
+            // Somebody may be at it; what is wrong is told once, and not every few seconds.
+            Err(error) if told == error.to_string() => {}
+            Err(error) => {
+                tracing::warn!(%error, "the certificate cannot be renewed, and the old one is shown on");
+                told = error.to_string();
+            }
+        }
+    }
+}
