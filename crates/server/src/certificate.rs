@@ -17,30 +17,10 @@ pub(crate) fn tell(tls: &Tls) {
     }
 }
 
-/// From now on a hangup (SIGHUP) makes the server look for another certificate at once. A hangup of the terminal that it was
-/// started from ends it, as before.
-#[cfg(unix)]
-pub(crate) fn reload_on_hangup(tls: Tls) -> std::io::Result<()> {
-    use std::io::IsTerminal;
-
-    use tokio::signal::unix::{SignalKind, signal};
-    if std::io::stdin().is_terminal() {
-        return Ok(());
+/// Looks for another certificate at once.
+pub(crate) async fn reload(tls: &Tls) {
+    match tls.reload().await {
+        Ok(outcome) => tracing::info!(?outcome, "looked for another certificate"),
+        Err(error) => tracing::warn!(%error, "the certificate cannot be renewed, and the old one is shown on"),
     }
-    let mut hangup = signal(SignalKind::hangup())?;
-    tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
-            match tls.reload().await {
-                Ok(outcome) => tracing::info!(?outcome, "looked for another certificate"),
-                Err(error) => tracing::warn!(%error, "the certificate cannot be renewed, and the old one is shown on"),
-            }
-        }
-    });
-    Ok(())
-}
-
-/// There are no hangups; the files are looked at from time to time anyway.
-#[cfg(windows)]
-pub(crate) fn reload_on_hangup(_tls: Tls) -> std::io::Result<()> {
-    Ok(())
 }

@@ -3,12 +3,17 @@
 #[cfg(feature = "acme")]
 mod acme;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use clap::Parser;
 use hutong_protocol::IceServer;
 use hutong_server::{BindError, DEFAULT_PORT, Options, TicketKey, TicketKeyError, Tls, TlsError};
 use tracing_subscriber::filter::Targets;
+
+use crate::log::LogFormat;
 
 /// Hutong's server: shows who is online, sets up calls between them, and serves the web app.
 ///
@@ -41,9 +46,18 @@ pub(crate) struct Cli {
     /// Keep the key that tickets are signed with in this file
     ///
     /// It is made if there is none, readable by its owner alone. With it, users and their calls survive a restart of the
-    /// server. Without it, each start has a new random key.
+    /// server. Without it, each start has a new random key. A file with several keys, one in each line, signs with the first and
+    /// takes tickets of the others too; it is read again on SIGHUP. So to change the key, put a new one on top, send SIGHUP, and
+    /// take the old one out after 24 hours.
     #[arg(long, value_name = "FILE", env = "HUTONG_TICKET_KEY_FILE")]
     ticket_key_file: Option<PathBuf>,
+
+    /// The key itself, in place of a file: 64 hexadecimal digits
+    ///
+    /// Other users of this machine can read command lines: give it as the variable. Several, separated by spaces, are as
+    /// several in a file. Then --ticket-key-file is passed over.
+    #[arg(long, value_name = "KEY", env = "HUTONG_TICKET_KEY", hide_env_values = true)]
+    ticket_key: Option<String>,
 
     /// Answer https too, with a certificate that the server makes and keeps in this directory
     ///
@@ -92,6 +106,19 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "ADDR:PORT", env = "HUTONG_METRICS")]
     metrics: Option<SocketAddr>,
 
+    /// After SIGTERM, tell clients to come back over this many seconds
+    ///
+    /// Evenly, one after the other, so that they do not all come back in the same moment; meanwhile nobody can log in, and
+    /// /readyz says so. Calls go on: their clients claim them at the server that comes next, which has to happen within 30
+    /// seconds. A second signal tells those who are left at once, as Ctrl-C does; one more ends everything.
+    #[arg(long, value_name = "N", env = "HUTONG_DRAIN_SECONDS", default_value_t = 5,
+          value_parser = clap::value_parser!(u64).range(0..=10))]
+    pub(crate) drain_seconds: u64,
+
+    /// How a line of the log looks
+    #[arg(long, value_name = "FORMAT", env = "HUTONG_LOG_FORMAT", default_value = "human")]
+    pub(crate) log_format: LogFormat,
+
     /// What to write to stderr: error, warn, info, debug or trace, or a list such as warn,hutong_server=debug
     #[arg(long, value_name = "FILTER", env = "HUTONG_LOG", default_value = "info")]
     pub(crate) log: Targets,
@@ -113,9 +140,15 @@ Examples:
       The same, with a certificate that the server gets and renews by itself.
 
 Behind a proxy that does TLS, keep to http on loopback, and let the proxy pass on the Host header and WebSockets at /ws.
-Ctrl-C or SIGTERM stops the server; clients are told, and come back by themselves after a restart.";
+Ctrl-C or SIGTERM stops the server; clients are told, and come back by themselves after a restart.
+GET /healthz is answered as long as the server runs, GET /readyz with 200 only while somebody new could log in.";
 
 impl Cli {
+    /// Where the ticket key is read from, unless it is given.
+    pub(crate) fn ticket_key_file_in_use(&self) -> Option<&Path> {
+        self.ticket_key_file.as_deref().filter(|_| self.ticket_key.is_none())
+    }
+
     /// Reads the files that the options name.
     pub(crate) fn into_options(self) -> Result<Options, StartError> {
         let tls = match (self.self_signed, self.tls_cert, self.tls_key) {
@@ -131,7 +164,10 @@ impl Cli {
             #[cfg(not(feature = "acme"))]
             _ => None,
         };
-        let ticket_key = self.ticket_key_file.as_deref().map(TicketKey::from_file).transpose()?;
+        let ticket_key = match (&self.ticket_key, &self.ticket_key_file) {
+            (Some(keys), _) => Some(TicketKey::parse(keys)?),
+            (None, file) => file.as_deref().map(TicketKey::from_file).transpose()?,
+        };
         Ok(Options {
             listen: self.listen,
             tls,

@@ -14,6 +14,7 @@ use crate::{
     gateway::{Frame, Kind, Outbox, TooSlow},
     metrics::Metrics,
     registry::{Config, ConnId, Effect, Registry},
+    ticket_key::TicketKey,
 };
 
 /// The server's users and calls, shared by all its connections. Cheap to clone.
@@ -120,6 +121,26 @@ impl Hub {
     /// Whether the connection's hello was accepted.
     pub(crate) fn is_welcomed(&self, conn: ConnId) -> bool {
         self.lock().connections.get(&conn).is_some_and(|connected| connected.welcomed)
+    }
+
+    /// Tickets are signed with another secret from now on.
+    pub(crate) fn set_ticket_key(&self, key: &TicketKey) {
+        self.lock().registry.set_ticket_keys(key.signs(), key.former_keys());
+    }
+
+    /// Lets nobody log in any more.
+    pub(crate) fn close_doors(&self) {
+        self.lock().registry.close_doors();
+    }
+
+    /// Whether somebody new could log in, or with what they would be refused.
+    pub(crate) fn takes_users(&self) -> Result<(), RefusedCode> {
+        self.lock().registry.takes_users()
+    }
+
+    /// The connections that there are now, in no order.
+    pub(crate) fn connections(&self) -> Vec<ConnId> {
+        self.lock().connections.keys().copied().collect()
     }
 
     pub(crate) fn users_online(&self) -> usize {

@@ -1,7 +1,7 @@
 //! Hutong's signalling server, as a library.
 //!
 //! The program `hutong-server` and the desktop app both run it. One [`Server`] answers everything on its port: the web
-//! app at `/`, the WebSocket at `/ws`, `/healthz`, and, where it has a [`Tls`], http and https alike.
+//! app at `/`, the WebSocket at `/ws`, `/healthz`, `/readyz`, and, where it has a [`Tls`], http and https alike.
 //!
 //! # Running one
 //!
@@ -52,6 +52,7 @@
 #[cfg(feature = "acme")]
 mod acme;
 mod clock;
+mod drain;
 mod gateway;
 mod headers;
 mod hub;

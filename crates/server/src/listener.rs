@@ -265,7 +265,7 @@ async fn respond(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let mut response = match request.uri().path() {
         hutong_protocol::WS_PATH => gateway::upgrade(request, transport, &service, place),
-        _ => web::respond(&request),
+        _ => web::respond(&request, || service.hub.takes_users()),
     };
     headers::guard(response.headers_mut(), transport);
     Ok(response)

@@ -2,19 +2,21 @@
 
 mod certificate;
 mod cli;
+mod log;
+mod signals;
 
-use std::{future::Future, process::ExitCode};
+use std::{path::Path, process::ExitCode, time::Duration};
 
 use clap::Parser;
-use hutong_server::Server;
-use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+use hutong_server::{Server, TicketKey};
 
 use cli::{Cli, StartError};
+use signals::{Signal, Signals};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    log_to_stderr(cli.log.clone());
+    log::to_stderr(cli.log.clone(), cli.log_format);
     match run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -25,9 +27,11 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<(), StartError> {
+    let drain = Duration::from_secs(cli.drain_seconds);
+    let ticket_key_file = cli.ticket_key_file_in_use().map(Path::to_owned);
     let options = cli.into_options()?;
     let tls = options.tls.clone();
-    let stop = stop_signal().map_err(StartError::Signals)?;
+    let mut signals = Signals::listen().map_err(StartError::Signals)?;
     let server = Server::bind(options).await?;
     for address in server.addresses() {
         match &tls {
@@ -36,44 +40,48 @@ async fn run(cli: Cli) -> Result<(), StartError> {
         }
     }
     if let Some(address) = server.metrics_addr() {
-        tracing::info!("metrics on http://{address}/metrics");
+        tracing::info!("metrics at http://{address}/metrics");
     }
     if let Some(tls) = &tls {
-        certificate::reload_on_hangup(tls.clone()).map_err(StartError::Signals)?;
         certificate::tell(tls);
     }
-    stop.await;
-    tracing::info!(users = server.users_online(), "stopping");
-    server.shutdown().await;
+    loop {
+        match signals.next().await {
+            Signal::Reload => {
+                reload(&server, ticket_key_file.as_deref());
+                if let Some(tls) = &tls {
+                    certificate::reload(tls).await;
+                }
+            }
+            Signal::Drain => {
+                tracing::info!(users = server.users_online(), "stopping, and telling clients over {drain:?}");
+                tokio::select! {
+                    () = server.drain(drain) => {}
+                    () = signals.stop() => {}
+                }
+                break;
+            }
+            Signal::Stop => {
+                tracing::info!(users = server.users_online(), "stopping");
+                break;
+            }
+        }
+    }
+    tokio::select! {
+        () = server.shutdown() => {}
+        () = signals.stop() => {}
+    }
     Ok(())
 }
 
-/// Waits for Ctrl-C or, on Unix, SIGTERM. From now on neither ends the program by itself.
-#[cfg(unix)]
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+/// Reads again what may change while the server runs.
+fn reload(server: &Server, ticket_key_file: Option<&Path>) {
+    let Some(path) = ticket_key_file else { return };
+    match TicketKey::from_file(path) {
+        Ok(key) => {
+            server.set_ticket_key(&key);
+            tracing::info!(former = key.former(), "the ticket key is read again");
         }
-    })
-}
-
-/// Waits for Ctrl-C. From now on it does not end the program by itself.
-#[cfg(windows)]
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    let mut interrupt = tokio::signal::windows::ctrl_c()?;
-    Ok(async move {
-        interrupt.recv().await;
-    })
-}
-
-fn log_to_stderr(filter: Targets) {
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
-    tracing_subscriber::registry().with(lines).with(filter).init();
+        Err(error) => tracing::error!("the ticket key stays as it was: {error}"),
+    }
 }

@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use crate::{
+    drain::drain,
     gateway::Deadlines,
     hub::{Hub, Timekeeper},
     listener::{Listener, Service},
@@ -102,9 +103,11 @@ impl Server {
             Some(key) => key,
             None => TicketKey::random().map_err(|_| BindError::NoRandomness)?,
         };
-        let config = Config { max_users: options.max_users, ice_servers: options.ice_servers, ticket_key: key.bytes() };
+        let config =
+            Config { max_users: options.max_users, ice_servers: options.ice_servers, ticket_key: *key.signs() };
         let (metrics, numbers) = Metrics::new();
         let (hub, timekeeper) = Hub::start(config, metrics);
+        hub.set_ticket_key(&key);
         let all_places = options.max_users.saturating_add(CONNECTIONS_WITHOUT_USER).min(Semaphore::MAX_PERMITS);
         let certificate = options.tls.as_ref().map(Keeper::start);
         let base = Arc::new(Service::new(hub, options.tls, options.allow_origins, options.deadlines, all_places));
@@ -161,6 +164,19 @@ impl Server {
     #[must_use]
     pub fn users_online(&self) -> usize {
         self.base.hub().users_online()
+    }
+
+    /// Signs tickets with this key from now on, and takes those that it or its former ones signed.
+    pub fn set_ticket_key(&self, key: &TicketKey) {
+        self.base.hub().set_ticket_key(key);
+    }
+
+    /// Gets ready to stop: from now on nobody can log in, `/readyz` says so, and everybody who is connected is told `shutting_down`,
+    /// one after the other, so that they do not all come back in the same moment. Takes `over` at most, and no time where nobody
+    /// is there. Calls go on: their clients claim them at whatever takes this server's place. [`shutdown`](Self::shutdown) is
+    /// still to come.
+    pub async fn drain(&self, over: Duration) {
+        drain(self.base.hub(), over).await;
     }
 
     /// Whether [`open_to_network`](Self::open_to_network) is in force.

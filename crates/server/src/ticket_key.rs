@@ -1,13 +1,19 @@
-//! The secret that tickets are signed with, and the file that it may be kept in.
+//! The secret that tickets are signed with, those before it, and the file that they may be kept in.
 
 use std::{fmt, fs, io, io::Write, path::Path};
 
-/// The secret that tickets are signed with.
+/// How many secrets are kept: a new one every few hours, each for the 24 hours that a ticket is good for.
+const MOST: usize = 8;
+
+/// The secret that tickets are signed with, and those of earlier times whose tickets are still good.
 ///
-/// A server that has the same one after a restart knows its users and their calls again. Its bytes are left out of debug
+/// A server that has the same ones after a restart knows its users and their calls again. Their bytes are left out of debug
 /// output, so that they cannot reach a log.
 #[derive(Clone, PartialEq, Eq)]
-pub struct TicketKey([u8; 32]);
+pub struct TicketKey {
+    signs: [u8; 32],
+    former: Vec<[u8; 32]>,
+}
 
 impl TicketKey {
     /// A new random key.
@@ -18,10 +24,23 @@ impl TicketKey {
     pub fn random() -> Result<Self, TicketKeyError> {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|_| TicketKeyError::NoRandomness)?;
-        Ok(Self(key))
+        Ok(Self { signs: key, former: Vec::new() })
     }
 
-    /// Reads the key from a file of 64 hexadecimal digits, or, where there is none, makes a random one and writes the file,
+    /// Reads keys of 64 hexadecimal digits each, separated by spaces or line ends. The first signs.
+    ///
+    /// # Errors
+    ///
+    /// [`TicketKeyError::NotAKey`] when there is none, something else, or more than eight.
+    pub fn parse(text: &str) -> Result<Self, TicketKeyError> {
+        let keys = text.split_whitespace().map(parse).collect::<Option<Vec<_>>>().ok_or(TicketKeyError::NotAKey)?;
+        match keys.split_first() {
+            Some((signs, former)) if keys.len() <= MOST => Ok(Self { signs: *signs, former: former.to_vec() }),
+            _ => Err(TicketKeyError::NotAKey),
+        }
+    }
+
+    /// Reads keys, as [`parse`](Self::parse) does, from a file, or, where there is none, makes a random one and writes the file,
     /// readable by its owner alone.
     ///
     /// # Errors
@@ -29,19 +48,29 @@ impl TicketKey {
     /// [`TicketKeyError`] says what is wrong with the file. A file that holds something else is never overwritten.
     pub fn from_file(path: &Path) -> Result<Self, TicketKeyError> {
         match fs::read_to_string(path) {
-            Ok(text) => parse(text.trim()).ok_or(TicketKeyError::NotAKey),
+            Ok(text) => Self::parse(&text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let key = Self::random()?;
-                let text: String = key.0.iter().map(|byte| format!("{byte:02x}")).chain(["\n".to_owned()]).collect();
-                create_private(path)?.write_all(text.as_bytes())?;
+                let text: String = key.signs.iter().map(|byte| format!("{byte:02x}")).collect();
+                create_private(path)?.write_all(format!("{text}\n").as_bytes())?;
                 Ok(key)
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    pub(crate) const fn bytes(&self) -> [u8; 32] {
-        self.0
+    /// How many keys of earlier times there are.
+    #[must_use]
+    pub const fn former(&self) -> usize {
+        self.former.len()
+    }
+
+    pub(crate) const fn signs(&self) -> &[u8; 32] {
+        &self.signs
+    }
+
+    pub(crate) fn former_keys(&self) -> &[[u8; 32]] {
+        &self.former
     }
 }
 
@@ -56,7 +85,7 @@ impl fmt::Debug for TicketKey {
 pub enum TicketKeyError {
     /// The system has no randomness to give.
     NoRandomness,
-    /// The file holds something else than 64 hexadecimal digits.
+    /// There is something else than one to eight keys of 64 hexadecimal digits.
     NotAKey,
     /// The file could not be read or made.
     Io(io::Error),
@@ -67,7 +96,7 @@ impl fmt::Display for TicketKeyError {
         match self {
             Self::NoRandomness => f.write_str("the system has no randomness to make a ticket key from"),
             Self::NotAKey => {
-                f.write_str("a ticket key file holds 64 hexadecimal digits; move this one away to get a new key")
+                f.write_str("a key is 64 hexadecimal digits, and there may be eight; a file moved away is made anew")
             }
             Self::Io(error) => error.fmt(f),
         }
@@ -91,7 +120,7 @@ pub(crate) fn create_private(path: &Path) -> io::Result<fs::File> {
     options.open(path)
 }
 
-fn parse(digits: &str) -> Option<TicketKey> {
+fn parse(digits: &str) -> Option<[u8; 32]> {
     if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
     }
@@ -99,7 +128,7 @@ fn parse(digits: &str) -> Option<TicketKey> {
     for (byte, pair) in key.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
         *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
     }
-    Some(TicketKey(key))
+    Some(key)
 }
 
 #[cfg(test)]
@@ -124,7 +153,8 @@ mod tests {
     fn a_file_that_is_no_key_is_left_alone() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");
-        for text in ["", "a recipe", &"0".repeat(63), &"+0".repeat(32), &"é".repeat(32)] {
+        let nine = format!("{}\n", "0".repeat(64)).repeat(9);
+        for text in ["", "\n", "a recipe", &"0".repeat(63), &"+0".repeat(32), &"é".repeat(32), &nine] {
             fs::write(&path, text).unwrap();
             assert!(matches!(TicketKey::from_file(&path), Err(TicketKeyError::NotAKey)), "{text}");
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
@@ -133,6 +163,13 @@ mod tests {
 
     #[test]
     fn a_key_stays_out_of_debug_output() {
-        assert_eq!(format!("{:?}", TicketKey([7; 32])), "TicketKey(..)");
+        assert_eq!(format!("{:?}", TicketKey { signs: [7; 32], former: vec![[8; 32]] }), "TicketKey(..)");
+    }
+
+    #[test]
+    fn the_first_key_signs_and_the_others_are_former_ones() {
+        let text = format!("{}\n{} {}\n", "01".repeat(32), "02".repeat(32), "03".repeat(32));
+        let key = TicketKey::parse(&text).unwrap();
+        assert_eq!((key.signs, &key.former[..]), ([1; 32], &[[2; 32], [3; 32]][..]));
     }
 }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
+use hutong_protocol::RefusedCode;
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
     header::{self, HeaderValue},
@@ -25,8 +26,12 @@ struct File {
 
 include!(concat!(env!("OUT_DIR"), "/web_app.rs"));
 
-/// Answers everything that is not the WebSocket.
-pub(crate) fn respond<B>(request: &Request<B>) -> Response<Full<Bytes>> {
+/// Answers everything that is not the WebSocket. `takes_users`: whether somebody new could log in, or with what they would be
+/// refused.
+pub(crate) fn respond<B>(
+    request: &Request<B>,
+    takes_users: impl FnOnce() -> Result<(), RefusedCode>,
+) -> Response<Full<Bytes>> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let mut refusal = plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are answered here.\n");
         refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -34,6 +39,12 @@ pub(crate) fn respond<B>(request: &Request<B>) -> Response<Full<Bytes>> {
     }
     let path = match request.uri().path() {
         "/healthz" => return plain(StatusCode::OK, "ok"),
+        "/readyz" => {
+            return match takes_users() {
+                Ok(()) => plain(StatusCode::OK, "ok"),
+                Err(code) => plain(StatusCode::SERVICE_UNAVAILABLE, code.as_str()),
+            };
+        }
         "/" => "index.html",
         path => path.trim_start_matches('/'),
     };

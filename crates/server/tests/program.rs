@@ -5,6 +5,8 @@
 
 mod common;
 
+use std::time::{Duration, Instant};
+
 use hutong_protocol::RefusedCode;
 use tokio::{net::TcpStream, process::Command};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -25,6 +27,26 @@ async fn signals_end_it_and_clients_are_told() {
         drop(ana);
         assert!(program.ended().await.0.success(), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_a_drain_at_once() {
+    let program = Program::start(&["--drain-seconds", "10"]).await;
+    let mut clients = Vec::new();
+    for number in 0..20 {
+        clients.push(Client::login(program.address, &format!("person {number}")).await.0);
+    }
+    let start = Instant::now();
+    program.signal("-TERM").await;
+    program.says("telling clients over 10s", 1).await;
+    assert_eq!(http(program.address, "GET /readyz", &[]).await.status, 503);
+    program.signal("-TERM").await;
+    for client in &mut clients {
+        client.is_refused(RefusedCode::ShuttingDown, CloseCode::Away).await;
+    }
+    drop(clients);
+    assert!(program.ended().await.0.success());
+    assert!(start.elapsed() < Duration::from_millis(9_500), "the last would have been told then");
 }
 
 #[tokio::test]

@@ -114,6 +114,16 @@ pub struct Registry {
     effects: VecDeque<Effect>,
     started: Duration,
     last_stamp: u64,
+    doors: Doors,
+}
+
+/// Who may log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doors {
+    /// Everybody, up to the limit.
+    Open,
+    /// Nobody any more: the server is about to stop.
+    Closed,
 }
 
 /// What a deadline is about.
@@ -137,7 +147,30 @@ impl Registry {
             effects: VecDeque::new(),
             started: now,
             last_stamp: 0,
+            doors: Doors::Open,
         }
+    }
+
+    /// Signs with this secret from now on. Tickets of the former ones are still good, others no longer.
+    pub fn set_ticket_keys(&mut self, key: &[u8; 32], former: &[[u8; 32]]) {
+        self.signer = Signer::with_former(key, former);
+    }
+
+    /// Lets nobody in any more: every hello is refused as `shutting_down`. Whoever is in stays.
+    pub const fn close_doors(&mut self) {
+        self.doors = Doors::Closed;
+    }
+
+    /// Whether somebody new could log in.
+    ///
+    /// # Errors
+    ///
+    /// With what they would be refused: `full` or `shutting_down`.
+    pub fn takes_users(&self) -> Result<(), RefusedCode> {
+        if self.doors == Doors::Closed {
+            return Err(RefusedCode::ShuttingDown);
+        }
+        if self.users.online() < self.config.max_users { Ok(()) } else { Err(RefusedCode::Full) }
     }
 
     /// A connection sent a message. Its first must be hello; the gateway keeps the hello deadline.
@@ -274,6 +307,9 @@ impl Registry {
 
     /// Decides who may log in, and under which token and name.
     fn admit(&mut self, now: Duration, typed: &str, resume: Option<&Ticket>) -> Result<(Token, Name), RefusedCode> {
+        if self.doors == Doors::Closed {
+            return Err(RefusedCode::ShuttingDown);
+        }
         let name = Name::new(typed).map_err(|_| RefusedCode::NameInvalid)?;
         let resumed = match resume {
             Some(ticket) => Some(self.signer.check_user(now, ticket).ok_or(RefusedCode::TicketInvalid)?),
@@ -287,8 +323,8 @@ impl Registry {
         }
         let already_counted =
             resumed.and_then(|token| self.users.get(token)).is_some_and(|record| record.conn.is_some());
-        if self.users.online() >= self.config.max_users && !already_counted {
-            return Err(RefusedCode::Full);
+        if !already_counted {
+            self.takes_users()?;
         }
         Ok((resumed.unwrap_or_else(|| Token(self.stamp(now))), name))
     }

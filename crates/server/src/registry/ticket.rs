@@ -16,15 +16,19 @@ pub const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Clone)]
 pub struct Signer {
     mac: Hmac<Sha256>,
+    /// Of secrets of earlier times, whose tickets are still good.
+    former: Vec<Hmac<Sha256>>,
 }
 
 impl Signer {
     /// A signer with this secret.
     pub fn new(key: &[u8; 32]) -> Self {
-        // RFC 2104 pads a short key with zeros to the block size; done here, the constructor cannot fail.
-        let mut block = [0; 64];
-        block[..key.len()].copy_from_slice(key);
-        Self { mac: <Hmac<Sha256> as hmac::digest::KeyInit>::new(&block.into()) }
+        Self::with_former(key, &[])
+    }
+
+    /// A signer with this secret, which takes tickets of the former ones too.
+    pub fn with_former(key: &[u8; 32], former: &[[u8; 32]]) -> Self {
+        Self { mac: mac(key), former: former.iter().map(mac).collect() }
     }
 
     /// A ticket for coming back as this user.
@@ -71,11 +75,20 @@ impl Signer {
     fn open<'t>(&self, ticket: &'t Ticket) -> Option<&'t str> {
         let (body, tag) = ticket.as_str().rsplit_once('.')?;
         let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
-        let mut mac = self.mac.clone();
-        mac.update(body.as_bytes());
-        mac.verify_slice(&tag).ok()?;
-        Some(body)
+        let is_good = |mac: &Hmac<Sha256>| {
+            let mut mac = mac.clone();
+            mac.update(body.as_bytes());
+            mac.verify_slice(&tag).is_ok()
+        };
+        (is_good(&self.mac) || self.former.iter().any(is_good)).then_some(body)
     }
+}
+
+fn mac(key: &[u8; 32]) -> Hmac<Sha256> {
+    // RFC 2104 pads a short key with zeros to the block size; done here, the constructor cannot fail.
+    let mut block = [0; 64];
+    block[..key.len()].copy_from_slice(key);
+    <Hmac<Sha256> as hmac::digest::KeyInit>::new(&block.into())
 }
 
 impl std::fmt::Debug for Signer {

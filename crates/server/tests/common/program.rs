@@ -14,7 +14,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::soon;
+use super::{PATIENCE, soon};
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_hutong-server");
 
@@ -55,8 +55,10 @@ impl Program {
         let log = said.clone();
         let reader = tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
-                if let Some((_, url)) = line.rsplit_once("http://") {
-                    found.send_replace(url.trim_end_matches('/').parse().ok());
+                if line.contains("listening on")
+                    && let Some((_, url)) = line.rsplit_once("http://")
+                {
+                    found.send_replace(url.split('/').next().and_then(|address| address.parse().ok()));
                 }
                 log.send_modify(|log| {
                     log.push_str(&line);
@@ -79,6 +81,15 @@ impl Program {
     pub async fn until_said(&self, what: &str, times: usize) {
         let mut said = self.said.subscribe();
         soon(what, said.wait_for(|log| log.matches(what).count() >= times)).await.unwrap();
+    }
+
+    /// Waits until it has written this, so many times in all.
+    pub async fn says(&self, text: &str, times: usize) {
+        let start = Instant::now();
+        while self.said().matches(text).count() < times {
+            assert!(start.elapsed() < PATIENCE, "it does not say {text}: {}", self.said());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Sends it a signal, such as `-TERM`.
