@@ -154,6 +154,7 @@ impl Registry {
         if call.step.is_over() {
             // It may have been the last that the call was kept for.
             self.call_due(now, id);
+            self.watch(id);
         } else {
             self.end(now, id, reason.into(), Some(me));
         }
@@ -256,12 +257,12 @@ impl Registry {
             member.at =
                 if step.is_confirmed() { Whereabouts::Away { until: now + limits::CLAIM } } else { Whereabouts::Left };
         }
-        if step.is_confirmed() {
-            self.watch(id);
-        } else {
+        if !step.is_confirmed() {
             self.end(now, id, EndReason::Gone, None);
             self.call_due(now, id);
         }
+        // Also where it was over already: what it waits for now may be who could claim it, and no longer who was here.
+        self.watch(id);
     }
 
     /// Does what is due for a call.

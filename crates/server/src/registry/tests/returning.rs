@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hutong_core::{CallPhase, Command, Input, Notice, Session};
-use hutong_protocol::{ClientMessage, EndReason, ServerMessage, Ticket, UserState, limits};
+use hutong_protocol::{CancelReason, ClientMessage, EndReason, MediaKind, ServerMessage, Ticket, UserState, limits};
 
 use super::world::World;
 use crate::registry::{ConnId, Effect};
@@ -309,4 +309,24 @@ fn a_call_that_its_last_claimant_cancels_is_forgotten_at_once() {
     world.live_on(Duration::from_secs(3));
     assert_eq!((world.state(0), world.state(1)), (UserState::Online, UserState::Online));
     assert_eq!(world.registry.calls_known(), 0, "it is not kept for the rest of the 30 s");
+}
+
+#[test]
+fn a_call_that_is_over_when_its_last_member_goes_is_forgotten_too() {
+    let mut world = World::logged_in(2);
+    let (ana, bo) = (ConnId(0), ConnId(1));
+    let (now, to) = (world.now, world.token(1).unwrap());
+    let registry = &mut world.registry;
+    registry.received(now, ana, ClientMessage::Offering { to, media: MediaKind::Video });
+    let call = *registry.calls.keys().next().unwrap();
+    registry.received(now, bo, ClientMessage::Confirm { call, sdp: String::new() });
+    // Its deadline is that of CALLING, and later that of Bo's letting go: the one of Ana's claim is behind both.
+    registry.disconnected(now, ana);
+    registry.received(now, bo, ClientMessage::Cancel { call, reason: CancelReason::Hangup });
+    registry.disconnected(now, bo);
+    registry.check();
+    for seconds in 0..=limits::CLAIM.as_secs() {
+        registry.tick(now + Duration::from_secs(seconds));
+    }
+    assert_eq!(registry.calls_known(), 0);
 }
