@@ -3,6 +3,7 @@
 mod assets;
 mod bench;
 mod exec;
+mod fuzz;
 mod lockfile;
 mod package;
 mod packages;
@@ -110,6 +111,14 @@ enum Command {
         #[arg(long)]
         dev: bool,
     },
+    /// Feeds random bytes, bent towards what has not been seen yet, to what reads messages, names and their sequences
+    Fuzz {
+        /// Only this target of fuzz/: decode, names or registry
+        target: Option<String>,
+        /// How long each target is fuzzed
+        #[arg(long, value_name = "N", default_value_t = 60)]
+        seconds: u32,
+    },
     /// Checks what can be checked here of the platforms that are not here; docs/PLATFORMS.md tells what that is
     CheckPlatforms {
         /// Leaves out what takes minutes: type-checking the Rust code for other platforms
@@ -191,6 +200,7 @@ fn dispatch(step: Command) -> Result<()> {
         Command::Unit => test::only_unit(&project),
         Command::Wasm => test::only_wasm(&project),
         Command::E2e { filter, dev } => test::only_end_to_end(&project, filter.as_deref(), dev),
+        Command::Fuzz { target, seconds } => fuzz::run(&project, target.as_deref(), seconds),
         Command::CheckPlatforms { quick } => platforms::check(&project, if quick { Depth::Quick } else { Depth::Full }),
         Command::ServerDeb => server_deb::build(&project).map(drop),
         Command::InstallTest { built } => {

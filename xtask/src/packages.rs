@@ -59,6 +59,9 @@ pub const BROWSERS: Need = Need {
                 with aiortc and websockets, and a font with Chinese characters",
 };
 
+/// What compiles libFuzzer.
+pub const FUZZING: Need = Need { debian: &[("g++", &["c++"])], elsewhere: "a C++ compiler" };
+
 /// A Rust that compiles to wasm together with the source of its library, for where rustup cannot add the target.
 pub const RUST_WEB: Need = Need {
     debian: &[

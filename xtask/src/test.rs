@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::exec::{Cmd, say};
+use crate::fuzz;
 use crate::lockfile;
 use crate::package::{install, lint};
 use crate::packages::{BROWSERS, DESKTOP};
@@ -29,6 +30,12 @@ const WASM_CRATES: [(&str, &str, &str); 3] = [
 
 /// How many random cases each property is tried with in the full test; otherwise 256. A few minutes of a debug build.
 const FULL_CASES: &str = "20000";
+
+/// Seconds for which each target is fuzzed.
+const FUZZED: u32 = 20;
+
+/// The same in the full test.
+const FULL_FUZZED: u32 = 300;
 
 /// The app as it is shipped, with the web app inside instead of a development server's address.
 pub const EMBEDDED: [&str; 2] = ["--features", "hutong-app/custom-protocol"];
@@ -102,6 +109,7 @@ pub fn all(project: &Project, full: bool) -> Result<()> {
     run.step("platforms", |_| platforms::check(project, if full { Depth::Full } else { Depth::Quick }));
     run.step("packaging", |_| lint::check(project));
     run.step("unit tests", |tally| unit(project, full, tally));
+    run.step("fuzzing", |_| fuzz::run(project, None, if full { FULL_FUZZED } else { FUZZED }));
     if let Some(toolchain) = &toolchain {
         run.step("wasm tests", |tally| wasm(project, toolchain, tally));
     }
@@ -187,6 +195,9 @@ fn unit(project: &Project, full: bool, tally: &mut Tally) -> Result<()> {
         // The larger worlds of the protocol's model.
         let deep = host_cargo(project).args(["test", "--package", "hutong-model", "--test", "deep", "--", "--ignored"]);
         counted(&deep, tally)?;
+        // One after the other: each loads the machine by itself, and measures what others have to wait for.
+        let pressure = host_cargo(project).args(["test", "--package", "hutong-server", "--test", "pressure"]);
+        counted(&pressure.args(["--", "--ignored", "--test-threads=1", "--nocapture"]), tally)?;
     }
     outcome
 }

@@ -1,0 +1,184 @@
+//! Writes the seeds of `fuzz/corpus`: `cargo run -p hutong-sim --example corpus`. What a fuzzer found worth keeping lies there too.
+
+use std::{fs, io, path::Path};
+
+use hutong_sim::fuzz::Op::{self, *};
+
+/// Steps of the registry, told as what is done, by which connection, and with what.
+type Play = &'static [(Op, u8, u8)];
+
+const PLAYS: [(&str, Play); 14] = [
+    (
+        "call",
+        &[
+            (LogIn, 0, 0),
+            (LogIn, 0, 1),
+            (Offering, 0, 0),
+            (Accept, 1, 0),
+            (Confirm, 1, 0),
+            (Calling, 0, 0),
+            (Candidate, 0, 0),
+            (Description, 1, 0),
+            (Cancel, 0, 128),
+            (Released, 0, 0),
+            (Released, 1, 0),
+            (Pass, 0, 60),
+        ],
+    ),
+    ("declined", &[(LogIn, 0, 0), (LogIn, 0, 1), (Offering, 0, 0), (Cancel, 1, 0), (Released, 0, 0), (Pass, 0, 60)]),
+    ("unanswered", &[(LogIn, 0, 0), (LogIn, 0, 1), (Offering, 0, 0), (Pass, 0, 220), (Pass, 0, 60)]),
+    ("too-slow-to-confirm", &[(LogIn, 0, 0), (LogIn, 0, 1), (Offering, 0, 0), (Accept, 1, 0), (Pass, 0, 200)]),
+    ("crossing", &[(LogIn, 0, 0), (LogIn, 0, 1), (Offering, 0, 0), (Offering, 1, 1), (Confirm, 1, 0), (Calling, 0, 0)]),
+    (
+        "third",
+        &[
+            (LogIn, 0, 0),
+            (LogIn, 0, 1),
+            (LogIn, 0, 3),
+            (Offering, 0, 1),
+            (Offering, 2, 1),
+            (Offering, 2, 2),
+            (Confirm, 2, 0),
+        ],
+    ),
+    ("gone-before-confirm", &[(LogIn, 0, 0), (LogIn, 0, 1), (Offering, 0, 0), (Gone, 1, 0), (Pass, 0, 60)]),
+    (
+        "claimed",
+        &[
+            (LogIn, 0, 0),
+            (LogIn, 0, 1),
+            (Offering, 0, 0),
+            (Confirm, 1, 0),
+            (Calling, 0, 0),
+            (Gone, 0, 0),
+            (Pass, 0, 60),
+            (Resume, 0, 3),
+            (Claim, 1, 1),
+            (Claim, 1, 2),
+            (Pass, 0, 7),
+        ],
+    ),
+    (
+        "both-claim",
+        &[
+            (LogIn, 0, 0),
+            (LogIn, 0, 1),
+            (Offering, 0, 0),
+            (Confirm, 1, 0),
+            (Calling, 0, 0),
+            (Gone, 0, 0),
+            (Gone, 0, 0),
+            (Resume, 0, 3),
+            (Resume, 0, 19),
+            (Claim, 0, 2),
+            (Claim, 1, 2),
+            (Pass, 0, 7),
+        ],
+    ),
+    (
+        "nobody-claims",
+        &[
+            (LogIn, 0, 0),
+            (LogIn, 0, 1),
+            (Offering, 0, 0),
+            (Confirm, 1, 0),
+            (Calling, 0, 0),
+            (Gone, 0, 0),
+            (Pass, 0, 180),
+            (Released, 0, 0),
+            (Pass, 0, 60),
+        ],
+    ),
+    (
+        "restart",
+        &[
+            (LogIn, 0, 0),
+            (LogIn, 0, 1),
+            (Offering, 0, 0),
+            (Confirm, 1, 0),
+            (Calling, 0, 0),
+            (Restart, 0, 0),
+            (Resume, 0, 3),
+            (Resume, 0, 19),
+            (Claim, 0, 2),
+            (Claim, 1, 2),
+            (Pass, 0, 200),
+        ],
+    ),
+    ("replaced", &[(LogIn, 0, 0), (Resume, 0, 0), (Resume, 0, 0), (LogOut, 0, 0), (Hello, 0, 0), (Pass, 0, 200)]),
+    (
+        "full",
+        &[
+            (LogIn, 0, 0),
+            (LogIn, 0, 1),
+            (LogIn, 0, 2),
+            (LogIn, 0, 3),
+            (LogIn, 0, 4),
+            (LogIn, 0, 5),
+            (LogIn, 0, 6),
+            (LogIn, 0, 7),
+            (LogIn, 0, 8),
+        ],
+    ),
+    (
+        "log-out-in-call",
+        &[
+            (LogIn, 0, 0),
+            (LogIn, 0, 1),
+            (Offering, 0, 0),
+            (Confirm, 1, 0),
+            (Calling, 0, 0),
+            (LogOut, 0, 0),
+            (Released, 1, 0),
+            (Hello, 0, 0),
+            (Pass, 0, 60),
+        ],
+    ),
+];
+
+const NAMES: [&str; 14] = [
+    "Ana",
+    "小明",
+    "  Ana  Maria ",
+    "ＡＮＡ",
+    "ﬁ",
+    "e\u{301}",
+    "\u{202e}anA",
+    "a\u{200b}b",
+    "",
+    " ",
+    "👍🏽",
+    "❤\u{fe0f}",
+    "İ",
+    "ﷺﷺﷺﷺ",
+];
+
+fn main() -> io::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let write = |target: &str, name: &str, bytes: &[u8]| {
+        let directory = root.join("fuzz/corpus").join(target);
+        fs::create_dir_all(&directory)?;
+        fs::write(directory.join(name), bytes)
+    };
+    for (name, play) in PLAYS {
+        let bytes: Vec<u8> = play.iter().flat_map(|(op, who, what)| [*op as u8, *who, *what]).collect();
+        write("registry", name, &bytes)?;
+    }
+    for (number, name) in NAMES.iter().enumerate() {
+        write("names", &format!("name-{number:02}"), name.as_bytes())?;
+    }
+    // The documentation's examples have every message.
+    let protocol = fs::read_to_string(root.join("docs/PROTOCOL.md"))?;
+    let examples = protocol.lines().filter(|line| line.starts_with("{\"type\":"));
+    for (number, example) in examples.enumerate() {
+        write("decode", &format!("example-{number:02}"), example.as_bytes())?;
+    }
+    for (name, text) in [
+        ("not-json", "hello"),
+        ("unknown", r#"{"type":"dance"}"#),
+        ("number", r#"{"type":"offering","to":1e99,"media":"video"}"#),
+    ] {
+        write("decode", name, text.as_bytes())?;
+    }
+    Ok(())
+}
