@@ -47,19 +47,19 @@ async fn a_new_key_on_top_renews_tickets_and_a_key_taken_out_is_good_for_nothing
 
     put(&["02", "01"]);
     program.signal("-HUP").await;
-    program.says("the ticket key is read again", 1).await;
+    program.until_said("the ticket key is read again", 1).await;
     let renewed = comes_back(address, &first.ticket).await;
     assert_eq!(renewed.me.token, first.me.token);
 
     put(&["02"]);
     program.signal("-HUP").await;
-    program.says("the ticket key is read again", 2).await;
+    program.until_said("the ticket key is read again", 2).await;
     is_refused(address, &first.ticket).await;
     assert_eq!(comes_back(address, &renewed.ticket).await.me.token, first.me.token);
 
     fs::write(&file, "not a key").unwrap();
     program.signal("-HUP").await;
-    program.says("the ticket key stays as it was", 1).await;
+    program.until_said("the ticket key stays as it was", 1).await;
     assert_eq!(comes_back(address, &renewed.ticket).await.me.token, first.me.token);
     assert!(!program.said().contains(&key("02")) && !program.said().contains("not a key"), "{}", program.said());
 }

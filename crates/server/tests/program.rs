@@ -38,7 +38,7 @@ async fn a_second_signal_ends_a_drain_at_once() {
     }
     let start = Instant::now();
     program.signal("-TERM").await;
-    program.says("telling clients over 10s", 1).await;
+    program.until_said("telling clients over 10s", 1).await;
     assert_eq!(http(program.address, "GET /readyz", &[]).await.status, 503);
     program.signal("-TERM").await;
     for client in &mut clients {

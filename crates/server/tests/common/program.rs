@@ -14,7 +14,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{PATIENCE, soon};
+use super::soon;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_hutong-server");
 
@@ -81,15 +81,6 @@ impl Program {
     pub async fn until_said(&self, what: &str, times: usize) {
         let mut said = self.said.subscribe();
         soon(what, said.wait_for(|log| log.matches(what).count() >= times)).await.unwrap();
-    }
-
-    /// Waits until it has written this, so many times in all.
-    pub async fn says(&self, text: &str, times: usize) {
-        let start = Instant::now();
-        while self.said().matches(text).count() < times {
-            assert!(start.elapsed() < PATIENCE, "it does not say {text}: {}", self.said());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
     }
 
     /// Sends it a signal, such as `-TERM`.

@@ -5,6 +5,7 @@ mod deadlines;
 mod flow;
 mod random;
 mod returning;
+mod tickets;
 mod world;
 
 use super::Registry;
