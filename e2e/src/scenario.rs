@@ -53,7 +53,16 @@ impl World {
     ///
     /// When it is not built or does not start.
     pub async fn server_on(&mut self, listen: &str) -> Result<Server> {
-        let server = Server::start(listen).await?;
+        self.server_with(listen, &[]).await
+    }
+
+    /// Starts a server on this address, with these options.
+    ///
+    /// # Errors
+    ///
+    /// When it is not built or does not start.
+    pub async fn server_with(&mut self, listen: &str, options: &[&str]) -> Result<Server> {
+        let server = Server::start_with(listen, options).await?;
         self.logs.push((format!("server-{}", self.servers.len()), server.log().clone()));
         self.servers.push(server.clone());
         Ok(server)

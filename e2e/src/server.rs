@@ -26,9 +26,18 @@ impl Server {
     ///
     /// When it is not built or does not start.
     pub async fn start(listen: &str) -> Result<Self> {
+        Self::start_with(listen, &[]).await
+    }
+
+    /// Starts it on this address, with these options.
+    ///
+    /// # Errors
+    ///
+    /// When it is not built or does not start.
+    pub async fn start_with(listen: &str, options: &[&str]) -> Result<Self> {
         let program = paths::program("HUTONG_SERVER_BIN", "hutong-server")?;
         let mut command = Command::new(program);
-        command.args(["--listen", listen]);
+        command.args(["--listen", listen]).args(options);
         // What the person at this machine has set for a server of their own is not for this one.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("HUTONG_") {
