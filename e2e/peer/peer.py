@@ -9,13 +9,15 @@ output, what passes over its WebSocket and what its media does:
     {"media": "connected"}             the peer connection's state
     {"picture": 30} {"voice": 50}      how many pictures and pieces of voice have come, every so many
 
-Session descriptions and tickets are left out of that. Needs Python 3.11, websockets and aiortc (Debian: python3-websockets,
+Session descriptions, tickets and secrets are left out of that. A server's access key, or the password of the name, comes in the variable
+HUTONG_SECRET. Needs Python 3.11, websockets and aiortc (Debian: python3-websockets,
 python3-aiortc).
 """
 
 import argparse
 import asyncio
 import json
+import os
 import re
 
 import websockets
@@ -46,7 +48,7 @@ def as_browsers_take_it(sdp):
 
 
 def without_secrets(message):
-    return {key: "…" if key in ("sdp", "ticket", "resume", "ice_servers") else value for key, value in message.items()}
+    return {key: "…" if key in ("sdp", "ticket", "resume", "secret", "ice_servers") else value for key, value in message.items()}
 
 
 class Counted(MediaStreamTrack):
@@ -156,7 +158,8 @@ class Client:
         await self.socket.send(json.dumps(message))
 
     async def run(self):
-        await self.send(type="hello", name=self.arguments.name)
+        secret = {"secret": os.environ["HUTONG_SECRET"]} if "HUTONG_SECRET" in os.environ else {}
+        await self.send(type="hello", name=self.arguments.name, **secret)
         async for text in self.socket:
             message = json.loads(text)
             tell(got=without_secrets(message))

@@ -323,7 +323,7 @@ impl Controller {
         self.driver.aim(self.target());
         self.save().await;
         if let Some(name) = name {
-            self.step(Input::Command(Command::LogIn { name }));
+            self.step(Input::Command(Command::LogIn { name, secret: None }));
         }
     }
 

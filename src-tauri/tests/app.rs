@@ -88,7 +88,7 @@ fn run(directory: &Path, port: u16) -> Control {
 }
 
 async fn log_in(control: &Control, name: &str) {
-    control.hear(FromUi::Command(Command::LogIn { name: name.into() })).await;
+    control.hear(FromUi::Command(Command::LogIn { name: name.into(), secret: None })).await;
 }
 
 async fn use_server(control: &Control, address: &str) {
@@ -175,7 +175,7 @@ async fn the_client_comes_back_when_the_server_does() {
     let address = server.local_addr();
     let mut driver = Driver::new(7, None);
     driver.aim(Some(Target { address: Address::embedded(address.port()), known: None }));
-    driver.step(Input::Command(Command::LogIn { name: "Ana".into() }));
+    driver.step(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
     until(&mut driver, |session| matches!(session, Session::LoggedIn { .. })).await;
     server.shutdown().await;
     until(&mut driver, |session| matches!(session, Session::Reconnecting { .. })).await;
@@ -248,6 +248,6 @@ async fn until(driver: &mut Driver, done: impl Fn(&Session) -> bool) {
 async fn connect(address: &Address, known: Option<Fingerprint>) -> Event {
     let mut driver = Driver::new(7, Some(Roots::of_this_computer().unwrap()));
     driver.aim(Some(Target { address: address.clone(), known }));
-    driver.step(Input::Command(Command::LogIn { name: "Ana".into() }));
+    driver.step(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
     timeout(PATIENCE, driver.next()).await.unwrap()
 }

@@ -72,7 +72,7 @@ fn tells_of(problem: Option<AppProblem>) -> impl Fn(&ToUi) -> bool {
 async fn first(address: &str, names: Names) -> Vec<Event> {
     let mut driver = Driver::new(7, Some(Roots::of_this_computer().unwrap())).with_names(names);
     driver.aim(Some(Target { address: Address::parse(address).unwrap(), known: None }));
-    driver.step(Input::Command(Command::LogIn { name: "Ana".into() }));
+    driver.step(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
     let mut events = Vec::new();
     loop {
         let event = timeout(PATIENCE, driver.next()).await.unwrap();
@@ -89,7 +89,7 @@ async fn a_plain_name_that_leads_outside_is_not_connected_to_and_the_person_is_t
     let directory = tempfile::tempdir().unwrap();
     let (control, mut heard) = run(directory.path(), names("nas.local", &[OUTSIDE])).await;
     control.hear(FromUi::App(AppCommand::UseServer { address: "http://nas.local:8017".into() })).await;
-    control.hear(FromUi::Command(Command::LogIn { name: "Ana".into() })).await;
+    control.hear(FromUi::Command(Command::LogIn { name: "Ana".into(), secret: None })).await;
     until(&mut heard, "the problem", tells_of(Some(AppProblem::AddressNotSecure))).await;
     control.hear(FromUi::App(AppCommand::UseEmbedded)).await;
     until(&mut heard, "the next command clears it", tells_of(None)).await;

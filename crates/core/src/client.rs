@@ -62,7 +62,7 @@ impl Client {
             if let Some(call) = saved.call {
                 client.cancel_later(call, CancelReason::Hangup);
             }
-            client.log_in(now, saved.name, Some(saved.ticket));
+            client.log_in(now, saved.name, None, Some(saved.ticket));
             client.settle();
         }
         client
@@ -98,16 +98,16 @@ impl Client {
 
     fn command(&mut self, now: Duration, command: Command) {
         match command {
-            Command::LogIn { name } => match &self.view.session {
-                Session::LoggedOut | Session::Refused { .. } => self.log_in(now, name, None),
+            Command::LogIn { name, secret } => match &self.view.session {
+                Session::LoggedOut | Session::Refused { .. } => self.log_in(now, name, secret, None),
                 // The same person coming back takes the token back, too.
                 Session::LoggingIn { name: old, .. } if !self.link.is_open() => {
                     let ticket = (*old == name).then(|| self.link.ticket()).flatten();
-                    self.log_in(now, name, ticket);
+                    self.log_in(now, name, secret, ticket);
                 }
                 Session::Replaced { name: old } => {
                     let ticket = (old.as_str() == name).then(|| self.link.ticket()).flatten();
-                    self.log_in(now, name, ticket);
+                    self.log_in(now, name, secret, ticket);
                 }
                 Session::LoggingIn { .. } | Session::LoggedIn { .. } | Session::Reconnecting { .. } => {}
             },

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hutong_protocol::{
-    CallId, ClientMessage, IceCandidate, IceServer, MediaKind, SdpKind, ServerMessage, Ticket, Token,
+    CallId, ClientMessage, IceCandidate, IceServer, MediaKind, SdpKind, Secret, ServerMessage, Ticket, Token,
 };
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,9 @@ pub enum Command {
     LogIn {
         /// As typed.
         name: String,
+        /// The access key or password, where the server has asked for one. Kept in memory alone, until the log-out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        secret: Option<Secret>,
     },
     /// Leave, and let the name go.
     LogOut,

@@ -25,4 +25,4 @@ mod view;
 
 pub use client::{Client, Config};
 pub use io::{Command, Connectivity, Input, LinkEvent, MediaCommand, MediaEvent, MediaProblem, Output, PeerId, Saved};
-pub use view::{CallPhase, CallView, Notice, Session, Update, View};
+pub use view::{CallPhase, CallView, Notice, Session, Trouble, Update, View};

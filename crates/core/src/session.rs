@@ -5,12 +5,12 @@ use std::{
     time::Duration,
 };
 
-use hutong_protocol::{CallId, ClientMessage, RefusedCode, Ticket, User, limits};
+use hutong_protocol::{CallId, ClientMessage, RefusedCode, Secret, Ticket, User, limits};
 
 use crate::{
     client::Client,
     io::{Output, Saved},
-    view::{Session, Update},
+    view::{Session, Trouble, Update},
 };
 
 /// How long opening a WebSocket, and then the server's answer to hello, may take.
@@ -32,6 +32,8 @@ pub struct Link {
     state: LinkState,
     name: String,
     ticket: Option<Ticket>,
+    /// What the server has asked for, in case that it knows the ticket no more. Never saved.
+    secret: Option<Secret>,
     failures: u32,
     random: fastrand::Rng,
 }
@@ -52,15 +54,15 @@ enum LinkState {
 
 impl Hash for Link {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        let Self { state, name, ticket, failures, random } = self;
-        (state, name, ticket, failures, random.get_seed()).hash(hasher);
+        let Self { state, name, ticket, secret, failures, random } = self;
+        (state, name, ticket, secret, failures, random.get_seed()).hash(hasher);
     }
 }
 
 impl Link {
     pub fn new(seed: u64) -> Self {
         let random = fastrand::Rng::with_seed(seed);
-        Self { state: LinkState::Idle, name: String::new(), ticket: None, failures: 0, random }
+        Self { state: LinkState::Idle, name: String::new(), ticket: None, secret: None, failures: 0, random }
     }
 
     pub fn deadline(&self) -> Option<Duration> {
@@ -99,14 +101,18 @@ impl Link {
 }
 
 impl Client {
-    pub(crate) fn log_in(&mut self, now: Duration, name: String, ticket: Option<Ticket>) {
+    pub(crate) fn log_in(&mut self, now: Duration, name: String, secret: Option<Secret>, ticket: Option<Ticket>) {
         if self.link.is_open() {
             self.output(Output::Disconnect);
         }
         self.link.name.clone_from(&name);
+        // Whoever comes back to where they were need not be asked again; anybody else brings their own.
+        if secret.is_some() || ticket.is_none() {
+            self.link.secret = secret;
+        }
         self.link.ticket = ticket;
         self.link.failures = 0;
-        self.session(Session::LoggingIn { name, server_away: false });
+        self.session(Session::LoggingIn { name, trouble: None });
         self.connect(now);
     }
 
@@ -115,6 +121,7 @@ impl Client {
         self.send(ClientMessage::LogOut);
         self.stop();
         self.link.ticket = None;
+        self.link.secret = None;
         self.forget_cancels();
         self.notice(None);
         self.session(Session::LoggedOut);
@@ -123,12 +130,20 @@ impl Client {
     pub(crate) fn link_up(&mut self, now: Duration) {
         if let LinkState::Opening { .. } = self.link.state {
             self.link.state = LinkState::Greeting { until: now + PATIENCE };
-            let hello = ClientMessage::Hello { name: self.link.name.clone(), resume: self.link.ticket.clone() };
+            let resume = self.link.ticket.clone();
+            // A good ticket is enough, and a secret that is not sent is not lost.
+            let secret = if resume.is_none() { self.link.secret.clone() } else { None };
+            let hello = ClientMessage::Hello { name: self.link.name.clone(), resume, secret };
             self.output(Output::Send(hello));
         }
     }
 
     pub(crate) fn link_down(&mut self, now: Duration) {
+        self.try_again(now, Trouble::ServerAway);
+    }
+
+    /// The link is no more, and made again after a wait.
+    fn try_again(&mut self, now: Duration, trouble: Trouble) {
         if !self.link.is_open() {
             return;
         }
@@ -144,7 +159,7 @@ impl Client {
                 self.call_link_down(now);
             }
             Session::LoggingIn { name, .. } => {
-                self.session(Session::LoggingIn { name: name.clone(), server_away: true });
+                self.session(Session::LoggingIn { name: name.clone(), trouble: Some(trouble) });
             }
             _ => {}
         }
@@ -171,7 +186,7 @@ impl Client {
         }
         if code.retry_by_itself() {
             self.output(Output::Disconnect);
-            return self.link_down(now);
+            return self.try_again(now, Trouble::Refused(code));
         }
         let logged_in_as = self.view.session.me().map(|me| me.name.clone());
         match (code, logged_in_as) {
@@ -191,6 +206,7 @@ impl Client {
             _ => {
                 self.stop();
                 self.link.ticket = None;
+                self.link.secret = None;
                 self.session(Session::Refused { name: self.link.name.clone(), code });
                 self.drop_call(now);
                 self.forget_cancels();

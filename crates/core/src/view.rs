@@ -68,8 +68,8 @@ pub enum Session {
     LoggingIn {
         /// As typed.
         name: String,
-        /// Whether an attempt has failed already: the server seems to be away, and is tried again.
-        server_away: bool,
+        /// Why the last attempt failed, if there was one. The next is made by itself.
+        trouble: Option<Trouble>,
     },
     /// The server said no; the person can mend it on the main page.
     Refused {
@@ -93,6 +93,16 @@ pub enum Session {
         /// The name it had.
         name: Name,
     },
+}
+
+/// What delays a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// The server does not answer.
+    ServerAway,
+    /// The server is there and cannot take this client yet.
+    Refused(RefusedCode),
 }
 
 impl Session {

@@ -5,8 +5,8 @@ mod common;
 use std::time::Duration;
 
 use common::{Bench, CALL, sent, user, welcome};
-use hutong_core::{Command, Input, LinkEvent, Output, Saved, Session};
-use hutong_protocol::{CancelReason, ClientMessage, RefusedCode, ServerMessage, Ticket, UserState};
+use hutong_core::{Command, Input, LinkEvent, Output, Saved, Session, Trouble};
+use hutong_protocol::{CancelReason, ClientMessage, RefusedCode, Secret, ServerMessage, Ticket, UserState};
 
 fn refused(code: RefusedCode) -> Input {
     Input::Message(ServerMessage::Refused { code, message: String::new() })
@@ -19,10 +19,10 @@ fn connects(outputs: &[Output]) -> usize {
 #[test]
 fn hello_is_said_once_the_link_is_up() {
     let (mut bench, _) = Bench::new(None);
-    let outputs = bench.give(Input::Command(Command::LogIn { name: " Ana ".into() }));
+    let outputs = bench.give(Input::Command(Command::LogIn { name: " Ana ".into(), secret: None }));
     assert_eq!((connects(&outputs), sent(&outputs)), (1, vec![]));
     let outputs = bench.give(Input::Link(LinkEvent::Up));
-    assert_eq!(sent(&outputs), [ClientMessage::Hello { name: " Ana ".into(), resume: None }]);
+    assert_eq!(sent(&outputs), [ClientMessage::Hello { name: " Ana ".into(), resume: None, secret: None }]);
     let outputs = bench.message(welcome());
     let saved = Saved { name: " Ana ".into(), ticket: Ticket::new("ana"), call: None };
     assert!(outputs.contains(&Output::Save(Some(saved))), "{outputs:?}");
@@ -35,7 +35,10 @@ fn a_page_that_was_reloaded_comes_back_by_itself_and_cancels_its_call_first() {
     let (mut bench, outputs) = Bench::new(Some(saved));
     assert_eq!(connects(&outputs), 1);
     let outputs = bench.give(Input::Link(LinkEvent::Up));
-    assert_eq!(sent(&outputs), [ClientMessage::Hello { name: "Ana".into(), resume: Some(Ticket::new("ana")) }]);
+    assert_eq!(
+        sent(&outputs),
+        [ClientMessage::Hello { name: "Ana".into(), resume: Some(Ticket::new("ana")), secret: None }]
+    );
     let outputs = bench.message(welcome());
     assert_eq!(sent(&outputs), [ClientMessage::Cancel { call: CALL, reason: CancelReason::Hangup }]);
     let saved = outputs.iter().rev().find_map(|output| match output {
@@ -49,7 +52,7 @@ fn a_page_that_was_reloaded_comes_back_by_itself_and_cancels_its_call_first() {
 fn a_refusal_that_the_person_can_mend_ends_the_tries() {
     for code in [RefusedCode::NameTaken, RefusedCode::NameInvalid, RefusedCode::Version] {
         let (mut bench, _) = Bench::new(None);
-        bench.give(Input::Command(Command::LogIn { name: "Ana".into() }));
+        bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
         bench.give(Input::Link(LinkEvent::Up));
         let outputs = bench.give(refused(code));
         assert!(outputs.contains(&Output::Disconnect));
@@ -60,12 +63,33 @@ fn a_refusal_that_the_person_can_mend_ends_the_tries() {
 
 #[test]
 fn a_refusal_that_passes_is_waited_out() {
-    for code in [RefusedCode::Full, RefusedCode::ShuttingDown, RefusedCode::RateLimited, RefusedCode::Unknown] {
+    for code in [
+        RefusedCode::Full,
+        RefusedCode::TooMany,
+        RefusedCode::ShuttingDown,
+        RefusedCode::RateLimited,
+        RefusedCode::Unknown,
+    ] {
         let mut bench = Bench::logged_in();
         bench.give(refused(code));
         assert!(matches!(bench.client.view().session, Session::Reconnecting { .. }), "{code}");
         assert_eq!(connects(&bench.at(Duration::from_secs(1))), 1, "{code}");
     }
+}
+
+#[test]
+fn who_waits_to_be_let_in_learns_what_for() {
+    let (mut bench, _) = Bench::new(None);
+    bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
+    bench.give(Input::Link(LinkEvent::Up));
+    bench.give(refused(RefusedCode::TooMany));
+    let trouble = Some(Trouble::Refused(RefusedCode::TooMany));
+    assert_eq!(bench.client.view().session, Session::LoggingIn { name: "Ana".into(), trouble });
+    assert_eq!(connects(&bench.at(Duration::from_secs(1))), 1);
+    assert_eq!(bench.client.view().session, Session::LoggingIn { name: "Ana".into(), trouble }, "until it is known better");
+    bench.give(Input::Link(LinkEvent::Down));
+    let trouble = Some(Trouble::ServerAway);
+    assert_eq!(bench.client.view().session, Session::LoggingIn { name: "Ana".into(), trouble });
 }
 
 #[test]
@@ -76,9 +100,81 @@ fn a_ticket_that_is_not_good_any_more_is_dropped_and_login_goes_on() {
     let outputs = bench.give(refused(RefusedCode::TicketInvalid));
     assert_eq!(connects(&outputs), 1);
     let outputs = bench.give(Input::Link(LinkEvent::Up));
-    assert_eq!(sent(&outputs), [ClientMessage::Hello { name: "Ana".into(), resume: None }]);
+    assert_eq!(sent(&outputs), [ClientMessage::Hello { name: "Ana".into(), resume: None, secret: None }]);
     bench.give(refused(RefusedCode::TicketInvalid));
     assert!(matches!(bench.client.view().session, Session::Refused { .. }), "but not for ever");
+}
+
+fn secret(text: &str) -> Option<Secret> {
+    Some(Secret::new(text).unwrap())
+}
+
+fn hello(resume: Option<Ticket>, secret: Option<Secret>) -> ClientMessage {
+    ClientMessage::Hello { name: "Ana".into(), resume, secret }
+}
+
+#[test]
+fn a_secret_is_asked_for_once_and_given_in_hello_alone() {
+    let (mut bench, _) = Bench::new(None);
+    bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
+    bench.give(Input::Link(LinkEvent::Up));
+    for code in [RefusedCode::SecretRequired, RefusedCode::SecretWrong] {
+        bench.give(refused(code));
+        assert_eq!(bench.client.view().session, Session::Refused { name: "Ana".into(), code });
+        assert_eq!(connects(&bench.at(bench.now + Duration::from_secs(600))), 0, "nobody guesses by themselves");
+        bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: secret("open sesame") }));
+        let outputs = bench.give(Input::Link(LinkEvent::Up));
+        assert_eq!(sent(&outputs), [hello(None, secret("open sesame"))]);
+    }
+    let outputs = bench.message(welcome());
+    assert!(!format!("{outputs:?}").contains("sesame"));
+    let saved = outputs.iter().find_map(|output| match output {
+        Output::Save(Some(saved)) => Some(serde_json::to_string(saved).unwrap()),
+        _ => None,
+    });
+    assert!(!saved.unwrap().contains("sesame"));
+}
+
+#[test]
+fn the_ticket_is_enough_to_come_back_and_the_secret_stands_in_for_a_ticket_that_is_not_good() {
+    let mut bench = logged_in_with_a_secret();
+    bench.give(Input::Link(LinkEvent::Down));
+    bench.give(Input::NetworkBack);
+    let outputs = bench.give(Input::Link(LinkEvent::Up));
+    assert_eq!(sent(&outputs), [hello(Some(Ticket::new("ana")), None)]);
+    // A server that was started anew with another ticket key and the same access key.
+    bench.give(refused(RefusedCode::TicketInvalid));
+    let outputs = bench.give(Input::Link(LinkEvent::Up));
+    assert_eq!(sent(&outputs), [hello(None, secret("open sesame"))]);
+    // And one with another access key.
+    bench.give(refused(RefusedCode::SecretWrong));
+    assert!(matches!(bench.client.view().session, Session::Refused { code: RefusedCode::SecretWrong, .. }));
+    bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
+    assert_eq!(sent(&bench.give(Input::Link(LinkEvent::Up))), [hello(None, None)], "the wrong one is forgotten");
+}
+
+#[test]
+fn a_log_out_forgets_the_secret() {
+    let mut bench = logged_in_with_a_secret();
+    bench.give(Input::Command(Command::LogOut));
+    bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
+    assert_eq!(sent(&bench.give(Input::Link(LinkEvent::Up))), [hello(None, None)]);
+}
+
+#[test]
+fn who_is_not_welcome_any_more_does_not_come_back() {
+    let mut bench = Bench::logged_in();
+    bench.give(refused(RefusedCode::NotWelcome));
+    assert_eq!(bench.client.view().session, Session::Refused { name: "Ana".into(), code: RefusedCode::NotWelcome });
+    assert_eq!(connects(&bench.at(Duration::from_secs(600))), 0);
+}
+
+fn logged_in_with_a_secret() -> Bench {
+    let (mut bench, _) = Bench::new(None);
+    bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: secret("open sesame") }));
+    bench.give(Input::Link(LinkEvent::Up));
+    bench.message(welcome());
+    bench
 }
 
 #[test]
@@ -87,9 +183,9 @@ fn trying_again_by_hand_under_the_same_name_is_coming_back_too() {
         let saved = Saved { name: "Ana".into(), ticket: Ticket::new("ana"), call: None };
         let (mut bench, _) = Bench::new(Some(saved));
         bench.give(Input::Link(LinkEvent::Down));
-        bench.give(Input::Command(Command::LogIn { name: name.into() }));
+        bench.give(Input::Command(Command::LogIn { name: name.into(), secret: None }));
         let outputs = bench.give(Input::Link(LinkEvent::Up));
-        assert_eq!(sent(&outputs), [ClientMessage::Hello { name: name.into(), resume }]);
+        assert_eq!(sent(&outputs), [ClientMessage::Hello { name: name.into(), resume, secret: None }]);
     }
 }
 
@@ -98,18 +194,21 @@ fn being_replaced_is_final_until_the_person_comes_back() {
     let mut bench = Bench::logged_in();
     bench.give(refused(RefusedCode::Replaced));
     assert_eq!(connects(&bench.at(Duration::from_secs(600))), 0);
-    bench.give(Input::Command(Command::LogIn { name: "Ana".into() }));
+    bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
     let outputs = bench.give(Input::Link(LinkEvent::Up));
-    assert_eq!(sent(&outputs), [ClientMessage::Hello { name: "Ana".into(), resume: Some(Ticket::new("ana")) }]);
+    assert_eq!(
+        sent(&outputs),
+        [ClientMessage::Hello { name: "Ana".into(), resume: Some(Ticket::new("ana")), secret: None }]
+    );
 }
 
 #[test]
 fn a_server_that_does_not_answer_is_tried_again_ever_more_patiently() {
     let (mut bench, _) = Bench::new(None);
-    bench.give(Input::Command(Command::LogIn { name: "Ana".into() }));
+    bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
     bench.give(Input::Link(LinkEvent::Up));
     assert!(bench.at(Duration::from_secs(10)).contains(&Output::Disconnect), "no answer to hello");
-    assert!(matches!(bench.client.view().session, Session::LoggingIn { server_away: true, .. }));
+    assert!(matches!(bench.client.view().session, Session::LoggingIn { trouble: Some(Trouble::ServerAway), .. }));
     let mut tries = 0;
     for second in 11..611 {
         let outputs = bench.at(Duration::from_secs(second));
@@ -138,7 +237,7 @@ fn clients_that_lose_a_server_together_come_back_apart() {
     for seed in 0..100 {
         let config = hutong_core::Config { seed, saved: None };
         let mut bench = Bench { client: hutong_core::Client::new(config, Duration::ZERO), now: Duration::ZERO };
-        bench.give(Input::Command(Command::LogIn { name: "Ana".into() }));
+        bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
         let outputs = bench.give(Input::Link(LinkEvent::Down));
         let wake = outputs.iter().find_map(|output| match output {
             Output::Wake(at) => Some(*at),

@@ -71,7 +71,7 @@ impl World {
             world.people.push(Person { client, engine: Engine::default(), wires: vec![], wake: None });
         }
         for who in 0..scope.people {
-            world.command(who, Command::LogIn { name: format!("person {who}") });
+            world.command(who, Command::LogIn { name: format!("person {who}"), secret: None });
         }
         for _ in 0..4 {
             for who in 0..scope.people {

@@ -53,12 +53,20 @@ codes! {
         NameTaken = "name_taken",
         /// The ticket was not signed by this server, is too old, or is not a user's.
         TicketInvalid = "ticket_invalid",
+        /// This server asks for an access key or a password, and none came.
+        SecretRequired = "secret_required",
+        /// The access key is not this server's, or the password is not this name's.
+        SecretWrong = "secret_wrong",
+        /// This server does not let this name or this address in.
+        NotWelcome = "not_welcome",
         /// The same user came back on another connection. This one does not reconnect by itself.
         Replaced = "replaced",
         /// The client speaks another version of the protocol: update it.
         Version = "version",
         /// The server has as many users as it takes.
         Full = "full",
+        /// Too many connections, log-ins or wrong secrets from this address, or log-ins of this user: come back later.
+        TooMany = "too_many",
         /// No hello came in time.
         HelloTimeout = "hello_timeout",
         /// More messages than one connection may send.
@@ -79,8 +87,16 @@ impl RefusedCode {
     #[must_use]
     pub const fn retry_by_itself(self) -> bool {
         match self {
-            Self::NameInvalid | Self::NameTaken | Self::TicketInvalid | Self::Replaced | Self::Version => false,
+            Self::NameInvalid
+            | Self::NameTaken
+            | Self::TicketInvalid
+            | Self::SecretRequired
+            | Self::SecretWrong
+            | Self::NotWelcome
+            | Self::Replaced
+            | Self::Version => false,
             Self::Full
+            | Self::TooMany
             | Self::HelloTimeout
             | Self::RateLimited
             | Self::TooLarge

@@ -113,8 +113,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        CancelReason, EndReason, IceCandidate, Limits, MediaKind, Name, RefusedCode, SdpKind, Ticket, Token, User,
-        UserState,
+        CancelReason, EndReason, IceCandidate, Limits, MediaKind, Name, RefusedCode, SdpKind, Secret, Ticket, Token,
+        User, UserState,
     };
 
     fn every_client_message() -> Vec<ClientMessage> {
@@ -126,7 +126,11 @@ mod tests {
             username_fragment: None,
         };
         vec![
-            ClientMessage::Hello { name: "小明".into(), resume: Some(Ticket::new("t")) },
+            ClientMessage::Hello {
+                name: "小明".into(),
+                resume: Some(Ticket::new("t")),
+                secret: Some(Secret::new("s").unwrap()),
+            },
             ClientMessage::LogOut,
             ClientMessage::Offering { to: Token(1_795_471_200_123_999), media: MediaKind::Video },
             ClientMessage::Accept { call, media: MediaKind::Voice },
@@ -192,7 +196,7 @@ mod tests {
     #[test]
     fn unknown_fields_are_passed_over() {
         let hello = decode_client(r#"{"type":"hello","name":"a","colour":"red"}"#);
-        assert_eq!(hello, Ok(ClientMessage::Hello { name: "a".into(), resume: None }));
+        assert_eq!(hello, Ok(ClientMessage::Hello { name: "a".into(), resume: None, secret: None }));
     }
 
     #[test]
@@ -205,6 +209,7 @@ mod tests {
             (r#"{"type":7}"#, ErrorCode::Malformed, None, None),
             (r#"{"type":"hello"}"#, ErrorCode::Malformed, Some("hello"), None),
             (r#"{"type":"hello","name":7}"#, ErrorCode::Malformed, Some("hello"), None),
+            (r#"{"type":"hello","name":"a","secret":7}"#, ErrorCode::Malformed, Some("hello"), None),
             (r#"{"type":"offering","to":-1,"media":"video"}"#, ErrorCode::Malformed, Some("offering"), None),
             (r#"{"type":"offering","to":1,"media":"smell"}"#, ErrorCode::Malformed, Some("offering"), None),
             (r#"{"type":"confirm","call":"7f","sdp":""}"#, ErrorCode::Malformed, Some("confirm"), None),

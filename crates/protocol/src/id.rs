@@ -1,8 +1,10 @@
-//! Identifiers: a user's token, a call's id, a ticket.
+//! Identifiers and secrets: a user's token, a call's id, a ticket, a secret.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+
+use crate::limits::SECRET_BYTES;
 
 /// A user's token: the moment of the first login, in microseconds since the Unix epoch, made unique by the server.
 ///
@@ -104,6 +106,63 @@ impl<'de> Deserialize<'de> for Ticket {
     }
 }
 
+/// What a person gives to be let in: the server's access key, or the password of their name.
+///
+/// Its text is left out of debug output, so that it cannot reach a log.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Secret(Arc<str>);
+
+impl Secret {
+    /// Wraps what was typed, as it is: spaces count.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretTooLong`] past [`SECRET_BYTES`].
+    pub fn new(typed: &str) -> Result<Self, SecretTooLong> {
+        if typed.len() > SECRET_BYTES {
+            return Err(SecretTooLong);
+        }
+        Ok(Self(typed.into()))
+    }
+
+    /// The text, for the wire and for whoever checks it. Comparing it with `==` takes longer the more of it is right.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Self::new(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// The text is no secret: it is longer than [`SECRET_BYTES`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecretTooLong;
+
+impl fmt::Display for SecretTooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a secret has at most {SECRET_BYTES} bytes")
+    }
+}
+
+impl std::error::Error for SecretTooLong {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,5 +180,15 @@ mod tests {
     #[test]
     fn a_ticket_stays_out_of_debug_output() {
         assert_eq!(format!("{:?}", Ticket::new("secret")), "Ticket(..)");
+    }
+
+    #[test]
+    fn a_secret_is_bounded_and_stays_out_of_debug_output() {
+        let longest = "é".repeat(SECRET_BYTES / 2);
+        let secret = Secret::new(&longest).unwrap();
+        assert_eq!((secret.expose(), format!("{secret:?}").as_str()), (longest.as_str(), "Secret(..)"));
+        assert_eq!(Secret::new(&format!("{longest}x")), Err(SecretTooLong));
+        let said = serde_json::from_str::<Secret>(&format!("\"{longest}x\"")).unwrap_err().to_string();
+        assert!(said.contains("at most 1024") && !said.contains('é'), "{said}");
     }
 }

@@ -16,7 +16,7 @@ mod state;
 
 pub use code::{CancelReason, EndReason, ErrorCode, RefusedCode};
 pub use decode::{DecodeError, decode_client, decode_server};
-pub use id::{CallId, Ticket, Token};
+pub use id::{CallId, Secret, SecretTooLong, Ticket, Token};
 pub use message::{ClientMessage, IceCandidate, IceServer, Limits, MediaKind, SdpKind, ServerMessage, User};
 pub use name::{Name, NameError, NameKey};
 pub use state::{Denied, StateEvent, UserState};

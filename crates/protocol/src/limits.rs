@@ -39,6 +39,9 @@ pub const SILENCE: Duration = Duration::from_secs(45);
 /// The longest name, in Unicode scalar values after normalization.
 pub const NAME_CHARS: usize = 40;
 
+/// The longest secret, in bytes of UTF-8. More than any passphrase, and little to hash.
+pub const SECRET_BYTES: usize = 1024;
+
 /// The largest message in bytes, either way but for the server's rosters. A session description with many candidates and
 /// codecs is 10 to 20 KiB.
 pub const MESSAGE_BYTES: usize = 64 * 1024;

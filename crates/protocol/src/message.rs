@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CallId, CancelReason, EndReason, ErrorCode, Name, RefusedCode, Ticket, Token, UserState};
+use crate::{CallId, CancelReason, EndReason, ErrorCode, Name, RefusedCode, Secret, Ticket, Token, UserState};
 
 /// What a client says to the server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ pub enum ClientMessage {
         /// The ticket of the earlier login's `welcome`; with it the token stays the same.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         resume: Option<Ticket>,
+        /// The access key or the password, where the server asks for one. Needless beside a ticket that is good.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        secret: Option<Secret>,
     },
     /// Leave for good: the name is free at once. Without it a lost connection keeps the name for a while.
     LogOut,

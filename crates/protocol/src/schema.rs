@@ -8,7 +8,10 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde_json::{Map, Value, json};
 
-use crate::{CallId, ClientMessage, Name, ServerMessage, Ticket, limits::NAME_CHARS};
+use crate::{
+    CallId, ClientMessage, Name, Secret, ServerMessage, Ticket,
+    limits::{NAME_CHARS, SECRET_BYTES},
+};
 
 /// The whole schema: `$defs/ClientMessage` is what a client may send, `$defs/ServerMessage` what a server may.
 #[must_use]
@@ -67,6 +70,20 @@ impl JsonSchema for Ticket {
         json_schema!({
             "description": "What the server signed so that its holder can come back. Opaque, and a secret.",
             "type": "string",
+        })
+    }
+}
+
+impl JsonSchema for Secret {
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "An access key or a password, of at most 1024 bytes of UTF-8.",
+            "type": "string",
+            "maxLength": SECRET_BYTES,
         })
     }
 }

@@ -319,7 +319,7 @@ mod tests {
 
         fn login(&mut self, name: &str) -> (ConnId, Arc<Outbox>) {
             let (conn, outbox) = self.state.connect();
-            self.receive(conn, ClientMessage::Hello { name: name.into(), resume: None });
+            self.receive(conn, ClientMessage::Hello { name: name.into(), resume: None, secret: None });
             (conn, outbox)
         }
 

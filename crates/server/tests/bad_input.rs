@@ -81,7 +81,7 @@ async fn messages_before_hello_get_an_error() {
     let mut mallory = Client::open(bystanders.server.local_addr()).await;
     mallory.send(&ClientMessage::Offering { to: bystanders.bo_login.me.token, media: MediaKind::Video }).await;
     assert_eq!(mallory.error().await, (ErrorCode::NotNow, Some("offering".into())));
-    mallory.send(&ClientMessage::Hello { name: "Mallory".into(), resume: None }).await;
+    mallory.send(&ClientMessage::Hello { name: "Mallory".into(), resume: None, secret: None }).await;
     mallory.welcome().await;
     bystanders.noticed_nothing().await;
 }
@@ -245,7 +245,7 @@ async fn names_that_cannot_be_are_refused() {
         ("ANA", RefusedCode::NameTaken),
     ] {
         let mut mallory = Client::open(bystanders.server.local_addr()).await;
-        mallory.send(&ClientMessage::Hello { name: name.into(), resume: None }).await;
+        mallory.send(&ClientMessage::Hello { name: name.into(), resume: None, secret: None }).await;
         mallory.is_refused(code, CloseCode::Policy).await;
     }
     bystanders.noticed_nothing().await;

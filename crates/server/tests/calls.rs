@@ -95,7 +95,7 @@ async fn coming_back_with_the_ticket_puts_the_old_connection_out() {
     let server = server().await;
     let (mut old, login) = Client::login(server.local_addr(), "Ana").await;
     let mut new = Client::open(server.local_addr()).await;
-    new.send(&ClientMessage::Hello { name: "Ana".into(), resume: Some(login.ticket) }).await;
+    new.send(&ClientMessage::Hello { name: "Ana".into(), resume: Some(login.ticket), secret: None }).await;
     assert_eq!(new.welcome().await.me.token, login.me.token);
     old.is_refused(RefusedCode::Replaced, CloseCode::Policy).await;
     assert_eq!(server.users_online(), 1);
@@ -106,7 +106,7 @@ async fn a_full_server_says_so() {
     let server = server_with(|options| options.max_users = 1).await;
     let (_ana, _) = Client::login(server.local_addr(), "Ana").await;
     let mut bo = Client::open(server.local_addr()).await;
-    bo.send(&ClientMessage::Hello { name: "Bo".into(), resume: None }).await;
+    bo.send(&ClientMessage::Hello { name: "Bo".into(), resume: None, secret: None }).await;
     bo.is_refused(RefusedCode::Full, CloseCode::Again).await;
 }
 
@@ -122,7 +122,7 @@ async fn ice_servers_reach_the_clients() {
         hutong_protocol::IceServer { urls: vec!["stun:127.0.0.1:3478".into()], username: None, credential: None };
     let server = server_with(|options| options.ice_servers = vec![stun.clone()]).await;
     let mut ana = Client::open(server.local_addr()).await;
-    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: None }).await;
+    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: None, secret: None }).await;
     match ana.receive().await {
         ServerMessage::Welcome { ice_servers, .. } => assert_eq!(ice_servers, [stun]),
         other => panic!("{other:?}"),

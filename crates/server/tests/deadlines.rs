@@ -30,7 +30,7 @@ async fn a_logged_in_user_outlives_the_hello_deadline() {
     let (mut ana, _) = Client::login(server.local_addr(), "Ana").await;
     let mut silent = Client::open(server.local_addr()).await;
     silent.is_refused(RefusedCode::HelloTimeout, CloseCode::Policy).await;
-    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: None }).await;
+    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: None, secret: None }).await;
     ana.error().await;
 }
 
@@ -78,7 +78,7 @@ async fn who_logs_out_is_told_of_nobody_and_has_a_while_for_another_hello() {
     bo.sees(cy_login.me.token, UserState::Online).await;
 
     // The name is free at once, also for the one who had it.
-    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: None }).await;
+    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: None, secret: None }).await;
     let again = ana
         .wait_for(|message| match message {
             ServerMessage::Welcome { me, .. } => Some(me),

@@ -75,7 +75,7 @@ async fn others_join_by_https_and_are_told_when_it_closes() {
     let url = format!("wss://localhost:{}/ws", outside.port());
     let headers = [("sec-websocket-protocol", "hutong.v1")];
     let mut bo = Client::open_over(Box::new(stream), &url, &headers).await.unwrap();
-    bo.send(&ClientMessage::Hello { name: "Bo".into(), resume: None }).await;
+    bo.send(&ClientMessage::Hello { name: "Bo".into(), resume: None, secret: None }).await;
     bo.welcome().await;
     call_and_hang_up(&mut bo, &mut ana, ana_login.me.token).await;
 

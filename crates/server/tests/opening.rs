@@ -37,7 +37,7 @@ async fn pages_of_other_origins_are_kept_out() {
     for origin in [&ours, "tauri://localhost", "http://tauri.localhost", "https://partner.example"] {
         let headers = [("sec-websocket-protocol", "hutong.v1"), ("origin", origin)];
         let mut client = Client::open_with(address, &headers).await.unwrap();
-        client.send(&ClientMessage::Hello { name: origin.into(), resume: None }).await;
+        client.send(&ClientMessage::Hello { name: origin.into(), resume: None, secret: None }).await;
         client.welcome().await;
     }
     for origin in ["https://evil.example", "http://localhost:1", "null"] {

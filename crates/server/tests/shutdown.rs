@@ -62,6 +62,6 @@ async fn a_restarted_server_knows_its_users_by_their_tickets() {
     drop(first);
     let second = server_with(|options| options.ticket_key = Some(key)).await;
     let mut ana = Client::open(second.local_addr()).await;
-    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: Some(before.ticket) }).await;
+    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: Some(before.ticket), secret: None }).await;
     assert_eq!(ana.welcome().await.me.token, before.me.token);
 }

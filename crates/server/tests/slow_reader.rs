@@ -26,7 +26,7 @@ async fn a_reader_that_would_lose_a_calls_message_is_closed() {
     let stream = socket.connect(address).await.unwrap();
     let headers = [("sec-websocket-protocol", "hutong.v1")];
     let mut slow = Client::open_over(Box::new(stream), &format!("ws://{address}/ws"), &headers).await.unwrap();
-    slow.send(&ClientMessage::Hello { name: "Slow".into(), resume: None }).await;
+    slow.send(&ClientMessage::Hello { name: "Slow".into(), resume: None, secret: None }).await;
     let login = slow.welcome().await;
     let call = set_up_call(&mut ana, &mut slow, login.me.token).await;
 

@@ -40,7 +40,7 @@ async fn users_in_tls_and_in_the_clear_meet() {
     let headers = [("sec-websocket-protocol", "hutong.v1"), ("origin", &*origin)];
     let url = format!("wss://localhost:{}/ws", address.port());
     let mut bo = Client::open_over(Box::new(stream), &url, &headers).await.unwrap();
-    bo.send(&ClientMessage::Hello { name: "Bo".into(), resume: None }).await;
+    bo.send(&ClientMessage::Hello { name: "Bo".into(), resume: None, secret: None }).await;
     let login = bo.welcome().await;
     ana.sees(login.me.token, UserState::Online).await;
     common::call_and_hang_up(&mut ana, &mut bo, login.me.token).await;

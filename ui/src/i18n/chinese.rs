@@ -13,6 +13,7 @@ pub static TEXTS: Texts = Texts {
     switch_to_this: "切换到中文",
 
     your_name: "你的名字",
+    secret: "访问密钥或密码",
     name_hint: "大家会看到这个名字。不用注册，也没有密码。",
     enter: "进入",
     entering: "正在进入…",
@@ -147,6 +148,12 @@ fn refused(code: RefusedCode) -> &'static str {
         RefusedCode::TicketInvalid => "上次的登录已经失效，请重新进入。",
         RefusedCode::Replaced => "你已在别处（另一个标签页或设备）登录，这个页面已退出。要在这里继续，请重新进入。",
         RefusedCode::Version => "页面与服务器的版本不一致。请刷新页面；如果用的是应用，请更新应用。",
+        RefusedCode::SecretRequired => {
+            "进入这个服务器需要访问密钥，或这个名字的密码。请在名字下面输入；没有的话，请向管理员索取。"
+        }
+        RefusedCode::SecretWrong => "访问密钥或密码与这个名字不符。请重新输入，或问问管理员。",
+        RefusedCode::NotWelcome => "这个服务器不让这个名字或这个网络进入。如果弄错了，请联系管理员。",
+        RefusedCode::TooMany => "刚才从你的网络来的人太多，或密钥输错的次数太多。我们会不断重试，可能要等几分钟。",
         RefusedCode::Full => "服务器人数已满。我们会不断重试，等有人离开即可进入。",
         RefusedCode::HelloTimeout => "连接太慢，没能及时登录。正在重试。",
         RefusedCode::RateLimited => "短时间内发送的消息太多，服务器断开了连接。请稍等片刻。",

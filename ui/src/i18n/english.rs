@@ -13,6 +13,7 @@ pub static TEXTS: Texts = Texts {
     switch_to_this: "Switch to English",
 
     your_name: "Your name",
+    secret: "Access key or password",
     name_hint: "Everyone here sees you by this name. No account, no password.",
     enter: "Join",
     entering: "Joining…",
@@ -164,6 +165,19 @@ fn refused(code: RefusedCode) -> &'static str {
         }
         RefusedCode::Version => {
             "This page is older or newer than the server. Reload it; if you use the app, update it."
+        }
+        RefusedCode::SecretRequired => {
+            "This server lets in whoever has its access key, or a password for their name. Type it below the name; whoever runs \
+             the server gives it to you."
+        }
+        RefusedCode::SecretWrong => {
+            "This access key or password is not right for this name. Type it again, or ask whoever runs the server."
+        }
+        RefusedCode::NotWelcome => {
+            "This server does not let this name or this network in. Ask whoever runs the server if that is a mistake."
+        }
+        RefusedCode::TooMany => {
+            "Too many people, or too many wrong keys, came from your network just now. We keep trying; it can take some minutes."
         }
         RefusedCode::Full => "The server is full. We keep trying; somebody may leave.",
         RefusedCode::HelloTimeout => "The connection was too slow to join. We try again.",

@@ -20,6 +20,8 @@ pub struct Texts {
 
     /// Label of the one field.
     pub your_name: &'static str,
+    /// Label of the field that is there only where the server has asked for it.
+    pub secret: &'static str,
     /// What the name is for.
     pub name_hint: &'static str,
     /// Button.

@@ -1,12 +1,12 @@
-//! The main page before login: one field.
+//! The main page before login: one field, and one more where the server has asked for a secret.
 
 use hutong_core::{
-    Command, Session,
+    Command, Session, Trouble,
     app::{AppView, ServerChoice},
 };
-use hutong_protocol::RefusedCode;
+use hutong_protocol::{RefusedCode, Secret, limits::SECRET_BYTES};
 use web_sys::{HtmlInputElement, SubmitEvent};
-use yew::{Html, Properties, component, html, use_effect_with, use_node_ref, use_state};
+use yew::{Html, Properties, component, hook, html, use_effect_with, use_node_ref, use_state};
 
 use super::{app_server::AppServer, icons, language::LanguageSwitch};
 use crate::{app::Actions, dom, i18n::use_texts, place::Place};
@@ -36,25 +36,40 @@ pub struct LoginProps {
 pub fn Login(props: &LoginProps) -> Html {
     let texts = use_texts();
     let field = use_node_ref();
+    let secret_field = use_node_ref();
     let name = use_state(|| known_name(&props.session));
     let entering = matches!(props.session, Session::LoggingIn { .. });
+    let asked = use_secret_asked(props);
     let no_server = matches!(&props.app, Some(AppView { server: ServerChoice::None, .. }));
     {
-        let field = field.clone();
-        // The field is where a person goes on after every refusal.
-        use_effect_with(entering, move |&entering| {
-            if !entering {
-                dom::focus(field.cast());
+        let (field, secret_field) = (field.clone(), secret_field.clone());
+        // The field is where a person goes on after every refusal. A secret that was refused is typed anew.
+        use_effect_with((entering, asked), move |&(entering, _)| {
+            if entering {
+                return;
+            }
+            match secret_field.cast::<HtmlInputElement>() {
+                Some(secret) => {
+                    secret.set_value("");
+                    dom::focus(Some(secret.into()));
+                }
+                None => dom::focus(field.cast()),
             }
         });
     }
     let problem = problem(&props.session);
     let problem_text = problem.map(|problem| match problem {
-        Problem::ServerAway => texts.server_away,
-        Problem::Refused(code) => (texts.refused)(code),
+        Trouble::ServerAway => texts.server_away,
+        Trouble::Refused(code) => (texts.refused)(code),
     });
+    let described_by = match (problem, asked) {
+        (Some(_), _) => Some("login-problem"),
+        (None, false) => Some("name-hint"),
+        (None, true) => None,
+    };
     let submit = {
         let (name, field, log_in) = (name.clone(), field.clone(), props.actions.command.clone());
+        let secret_field = secret_field.clone();
         move |event: SubmitEvent| {
             event.prevent_default();
             let typed = name.trim();
@@ -65,7 +80,10 @@ pub fn Login(props: &LoginProps) -> Html {
             if let Some(storage) = dom::local_storage() {
                 storage.set_item(NAME, typed).ok();
             }
-            log_in.emit(Command::LogIn { name: typed.to_owned() });
+            // Read when it is needed and kept nowhere else: the field itself is its only copy on the page.
+            let secret = secret_field.cast::<HtmlInputElement>().map(|field| field.value());
+            let secret = secret.filter(|secret| !secret.is_empty()).and_then(|secret| Secret::new(&secret).ok());
+            log_in.emit(Command::LogIn { name: typed.to_owned(), secret });
         }
     };
     let typed = {
@@ -97,14 +115,30 @@ pub fn Login(props: &LoginProps) -> Html {
                         maxlength="80"
                         required=true
                         readonly={entering}
-                        aria-describedby={if problem.is_some() { "login-problem" } else { "name-hint" }}
-                        aria-invalid={matches!(problem, Some(Problem::Refused(_))).then_some("true")}
+                        aria-describedby={described_by}
+                        aria-invalid={is_about_the_name(problem).then_some("true")}
                         value={(*name).clone()}
                         oninput={typed}
                     />
+                    if asked {
+                        <label for="secret">{ texts.secret }</label>
+                        <input
+                            ref={secret_field}
+                            id="secret"
+                            name="secret"
+                            type="password"
+                            autocomplete="current-password"
+                            enterkeyhint="go"
+                            maxlength={SECRET_BYTES.to_string()}
+                            readonly={entering}
+                            aria-describedby={problem.map(|_| "login-problem")}
+                            aria-invalid={is_about_the_secret(problem).then_some("true")}
+                            data-testid="secret"
+                        />
+                    }
                     <div class="login-said" aria-live="polite">
                         if let (Some(problem), Some(text)) = (problem, problem_text) {
-                            <p id="login-problem" class="problem" data-testid="login-problem" data-code={problem.code()}>
+                            <p id="login-problem" class="problem" data-testid="login-problem" data-code={code_of(problem)}>
                                 { icons::warning() }<span>{ text }</span>
                             </p>
                         }
@@ -121,7 +155,10 @@ pub fn Login(props: &LoginProps) -> Html {
                             { texts.cancel }
                         </button>
                     }
-                    <p id="name-hint" class="hint">{ texts.name_hint }</p>
+                    // It says that there is no password.
+                    if !asked {
+                        <p id="name-hint" class="hint">{ texts.name_hint }</p>
+                    }
                 </form>
                 if let Some(address) = props.place.secure_twin() {
                     <section class="card caution" data-testid="not-secure">
@@ -141,31 +178,49 @@ pub fn Login(props: &LoginProps) -> Html {
     }
 }
 
-/// What stands in the way.
-#[derive(Clone, Copy)]
-enum Problem {
-    ServerAway,
-    Refused(RefusedCode),
+/// Whether this server has asked for a secret since the person came to this page.
+#[hook]
+fn use_secret_asked(props: &LoginProps) -> bool {
+    let server = props.app.as_ref().map(|app| app.server.clone());
+    let asked_by = use_state(|| None);
+    {
+        let asked_by = asked_by.clone();
+        let asks = matches!(
+            props.session,
+            Session::Refused { code: RefusedCode::SecretRequired | RefusedCode::SecretWrong, .. }
+        );
+        use_effect_with((asks, server.clone()), move |(asks, server)| {
+            if *asks {
+                asked_by.set(Some(server.clone()));
+            }
+        });
+    }
+    // Another server is another question.
+    *asked_by == Some(server)
 }
 
-impl Problem {
-    fn code(self) -> &'static str {
-        match self {
-            Self::ServerAway => "server_away",
-            Self::Refused(code) => code.as_str(),
-        }
+const fn code_of(problem: Trouble) -> &'static str {
+    match problem {
+        Trouble::ServerAway => "server_away",
+        Trouble::Refused(code) => code.as_str(),
     }
 }
 
-fn problem(session: &Session) -> Option<Problem> {
+const fn is_about_the_name(problem: Option<Trouble>) -> bool {
+    matches!(problem, Some(Trouble::Refused(RefusedCode::NameInvalid | RefusedCode::NameTaken)))
+}
+
+const fn is_about_the_secret(problem: Option<Trouble>) -> bool {
+    matches!(problem, Some(Trouble::Refused(RefusedCode::SecretWrong)))
+}
+
+/// What stands in the way.
+fn problem(session: &Session) -> Option<Trouble> {
     match session {
-        Session::LoggingIn { server_away: true, .. } => Some(Problem::ServerAway),
-        Session::Refused { code, .. } => Some(Problem::Refused(*code)),
-        Session::Replaced { .. } => Some(Problem::Refused(RefusedCode::Replaced)),
-        Session::LoggedOut
-        | Session::LoggingIn { server_away: false, .. }
-        | Session::LoggedIn { .. }
-        | Session::Reconnecting { .. } => None,
+        Session::LoggingIn { trouble, .. } => *trouble,
+        Session::Refused { code, .. } => Some(Trouble::Refused(*code)),
+        Session::Replaced { .. } => Some(Trouble::Refused(RefusedCode::Replaced)),
+        Session::LoggedOut | Session::LoggedIn { .. } | Session::Reconnecting { .. } => None,
     }
 }
 

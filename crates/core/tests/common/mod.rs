@@ -29,7 +29,7 @@ impl Bench {
     /// Logged in as Ana, with Bo online.
     pub fn logged_in() -> Self {
         let (mut bench, _) = Self::new(None);
-        bench.give(Input::Command(Command::LogIn { name: "Ana".into() }));
+        bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
         bench.give(Input::Link(LinkEvent::Up));
         bench.give(Input::Message(welcome()));
         bench

@@ -2,14 +2,15 @@
 
 use hutong_protocol::{
     CallId, CancelReason, ClientMessage, EndReason, ErrorCode, IceCandidate, IceServer, Limits, MediaKind, Name,
-    RefusedCode, SdpKind, ServerMessage, Ticket, Token, User, UserState,
+    RefusedCode, SdpKind, Secret, ServerMessage, Ticket, Token, User, UserState,
 };
 use proptest::{prelude::*, sample::select};
 
 /// What a client may send.
 pub fn client() -> impl Strategy<Value = ClientMessage> {
     prop_oneof![
-        (any::<String>(), prop::option::of(ticket())).prop_map(|(name, resume)| ClientMessage::Hello { name, resume }),
+        (any::<String>(), prop::option::of(ticket()), prop::option::of(secret()))
+            .prop_map(|(name, resume, secret)| ClientMessage::Hello { name, resume, secret }),
         Just(ClientMessage::LogOut),
         (token(), media()).prop_map(|(to, media)| ClientMessage::Offering { to, media }),
         (call(), media()).prop_map(|(call, media)| ClientMessage::Accept { call, media }),
@@ -77,6 +78,10 @@ fn token() -> impl Strategy<Value = Token> {
 
 fn ticket() -> impl Strategy<Value = Ticket> {
     any::<String>().prop_map(|text| Ticket::new(&text))
+}
+
+fn secret() -> impl Strategy<Value = Secret> {
+    ".{0,200}".prop_filter_map("longer than a secret can be", |text| Secret::new(&text).ok())
 }
 
 fn media() -> impl Strategy<Value = MediaKind> {

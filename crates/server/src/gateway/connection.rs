@@ -304,10 +304,13 @@ const fn close_code(code: RefusedCode) -> CloseCode {
         RefusedCode::ShuttingDown => CloseCode::Away,
         RefusedCode::TooLarge => CloseCode::Size,
         RefusedCode::BadFrame => CloseCode::Unsupported,
-        RefusedCode::Full => CloseCode::Again,
+        RefusedCode::Full | RefusedCode::TooMany => CloseCode::Again,
         RefusedCode::NameInvalid
         | RefusedCode::NameTaken
         | RefusedCode::TicketInvalid
+        | RefusedCode::SecretRequired
+        | RefusedCode::SecretWrong
+        | RefusedCode::NotWelcome
         | RefusedCode::Replaced
         | RefusedCode::Version
         | RefusedCode::HelloTimeout
@@ -323,9 +326,13 @@ const fn sentence(code: RefusedCode) -> &'static str {
         RefusedCode::NameInvalid => "this cannot be a name: give one of 1 to 40 visible characters",
         RefusedCode::NameTaken => "somebody online has this name: choose another",
         RefusedCode::TicketInvalid => "this ticket is not good here: log in without it",
+        RefusedCode::SecretRequired => "this server asks for an access key or a password: say hello with it as secret",
+        RefusedCode::SecretWrong => "this secret is not good here: ask whoever runs the server",
+        RefusedCode::NotWelcome => "this server does not let this name or this address in",
         RefusedCode::Replaced => "you came back on another connection",
         RefusedCode::Version => "this server speaks hutong.v1: update the client, or the server",
         RefusedCode::Full => "the server has as many users as it takes: come back later",
+        RefusedCode::TooMany => "too many connections, log-ins or wrong secrets from here: come back later",
         RefusedCode::HelloTimeout => "no hello was accepted in time",
         RefusedCode::RateLimited => "far more messages than one connection may send",
         RefusedCode::TooLarge => "a message is at most 65536 bytes",

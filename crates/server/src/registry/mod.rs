@@ -176,7 +176,7 @@ impl Registry {
     /// A connection sent a message. Its first must be hello; the gateway keeps the hello deadline.
     pub fn received(&mut self, now: Duration, from: ConnId, message: ClientMessage) {
         match (self.users.by_conn(from), message) {
-            (None, ClientMessage::Hello { name, resume }) => self.hello(now, from, &name, resume.as_ref()),
+            (None, ClientMessage::Hello { name, resume, secret: _ }) => self.hello(now, from, &name, resume.as_ref()),
             (None, message) => {
                 let text = "say hello first";
                 self.effects.push_back(error(from, &message, ErrorCode::NotNow, text));

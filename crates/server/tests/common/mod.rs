@@ -110,7 +110,7 @@ impl Client {
     /// Opens a WebSocket and logs in.
     pub async fn login(address: SocketAddr, name: &str) -> (Self, Login) {
         let mut client = Self::open(address).await;
-        client.send(&ClientMessage::Hello { name: name.into(), resume: None }).await;
+        client.send(&ClientMessage::Hello { name: name.into(), resume: None, secret: None }).await;
         let login = client.welcome().await;
         (client, login)
     }

@@ -24,7 +24,7 @@ fn everybody_sees_everybody_come_and_go() {
     world.command(2, Command::LogOut);
     world.settle();
     assert!(!world.people[0].client.view().users.contains_key(&gone));
-    world.command(2, Command::LogIn { name: "person 2".into() });
+    world.command(2, Command::LogIn { name: "person 2".into(), secret: None });
     world.settle();
     assert!(matches!(world.people[2].client.view().session, Session::LoggedIn { .. }), "log-out frees the name");
     assert_ne!(world.token(2), Some(gone), "a new login has a new token");
@@ -165,7 +165,7 @@ fn a_target_whose_camera_is_refused_may_still_answer_by_voice() {
 fn a_name_is_unique_however_it_is_written_and_held_for_a_lost_owner() {
     let mut world = World::logged_in(2);
     world.command(1, Command::LogOut);
-    world.command(1, Command::LogIn { name: "PERSON\u{3000}0".into() });
+    world.command(1, Command::LogIn { name: "PERSON\u{3000}0".into(), secret: None });
     world.settle();
     let refused = |world: &World| match &world.people[1].client.view().session {
         Session::Refused { code, .. } => Some(*code),
@@ -176,11 +176,11 @@ fn a_name_is_unique_however_it_is_written_and_held_for_a_lost_owner() {
     world.cut(0);
     world.settle();
     assert_eq!(world.state(0), Offline);
-    world.command(1, Command::LogIn { name: "person 0".into() });
+    world.command(1, Command::LogIn { name: "person 0".into(), secret: None });
     world.settle();
     assert_eq!(refused(&world), Some(RefusedCode::NameTaken));
     world.pass(Duration::from_secs(31));
-    world.command(1, Command::LogIn { name: "person 0".into() });
+    world.command(1, Command::LogIn { name: "person 0".into(), secret: None });
     world.settle();
     assert_eq!(refused(&world), None);
 
@@ -194,7 +194,7 @@ fn a_name_is_unique_however_it_is_written_and_held_for_a_lost_owner() {
 fn a_bad_name_is_refused_and_can_be_mended() {
     let mut world = World::new(1);
     for (name, expected) in [("", true), ("\u{202e}x", true), ("ok", false)] {
-        world.command(0, Command::LogIn { name: name.into() });
+        world.command(0, Command::LogIn { name: name.into(), secret: None });
         world.settle();
         let refused =
             matches!(world.people[0].client.view().session, Session::Refused { code: RefusedCode::NameInvalid, .. });

@@ -85,7 +85,7 @@ fn do_it(world: &mut World, act: Act) {
             world.input(who, Input::InterfaceReloaded);
         }
         Act::LogOut(who) => world.command(who, Command::LogOut),
-        Act::LogIn(who) => world.command(who, Command::LogIn { name: format!("person {who}") }),
+        Act::LogIn(who) => world.command(who, Command::LogIn { name: format!("person {who}"), secret: None }),
         Act::Pass(millis) => world.pass(Duration::from_millis(millis)),
         Act::Everything => world.settle(),
         Act::RestartServer => world.restart_server(),
@@ -144,14 +144,14 @@ proptest! {
         let mut world = World::in_call(3);
         let ids: Vec<_> = world.registry.calls.keys().copied().collect();
         let intruder = ConnId(900);
-        let hello = ClientMessage::Hello { name: "intruder".into(), resume: None };
+        let hello = ClientMessage::Hello { name: "intruder".into(), resume: None, secret: None };
         world.registry.received(world.now, intruder, hello);
         for (which, kind, whom) in messages {
             let call = ids.get(which).copied().unwrap_or(hutong_protocol::CallId(5));
             let to = world.token(whom.min(2)).unwrap();
             let sdp = String::new();
             let message = match kind {
-                0 => ClientMessage::Hello { name: "person 0".into(), resume: None },
+                0 => ClientMessage::Hello { name: "person 0".into(), resume: None, secret: None },
                 1 => ClientMessage::Confirm { call, sdp },
                 2 => ClientMessage::Calling { call, sdp },
                 3 => ClientMessage::Accept { call, media: MediaKind::Voice },
@@ -161,7 +161,7 @@ proptest! {
                 7 => ClientMessage::Claim { ticket: hutong_protocol::Ticket::new("c1.5.6.7.8.AAAA") },
                 8 => ClientMessage::Offering { to, media: MediaKind::Video },
                 9 => ClientMessage::LogOut,
-                _ => ClientMessage::Hello { name: "intruder".into(), resume: None },
+                _ => ClientMessage::Hello { name: "intruder".into(), resume: None, secret: None },
             };
             world.registry.received(world.now, intruder, message);
             world.registry.check();

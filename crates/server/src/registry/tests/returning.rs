@@ -212,7 +212,11 @@ fn the_same_user_elsewhere_puts_the_old_connection_out_and_they_do_not_fight() {
     let mut world = World::logged_in(2);
     let ticket = world.people[0].saved.clone().unwrap().ticket;
     let tab = ConnId(500);
-    world.registry.received(world.now, tab, ClientMessage::Hello { name: "person 0".into(), resume: Some(ticket) });
+    world.registry.received(
+        world.now,
+        tab,
+        ClientMessage::Hello { name: "person 0".into(), resume: Some(ticket), secret: None },
+    );
     let mut effects = std::iter::from_fn(|| world.registry.poll_effect()).collect::<Vec<_>>();
     let welcome = effects.pop();
     assert!(matches!(welcome, Some(Effect::Send { to, message: ServerMessage::Welcome { .. } }) if to == tab));

@@ -79,7 +79,7 @@ impl World {
     pub fn logged_in(people: usize) -> Self {
         let mut world = Self::new(people);
         for who in 0..people {
-            world.command(who, Command::LogIn { name: format!("person {who}") });
+            world.command(who, Command::LogIn { name: format!("person {who}"), secret: None });
         }
         world.settle();
         world
