@@ -92,6 +92,12 @@ impl<'de> Deserialize<'de> for Name {
 pub struct NameKey(Box<str>);
 
 impl NameKey {
+    /// The key as text, for what is signed or hashed. Not to be shown.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     fn of(name: &str) -> Self {
         let seen: String = name.chars().filter(|c| *c != EMOJI_STYLE).collect();
         Self(caseless::default_case_fold_str(&seen).nfkc().collect::<String>().into())

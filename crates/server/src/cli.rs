@@ -2,25 +2,32 @@
 
 #[cfg(feature = "acme")]
 mod acme;
+mod entry;
 
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use hutong_protocol::IceServer;
 use hutong_server::{BindError, DEFAULT_PORT, Options, TicketKey, TicketKeyError, Tls, TlsError};
 use tracing_subscriber::filter::Targets;
 
 use crate::log::LogFormat;
+pub(crate) use entry::hash_password;
 
 /// Hutong's server: shows who is online, sets up calls between them, and serves the web app.
 ///
 /// Open the address that it prints in a browser. Media goes from person to person and never through the server.
 #[derive(Debug, Parser)]
-#[command(name = "hutong-server", version, after_long_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "hutong-server", version, after_long_help = EXAMPLES, max_term_width = 100,
+          args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
+    /// Something else than running the server.
+    #[command(subcommand)]
+    pub(crate) task: Option<Task>,
+
     /// Where to listen; may be given several times
     ///
     /// 127.0.0.1 is reached from this machine alone. 0.0.0.0 is every IPv4 address of the machine, [::] every IPv6 address.
@@ -119,9 +126,22 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "FORMAT", env = "HUTONG_LOG_FORMAT", default_value = "human")]
     pub(crate) log_format: LogFormat,
 
+    #[command(flatten)]
+    entry: entry::EntryArgs,
+
     /// What to write to stderr: error, warn, info, debug or trace, or a list such as warn,hutong_server=debug
     #[arg(long, value_name = "FILTER", env = "HUTONG_LOG", default_value = "info")]
     pub(crate) log: Targets,
+}
+
+/// What else the program does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Task {
+    /// Read a password from the terminal or the input, and print a line for --users-file
+    HashPassword {
+        /// Whose it is
+        name: String,
+    },
 }
 
 const EXAMPLES: &str = "\
@@ -139,7 +159,11 @@ Examples:
   hutong-server --listen 0.0.0.0:443 --acme your.domain --acme-cache /var/lib/hutong
       The same, with a certificate that the server gets and renews by itself.
 
-Behind a proxy that does TLS, keep to http on loopback, and let the proxy pass on the Host header and WebSockets at /ws.
+  hutong-server hash-password Ana >> users
+      A name and its password for --users-file
+
+Behind a proxy that does TLS, keep to http on loopback, name the proxy with --trusted-proxy, and let it pass on the Host header and
+WebSockets at /ws.
 Ctrl-C or SIGTERM stops the server; clients are told, and come back by themselves after a restart.
 GET /healthz is answered as long as the server runs, GET /readyz with 200 only while somebody new could log in.";
 
@@ -176,6 +200,7 @@ impl Cli {
             ticket_key,
             allow_origins: self.allow_origins,
             metrics: self.metrics,
+            entry: self.entry.into_options(),
             ..Options::default()
         })
     }

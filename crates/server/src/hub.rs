@@ -2,18 +2,20 @@
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use hutong_protocol::{ClientMessage, RefusedCode, ServerMessage, UserState};
+use hutong_protocol::{ClientMessage, Name, NameKey, RefusedCode, ServerMessage, Ticket, Token, UserState};
 use tokio::{sync::Notify, task::JoinHandle};
 
 use crate::{
     clock::Clock,
+    entry::Hello,
     gateway::{Frame, Kind, Outbox, TooSlow},
     metrics::Metrics,
-    registry::{Config, ConnId, Effect, Registry},
+    registry::{Config, ConnId, Credential, Effect, Registry},
     ticket_key::TicketKey,
 };
 
@@ -57,6 +59,7 @@ pub(crate) struct Counts {
 #[derive(Debug)]
 struct Connected {
     outbox: Arc<Outbox>,
+    address: IpAddr,
     welcomed: bool,
 }
 
@@ -81,9 +84,37 @@ impl Hub {
         (hub, timekeeper)
     }
 
-    /// A WebSocket was opened.
-    pub(crate) fn connect(&self) -> (ConnId, Arc<Outbox>) {
-        self.lock().connect()
+    /// A WebSocket was opened from this address.
+    pub(crate) fn connect(&self, from: IpAddr) -> (ConnId, Arc<Outbox>) {
+        self.lock().connect(from)
+    }
+
+    /// A hello came, and was let in by this credential.
+    pub(crate) fn admitted(&self, from: ConnId, hello: Hello, credential: Credential) {
+        self.with_registry(|state, now| {
+            // Not once it is being closed: the registry knows it no more.
+            if state.connections.contains_key(&from) {
+                state.registry.admitted(now, from, hello.name, hello.resume, credential);
+            }
+        });
+    }
+
+    /// Whose ticket this is, if it is good for this name and credential.
+    pub(crate) fn owner_of(&self, ticket: &Ticket, name: &NameKey, credential: Credential) -> Option<Token> {
+        let now = self.0.clock.now();
+        self.lock().registry.owner_of(now, ticket, name, credential)
+    }
+
+    /// Closes the connections that are not welcome any more, by their user's name, if they have one, and their address.
+    pub(crate) fn put_out(&self, unwelcome: impl Fn(Option<&Name>, IpAddr) -> bool) {
+        self.with_registry(|state, now| {
+            let State { registry, connections, .. } = &*state;
+            let out =
+                connections.iter().filter(|(conn, connected)| unwelcome(registry.name_of(**conn), connected.address));
+            for conn in out.map(|(conn, _)| *conn).collect::<Vec<_>>() {
+                state.refuse(now, conn, RefusedCode::NotWelcome);
+            }
+        });
     }
 
     /// A message came.
@@ -186,11 +217,11 @@ impl State {
         Self { registry, connections: HashMap::new(), last: 0, next_tick: None, metrics }
     }
 
-    fn connect(&mut self) -> (ConnId, Arc<Outbox>) {
+    fn connect(&mut self, address: IpAddr) -> (ConnId, Arc<Outbox>) {
         let outbox = Arc::new(Outbox::new());
         self.last += 1;
         let conn = ConnId(self.last);
-        self.connections.insert(conn, Connected { outbox: outbox.clone(), welcomed: false });
+        self.connections.insert(conn, Connected { outbox: outbox.clone(), address, welcomed: false });
         (conn, outbox)
     }
 
@@ -318,7 +349,7 @@ mod tests {
         }
 
         fn login(&mut self, name: &str) -> (ConnId, Arc<Outbox>) {
-            let (conn, outbox) = self.state.connect();
+            let (conn, outbox) = self.state.connect(std::net::Ipv4Addr::LOCALHOST.into());
             self.receive(conn, ClientMessage::Hello { name: name.into(), resume: None, secret: None });
             (conn, outbox)
         }

@@ -46,13 +46,14 @@
 //! # Inside
 //!
 //! A connection's task (`gateway`) turns frames into messages and back, and keeps the deadlines and rates that need no
-//! knowledge of users. The [`registry`] alone decides who is in which state; it does no I/O. Between them stands the hub:
+//! knowledge of users. Whether a `hello` is let in is asked at the door (`entry`) first. The [`registry`] alone decides who is in which state; it does no I/O. Between them stands the hub:
 //! it owns the registry and the clock, and puts what the registry wants delivered into each connection's bounded outbox.
 
 #[cfg(feature = "acme")]
 mod acme;
 mod clock;
 mod drain;
+mod entry;
 mod gateway;
 mod headers;
 mod hub;
@@ -67,7 +68,11 @@ mod web;
 
 #[cfg(feature = "acme")]
 pub use acme::{AcmeOptions, LETS_ENCRYPT};
+pub use entry::{
+    EntryFileError, EntryOptions, ProxyHeader, SecretKind, UsersFileLineError, parse_network, users_file_line,
+};
 pub use gateway::Deadlines;
+pub use ipnet::IpNet;
 pub use server::{BindError, Options, Server};
 pub use ticket_key::{TicketKey, TicketKeyError};
 pub use tls::{Reloaded, Tls, TlsError};

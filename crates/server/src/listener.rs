@@ -21,6 +21,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
+    entry::{Counted, Entry},
     gateway::{self, Deadlines},
     headers,
     hub::Hub,
@@ -56,6 +57,7 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 pub(crate) struct Service {
     hub: Hub,
     tls: Option<Tls>,
+    pub(crate) entry: Arc<Entry>,
     pub(crate) allow_origins: Arc<[String]>,
     pub(crate) deadlines: Deadlines,
     places: Arc<Semaphore>,
@@ -65,12 +67,13 @@ impl Service {
     pub(crate) fn new(
         hub: Hub,
         tls: Option<Tls>,
+        entry: Arc<Entry>,
         allow_origins: Vec<String>,
         deadlines: Deadlines,
         max_connections: usize,
     ) -> Self {
         let places = Arc::new(Semaphore::new(max_connections));
-        Self { hub, tls, allow_origins: allow_origins.into(), deadlines, places }
+        Self { hub, tls, entry, allow_origins: allow_origins.into(), deadlines, places }
     }
 
     /// The same users and places, behind this certificate.
@@ -78,6 +81,7 @@ impl Service {
         Self {
             hub: self.hub.clone(),
             tls: Some(tls),
+            entry: self.entry.clone(),
             allow_origins: self.allow_origins.clone(),
             deadlines: self.deadlines,
             places: self.places.clone(),
@@ -98,6 +102,7 @@ impl Service {
 #[derive(Debug)]
 pub(crate) struct Place {
     _permit: OwnedSemaphorePermit,
+    _counted: Counted,
     pub(crate) member: Member,
 }
 
@@ -106,7 +111,8 @@ pub(crate) struct Place {
 pub(crate) enum Transport {
     /// In TLS, with a certificate that somebody else vouches for.
     Vouched,
-    /// In TLS with a certificate of our own, or in the clear from this machine or to a server that has no certificate (a proxy may stand before it).
+    /// In TLS with a certificate of our own, or in the clear from this machine, from a trusted proxy, or to a server that has no
+    /// certificate (a proxy may stand before it).
     Trusted,
     /// In the clear from another machine, to a server that also speaks TLS.
     Exposed,
@@ -147,8 +153,12 @@ async fn accept(socket: TcpListener, service: Arc<Service>, local: Member, netwo
         match socket.accept().await {
             Ok((stream, peer)) => {
                 rest = REST.0;
+                let Some(counted) = service.entry.connected(peer.ip()) else {
+                    tracing::debug!(%peer, "too many connections from there");
+                    continue;
+                };
                 let member = if is_local(peer) { local.clone() } else { network.clone() };
-                let place = Arc::new(Place { _permit: permit, member });
+                let place = Arc::new(Place { _permit: permit, _counted: counted, member });
                 tokio::spawn(serve(stream, peer, service.clone(), place));
             }
             // The client's fault, and over with it.
@@ -200,7 +210,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, service: Arc<Service>, place
         }
         Err(_) => return,
     };
-    let answer = service_fn(move |request| respond(request, transport, service.clone(), place.clone()));
+    let answer = service_fn(move |request| respond(request, peer, transport, service.clone(), place.clone()));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HTTP_PATIENCE)
@@ -253,18 +263,23 @@ async fn secure(stream: TcpStream, peer: SocketAddr, service: &Service) -> io::R
         let transport = if tls.is_vouched_for() { Transport::Vouched } else { Transport::Trusted };
         return Ok((Stream::Tls(Box::new(stream)), transport));
     }
-    let transport = if is_local(peer) { Transport::Trusted } else { Transport::Exposed };
+    let trusted = is_local(peer) || service.entry.is_trusted_proxy(peer.ip());
+    let transport = if trusted { Transport::Trusted } else { Transport::Exposed };
     Ok((Stream::Plain(stream), transport))
 }
 
 async fn respond(
     request: Request<Incoming>,
+    peer: SocketAddr,
     transport: Transport,
     service: Arc<Service>,
     place: Arc<Place>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let mut response = match request.uri().path() {
-        hutong_protocol::WS_PATH => gateway::upgrade(request, transport, &service, place),
+        hutong_protocol::WS_PATH => {
+            let visitor = service.entry.visitor(peer.ip(), request.headers());
+            gateway::upgrade(request, transport, visitor, &service, place)
+        }
         _ => web::respond(&request, || service.hub.takes_users()),
     };
     headers::guard(response.headers_mut(), transport);

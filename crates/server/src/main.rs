@@ -10,12 +10,24 @@ use std::{path::Path, process::ExitCode, time::Duration};
 use clap::Parser;
 use hutong_server::{Server, TicketKey};
 
-use cli::{Cli, StartError};
+use cli::{Cli, StartError, Task, hash_password};
 use signals::{Signal, Signals};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Some(Task::HashPassword { name }) = &cli.task {
+        return match hash_password(name) {
+            Ok(line) => {
+                println!("{line}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     log::to_stderr(cli.log.clone(), cli.log_format);
     match run(cli).await {
         Ok(()) => ExitCode::SUCCESS,

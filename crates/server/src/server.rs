@@ -15,6 +15,7 @@ use tokio::{
 
 use crate::{
     drain::drain,
+    entry::{Doorkeeper, Entry, EntryFileError, EntryOptions},
     gateway::Deadlines,
     hub::{Hub, Timekeeper},
     listener::{Listener, Service},
@@ -45,6 +46,8 @@ pub struct Options {
     pub ticket_key: Option<TicketKey>,
     /// Origins whose pages may open the WebSocket, beside our own page and the app's: `https://example.org`.
     pub allow_origins: Vec<String>,
+    /// Who may come in.
+    pub entry: EntryOptions,
     /// How long a connection may take for what. The default is the protocol's; tests shorten it.
     pub deadlines: Deadlines,
     /// Where the server's numbers can be read, as `/metrics` in Prometheus' text format. Not where clients come: they tell when
@@ -70,6 +73,7 @@ impl Default for Options {
             ice_servers: Vec::new(),
             ticket_key: None,
             allow_origins: Vec::new(),
+            entry: EntryOptions::default(),
             deadlines: Deadlines::default(),
             metrics: None,
         }
@@ -90,6 +94,7 @@ pub struct Server {
     /// Keeps the certificate that is shown while it is open to the network.
     network_certificate: Option<Keeper>,
     _timekeeper: Timekeeper,
+    _doorkeeper: Doorkeeper,
 }
 
 impl Server {
@@ -105,12 +110,15 @@ impl Server {
         };
         let config =
             Config { max_users: options.max_users, ice_servers: options.ice_servers, ticket_key: *key.signs() };
+        let entry = Arc::new(Entry::new(options.entry).map_err(BindError::Entry)?);
         let (metrics, numbers) = Metrics::new();
         let (hub, timekeeper) = Hub::start(config, metrics);
         hub.set_ticket_key(&key);
+        let doorkeeper = entry.keep(hub.clone());
         let all_places = options.max_users.saturating_add(CONNECTIONS_WITHOUT_USER).min(Semaphore::MAX_PERMITS);
         let certificate = options.tls.as_ref().map(Keeper::start);
-        let base = Arc::new(Service::new(hub, options.tls, options.allow_origins, options.deadlines, all_places));
+        let base =
+            Arc::new(Service::new(hub, options.tls, entry, options.allow_origins, options.deadlines, all_places));
         let metrics = match options.metrics {
             Some(address) => {
                 let socket = listen(address)?;
@@ -130,6 +138,7 @@ impl Server {
             _certificate: certificate,
             network_certificate: None,
             _timekeeper: timekeeper,
+            _doorkeeper: doorkeeper,
         };
         for address in options.listen {
             let socket = listen(address)?;
@@ -276,6 +285,8 @@ pub enum BindError {
     NoAddress,
     /// The system has no randomness to make a ticket key from.
     NoRandomness,
+    /// A file that says who may come in cannot be used.
+    Entry(EntryFileError),
     /// Anything else.
     Other(SocketAddr, io::Error),
 }
@@ -306,6 +317,7 @@ impl fmt::Display for BindError {
             Self::NotOurs(address) => write!(f, "{address} is not an address of this machine"),
             Self::NoAddress => f.write_str("there is no address to listen on"),
             Self::NoRandomness => f.write_str("the system has no randomness to make a ticket key from"),
+            Self::Entry(error) => error.fmt(f),
             Self::Other(address, error) => write!(f, "cannot listen on {address}: {error}"),
         }
     }

@@ -73,7 +73,7 @@ async fn log_in(address: SocketAddr, authority: &Authority, name: &str) -> Clien
     let url = format!("wss://{NAME}:{}/ws", address.port());
     let headers = [("sec-websocket-protocol", "hutong.v1")];
     let mut client = Client::open_over(Box::new(stream), &url, &headers).await.unwrap();
-    client.send(&ClientMessage::Hello { name: name.into(), resume: None }).await;
+    client.send(&ClientMessage::Hello { name: name.into(), resume: None, secret: None }).await;
     client
 }
 

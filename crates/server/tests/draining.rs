@@ -54,7 +54,7 @@ async fn clients_are_let_go_one_after_the_other_and_nobody_comes_in() {
         assert_eq!(ready(&server).await, (503, "shutting_down".into()));
         for resume in [None, Some(login.ticket)] {
             let mut late = Client::open(address).await;
-            late.send(&ClientMessage::Hello { name: "Late".into(), resume }).await;
+            late.send(&ClientMessage::Hello { name: "Late".into(), resume, secret: None }).await;
             late.is_refused(RefusedCode::ShuttingDown, CloseCode::Away).await;
         }
     };

@@ -23,13 +23,13 @@ fn key(digits: &str) -> String {
 
 async fn comes_back(address: SocketAddr, ticket: &Ticket) -> Login {
     let mut ana = Client::open(address).await;
-    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: Some(ticket.clone()) }).await;
+    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: Some(ticket.clone()), secret: None }).await;
     ana.welcome().await
 }
 
 async fn is_refused(address: SocketAddr, ticket: &Ticket) {
     let mut ana = Client::open(address).await;
-    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: Some(ticket.clone()) }).await;
+    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: Some(ticket.clone()), secret: None }).await;
     ana.is_refused(RefusedCode::TicketInvalid, CloseCode::Policy).await;
 }
 

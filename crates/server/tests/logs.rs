@@ -31,7 +31,7 @@ async fn a_day_with(arguments: &[&str]) -> (String, Private) {
         private.people.extend([name.to_owned(), stream.local_addr().unwrap().to_string()]);
         let headers = [("sec-websocket-protocol", SUBPROTOCOL)];
         let mut client = Client::open_over(Box::new(stream), &format!("ws://{address}/ws"), &headers).await.unwrap();
-        client.send(&ClientMessage::Hello { name: name.into(), resume: None }).await;
+        client.send(&ClientMessage::Hello { name: name.into(), resume: None, secret: None }).await;
         let login = client.welcome().await;
         private.people.push(login.me.token.to_string());
         private.secrets.push(login.ticket.as_str().to_owned());
@@ -70,12 +70,12 @@ async fn a_day_with(arguments: &[&str]) -> (String, Private) {
         ("Eve Zdropper", Some(Ticket::new("u1.forged.ticket"))),
     ] {
         let mut eve = Client::open(address).await;
-        eve.send(&ClientMessage::Hello { name: name.into(), resume }).await;
+        eve.send(&ClientMessage::Hello { name: name.into(), resume, secret: None }).await;
         eve.end().await;
     }
     private.secrets.push("u1.forged".into());
     let mut again = Client::open(address).await;
-    again.send(&ClientMessage::Hello { name: "Ana Nás".into(), resume: Some(ana_login.ticket) }).await;
+    again.send(&ClientMessage::Hello { name: "Ana Nás".into(), resume: Some(ana_login.ticket), secret: None }).await;
     again.welcome().await;
     ana.is_refused(RefusedCode::Replaced, CloseCode::Policy).await;
     drop(bo);

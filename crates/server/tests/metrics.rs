@@ -76,7 +76,7 @@ async fn a_call_and_a_refusal_are_in_the_numbers() {
 
     let (mut ana, mut bo, bo_login) = two(&server).await;
     let mut twin = Client::open(server.local_addr()).await;
-    twin.send(&ClientMessage::Hello { name: "ana".into(), resume: None }).await;
+    twin.send(&ClientMessage::Hello { name: "ana".into(), resume: None, secret: None }).await;
     twin.is_refused(RefusedCode::NameTaken, CloseCode::Policy).await;
     drop(twin);
     let call = set_up_call(&mut ana, &mut bo, bo_login.me.token).await;
@@ -133,7 +133,7 @@ async fn who_comes_back_and_who_leaves_are_told_apart() {
     drop(bo);
     ana.sees(bo_login.me.token, UserState::Offline).await;
     let mut bo = Client::open(server.local_addr()).await;
-    bo.send(&ClientMessage::Hello { name: "Bo".into(), resume: Some(bo_login.ticket) }).await;
+    bo.send(&ClientMessage::Hello { name: "Bo".into(), resume: Some(bo_login.ticket), secret: None }).await;
     bo.welcome().await;
     ana.socket.close(None).await.unwrap();
     ana.end().await;

@@ -2,13 +2,15 @@
 
 use std::{
     io::{self, IoSlice},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
 use bytes::{Buf, Bytes};
 use futures_util::{SinkExt, StreamExt};
-use hutong_protocol::{ClientMessage, ErrorCode, RefusedCode, ServerMessage, decode_client, limits::MESSAGE_BYTES};
+use hutong_protocol::{
+    ClientMessage, ErrorCode, NameKey, RefusedCode, ServerMessage, Ticket, decode_client, limits::MESSAGE_BYTES,
+};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -31,7 +33,15 @@ use super::{
     rate::{Rate, Verdict},
     vigil::{Due, Vigil},
 };
-use crate::{hub::Hub, listener::Place, metrics::Closed, registry::ConnId, server::Member, stream::Stream};
+use crate::{
+    entry::{Bucket, Counted, Entry, Hello, LOG_INS_OF_A_CONNECTION, Visitor},
+    hub::Hub,
+    listener::Place,
+    metrics::Closed,
+    registry::ConnId,
+    server::Member,
+    stream::Stream,
+};
 
 /// Every connection holds a read buffer of this size for as long as it lasts, so it is small; larger messages get a larger one
 /// while they are read.
@@ -41,8 +51,25 @@ const READ_BUFFER: usize = 1024;
 /// (RFC 6455, section 5.5.3).
 const UNREAD_PONGS: usize = 1024;
 
-/// Runs a WebSocket until it is over. `ours`: it speaks this version of the protocol.
-pub(super) async fn run(upgraded: Upgraded, ours: bool, hub: Hub, deadlines: Deadlines, place: Arc<Place>) {
+/// Who opens a WebSocket.
+pub(super) struct Guest {
+    pub place: Arc<Place>,
+    pub entry: Arc<Entry>,
+    pub visitor: Visitor,
+    /// Its place among the WebSockets of its address, or why it cannot stay.
+    pub standing: Result<Counted, RefusedCode>,
+    pub log_ins: Mutex<Bucket>,
+}
+
+impl Guest {
+    fn may_log_in(&self, now: Instant) -> bool {
+        let mut log_ins = self.log_ins.lock().unwrap_or_else(PoisonError::into_inner);
+        log_ins.take(LOG_INS_OF_A_CONNECTION, now)
+    }
+}
+
+/// Runs a WebSocket until it is over; one that cannot stay is only told why.
+pub(super) async fn run(upgraded: Upgraded, guest: Box<Guest>, hub: Hub, deadlines: Deadlines) {
     let parts = match upgraded.downcast::<TokioIo<Stream>>() {
         Ok(parts) => parts,
         Err(_) => {
@@ -59,13 +86,15 @@ pub(super) async fn run(upgraded: Upgraded, ours: bool, hub: Hub, deadlines: Dea
     let mut connection = Connection { socket, deadlines };
     let metrics = hub.metrics().clone();
     // Farewells, writes and pings are boxed: what only they need is not held by a connection for all its life.
-    if !ours {
-        metrics.refused(RefusedCode::Version);
-        Box::pin(connection.farewell(RefusedCode::Version)).await;
+    if let Err(code) = guest.standing {
+        metrics.refused(code);
+        Box::pin(connection.farewell(code)).await;
         return;
     }
-    let (conn, outbox) = hub.connect();
-    let session = Session { hub, conn, outbox };
+    // Held until the farewell is over: a stopping server waits for it.
+    let place = guest.place.clone();
+    let (conn, outbox) = hub.connect(guest.visitor.address);
+    let session = Session { hub, conn, outbox, guest };
     let over = connection.serve(&session, place.member.clone()).await;
     // The user is offline now, however long the farewell takes.
     drop(session);
@@ -106,6 +135,7 @@ struct Session {
     hub: Hub,
     conn: ConnId,
     outbox: Arc<Outbox>,
+    guest: Box<Guest>,
 }
 
 impl Drop for Session {
@@ -123,6 +153,19 @@ impl Session {
             && self.outbox.push(Kind::Own, frame).is_err()
         {
             self.refuse(RefusedCode::TooSlow);
+        }
+    }
+
+    /// Asks whether a hello is let in, and has the registry answer it or refuses it. May take as long as hashing a password does.
+    async fn hello(&self, hello: Box<Hello>) {
+        // Nobody is asked for a secret by a server that lets nobody in any more.
+        if self.hub.takes_users() == Err(RefusedCode::ShuttingDown) {
+            return self.refuse(RefusedCode::ShuttingDown);
+        }
+        let owner = |ticket: &Ticket, name: &NameKey, credential| self.hub.owner_of(ticket, name, credential);
+        match self.guest.entry.admit(self.guest.visitor, &hello, owner).await {
+            Ok(credential) => self.hub.admitted(self.conn, *hello, credential),
+            Err(code) => self.refuse(code),
         }
     }
 
@@ -163,9 +206,16 @@ impl Connection {
                     match frame {
                         Ok(Message::Close(_)) => return Over::Left,
                         Ok(message) => match rate.message(now) {
-                            Verdict::Take => if take(session, message) == Some(LoggedOut) {
-                                vigil.expect_hello(now);
-                                alarm.as_mut().reset(vigil.next().into());
+                            Verdict::Take => match take(session, message) {
+                                Taken::Done => {}
+                                Taken::LoggedOut => {
+                                    vigil.expect_hello(now);
+                                    alarm.as_mut().reset(vigil.next().into());
+                                }
+                                Taken::Hello(hello) if session.guest.may_log_in(now) => {
+                                    Box::pin(session.hello(hello)).await;
+                                }
+                                Taken::Hello(_) => session.refuse(RefusedCode::TooMany),
                             },
                             Verdict::DropAndTell => session.tell(&over_the_rate()),
                             Verdict::Drop => {}
@@ -249,18 +299,29 @@ impl Connection {
     }
 }
 
-/// The connection goes on without a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct LoggedOut;
+/// What is left to do with a message.
+enum Taken {
+    /// Nothing.
+    Done,
+    /// The connection goes on without a user.
+    LoggedOut,
+    /// Somebody wants to come in.
+    Hello(Box<Hello>),
+}
 
-fn take(session: &Session, message: Message) -> Option<LoggedOut> {
+fn take(session: &Session, message: Message) -> Taken {
     session.hub.metrics().received(message.len());
     match message {
         Message::Text(text) => match decode_client(&text) {
+            Ok(ClientMessage::Hello { name, resume, secret }) if !session.hub.is_welcomed(session.conn) => {
+                return Taken::Hello(Box::new(Hello { name, resume, secret }));
+            }
             Ok(message) => {
-                let logged_out = matches!(message, ClientMessage::LogOut).then_some(LoggedOut);
+                let logged_out = matches!(message, ClientMessage::LogOut);
                 session.hub.received(session.conn, message);
-                return logged_out;
+                if logged_out {
+                    return Taken::LoggedOut;
+                }
             }
             Err(error) => session.tell(&ServerMessage::Error {
                 code: error.code,
@@ -273,7 +334,7 @@ fn take(session: &Session, message: Message) -> Option<LoggedOut> {
         // The WebSocket answers pings itself.
         Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {}
     }
-    None
+    Taken::Done
 }
 
 fn over_the_rate() -> ServerMessage {
@@ -373,7 +434,7 @@ mod tests {
 
     #[test]
     fn the_task_of_an_idle_connection_is_small() {
-        fn size<A, B, C, D, E, F>(_task: fn(A, B, C, D, E) -> F) -> usize {
+        fn size<A, B, C, D, F>(_task: fn(A, B, C, D) -> F) -> usize {
             size_of::<F>()
         }
         let size = size(run);

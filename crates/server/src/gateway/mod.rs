@@ -6,11 +6,14 @@ mod outbox;
 mod rate;
 mod vigil;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hutong_protocol::{SUBPROTOCOL, limits};
+use hutong_protocol::{RefusedCode, SUBPROTOCOL, limits};
 use hyper::{
     HeaderMap, Request, Response, StatusCode,
     body::Incoming,
@@ -18,7 +21,9 @@ use hyper::{
 };
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
+use self::connection::Guest;
 use crate::{
+    entry::{Bucket, LOG_INS_OF_A_CONNECTION, Visitor},
     listener::{Place, Service, Transport},
     web,
 };
@@ -71,6 +76,7 @@ enum Spoken {
 pub(crate) fn upgrade(
     request: Request<Incoming>,
     transport: Transport,
+    visitor: Visitor,
     service: &Service,
     place: Arc<Place>,
 ) -> Response<Full<Bytes>> {
@@ -95,11 +101,18 @@ pub(crate) fn upgrade(
     if let Some(name) = confirmed {
         response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, name);
     }
+    let standing = match spoken {
+        Spoken::Ours => service.entry.opened(visitor),
+        Spoken::OtherVersion(_) | Spoken::Unknown => Err(RefusedCode::Version),
+    };
+    let log_ins = Mutex::new(Bucket::full(LOG_INS_OF_A_CONNECTION, Instant::now()));
+    // Boxed, since the task would hold it twice.
+    let guest = Box::new(Guest { place, entry: service.entry.clone(), visitor, standing, log_ins });
     let hub = service.hub().clone();
     let deadlines = service.deadlines;
     tokio::spawn(async move {
         match hyper::upgrade::on(request).await {
-            Ok(upgraded) => connection::run(upgraded, spoken == Spoken::Ours, hub, deadlines, place).await,
+            Ok(upgraded) => connection::run(upgraded, guest, hub, deadlines).await,
             Err(error) => tracing::debug!(%error, "a WebSocket was gone before it was open"),
         }
     });

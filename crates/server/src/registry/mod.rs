@@ -25,11 +25,13 @@ use std::{
 };
 
 use hutong_protocol::{
-    CallId, ClientMessage, EndReason, ErrorCode, IceServer, Limits, Name, RefusedCode, ServerMessage, Ticket, Token,
-    User, UserState, limits,
+    CallId, ClientMessage, EndReason, ErrorCode, IceServer, Limits, Name, NameKey, RefusedCode, ServerMessage, Ticket,
+    Token, User, UserState, limits,
 };
 
 use self::{calls::Call, ticket::Signer, users::Users};
+
+pub use ticket::Credential;
 
 /// One WebSocket, as its gateway numbers it. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -173,10 +175,35 @@ impl Registry {
         if self.users.online() < self.config.max_users { Ok(()) } else { Err(RefusedCode::Full) }
     }
 
+    /// A connection said hello, and whoever asks for secrets let it in by this credential. [`received`](Self::received) does the same
+    /// for a server that asks for none.
+    pub fn admitted(
+        &mut self,
+        now: Duration,
+        from: ConnId,
+        name: String,
+        resume: Option<Ticket>,
+        credential: Credential,
+    ) {
+        if self.users.by_conn(from).is_some() {
+            return self.received(now, from, ClientMessage::Hello { name, resume, secret: None });
+        }
+        self.hello(now, from, &name, resume.as_ref(), credential);
+        self.gather(now);
+    }
+
+    /// Whose ticket this is, if it is good for this name and credential.
+    #[must_use]
+    pub fn owner_of(&self, now: Duration, ticket: &Ticket, name: &NameKey, credential: Credential) -> Option<Token> {
+        self.signer.check_user(now, ticket, name, credential)
+    }
+
     /// A connection sent a message. Its first must be hello; the gateway keeps the hello deadline.
     pub fn received(&mut self, now: Duration, from: ConnId, message: ClientMessage) {
         match (self.users.by_conn(from), message) {
-            (None, ClientMessage::Hello { name, resume, secret: _ }) => self.hello(now, from, &name, resume.as_ref()),
+            (None, ClientMessage::Hello { name, resume, secret: _ }) => {
+                self.hello(now, from, &name, resume.as_ref(), Credential::NONE);
+            }
             (None, message) => {
                 let text = "say hello first";
                 self.effects.push_back(error(from, &message, ErrorCode::NotNow, text));
@@ -259,6 +286,13 @@ impl Registry {
         self.users.get(me).map(|record| record.user.clone())
     }
 
+    /// The name of this connection's user. `None` when the connection has not been welcomed.
+    #[must_use]
+    pub fn name_of(&self, conn: ConnId) -> Option<&Name> {
+        let me = self.users.by_conn(conn)?;
+        self.users.get(me).map(|record| &record.user.name)
+    }
+
     /// How many users are online.
     #[must_use]
     pub fn users_online(&self) -> usize {
@@ -283,18 +317,19 @@ impl Registry {
         self.calls.len()
     }
 
-    fn hello(&mut self, now: Duration, conn: ConnId, typed: &str, resume: Option<&Ticket>) {
-        match self.admit(now, typed, resume) {
+    fn hello(&mut self, now: Duration, conn: ConnId, typed: &str, resume: Option<&Ticket>, credential: Credential) {
+        match self.admit(now, typed, resume, credential) {
             Ok((token, name)) => {
                 self.note(Fact::LoggedIn { back: resume.is_some() });
                 if let Some(old) = self.users.get(token).and_then(|record| record.conn) {
                     self.leave(now, token);
                     self.effects.push_back(Effect::Close { conn: old, code: RefusedCode::Replaced });
                 }
+                let ticket = self.signer.user(now, token, &name.key(), credential);
                 let me = self.users.log_in(token, name, conn);
                 let message = ServerMessage::Welcome {
                     me,
-                    ticket: self.signer.user(now, token),
+                    ticket,
                     ice_servers: self.config.ice_servers.clone(),
                     limits: Limits::default(),
                     users: self.users.roster_without(token),
@@ -306,19 +341,28 @@ impl Registry {
     }
 
     /// Decides who may log in, and under which token and name.
-    fn admit(&mut self, now: Duration, typed: &str, resume: Option<&Ticket>) -> Result<(Token, Name), RefusedCode> {
+    fn admit(
+        &mut self,
+        now: Duration,
+        typed: &str,
+        resume: Option<&Ticket>,
+        credential: Credential,
+    ) -> Result<(Token, Name), RefusedCode> {
         if self.doors == Doors::Closed {
             return Err(RefusedCode::ShuttingDown);
         }
         let name = Name::new(typed).map_err(|_| RefusedCode::NameInvalid)?;
+        let key = name.key();
         let resumed = match resume {
-            Some(ticket) => Some(self.signer.check_user(now, ticket).ok_or(RefusedCode::TicketInvalid)?),
+            Some(ticket) => {
+                Some(self.signer.check_user(now, ticket, &key, credential).ok_or(RefusedCode::TicketInvalid)?)
+            }
             None => None,
         };
-        if let Some(holder) = self.users.holder_of(&name.key()) {
+        if let Some(holder) = self.users.holder_of(&key) {
             self.users.forget_if_due(holder, now);
         }
-        if self.users.holder_of(&name.key()).is_some_and(|holder| Some(holder) != resumed) {
+        if self.users.holder_of(&key).is_some_and(|holder| Some(holder) != resumed) {
             return Err(RefusedCode::NameTaken);
         }
         let already_counted =

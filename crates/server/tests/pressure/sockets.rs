@@ -31,7 +31,7 @@ pub async fn narrow_login(address: SocketAddr, name: &str) -> (Client, Login) {
     let stream = socket.connect(address).await.unwrap();
     let headers = [("sec-websocket-protocol", SUBPROTOCOL)];
     let mut client = Client::open_over(Box::new(stream), &format!("ws://{address}/ws"), &headers).await.unwrap();
-    client.send(&ClientMessage::Hello { name: name.into(), resume: None }).await;
+    client.send(&ClientMessage::Hello { name: name.into(), resume: None, secret: None }).await;
     let login = client.welcome().await;
     (client, login)
 }
@@ -40,7 +40,7 @@ pub async fn narrow_login(address: SocketAddr, name: &str) -> (Client, Login) {
 pub async fn raw_login(address: SocketAddr, name: &str) -> TcpStream {
     let mut stream = soon("connecting", TcpStream::connect(address)).await.unwrap();
     stream.write_all(format!("{HANDSHAKE}\r\n").as_bytes()).await.unwrap();
-    let hello = serde_json::to_string(&ClientMessage::Hello { name: name.into(), resume: None }).unwrap();
+    let hello = serde_json::to_string(&ClientMessage::Hello { name: name.into(), resume: None, secret: None }).unwrap();
     stream.write_all(&frame(0x81, hello.as_bytes())).await.unwrap();
     stream
 }

@@ -85,7 +85,7 @@ impl Person {
         };
         let task = tokio::spawn(device.run(orders));
         let person = Self { name: Name::new(name).unwrap(), commands, seen, task };
-        person.does(Command::LogIn { name: name.to_owned() });
+        person.does(Command::LogIn { name: name.to_owned(), secret: None });
         person
     }
 

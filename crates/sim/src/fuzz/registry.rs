@@ -164,8 +164,8 @@ impl Play {
         let media = if what.is_multiple_of(2) { MediaKind::Video } else { MediaKind::Voice };
         let sdp = String::from("v=0");
         let message = match op {
-            Op::LogIn | Op::Hello => ClientMessage::Hello { name: name(what), resume: None },
-            Op::Resume => ClientMessage::Hello { name: name(what / 16), resume: Some(ticket) },
+            Op::LogIn | Op::Hello => ClientMessage::Hello { name: name(what), resume: None, secret: None },
+            Op::Resume => ClientMessage::Hello { name: name(what / 16), resume: Some(ticket), secret: None },
             Op::LogOut => ClientMessage::LogOut,
             Op::Offering => ClientMessage::Offering { to, media },
             Op::Accept => ClientMessage::Accept { call, media },
