@@ -195,9 +195,10 @@ fn unit(project: &Project, full: bool, tally: &mut Tally) -> Result<()> {
         // The larger worlds of the protocol's model.
         let deep = host_cargo(project).args(["test", "--package", "hutong-model", "--test", "deep", "--", "--ignored"]);
         counted(&deep, tally)?;
-        // One after the other: each loads the machine by itself, and measures what others have to wait for.
+        // One after the other: each loads the machine by itself, and measures what others have to wait for or what is left.
         let pressure = host_cargo(project).args(["test", "--package", "hutong-server", "--test", "pressure"]);
-        counted(&pressure.args(["--", "--ignored", "--test-threads=1", "--nocapture"]), tally)?;
+        let pressure = pressure.args(["--test", "soak", "--", "--ignored", "--test-threads=1", "--nocapture"]);
+        counted(&pressure, tally)?;
     }
     outcome
 }
