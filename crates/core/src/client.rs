@@ -122,13 +122,13 @@ impl Client {
 
     fn message(&mut self, now: Duration, message: ServerMessage) {
         match message {
-            ServerMessage::Welcome { me, ticket, ice_servers, limits: _, users } => {
+            ServerMessage::Welcome { me, ticket, ice_servers, limits: _, users, total: _ } => {
                 self.ice_servers = ice_servers;
                 self.welcome(now, me, ticket, users);
             }
             ServerMessage::Refused { code, message: _ } => self.refused(now, code),
-            ServerMessage::Presence { changes } => self.presence(changes),
-            ServerMessage::Roster { users } => self.show(Update::Roster(users)),
+            ServerMessage::Presence { changes, total: _ } => self.presence(changes),
+            ServerMessage::Roster { users, total: _ } => self.show(Update::Roster(users)),
             ServerMessage::Error { code, message: _, about, call } => {
                 self.error(now, code, about.as_deref(), call);
             }

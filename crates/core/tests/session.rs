@@ -266,7 +266,7 @@ fn a_large_servers_users_take_more_time_to_come_back() {
             bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
             bench.give(Input::Link(LinkEvent::Up));
             bench.message(welcome());
-            bench.message(ServerMessage::Roster { users: crowd.clone() });
+            bench.message(ServerMessage::Roster { users: crowd.clone(), total: None });
             bench.give(Input::Link(LinkEvent::Down));
             (1..=5).find(|second| connects(&bench.at(Duration::from_secs(*second))) == 1)
         })
@@ -282,7 +282,7 @@ fn presence_updates_the_roster_and_oneself() {
     me.state = UserState::Connecting;
     let mut bo = user(2, "Bo");
     bo.state = UserState::Offline;
-    bench.message(ServerMessage::Presence { changes: vec![me.clone(), bo, user(3, "Cy")] });
+    bench.message(ServerMessage::Presence { changes: vec![me.clone(), bo, user(3, "Cy")], total: None });
     let view = bench.client.view();
     assert_eq!(view.session, Session::LoggedIn { me: me.clone() });
     assert_eq!(view.users.values().cloned().collect::<Vec<_>>(), [user(3, "Cy")]);
@@ -290,9 +290,9 @@ fn presence_updates_the_roster_and_oneself() {
     // The news of our own going offline, from before we came back.
     let mut gone = me.clone();
     gone.state = UserState::Offline;
-    bench.message(ServerMessage::Presence { changes: vec![gone] });
+    bench.message(ServerMessage::Presence { changes: vec![gone], total: None });
     assert_eq!(bench.client.view().session, Session::LoggedIn { me });
-    bench.message(ServerMessage::Roster { users: vec![user(4, "Di")] });
+    bench.message(ServerMessage::Roster { users: vec![user(4, "Di")], total: None });
     assert_eq!(bench.client.view().users.len(), 1);
 }
 

@@ -268,28 +268,20 @@ impl World {
 
     fn effects(&mut self) {
         while let Some(effect) = self.registry.poll_effect() {
-            let registry = &self.registry;
-            let wires = self.people.iter_mut().flat_map(|person| &mut person.wires).filter(|wire| !wire.server_knows);
-            match effect {
-                Effect::Send { to, message } => {
-                    for wire in wires.filter(|wire| wire.conn == to && !wire.broken) {
-                        wire.to_client.push_back(message.clone());
-                    }
+            for (to, message) in self.registry.messages(&effect) {
+                let wires = self.people.iter_mut().flat_map(|person| &mut person.wires);
+                for wire in wires.filter(|wire| wire.conn == to && !wire.server_knows && !wire.broken) {
+                    wire.to_client.push_back(message.clone());
                 }
-                Effect::Broadcast { message } => {
-                    for wire in wires.filter(|wire| registry.user_of(wire.conn).is_some() && !wire.broken) {
-                        wire.to_client.push_back(message.clone());
+            }
+            if let Effect::Close { conn, code } = effect {
+                let wires = self.people.iter_mut().flat_map(|person| &mut person.wires);
+                for wire in wires.filter(|wire| wire.conn == conn && !wire.server_knows) {
+                    if !wire.broken {
+                        wire.to_client.push_back(ServerMessage::Refused { code, message: String::new() });
                     }
+                    wire.server_knows = true;
                 }
-                Effect::Close { conn, code } => {
-                    for wire in wires.filter(|wire| wire.conn == conn) {
-                        if !wire.broken {
-                            wire.to_client.push_back(ServerMessage::Refused { code, message: String::new() });
-                        }
-                        wire.server_knows = true;
-                    }
-                }
-                Effect::Note(_) => {}
             }
         }
     }
@@ -341,5 +333,5 @@ impl fmt::Debug for World {
 }
 
 fn registry(now: Duration) -> Registry {
-    Registry::new(Config { max_users: 100, ice_servers: vec![], ticket_key: KEY }, now)
+    Registry::new(Config { max_users: 100, whole_roster: 100, ice_servers: vec![], ticket_key: KEY }, now)
 }

@@ -12,7 +12,7 @@ use crate::{CallId, ClientMessage, ErrorCode, ServerMessage};
 ///
 /// [`DecodeError`], ready to be told to the client.
 pub fn decode_client(text: &str) -> Result<ClientMessage, DecodeError> {
-    const KINDS: [&str; 11] = [
+    const KINDS: [&str; 12] = [
         "hello",
         "log_out",
         "offering",
@@ -24,6 +24,7 @@ pub fn decode_client(text: &str) -> Result<ClientMessage, DecodeError> {
         "cancel",
         "released",
         "claim",
+        "watch",
     ];
     decode(text, &KINDS)
 }
@@ -141,6 +142,7 @@ mod tests {
             ClientMessage::Cancel { call, reason: CancelReason::Declined },
             ClientMessage::Released { call },
             ClientMessage::Claim { ticket: Ticket::new("t") },
+            ClientMessage::Watch { query: "an".into(), names: vec!["Bo".into()] },
         ]
     }
 
@@ -157,10 +159,11 @@ mod tests {
                 ice_servers: vec![],
                 limits: Limits::default(),
                 users: vec![user.clone()],
+                total: None,
             },
             ServerMessage::Refused { code: RefusedCode::NameTaken, message: "taken".into() },
-            ServerMessage::Presence { changes: vec![user.clone()] },
-            ServerMessage::Roster { users: vec![] },
+            ServerMessage::Presence { changes: vec![user.clone()], total: None },
+            ServerMessage::Roster { users: vec![], total: Some(1_001) },
             ServerMessage::Offering { call, from: user, media: MediaKind::Video },
             ServerMessage::Ringing { call, to: Token(1) },
             ServerMessage::Accepted { call, media: MediaKind::Voice },

@@ -12,6 +12,7 @@ mod message;
 mod name;
 #[cfg(feature = "schema")]
 pub mod schema;
+mod search;
 mod state;
 
 pub use code::{CancelReason, EndReason, ErrorCode, RefusedCode};
@@ -19,6 +20,7 @@ pub use decode::{DecodeError, decode_client, decode_server};
 pub use id::{CallId, Secret, SecretTooLong, Ticket, Token};
 pub use message::{ClientMessage, IceCandidate, IceServer, Limits, MediaKind, SdpKind, ServerMessage, User};
 pub use name::{Name, NameError, NameKey};
+pub use search::Query;
 pub use state::{Denied, StateEvent, UserState};
 
 /// The WebSocket subprotocol that a client asks for and the server confirms (RFC 6455, section 1.9).

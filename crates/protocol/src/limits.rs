@@ -58,5 +58,18 @@ pub const OUTGOING_QUEUE: usize = 256;
 /// Candidates that a client holds back until the remote description is set.
 pub const CANDIDATES_HELD: usize = 256;
 
-/// Users online up to which everybody is shown everybody.
+/// Users online up to which a server shows everybody to everybody, unless it is told otherwise.
 pub const WHOLE_ROSTER: usize = 1_000;
+
+/// Names that one client can watch: more favourites than a person looks after, and little for a server to keep.
+pub const WATCHED_NAMES: usize = 64;
+
+/// Users that a search finds at most: more than a person reads through before typing another letter.
+pub const FOUND: usize = 50;
+
+/// How often a `watch` is answered. One that comes sooner waits until then, and a newer one takes its place, so that a server
+/// searches no more often than a person can read.
+pub const WATCH_EVERY: Duration = Duration::from_millis(200);
+
+/// How often the number of users online is told where a part of them is shown.
+pub const TOTAL_EVERY: Duration = Duration::from_secs(5);

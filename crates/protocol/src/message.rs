@@ -86,6 +86,17 @@ pub enum ClientMessage {
         /// The call's ticket, from `confirm` or `calling`.
         ticket: Ticket,
     },
+    /// Whom to show, on a server that shows a part of who is online. Answered by `roster` there; a server that shows everybody
+    /// keeps it for later, and answers nothing. Each takes the place of the one before.
+    Watch {
+        /// What the person searches for, as typed: the beginning of a name or of a word in it. Empty: nobody.
+        #[serde(default)]
+        query: String,
+        /// Names to be shown whenever they are online, as `users` has them. Those past the first 64 (`limits::WATCHED_NAMES`)
+        /// are passed over.
+        #[serde(default)]
+        names: Vec<String>,
+    },
 }
 
 impl ClientMessage {
@@ -104,6 +115,7 @@ impl ClientMessage {
             Self::Cancel { .. } => "cancel",
             Self::Released { .. } => "released",
             Self::Claim { .. } => "claim",
+            Self::Watch { .. } => "watch",
         }
     }
 
@@ -118,7 +130,7 @@ impl ClientMessage {
             | Self::Description { call, .. }
             | Self::Cancel { call, .. }
             | Self::Released { call } => Some(*call),
-            Self::Hello { .. } | Self::LogOut | Self::Offering { .. } | Self::Claim { .. } => None,
+            Self::Hello { .. } | Self::LogOut | Self::Offering { .. } | Self::Claim { .. } | Self::Watch { .. } => None,
         }
     }
 }
@@ -138,8 +150,11 @@ pub enum ServerMessage {
         ice_servers: Vec<IceServer>,
         /// What this server takes.
         limits: Limits,
-        /// Everybody else online.
+        /// Everybody else online, or a part of them.
         users: Vec<User>,
+        /// How many users are online, this one included. Only where `users` is a part of them: without it, it is all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        total: Option<u32>,
     },
     /// The session is refused or over; the connection closes.
     Refused {
@@ -148,15 +163,22 @@ pub enum ServerMessage {
         /// For logs; people get a sentence in their language by the code.
         message: String,
     },
-    /// Who came, went (`offline`) or changed state.
+    /// Who came, went (`offline`) or changed state, as far as this user is shown them.
     Presence {
         /// One entry a user, with its newest state.
         changes: Vec<User>,
+        /// How many users are online, this one included; where it has changed noticeably. Only where this user is shown a part.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        total: Option<u32>,
     },
-    /// A fresh snapshot of everybody else online, in place of the presence that a slow reader missed.
+    /// A fresh list in place of all that was told before: the answer to `watch`, what a slow reader gets for the presence that it
+    /// missed, and the news that the server shows everybody from now on, or no longer does.
     Roster {
-        /// Everybody else online.
+        /// Everybody else online, or a part of them.
         users: Vec<User>,
+        /// How many users are online, this one included. Only where `users` is a part of them: without it, it is all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        total: Option<u32>,
     },
     /// Somebody offers this user a call.
     Offering {

@@ -39,7 +39,7 @@ impl Name {
         if name.chars().any(is_deceptive) {
             return Err(NameError::Character);
         }
-        if name.is_empty() || NameKey::of(&name).0.is_empty() {
+        if name.is_empty() || fold(&name).is_empty() {
             return Err(NameError::Empty);
         }
         if name.chars().nth(NAME_CHARS).is_some() {
@@ -57,7 +57,9 @@ impl Name {
     /// What is compared to find out whether a name is taken.
     #[must_use]
     pub fn key(&self) -> NameKey {
-        NameKey::of(&self.0)
+        let folded = fold(&self.0);
+        // Most names in most of the world's scripts have no case: one copy does for both.
+        if *folded == *self.0 { NameKey(Arc::clone(&self.0)) } else { NameKey(folded.into()) }
     }
 }
 
@@ -88,20 +90,24 @@ impl<'de> Deserialize<'de> for Name {
 
 /// A name after case folding and without what is not seen (Unicode toNFKC_Casefold in effect): two names with one key are the
 /// same name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NameKey(Box<str>);
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NameKey(pub(crate) Arc<str>);
 
 impl NameKey {
-    /// The key as text, for what is signed or hashed. Not to be shown.
+    /// The key as text: to be compared, searched in, signed or hashed. Never to be shown.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
 
-    fn of(name: &str) -> Self {
-        let seen: String = name.chars().filter(|c| *c != EMOJI_STYLE).collect();
-        Self(caseless::default_case_fold_str(&seen).nfkc().collect::<String>().into())
+/// What is the same in all ways to write one name.
+pub(crate) fn fold(name: &str) -> String {
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
     }
+    let seen: String = name.chars().filter(|c| *c != EMOJI_STYLE).collect();
+    caseless::default_case_fold_str(&seen).nfkc().collect()
 }
 
 /// The variation selector that asks for a colourful picture. It is not seen by itself.

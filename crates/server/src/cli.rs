@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use hutong_protocol::IceServer;
+use hutong_protocol::{IceServer, limits};
 use hutong_server::{BindError, DEFAULT_PORT, Options, TicketKey, TicketKeyError, Tls, TlsError};
 use tracing_subscriber::filter::Targets;
 
@@ -39,6 +39,13 @@ pub(crate) struct Cli {
     /// How many users may be online at once
     #[arg(long, value_name = "N", env = "HUTONG_MAX_USERS", default_value_t = 10_000)]
     max_users: u32,
+
+    /// Up to how many users online everybody is shown everybody
+    ///
+    /// Past it each client is shown a part: favourites, whom it searches for, and who came last; everybody can still be found and
+    /// called. What a change costs the server and the network grows with how many are shown it.
+    #[arg(long, value_name = "N", env = "HUTONG_WHOLE_ROSTER", default_value_t = limits::WHOLE_ROSTER)]
+    whole_roster: usize,
 
     /// A STUN or TURN server for the clients; may be given several times
     ///
@@ -196,6 +203,7 @@ impl Cli {
             listen: self.listen,
             tls,
             max_users: self.max_users as usize,
+            whole_roster: self.whole_roster,
             ice_servers: self.ice_servers,
             ticket_key,
             allow_origins: self.allow_origins,

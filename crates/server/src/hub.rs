@@ -1,5 +1,7 @@
 //! Between connections and registry: the lock, the clock and the deliveries.
 
+mod compose;
+
 use std::{
     collections::HashMap,
     net::IpAddr,
@@ -7,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hutong_protocol::{ClientMessage, Name, NameKey, RefusedCode, ServerMessage, Ticket, Token, UserState};
+use hutong_protocol::{ClientMessage, Name, NameKey, RefusedCode, ServerMessage, Ticket, Token, User, UserState};
 use tokio::{sync::Notify, task::JoinHandle};
 
 use crate::{
@@ -15,7 +17,7 @@ use crate::{
     entry::Hello,
     gateway::{Frame, Kind, Outbox, TooSlow},
     metrics::Metrics,
-    registry::{Config, ConnId, Credential, Effect, Registry},
+    registry::{Config, ConnId, Credential, Effect, List, Registry},
     ticket_key::TicketKey,
 };
 
@@ -60,7 +62,27 @@ pub(crate) struct Counts {
 struct Connected {
     outbox: Arc<Outbox>,
     address: IpAddr,
-    welcomed: bool,
+    sight: Sight,
+}
+
+/// Whose presence a connection is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sight {
+    /// Nobody's: it has not been welcomed.
+    Nobody,
+    /// Everybody's.
+    Whole,
+    /// That of the part which it watches.
+    Part,
+}
+
+impl From<&List> for Sight {
+    fn from(list: &List) -> Self {
+        match list {
+            List::Whole => Self::Whole,
+            List::Part { .. } => Self::Part,
+        }
+    }
 }
 
 /// The task that ticks the registry. Dropping it stops the task.
@@ -124,7 +146,7 @@ impl Hub {
             let Some(connected) = state.connections.get_mut(&from) else { return };
             // Who logs out and stays connected is no user, and not told of any, until the next hello.
             if matches!(message, ClientMessage::LogOut) {
-                connected.welcomed = false;
+                connected.sight = Sight::Nobody;
             }
             state.registry.received(now, from, message);
         });
@@ -151,7 +173,7 @@ impl Hub {
 
     /// Whether the connection's hello was accepted.
     pub(crate) fn is_welcomed(&self, conn: ConnId) -> bool {
-        self.lock().connections.get(&conn).is_some_and(|connected| connected.welcomed)
+        self.lock().connections.get(&conn).is_some_and(|connected| connected.sight != Sight::Nobody)
     }
 
     /// Tickets are signed with another secret from now on.
@@ -221,7 +243,7 @@ impl State {
         let outbox = Arc::new(Outbox::new());
         self.last += 1;
         let conn = ConnId(self.last);
-        self.connections.insert(conn, Connected { outbox: outbox.clone(), address, welcomed: false });
+        self.connections.insert(conn, Connected { outbox: outbox.clone(), address, sight: Sight::Nobody });
         (conn, outbox)
     }
 
@@ -229,17 +251,28 @@ impl State {
         while let Some(effect) = self.registry.poll_effect() {
             match effect {
                 Effect::Send { to, message } => {
-                    let Some(connected) = self.connections.get_mut(&to) else { continue };
-                    match &message {
-                        ServerMessage::Welcome { .. } => connected.welcomed = true,
-                        ServerMessage::Error { code, .. } => self.metrics.errors.count(*code),
-                        _ => {}
+                    if let ServerMessage::Error { code, .. } = &message {
+                        self.metrics.errors.count(*code);
                     }
-                    if !connected.push(&message) {
-                        self.refuse(now, to, RefusedCode::TooSlow);
+                    self.send(now, to, Kind::Own, Frame::text(&message));
+                }
+                Effect::Welcome { to, me, ticket, list } => {
+                    self.look(to, &list);
+                    let frame = compose::welcome(&self.registry, me, ticket, &list);
+                    self.send(now, to, Kind::Roster, frame);
+                }
+                Effect::Roster { to, me, list } => {
+                    self.look(to, &list);
+                    let frame = compose::roster(&self.registry, me, &list);
+                    self.send(now, to, Kind::Roster, frame);
+                }
+                Effect::Presence { changes, whole, parts } => self.presence(now, &changes, whole, &parts),
+                Effect::Total { total, to } => {
+                    let frame = compose::total(total);
+                    for conn in to {
+                        self.send(now, conn, Kind::Presence, frame.clone());
                     }
                 }
-                Effect::Broadcast { message } => self.broadcast(now, &message),
                 Effect::Close { conn, code } => {
                     if let Some(connected) = self.connections.remove(&conn) {
                         connected.outbox.close(code);
@@ -250,15 +283,23 @@ impl State {
         }
     }
 
-    fn broadcast(&mut self, now: Duration, message: &ServerMessage) {
-        let Some(frame) = Frame::text(message) else { return };
-        if let ServerMessage::Presence { changes } = message {
-            self.metrics.presence_changes.inc_by(changes.len() as u64);
+    fn presence(&mut self, now: Duration, changes: &[User], whole: bool, parts: &[(ConnId, Vec<usize>)]) {
+        self.metrics.presence_changes.inc_by(changes.len() as u64);
+        let Some(changes) = compose::Changes::of(changes) else { return };
+        if whole {
+            self.broadcast(now, &changes.whole());
         }
+        for (conn, places) in parts {
+            self.send(now, *conn, Kind::Presence, Some(changes.some(places)));
+        }
+    }
+
+    /// Puts one frame into the outboxes of all who see everybody.
+    fn broadcast(&mut self, now: Duration, frame: &Frame) {
         let (mut delivered, mut dropped) = (0, 0);
         let mut too_slow = Vec::new();
-        for (conn, connected) in self.connections.iter().filter(|(_, connected)| connected.welcomed) {
-            match connected.outbox.push(kind(message), frame.clone()) {
+        for (conn, connected) in self.connections.iter().filter(|(_, connected)| connected.sight == Sight::Whole) {
+            match connected.outbox.push(Kind::Presence, frame.clone()) {
                 Ok(left_out) => {
                     delivered += 1;
                     dropped += left_out as u64;
@@ -273,18 +314,37 @@ impl State {
         }
     }
 
-    fn snapshot(&mut self, now: Duration, conn: ConnId) {
-        let Some(connected) = self.connections.get(&conn) else { return };
-        // None for a connection that has not been welcomed; such a one is sent nothing that it could miss.
-        let roster = self.registry.roster_for(conn);
-        // A roster tells of others; news of oneself may have been missed as well.
-        let me = self.registry.user_of(conn).map(|me| ServerMessage::Presence { changes: vec![me] });
-        let sent = roster.zip(me).is_some_and(|(roster, me)| connected.push(&roster) && connected.push(&me));
-        if sent {
-            self.metrics.snapshots.inc();
-        } else {
-            self.refuse(now, conn, RefusedCode::TooSlow);
+    /// Puts a frame, if there is one, into a connection's outbox.
+    fn send(&mut self, now: Duration, to: ConnId, kind: Kind, frame: Option<Frame>) {
+        let outbox = self.connections.get(&to).map(|connected| &connected.outbox);
+        let Some((outbox, frame)) = outbox.zip(frame) else { return };
+        match outbox.push(kind, frame) {
+            Ok(left_out) => {
+                self.metrics.presence_deliveries.inc_by(u64::from(kind == Kind::Presence));
+                self.metrics.presence_dropped.inc_by(left_out as u64);
+            }
+            Err(TooSlow) => self.refuse(now, to, RefusedCode::TooSlow),
         }
+    }
+
+    fn look(&mut self, conn: ConnId, list: &List) {
+        if let Some(connected) = self.connections.get_mut(&conn) {
+            connected.sight = list.into();
+        }
+    }
+
+    fn snapshot(&mut self, now: Duration, conn: ConnId) {
+        // None for a connection that has not been welcomed; such a one is sent nothing that it could miss.
+        let me = self.registry.user_of(conn);
+        let Some((me, list)) = me.zip(self.registry.list_for(conn)) else {
+            return self.refuse(now, conn, RefusedCode::TooSlow);
+        };
+        self.metrics.snapshots.inc();
+        let roster = compose::roster(&self.registry, me.token, &list);
+        self.send(now, conn, Kind::Roster, roster);
+        // A roster tells of others; news of oneself may have been missed as well.
+        let own = ServerMessage::Presence { changes: vec![me], total: None };
+        self.send(now, conn, Kind::Presence, Frame::text(&own));
     }
 
     fn refuse(&mut self, now: Duration, conn: ConnId, code: RefusedCode) {
@@ -293,21 +353,6 @@ impl State {
             connected.outbox.close(code);
             self.registry.disconnected(now, conn);
         }
-    }
-}
-
-impl Connected {
-    /// Whether the outbox took it.
-    fn push(&self, message: &ServerMessage) -> bool {
-        Frame::text(message).is_none_or(|frame| self.outbox.push(kind(message), frame).is_ok())
-    }
-}
-
-const fn kind(message: &ServerMessage) -> Kind {
-    match message {
-        ServerMessage::Presence { .. } => Kind::Presence,
-        ServerMessage::Welcome { .. } | ServerMessage::Roster { .. } => Kind::Roster,
-        _ => Kind::Own,
     }
 }
 
@@ -344,7 +389,7 @@ mod tests {
     impl Stepped {
         fn new() -> Self {
             let now = Duration::from_secs(1_795_000_000);
-            let config = Config { max_users: 10, ice_servers: vec![], ticket_key: [7; 32] };
+            let config = Config { max_users: 10, whole_roster: 10, ice_servers: vec![], ticket_key: [7; 32] };
             Self { state: State::new(Registry::new(config, now), Metrics::new().0), now }
         }
 
@@ -405,7 +450,7 @@ mod tests {
         }
         let (_last, _outbox) = hub.login("Last");
         let read = hub.read(slow, &slow_outbox);
-        let [ServerMessage::Roster { users }, ServerMessage::Presence { .. }] = &read[..] else {
+        let [ServerMessage::Roster { users, total: None }, ServerMessage::Presence { .. }] = &read[..] else {
             panic!("{} messages: {:?}", read.len(), read.first())
         };
         assert_eq!(users.iter().map(|user| user.name.as_str()).collect::<Vec<_>>(), ["Fast", "Last"]);
@@ -419,10 +464,7 @@ mod tests {
         let (slow, slow_outbox) = hub.login("Slow");
         let (fast, fast_outbox) = hub.login("Fast");
         hub.read(slow, &slow_outbox);
-        let to = hub.state.registry.roster_for(fast).and_then(|roster| match roster {
-            ServerMessage::Roster { users } => users.first().map(|user| user.token),
-            _ => None,
-        });
+        let to = hub.state.registry.user_of(slow).map(|user| user.token);
         let offering = ClientMessage::Offering { to: to.unwrap(), media: hutong_protocol::MediaKind::Voice };
         hub.receive(fast, offering);
         for number in 0..OUTGOING_QUEUE * 2 / 3 {
@@ -431,7 +473,7 @@ mod tests {
         }
         let read = hub.read(slow, &slow_outbox);
         let own = read.iter().rev().find_map(|message| match message {
-            ServerMessage::Presence { changes } => changes.iter().find(|user| Some(user.token) == to),
+            ServerMessage::Presence { changes, .. } => changes.iter().find(|user| Some(user.token) == to),
             _ => None,
         });
         assert_eq!(own.map(|me| me.state), Some(hutong_protocol::UserState::Online), "the ring is long over");

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use hutong_protocol::IceServer;
+use hutong_protocol::{IceServer, limits};
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, watch},
@@ -40,6 +40,8 @@ pub struct Options {
     pub tls: Option<Tls>,
     /// Users that may be online at once; one more is refused as `full`.
     pub max_users: usize,
+    /// Users online up to which everybody is shown everybody; past it clients are shown the part that they watch.
+    pub whole_roster: usize,
     /// Handed to every client for its peer connections.
     pub ice_servers: Vec<IceServer>,
     /// The secret that tickets are signed with. `None`: a random one, so that nobody is known again after a restart.
@@ -70,6 +72,7 @@ impl Default for Options {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, crate::DEFAULT_PORT))],
             tls: None,
             max_users: 10_000,
+            whole_roster: limits::WHOLE_ROSTER,
             ice_servers: Vec::new(),
             ticket_key: None,
             allow_origins: Vec::new(),
@@ -108,8 +111,12 @@ impl Server {
             Some(key) => key,
             None => TicketKey::random().map_err(|_| BindError::NoRandomness)?,
         };
-        let config =
-            Config { max_users: options.max_users, ice_servers: options.ice_servers, ticket_key: *key.signs() };
+        let config = Config {
+            max_users: options.max_users,
+            whole_roster: options.whole_roster,
+            ice_servers: options.ice_servers,
+            ticket_key: *key.signs(),
+        };
         let entry = Arc::new(Entry::new(options.entry).map_err(BindError::Entry)?);
         let (metrics, numbers) = Metrics::new();
         let (hub, timekeeper) = Hub::start(config, metrics);

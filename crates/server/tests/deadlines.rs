@@ -82,7 +82,7 @@ async fn who_logs_out_is_told_of_nobody_and_has_a_while_for_another_hello() {
     let again = ana
         .wait_for(|message| match message {
             ServerMessage::Welcome { me, .. } => Some(me),
-            ServerMessage::Presence { changes } => {
+            ServerMessage::Presence { changes, .. } => {
                 assert!(changes.iter().all(|user| user.token != cy_login.me.token), "{changes:?}");
                 None
             }

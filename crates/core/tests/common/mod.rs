@@ -73,6 +73,7 @@ pub fn welcome() -> ServerMessage {
         ice_servers: vec![],
         limits: Limits::default(),
         users: vec![user(2, "Bo")],
+        total: None,
     }
 }
 

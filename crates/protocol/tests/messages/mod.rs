@@ -25,23 +25,26 @@ pub fn client() -> impl Strategy<Value = ClientMessage> {
         (call(), select(CancelReason::ALL)).prop_map(|(call, reason)| ClientMessage::Cancel { call, reason }),
         call().prop_map(|call| ClientMessage::Released { call }),
         ticket().prop_map(|ticket| ClientMessage::Claim { ticket }),
+        (any::<String>(), prop::collection::vec(any::<String>(), 0..4))
+            .prop_map(|(query, names)| ClientMessage::Watch { query, names }),
     ]
 }
 
 /// What a server may send.
 pub fn server() -> impl Strategy<Value = ServerMessage> {
     let users = || prop::collection::vec(user(), 0..4);
+    let total = || any::<Option<u32>>();
     prop_oneof![
-        (user(), ticket(), prop::collection::vec(ice_server(), 0..3), any::<(u32, u32)>(), users()).prop_map(
-            |(me, ticket, ice_servers, (message_bytes, messages_per_second), users)| {
+        (user(), ticket(), prop::collection::vec(ice_server(), 0..3), any::<(u32, u32)>(), users(), total()).prop_map(
+            |(me, ticket, ice_servers, (message_bytes, messages_per_second), users, total)| {
                 let limits = Limits { message_bytes, messages_per_second };
-                ServerMessage::Welcome { me, ticket, ice_servers, limits, users }
+                ServerMessage::Welcome { me, ticket, ice_servers, limits, users, total }
             }
         ),
         (select(RefusedCode::ALL), any::<String>())
             .prop_map(|(code, message)| ServerMessage::Refused { code, message }),
-        users().prop_map(|changes| ServerMessage::Presence { changes }),
-        users().prop_map(|users| ServerMessage::Roster { users }),
+        (users(), total()).prop_map(|(changes, total)| ServerMessage::Presence { changes, total }),
+        (users(), total()).prop_map(|(users, total)| ServerMessage::Roster { users, total }),
         (call(), user(), media()).prop_map(|(call, from, media)| ServerMessage::Offering { call, from, media }),
         (call(), token()).prop_map(|(call, to)| ServerMessage::Ringing { call, to }),
         (call(), media()).prop_map(|(call, media)| ServerMessage::Accepted { call, media }),

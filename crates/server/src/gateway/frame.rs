@@ -12,13 +12,22 @@ pub(crate) struct Frame(Bytes);
 
 impl Frame {
     pub(crate) fn text(message: &ServerMessage) -> Option<Self> {
-        /// Room for the longest header of an unmasked frame.
-        const HEADER: usize = 10;
-        let mut buffer = vec![0; HEADER];
-        if let Err(error) = serde_json::to_writer(&mut buffer, message) {
+        let mut written = Ok(());
+        let frame = Self::of(0, |buffer| written = serde_json::to_writer(buffer, message));
+        if let Err(error) = written {
             tracing::error!(%error, kind = message.kind(), "a message could not be encoded");
             return None;
         }
+        Some(frame)
+    }
+
+    /// A frame of what is appended to a buffer, which has room for this many bytes from the beginning.
+    pub(crate) fn of(room: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        /// Room for the longest header of an unmasked frame.
+        const HEADER: usize = 10;
+        let mut buffer = Vec::with_capacity(HEADER + room);
+        buffer.resize(HEADER, 0);
+        write(&mut buffer);
         let length = buffer.len() - HEADER;
         let mut header = [0; HEADER];
         /// The last frame of a text message.
@@ -42,7 +51,7 @@ impl Frame {
         };
         let start = HEADER - used;
         buffer[start..HEADER].copy_from_slice(&header[..used]);
-        Some(Self(Bytes::from(buffer).slice(start..)))
+        Self(Bytes::from(buffer).slice(start..))
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -40,7 +40,7 @@ impl Registry {
                 Ok(())
             }
             ClientMessage::Claim { ticket } => self.claim(now, me, ticket),
-            ClientMessage::Hello { .. } | ClientMessage::LogOut => {
+            ClientMessage::Hello { .. } | ClientMessage::LogOut | ClientMessage::Watch { .. } => {
                 Err((ErrorCode::NotNow, "this message is not about a call"))
             }
         }
@@ -71,6 +71,7 @@ impl Registry {
         self.enter(to, id, StateEvent::Ring);
         self.calls.insert(id, Call::ringing(me, to, now));
         self.watch(id);
+        self.met([me, to]);
         self.tell(me, ServerMessage::Ringing { call: id, to });
         if let Some(from) = from {
             self.tell(to, ServerMessage::Offering { call: id, from, media });
@@ -218,6 +219,8 @@ impl Registry {
         let Some(call) = self.calls.get(&id).filter(|call| call.all_here()) else {
             return Ok(());
         };
+        self.met([call.caller(), call.target()]);
+        let Some(call) = self.calls.get(&id) else { return Ok(()) };
         for member in call.members.map(|member| member.token) {
             if self.users.apply(member, StateEvent::Confirm).is_ok() {
                 self.tell(member, ServerMessage::Claimed { call: id });
@@ -246,9 +249,13 @@ impl Registry {
 
     /// A user's connection is gone, or gives way to a new one.
     pub(super) fn leave(&mut self, now: Duration, me: Token) {
-        let id = self.users.get(me).and_then(|record| record.call);
+        let record = self.users.get(me);
+        let (id, conn) = (record.and_then(|record| record.call), record.and_then(|record| record.conn));
         let held_until = now + limits::NAME_HELD;
         self.users.leave(me, held_until);
+        if let Some(conn) = conn {
+            self.went(conn);
+        }
         self.deadlines.push(Reverse((held_until, Deadline::Name(me))));
         let Some(id) = id else { return };
         let Some(call) = self.calls.get_mut(&id) else { return };

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use hutong_protocol::{CallId, Token, User, UserState};
+use hutong_protocol::{CallId, Limits, ServerMessage, Token, User, UserState};
 
 use super::{
-    Registry,
+    ConnId, Effect, List, Registry,
     calls::{Call, Step, Whereabouts},
     users::Record,
 };
@@ -19,6 +19,7 @@ pub struct Snapshot {
     /// Changes that are still being gathered.
     changed: Vec<User>,
     presence_at: Option<Duration>,
+    total_due: Option<Duration>,
 }
 
 impl Registry {
@@ -32,6 +33,43 @@ impl Registry {
             calls,
             changed: self.users.changes(),
             presence_at: self.presence_at,
+            total_due: self.total_due(),
+        }
+    }
+
+    /// The messages that an effect comes to, as each reader gets them. To be asked before the registry is told more.
+    #[must_use]
+    pub fn messages(&self, effect: &Effect) -> Vec<(ConnId, ServerMessage)> {
+        match effect.clone() {
+            Effect::Send { to, message } => vec![(to, message)],
+            Effect::Welcome { to, me, ticket, list } => {
+                let (users, total) = self.users_of(me.token, list);
+                let (ice_servers, limits) = (self.ice_servers().to_vec(), Limits::default());
+                vec![(to, ServerMessage::Welcome { me, ticket, ice_servers, limits, users, total })]
+            }
+            Effect::Roster { to, me, list } => {
+                let (users, total) = self.users_of(me, list);
+                vec![(to, ServerMessage::Roster { users, total })]
+            }
+            Effect::Presence { changes, whole, parts } => {
+                let whole = self.users.connections().filter(|conn| whole && !self.sees_a_part(*conn));
+                let whole = whole.map(|conn| (conn, changes.clone()));
+                let some = |places: Vec<usize>| places.into_iter().map(|place| changes[place].clone()).collect();
+                let parts = parts.into_iter().map(|(conn, places)| (conn, some(places)));
+                whole.chain(parts).map(|(to, changes)| (to, ServerMessage::Presence { changes, total: None })).collect()
+            }
+            Effect::Total { total, to } => {
+                let message = ServerMessage::Presence { changes: vec![], total: Some(total) };
+                to.into_iter().map(|conn| (conn, message.clone())).collect()
+            }
+            Effect::Close { .. } | Effect::Note(_) => vec![],
+        }
+    }
+
+    fn users_of(&self, me: Token, list: List) -> (Vec<User>, Option<u32>) {
+        match list {
+            List::Whole => (self.users.roster_without(me), None),
+            List::Part { users, total } => (users, Some(total)),
         }
     }
 
@@ -54,7 +92,7 @@ impl Snapshot {
     pub fn deadline(&self) -> Option<Duration> {
         let names = self.users.iter().filter_map(|record| record.held_until);
         let calls = self.calls.iter().filter_map(|(_, call)| call.deadline());
-        names.chain(calls).chain(self.presence_at).min()
+        names.chain(calls).chain(self.presence_at).chain(self.total_due).min()
     }
 
     /// Whether [`Registry::next_tick`] is never later than that.

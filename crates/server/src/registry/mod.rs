@@ -11,12 +11,16 @@
 
 mod calls;
 mod flow;
+mod index;
 #[cfg(any(test, feature = "inspect"))]
 pub mod inspect;
+mod roster;
+mod sheet;
 #[cfg(test)]
 mod tests;
 mod ticket;
 mod users;
+mod watching;
 
 use std::{
     cmp::Reverse,
@@ -25,11 +29,14 @@ use std::{
 };
 
 use hutong_protocol::{
-    CallId, ClientMessage, EndReason, ErrorCode, IceServer, Limits, Name, NameKey, RefusedCode, ServerMessage, Ticket,
-    Token, User, UserState, limits,
+    CallId, ClientMessage, EndReason, ErrorCode, IceServer, Name, NameKey, RefusedCode, ServerMessage, Ticket, Token,
+    User, UserState, limits,
 };
 
-use self::{calls::Call, ticket::Signer, users::Users};
+use self::{calls::Call, roster::Rosters, ticket::Signer, users::Users};
+
+pub use self::roster::List;
+pub(crate) use self::sheet::encode;
 
 pub use ticket::Credential;
 
@@ -42,6 +49,8 @@ pub struct ConnId(pub u64);
 pub struct Config {
     /// Users that may be online at once; one more is refused as `full`.
     pub max_users: usize,
+    /// Users online up to which everybody is shown everybody; past it clients are shown the part that they watch.
+    pub whole_roster: usize,
     /// Handed to every client in its welcome.
     pub ice_servers: Vec<IceServer>,
     /// The secret that tickets are signed with. A server that has the same one after a restart knows its users again.
@@ -65,10 +74,41 @@ pub enum Effect {
         /// What.
         message: ServerMessage,
     },
-    /// Deliver to every connection that has been welcomed, encoded once.
-    Broadcast {
-        /// What.
-        message: ServerMessage,
+    /// Deliver the welcome. Its list is that of the moment at which this is taken out.
+    Welcome {
+        /// To whom.
+        to: ConnId,
+        /// The user.
+        me: User,
+        /// The user's ticket.
+        ticket: Ticket,
+        /// Who is shown.
+        list: List,
+    },
+    /// Deliver a roster. Its list is that of the moment at which this is taken out.
+    Roster {
+        /// To whom.
+        to: ConnId,
+        /// The user.
+        me: Token,
+        /// Who is shown.
+        list: List,
+    },
+    /// Deliver presence: each change encoded once, for however many readers.
+    Presence {
+        /// All changes.
+        changes: Vec<User>,
+        /// Whether all of them go to every connection that is shown everybody.
+        whole: bool,
+        /// Connections that are shown a part, and which of the changes are for each, by their places.
+        parts: Vec<(ConnId, Vec<usize>)>,
+    },
+    /// Deliver the number of users online, as presence without changes.
+    Total {
+        /// The number.
+        total: u32,
+        /// To whom.
+        to: Vec<ConnId>,
     },
     /// Send `refused` with this code, then close. The registry knows the connection no more.
     Close {
@@ -113,6 +153,7 @@ pub struct Registry {
     /// Deadlines, earliest first. An entry may be out of date: what is due is read from the record itself.
     deadlines: BinaryHeap<Reverse<(Duration, Deadline)>>,
     presence_at: Option<Duration>,
+    rosters: Rosters,
     effects: VecDeque<Effect>,
     started: Duration,
     last_stamp: u64,
@@ -133,19 +174,23 @@ enum Doors {
 enum Deadline {
     Call(CallId),
     Name(Token),
+    Watch(ConnId),
 }
 
 impl Registry {
     /// An empty registry, as of `now`.
     #[must_use]
     pub fn new(config: Config, now: Duration) -> Self {
+        let mut users = Users::default();
+        users.keep_sheet();
         Self {
             signer: Signer::new(&config.ticket_key),
             config,
-            users: Users::default(),
+            users,
             calls: HashMap::new(),
             deadlines: BinaryHeap::new(),
             presence_at: None,
+            rosters: Rosters::default(),
             effects: VecDeque::new(),
             started: now,
             last_stamp: 0,
@@ -220,6 +265,7 @@ impl Registry {
                 self.leave(now, me);
                 self.users.forget(me);
             }
+            (Some(me), ClientMessage::Watch { query, names }) => self.watched(now, from, me, &query, &names),
             (Some(me), message) => {
                 if let Err((code, text)) = self.step(now, me, &message) {
                     self.effects.push_back(error(from, &message, code, text));
@@ -247,15 +293,16 @@ impl Registry {
             match what {
                 Deadline::Call(call) => self.call_due(now, call),
                 Deadline::Name(token) => self.users.forget_if_due(token, now),
+                Deadline::Watch(conn) => self.watch_due(now, conn),
             }
         }
         if self.presence_at.is_some_and(|at| at <= now) {
             self.presence_at = None;
-            let changes = self.users.take_changes();
-            if !changes.is_empty() {
-                self.effects.push_back(Effect::Broadcast { message: ServerMessage::Presence { changes } });
-            }
+            // First: what is told next is for those who are shown a part by now, or no longer are.
+            self.turn_some();
+            self.tell_presence();
         }
+        self.tell_total(now);
         self.gather(now);
     }
 
@@ -263,20 +310,12 @@ impl Registry {
     #[must_use]
     pub fn next_tick(&self) -> Option<Duration> {
         let deadline = self.deadlines.peek().map(|Reverse((at, _))| *at);
-        deadline.into_iter().chain(self.presence_at).min()
+        deadline.into_iter().chain(self.presence_at).chain(self.total_due()).min()
     }
 
     /// What to do next; to be called until `None` after each of the methods above.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()
-    }
-
-    /// A snapshot of everybody but the user of this connection, for a reader that has missed something.
-    /// `None` when the connection has not been welcomed.
-    #[must_use]
-    pub fn roster_for(&self, conn: ConnId) -> Option<ServerMessage> {
-        let me = self.users.by_conn(conn)?;
-        Some(ServerMessage::Roster { users: self.users.roster_without(me) })
     }
 
     /// The user of this connection, as it is now. `None` when the connection has not been welcomed.
@@ -291,6 +330,12 @@ impl Registry {
     pub fn name_of(&self, conn: ConnId) -> Option<&Name> {
         let me = self.users.by_conn(conn)?;
         self.users.get(me).map(|record| &record.user.name)
+    }
+
+    /// What every client is handed in its welcome.
+    #[must_use]
+    pub fn ice_servers(&self) -> &[IceServer] {
+        &self.config.ice_servers
     }
 
     /// How many users are online.
@@ -327,14 +372,8 @@ impl Registry {
                 }
                 let ticket = self.signer.user(now, token, &name.key(), credential);
                 let me = self.users.log_in(token, name, conn);
-                let message = ServerMessage::Welcome {
-                    me,
-                    ticket,
-                    ice_servers: self.config.ice_servers.clone(),
-                    limits: Limits::default(),
-                    users: self.users.roster_without(token),
-                };
-                self.effects.push_back(Effect::Send { to: conn, message });
+                let list = self.came(conn, &me);
+                self.effects.push_back(Effect::Welcome { to: conn, me, ticket, list });
             }
             Err(code) => self.effects.push_back(Effect::Close { conn, code }),
         }
@@ -386,7 +425,7 @@ impl Registry {
 
     /// Sees to it that presence is told soon after a change, and not at once: more may come.
     fn gather(&mut self, now: Duration) {
-        if self.presence_at.is_none() && self.users.has_changes() {
+        if self.presence_at.is_none() && (self.users.has_changes() || self.is_turning()) {
             self.presence_at = Some(now + limits::PRESENCE_GATHER);
         }
     }

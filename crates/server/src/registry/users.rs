@@ -1,18 +1,23 @@
 //! Everybody the registry knows: online, or lost with the name still held.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     time::Duration,
 };
 
-use hutong_protocol::{CallId, Denied, Name, NameKey, StateEvent, Token, User, UserState};
+use hutong_protocol::{CallId, Denied, Name, NameKey, Query, StateEvent, Token, User, UserState};
 
-use super::ConnId;
+use super::{ConnId, index::Index, sheet::Sheet};
+
+/// Users that came last of whom the registry keeps note.
+const RECENT: usize = 24;
 
 /// One user's record.
 #[derive(Clone, Debug, Hash)]
 pub struct Record {
     pub user: User,
+    /// Of the user's name.
+    pub key: NameKey,
     /// `Some` exactly while the state is not `offline`.
     pub conn: Option<ConnId>,
     /// `Some` exactly while the state is `connecting`, `in_call` or `ending`.
@@ -30,6 +35,12 @@ pub struct Users {
     changed: BTreeMap<Token, User>,
     /// How many are in each state, `offline` left out.
     states: [usize; UserState::ALL.len()],
+    /// Everybody online, by name.
+    index: Index,
+    /// Everybody online, encoded; only where everybody is shown.
+    sheet: Option<Sheet>,
+    /// Who came last, the last at the end.
+    recent: VecDeque<Token>,
 }
 
 impl Users {
@@ -59,27 +70,74 @@ impl Users {
     }
 
     /// Everybody online but one.
+    #[cfg(any(test, feature = "inspect"))]
     pub fn roster_without(&self, token: Token) -> Vec<User> {
-        self.by_token
-            .values()
-            .filter(|record| record.user.token != token && record.conn.is_some())
-            .map(|record| record.user.clone())
-            .collect()
+        let online = self.by_token.values().filter(|record| record.conn.is_some());
+        online.filter(|record| record.user.token != token).map(|record| record.user.clone()).collect()
+    }
+
+    /// The user, if it is online.
+    pub fn online_user(&self, token: Token) -> Option<&User> {
+        self.get(token).filter(|record| record.conn.is_some()).map(|record| &record.user)
+    }
+
+    /// Every connection that has been welcomed.
+    pub fn connections(&self) -> impl Iterator<Item = ConnId> + '_ {
+        self.by_conn.keys().copied()
+    }
+
+    /// The first `most` users online that the query finds, but for one.
+    pub fn find(&self, query: &Query, most: usize, but: Token) -> Vec<Token> {
+        self.index.find(query, most, but)
+    }
+
+    /// Users that came lately, the last first. They may be gone.
+    pub fn recent(&self) -> impl Iterator<Item = Token> + '_ {
+        self.recent.iter().rev().copied()
+    }
+
+    /// Everybody online, encoded; only after [`keep_sheet`](Self::keep_sheet).
+    pub const fn sheet(&self) -> Option<&Sheet> {
+        self.sheet.as_ref()
+    }
+
+    /// Has everybody online encoded from now on.
+    pub fn keep_sheet(&mut self) {
+        if self.sheet.is_none() {
+            let mut sheet = Sheet::default();
+            for record in self.by_token.values().filter(|record| record.conn.is_some()) {
+                sheet.put(&record.user);
+            }
+            self.sheet = Some(sheet);
+        }
+    }
+
+    /// No longer.
+    pub fn drop_sheet(&mut self) {
+        self.sheet = None;
     }
 
     /// Puts an offline or new user online on this connection, under a name that nobody else holds.
     pub fn log_in(&mut self, token: Token, name: Name, conn: ConnId) -> User {
+        let key = name.key();
         let record = self.by_token.entry(token).or_insert_with(|| Record {
             user: User { token, name: name.clone(), state: UserState::Offline },
+            key: key.clone(),
             conn: None,
             call: None,
             held_until: None,
         });
         if record.user.name != name {
-            self.by_name.remove(&record.user.name.key());
+            self.by_name.remove(&record.key);
             record.user.name = name.clone();
+            record.key = key.clone();
         }
-        self.by_name.insert(name.key(), token);
+        self.index.insert(token, &key);
+        self.by_name.insert(key, token);
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(token);
         record.conn = Some(conn);
         record.held_until = None;
         self.by_conn.insert(conn, token);
@@ -94,6 +152,7 @@ impl Users {
         if let Some(record) = self.by_token.get_mut(&token) {
             if let Some(conn) = record.conn.take() {
                 self.by_conn.remove(&conn);
+                self.index.remove(token, &record.key);
             }
             record.call = None;
             record.held_until = Some(held_until);
@@ -105,7 +164,7 @@ impl Users {
     /// Forgets an offline user; the name is free.
     pub fn forget(&mut self, token: Token) {
         if let Some(record) = self.by_token.remove(&token) {
-            self.by_name.remove(&record.user.name.key());
+            self.by_name.remove(&record.key);
         }
     }
 
@@ -128,6 +187,11 @@ impl Users {
             }
         }
         self.changed.insert(token, record.user.clone());
+        match (&mut self.sheet, after) {
+            (Some(sheet), UserState::Offline) => sheet.remove(token),
+            (Some(sheet), _) => sheet.put(&record.user),
+            (None, _) => {}
+        }
         Ok(after)
     }
 

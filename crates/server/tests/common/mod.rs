@@ -154,7 +154,7 @@ impl Client {
     /// Waits until this user is told to be in this state.
     pub async fn sees(&mut self, token: Token, state: UserState) {
         self.wait_for(|message| match message {
-            ServerMessage::Presence { changes } => {
+            ServerMessage::Presence { changes, .. } => {
                 changes.iter().any(|user| user.token == token && user.state == state).then_some(())
             }
             _ => None,

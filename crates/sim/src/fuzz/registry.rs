@@ -16,6 +16,9 @@ const EPOCH: Duration = Duration::from_secs(1_795_435_200);
 /// Few, so that the limit is met.
 const MAX_USERS: usize = 6;
 
+/// Fewer, so that both everybody and a part is shown.
+const WHOLE_ROSTER: usize = 3;
+
 /// Few, so that names and people are met again.
 const CONNECTIONS: usize = 10;
 
@@ -60,11 +63,13 @@ pub enum Op {
     Pass,
     /// The server is killed and started anew with the same key.
     Restart,
+    /// As the message of this name; the third byte chooses the query and a name.
+    Watch,
 }
 
 impl Op {
     /// All, in the order of their bytes.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::LogIn,
         Self::Resume,
         Self::Hello,
@@ -81,6 +86,7 @@ impl Op {
         Self::Gone,
         Self::Pass,
         Self::Restart,
+        Self::Watch,
     ];
 }
 
@@ -188,6 +194,10 @@ impl Play {
             }
             Op::Released => ClientMessage::Released { call },
             Op::Claim => ClientMessage::Claim { ticket },
+            Op::Watch => {
+                let query = ["", "a", "b", "明"][what % 4].to_owned();
+                ClientMessage::Watch { query, names: vec![name(what / 4)] }
+            }
             Op::Gone | Op::Pass | Op::Restart => return,
         };
         // Who logs out is told of nobody until the next hello: its gateway sees to that.
@@ -216,18 +226,12 @@ impl Play {
 
     fn effects(&mut self) {
         while let Some(effect) = self.registry.poll_effect() {
-            match effect {
-                Effect::Send { to, message } => {
-                    assert!(self.open.contains_key(&to), "a message to a connection that is gone: {message:?}");
-                    self.told(to, message);
-                }
-                Effect::Broadcast { message } => {
-                    assert!(matches!(message, ServerMessage::Presence { .. }), "{message:?} for everybody");
-                }
-                Effect::Close { conn, .. } => {
-                    assert!(self.open.remove(&conn).is_some(), "a connection that is gone is closed");
-                }
-                Effect::Note(_) => {}
+            for (to, message) in self.registry.messages(&effect) {
+                assert!(self.open.contains_key(&to), "a message to a connection that is gone: {message:?}");
+                self.told(to, message);
+            }
+            if let Effect::Close { conn, .. } = effect {
+                assert!(self.open.remove(&conn).is_some(), "a connection that is gone is closed");
             }
         }
     }
@@ -276,7 +280,10 @@ impl Play {
 }
 
 fn server(now: Duration) -> Registry {
-    Registry::new(Config { max_users: MAX_USERS, ice_servers: vec![], ticket_key: [3; 32] }, now)
+    Registry::new(
+        Config { max_users: MAX_USERS, whole_roster: WHOLE_ROSTER, ice_servers: vec![], ticket_key: [3; 32] },
+        now,
+    )
 }
 
 /// The last that were told are the first, so that a call is met by a small number while it is on.

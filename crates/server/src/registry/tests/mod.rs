@@ -6,6 +6,7 @@ mod flow;
 mod random;
 mod returning;
 mod tickets;
+mod watching;
 mod world;
 
 use super::Registry;

@@ -219,7 +219,7 @@ fn the_same_user_elsewhere_puts_the_old_connection_out_and_they_do_not_fight() {
     );
     let mut effects = std::iter::from_fn(|| world.registry.poll_effect()).collect::<Vec<_>>();
     let welcome = effects.pop();
-    assert!(matches!(welcome, Some(Effect::Send { to, message: ServerMessage::Welcome { .. } }) if to == tab));
+    assert!(matches!(welcome, Some(Effect::Welcome { to, .. }) if to == tab));
     let code = match effects.pop() {
         Some(Effect::Close { code, .. }) => code,
         other => panic!("{other:?}"),

@@ -12,7 +12,7 @@ use crate::registry::{Config, ConnId, Effect, Registry, ticket::LIFETIME};
 const SECOND: Duration = Duration::from_secs(1);
 
 fn registry(ticket_key: [u8; 32], now: Duration) -> Registry {
-    Registry::new(Config { max_users: 100, ice_servers: vec![], ticket_key }, now)
+    Registry::new(Config { max_users: 100, whole_roster: 100, ice_servers: vec![], ticket_key }, now)
 }
 
 /// What the registry answers this message with, but for what is only counted.
@@ -31,7 +31,7 @@ fn come_back(registry: &mut Registry, now: Duration, from: ConnId, who: &Person)
     let hello = serde_json::json!({ "type": "hello", "name": who.name, "resume": who.ticket.as_str() });
     let effects = say(registry, now, from, serde_json::from_value(hello).unwrap());
     match effects.into_iter().next_back() {
-        Some(Effect::Send { message: ServerMessage::Welcome { me, ticket, .. }, .. }) => {
+        Some(Effect::Welcome { me, ticket, .. }) => {
             assert_eq!(me.token, who.token);
             Ok(ticket)
         }

@@ -56,7 +56,7 @@ pub struct Engine {
 impl World {
     pub fn new(people: usize) -> Self {
         let key = [3; 32];
-        let config = Config { max_users: 100, ice_servers: vec![], ticket_key: key };
+        let config = Config { max_users: 100, whole_roster: 100, ice_servers: vec![], ticket_key: key };
         let mut world =
             Self { now: EPOCH, registry: Registry::new(config, EPOCH), people: Vec::new(), next_conn: 0, key };
         for seed in 0..people {
@@ -302,7 +302,7 @@ impl World {
                 wire.server_knows = true;
             }
         }
-        let config = Config { max_users: 100, ice_servers: vec![], ticket_key: self.key };
+        let config = Config { max_users: 100, whole_roster: 100, ice_servers: vec![], ticket_key: self.key };
         self.registry = Registry::new(config, self.now);
     }
 
@@ -353,27 +353,20 @@ impl World {
 
     fn effects(&mut self) {
         while let Some(effect) = self.registry.poll_effect() {
-            let wires = self.people.iter_mut().flat_map(|person| &mut person.wires);
-            match effect {
-                Effect::Send { to, message } => {
-                    for wire in wires.filter(|wire| wire.conn == to && !wire.broken) {
-                        wire.to_client.push_back(message.clone());
-                    }
+            for (to, message) in self.registry.messages(&effect) {
+                let wires = self.people.iter_mut().flat_map(|person| &mut person.wires);
+                for wire in wires.filter(|wire| wire.conn == to && !wire.broken) {
+                    wire.to_client.push_back(message.clone());
                 }
-                Effect::Broadcast { message } => {
-                    for wire in wires.filter(|wire| self.registry.users.by_conn(wire.conn).is_some() && !wire.broken) {
-                        wire.to_client.push_back(message.clone());
+            }
+            if let Effect::Close { conn, code } = effect {
+                let wires = self.people.iter_mut().flat_map(|person| &mut person.wires);
+                for wire in wires.filter(|wire| wire.conn == conn) {
+                    if !wire.broken {
+                        wire.to_client.push_back(ServerMessage::Refused { code, message: String::new() });
                     }
+                    wire.server_knows = true;
                 }
-                Effect::Close { conn, code } => {
-                    for wire in wires.filter(|wire| wire.conn == conn) {
-                        if !wire.broken {
-                            wire.to_client.push_back(ServerMessage::Refused { code, message: String::new() });
-                        }
-                        wire.server_knows = true;
-                    }
-                }
-                Effect::Note(_) => {}
             }
         }
         self.registry.check();
