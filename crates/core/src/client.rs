@@ -122,13 +122,22 @@ impl Client {
 
     fn message(&mut self, now: Duration, message: ServerMessage) {
         match message {
-            ServerMessage::Welcome { me, ticket, ice_servers, limits: _, users, total: _ } => {
+            ServerMessage::Welcome { me, ticket, ice_servers, limits: _, users, total } => {
+                self.link.crowd(total);
                 self.ice_servers = ice_servers;
                 self.welcome(now, me, ticket, users);
             }
             ServerMessage::Refused { code, message: _ } => self.refused(now, code),
-            ServerMessage::Presence { changes, total: _ } => self.presence(changes),
-            ServerMessage::Roster { users, total: _ } => self.show(Update::Roster(users)),
+            ServerMessage::Presence { changes, total } => {
+                if total.is_some() {
+                    self.link.crowd(total);
+                }
+                self.presence(changes);
+            }
+            ServerMessage::Roster { users, total } => {
+                self.link.crowd(total);
+                self.show(Update::Roster(users));
+            }
             ServerMessage::Error { code, message: _, about, call } => {
                 self.error(now, code, about.as_deref(), call);
             }

