@@ -101,24 +101,31 @@ impl WasmToolchain {
         }
     }
 
-    /// Compiles and links a program with it: a target that is only half installed shows itself here and not later.
     fn works(&self, project: &Project) -> bool {
-        let dir = target_dir(project).join(format!("probe-{}", std::process::id()));
-        let works = self.probe(&dir).is_ok();
-        let _ = fs::remove_dir_all(&dir);
-        works
+        let source = "fn main() { println!(\"{:?}\", std::env::args().collect::<Vec<_>>()); }";
+        compiles(&target_dir(project), source, |dir| {
+            let command = match self {
+                Self::Installed => Cmd::new("rustc"),
+                Self::Debian { sysroot } => Cmd::new(debian("rustc")).arg("--sysroot").arg(sysroot),
+            };
+            command.args(["--target", TARGET, "-o"]).arg(dir.join("probe.wasm"))
+        })
     }
+}
 
-    fn probe(&self, dir: &Path) -> Result<()> {
-        fs::create_dir_all(dir)?;
-        let source = dir.join("probe.rs");
-        fs::write(&source, "fn main() { println!(\"{:?}\", std::env::args().collect::<Vec<_>>()); }")?;
-        let command = match self {
-            Self::Installed => Cmd::new("rustc"),
-            Self::Debian { sysroot } => Cmd::new(debian("rustc")).arg("--sysroot").arg(sysroot),
-        };
-        command.args(["--target", TARGET, "-o"]).arg(dir.join("probe.wasm")).arg(&source).output().map(drop)
-    }
+/// Whether this compiles, tried in a directory below `within` that is gone afterwards: a target that is only half installed shows
+/// itself here and not later. `rustc` is given that directory, and lacks the source's file alone.
+pub fn compiles(within: &Path, source: &str, rustc: impl FnOnce(&Path) -> Cmd) -> bool {
+    let dir = within.join(format!("probe-{}", std::process::id()));
+    let compile = || -> Result<()> {
+        fs::create_dir_all(&dir)?;
+        let file = dir.join("probe.rs");
+        fs::write(&file, source)?;
+        rustc(&dir).arg(&file).output().map(drop)
+    };
+    let compiles = compile().is_ok();
+    let _ = fs::remove_dir_all(&dir);
+    compiles
 }
 
 /// Debian's cargo, for a build that makes its own standard library (`-Zbuild-std`) with Debian's compiler.

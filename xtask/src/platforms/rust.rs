@@ -4,8 +4,7 @@
 //! and a C compiler for the few files of C in `ring`. What it makes is kept in a target directory of its own; where nothing
 //! changed it is done in seconds.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
@@ -102,24 +101,12 @@ impl Target {
         Ok(Library::Debian)
     }
 
-    /// Compiles a line with it: a target that is only half installed shows itself here and not later.
     fn is_installed(&self, project: &Project) -> bool {
-        let dir = project.target.join(format!("probe-{}", std::process::id()));
-        let works = self.probe(&dir).is_ok();
-        let _ = fs::remove_dir_all(&dir);
-        works
-    }
-
-    fn probe(&self, dir: &Path) -> Result<()> {
-        fs::create_dir_all(dir)?;
-        let source = dir.join("probe.rs");
-        fs::write(&source, "pub fn text() -> String { String::new() }")?;
-        Cmd::new("rustc")
-            .args(["--crate-type", "lib", "--emit", "metadata", "--target", self.triple, "--out-dir"])
-            .arg(dir)
-            .arg(&source)
-            .output()
-            .map(drop)
+        toolchain::compiles(&project.target, "pub fn text() -> String { String::new() }", |dir| {
+            Cmd::new("rustc")
+                .args(["--crate-type", "lib", "--emit", "metadata", "--target", self.triple, "--out-dir"])
+                .arg(dir)
+        })
     }
 
     /// The name of a variable that cargo reads for this target alone.
