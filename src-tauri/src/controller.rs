@@ -22,7 +22,7 @@ use crate::{
     network::Names,
     offer::{Next, Offers},
     settings::{Choice, File, Settings},
-    standing::Standing,
+    standing::{Rings, Standing},
     tls::Roots,
 };
 
@@ -136,6 +136,7 @@ struct Controller {
     /// What the system said last.
     starts_with_system: Option<bool>,
     stands: watch::Sender<Standing>,
+    rings: Rings,
 }
 
 impl Controller {
@@ -167,6 +168,7 @@ impl Controller {
             autostart: with.autostart,
             starts_with_system: None,
             stands,
+            rings: Rings::default(),
         };
         if let (Otherwise::Own, None, None) = (with.otherwise, with.port, this.settings.port)
             && let Some(hosting) = &this.hosting
@@ -357,7 +359,7 @@ impl Controller {
 
     /// What follows for others from where the client is now.
     fn look_around(&mut self) {
-        let now = Standing::of(self.driver.view());
+        let now = Standing::of(self.driver.view(), &mut self.rings);
         self.stands.send_if_modified(|standing| {
             let changed = *standing != now;
             *standing = now;

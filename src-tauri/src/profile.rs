@@ -23,7 +23,8 @@ impl Profile {
     /// What the disk says.
     pub fn within(directory: &Path) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
-        let directory = fs::canonicalize(directory)?;
+        // Not in Windows' `\\?\` form where another names it too: the webview takes no such directory.
+        let directory = dunce::canonicalize(directory)?;
         let digest = Sha256::digest(directory.as_os_str().as_encoded_bytes());
         // Names on the bus must not begin with a digit.
         let mut id = String::from("p");

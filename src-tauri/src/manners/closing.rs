@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn closing_ends_the_app_only_where_that_ends_no_call() {
         let name = Name::new("Ana").unwrap();
-        let ringing = Standing::Ringing { name: name.clone(), media: MediaKind::Video };
+        let ringing = Standing::Ringing { ring: 1, name: name.clone(), media: MediaKind::Video };
         assert_eq!(Closing::while_standing(&Standing::Idle), Closing::Quits);
         assert_eq!(Closing::while_standing(&ringing), Closing::KeepsCall);
         assert_eq!(Closing::while_standing(&Standing::InCall { name }), Closing::KeepsCall);

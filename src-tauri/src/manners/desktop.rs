@@ -20,7 +20,12 @@ mod surroundings;
 #[path = "surroundings_other.rs"]
 mod surroundings;
 
-use std::{error::Error, ffi::OsString, path::Path};
+use std::{
+    error::Error,
+    ffi::OsString,
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use tauri::{App, AppHandle, Context, Manager, WebviewWindow};
 use tauri_plugin_window_state::StateFlags;
@@ -71,6 +76,7 @@ impl Place {
 /// When another app is there and does not answer, or a plugin does not start.
 pub fn begin(app: &App, place: &Place, directory: &Path) -> tauri::Result<Option<Autostart>> {
     let handle = app.handle();
+    app.manage(SecondStarts::default());
     handle.plugin(identity::only_one(place.profile(), started_again))?;
     // Its directory is not the plugin's own, which is none of the profile's. A path that is whole replaces what it is joined to.
     let file = directory.join("window.json");
@@ -104,6 +110,7 @@ pub fn keep(
     if let Some(link) = place.link.clone() {
         open(control, link);
     }
+    app.state::<SecondStarts>().lead_to(control);
     Ok(())
 }
 
@@ -118,10 +125,47 @@ pub fn show(app: &AppHandle) {
 
 fn started_again(app: &AppHandle, arguments: Vec<String>) {
     let link = Arguments::read(arguments.into_iter().skip(1).map(OsString::from)).ok().and_then(|read| read.link);
-    if let (Some(link), Some(control)) = (link, app.try_state::<Control>()) {
-        open(&control, link);
+    if let (Some(link), Some(starts)) = (link, app.try_state::<SecondStarts>()) {
+        starts.open(link);
     }
     show(app);
+}
+
+/// Where the links of second starts go.
+#[derive(Debug)]
+struct SecondStarts(Mutex<Way>);
+
+#[derive(Debug)]
+enum Way {
+    /// This app is still starting itself. Only the last link waits: only one can be offered.
+    Wait(Option<String>),
+    To(Control),
+}
+
+impl Default for SecondStarts {
+    fn default() -> Self {
+        Self(Mutex::new(Way::Wait(None)))
+    }
+}
+
+impl SecondStarts {
+    fn open(&self, link: String) {
+        match &mut *self.way() {
+            Way::Wait(waiting) => *waiting = Some(link),
+            Way::To(control) => open(control, link),
+        }
+    }
+
+    fn lead_to(&self, control: &Control) {
+        if let Way::Wait(Some(link)) = std::mem::replace(&mut *self.way(), Way::To(control.clone())) {
+            open(control, link);
+        }
+    }
+
+    fn way(&self) -> MutexGuard<'_, Way> {
+        // What it holds is whole at every moment.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 fn open(control: &Control, link: String) {

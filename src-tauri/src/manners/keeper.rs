@@ -1,4 +1,4 @@
-//! Keeps window, tray and notifications in step with the calls. One task does it, one thing after the other.
+//! Keeps window, tray and notifications in step with the calls. One thread does it, one thing after the other.
 
 use std::path::Path;
 
@@ -8,12 +8,15 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     closing::{Closing, WayBack},
-    ring::{Notifier, RingId},
+    ring::Notifier,
     surroundings,
     tray::Tray,
     words::Words,
 };
-use crate::{controller::Control, standing::Standing};
+use crate::{
+    controller::Control,
+    standing::{RingId, Standing},
+};
 
 /// What a person did and this has not got to yet; more is passed over.
 const WAITING: usize = 32;
@@ -70,12 +73,18 @@ pub fn start(window: &WebviewWindow, control: &Control, tray: &Path) {
     let words = Words::of_this_system();
     let app = window.app_handle().clone();
     let (window, control, tray) = (window.clone(), control.clone(), tray.to_owned());
-    tauri::async_runtime::spawn(async move {
+    let keeping = async move {
         let notifier = Notifier::start(&app, words, happenings.clone());
         let tray = make_tray(&app, &tray, words, happenings).await;
         let ring = Ring::Silent;
-        Keeper { app, window, control, notifier, tray, ring, rings: 0, away: None }.run(standing, inbox).await;
-    });
+        Keeper { app, window, control, notifier, tray, ring, away: None }.run(standing, inbox).await;
+    };
+    // What is asked of the window and the tray waits for the main thread. That waits, when the app ends, for tasks of the runtime: none of
+    // its threads may be the one that waits here.
+    let started = std::thread::Builder::new().name("keeper".into()).spawn(|| tauri::async_runtime::block_on(keeping));
+    if let Err(error) = started {
+        tracing::error!(%error, "there is no tray, and no notification");
+    }
 }
 
 /// What is told of a call that rings.
@@ -105,7 +114,6 @@ struct Keeper {
     notifier: Notifier,
     tray: Option<Tray>,
     ring: Ring,
-    rings: RingId,
     /// How the person comes back to the window that they closed.
     away: Option<WayBack>,
 }
@@ -139,16 +147,13 @@ impl Keeper {
         }
         let before = self.ring;
         self.ring = match now {
-            Standing::Ringing { .. } => match before {
-                Ring::Silent => {
-                    self.rings = self.rings.wrapping_add(1);
-                    Ring::Rings(self.rings)
-                }
-                rings => rings,
-            },
+            Standing::Ringing { ring, .. } if before.id() == Some(*ring) => before,
+            Standing::Ringing { ring, .. } => Ring::Rings(*ring),
             Standing::Idle | Standing::InCall { .. } => Ring::Silent,
         };
-        if let (Ring::Told(id), Ring::Silent) = (before, self.ring) {
+        if let Ring::Told(id) = before
+            && self.ring != before
+        {
             self.notifier.rings_no_more(id);
         }
         self.tell(now);
@@ -160,7 +165,7 @@ impl Keeper {
 
     /// Tells of a call that rings, once, when the person does not see it in the window.
     fn tell(&mut self, now: &Standing) {
-        if let (Ring::Rings(id), Standing::Ringing { name, media }) = (self.ring, now)
+        if let (Ring::Rings(id), Standing::Ringing { name, media, .. }) = (self.ring, now)
             && !self.is_seen()
         {
             self.ring = Ring::Told(id);
@@ -179,8 +184,8 @@ impl Keeper {
             }
             Happening::Show => self.show(),
             Happening::Answer(ring) => {
-                if let Standing::Ringing { media, .. } = now
-                    && self.is_meant(ring)
+                if let Standing::Ringing { ring: rings, media, .. } = now
+                    && ring.is_none_or(|meant| meant == *rings)
                 {
                     // A call that nobody sees is none.
                     self.show();
@@ -188,8 +193,8 @@ impl Keeper {
                 }
             }
             Happening::Decline(ring) => {
-                if let Standing::Ringing { .. } = now
-                    && self.is_meant(ring)
+                if let Standing::Ringing { ring: rings, .. } = now
+                    && ring.is_none_or(|meant| meant == *rings)
                 {
                     self.control.hear(FromUi::Command(Command::Decline)).await;
                 }
@@ -217,7 +222,7 @@ impl Keeper {
             Standing::InCall { .. } => self.notifier.goes_on(way),
             // The window no longer tells of it, and no event need come of that where it had no focus.
             Standing::Ringing { .. } => {
-                if let (Ring::Rings(id), Standing::Ringing { name, media }) = (self.ring, &now) {
+                if let (Ring::Rings(id), Standing::Ringing { name, media, .. }) = (self.ring, &now) {
                     self.ring = Ring::Told(id);
                     self.notifier.rings(id, name, *media);
                 }
@@ -234,10 +239,6 @@ impl Keeper {
 
     fn is_seen(&self) -> bool {
         self.window.is_visible().unwrap_or(false) && self.window.is_focused().unwrap_or(false)
-    }
-
-    fn is_meant(&self, ring: Option<RingId>) -> bool {
-        ring.is_none() || ring == self.ring.id()
     }
 }
 

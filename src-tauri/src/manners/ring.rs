@@ -9,6 +9,7 @@ use super::{
     keeper::{Happening, Happenings},
     words::Words,
 };
+use crate::standing::RingId;
 
 /// The sort of notification that can be answered.
 const RING: &str = "ring";
@@ -16,9 +17,6 @@ const ANSWER: &str = "answer";
 const DECLINE: &str = "decline";
 /// What the plugin calls a click on the notification itself.
 const CLICK: &str = "tap";
-
-/// Which ring a notification is about: the calls are counted, so that a notification that was left behind answers no other call.
-pub type RingId = i32;
 
 /// Shows notifications, and hears what the person does with them.
 #[derive(Debug)]
