@@ -81,6 +81,9 @@ pub fn run() {
             std::process::exit(2);
         }
     };
+    if place.hand_over() {
+        return;
+    }
     let mut context = tauri::generate_context!();
     place.mark(&mut context);
     let built = tauri::Builder::default()

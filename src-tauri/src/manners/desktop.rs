@@ -62,6 +62,12 @@ impl Place {
         self.profile.as_ref()
     }
 
+    /// Whether the app of this profile is there already, and has taken what this start was to do.
+    #[must_use]
+    pub fn hand_over(&self) -> bool {
+        identity::hand_over(self.profile())
+    }
+
     /// Gives the app a name of its own where that tells profiles apart.
     pub fn mark(&self, context: &mut Context) {
         identity::mark(context, self.profile());

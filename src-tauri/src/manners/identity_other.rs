@@ -12,6 +12,11 @@ pub fn mark(context: &mut Context, profile: Option<&Profile>) {
     }
 }
 
+/// Nothing: the plugin does it, as soon as there is an app.
+pub fn hand_over(_profile: Option<&Profile>) -> bool {
+    false
+}
+
 /// Lets one app of a profile live. It hears with which arguments others were started.
 pub fn only_one(
     _profile: Option<&Profile>,

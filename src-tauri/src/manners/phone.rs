@@ -26,6 +26,12 @@ impl Place {
         None
     }
 
+    /// Whether another app has taken what this start was to do: a phone starts an app once.
+    #[must_use]
+    pub fn hand_over(&self) -> bool {
+        false
+    }
+
     /// Changes nothing.
     pub fn mark(&self, _context: &mut Context) {}
 }
