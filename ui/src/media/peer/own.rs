@@ -36,6 +36,10 @@ pub struct Sources {
     microphone: Option<MediaStreamTrack>,
     camera: Option<MediaStreamTrack>,
     pub(super) screen: Option<MediaStreamTrack>,
+    /// What hears of the microphone that is held.
+    of_microphone: Vec<Listener>,
+    /// What hears of the camera that is held.
+    of_camera: Vec<Listener>,
     /// The person's wish. It outlives the microphone that it was said of.
     muted: bool,
 }
@@ -45,6 +49,14 @@ impl Sources {
         match kind {
             TrackKind::Voice => &mut self.microphone,
             TrackKind::Picture => &mut self.camera,
+        }
+    }
+
+    /// Who heard of the device before hears no more.
+    fn listen(&mut self, kind: TrackKind, listeners: Vec<Listener>) {
+        match kind {
+            TrackKind::Voice => self.of_microphone = listeners,
+            TrackKind::Picture => self.of_camera = listeners,
         }
     }
 
@@ -96,13 +108,14 @@ impl Peer {
             return Err(Stop::Closed);
         }
         let tracks = devices::tracks(&stream);
-        let mut listeners: Vec<_> = tracks.iter().flat_map(|track| self.watch_own(track)).collect();
-        listeners.extend(self.watch_devices());
-        listeners.extend(self.watch_page());
+        let around = self.watch_devices().into_iter().chain(self.watch_page());
+        let watched: Vec<_> = tracks.iter().map(|track| self.watch_own(track)).collect();
         self.change(|parts| {
-            parts.listeners.append(&mut listeners);
-            for track in &tracks {
-                *parts.sources.slot(TrackKind::of(track)) = Some(Clone::clone(track));
+            parts.listeners.extend(around);
+            for (track, listeners) in tracks.iter().zip(watched) {
+                let kind = TrackKind::of(track);
+                *parts.sources.slot(kind) = Some(Clone::clone(track));
+                parts.sources.listen(kind, listeners);
             }
             parts.view.own.microphone = Sending::On;
             if media == MediaKind::Video {
@@ -223,7 +236,7 @@ impl Peer {
 
     /// Holds this device's track instead of the one before, and sends it. One that the connection does not take is let go.
     async fn replace(&self, kind: TrackKind, track: Option<MediaStreamTrack>, state: Sending) {
-        let mut listeners: Vec<_> = track.iter().flat_map(|track| self.watch_own(track)).collect();
+        let listeners = track.as_ref().map(|track| self.watch_own(track)).unwrap_or_default();
         self.change(|parts| {
             if let (TrackKind::Voice, Some(track)) = (kind, &track) {
                 track.set_enabled(!parts.sources.muted);
@@ -231,7 +244,7 @@ impl Peer {
             if let Some(old) = std::mem::replace(parts.sources.slot(kind), track.clone()) {
                 old.stop();
             }
-            parts.listeners.append(&mut listeners);
+            parts.sources.listen(kind, listeners);
             *parts.state(kind) = state;
             parts.sources.show(&mut parts.view);
         });
@@ -269,7 +282,7 @@ impl Peer {
 
     /// A device that goes away by itself: unplugged, or taken by the system. Another takes its place, if there is one. Stopping
     /// a track ourselves is not told here. One that the system only keeps for a while is muted, and later not.
-    fn watch_own(&self, track: &MediaStreamTrack) -> [Listener; 3] {
+    fn watch_own(&self, track: &MediaStreamTrack) -> Vec<Listener> {
         let kind = TrackKind::of(track);
         // By its trait: a track has a `clone` of its own, which makes another track.
         let watched = Clone::clone(track);
@@ -289,7 +302,7 @@ impl Peer {
             }
         });
         let look = |event| self.on(track, event, |peer, _| peer.look());
-        [ended, look("mute"), look("unmute")]
+        vec![ended, look("mute"), look("unmute")]
     }
 
     /// Takes up what the system keeps or has given back, and tells the other side.
