@@ -328,9 +328,13 @@ impl Page {
     /// When they have not by then.
     pub async fn receives(&self, frames: u64, limit: Duration) -> Result<()> {
         let script = format!("const got = await e2e.received(); return got.frames > {frames} && got.energy > 0");
-        self.until(&format!("{frames} frames and sound"), limit, &script)
-            .await
-            .with_context(|| format!("{}: no picture or no sound", self.name))
+        let outcome = self.until(&format!("{frames} frames and sound"), limit, &script).await;
+        if outcome.is_err()
+            && let Ok(got) = self.run::<serde_json::Value>("return e2e.received()").await
+        {
+            println!("{} received {got}", self.name);
+        }
+        outcome.with_context(|| format!("{}: no picture or no sound", self.name))
     }
 
     /// Notes what comes in, every so often.
