@@ -1,4 +1,4 @@
-//! Links that offer a call: `hutong://call/NAME?server=ADDRESS`. They come from anywhere (a page, a mail, another program), so
+//! Links that offer a call: `hutong://call/NAME?server=ADDRESS`, where the address may come with the server's key. They come from anywhere (a page, a mail, another program), so
 //! nothing of them is done before the person agrees.
 
 use hutong_core::app::AppProblem;
@@ -6,7 +6,11 @@ use hutong_protocol::Name;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::address::Address;
+use crate::{
+    address::Address,
+    invitation::{self, Invitation},
+    tls::Fingerprint,
+};
 
 /// The longest link that is read, in bytes. The longest name and host, percent-encoded, stay below.
 const LONGEST: usize = 2_048;
@@ -18,6 +22,8 @@ pub struct CallLink {
     pub name: Name,
     /// On which server.
     pub server: Address,
+    /// The key that the server has to show, if the link says.
+    pub key: Option<Fingerprint>,
 }
 
 impl CallLink {
@@ -26,7 +32,7 @@ impl CallLink {
     /// # Errors
     ///
     /// [`AppProblem::LinkInvalid`] where it is no such link, [`AppProblem::AddressNotSecure`] where its address is a plain one
-    /// outside the own network.
+    /// outside the own network, or one with a key.
     pub fn parse(link: &str) -> Result<Self, AppProblem> {
         if link.len() > LONGEST {
             return Err(AppProblem::LinkInvalid);
@@ -49,11 +55,18 @@ impl CallLink {
         let (Some(server), None) = (servers.next(), servers.next()) else {
             return Err(AppProblem::LinkInvalid);
         };
-        let server = Address::parse(&server).map_err(|problem| match problem {
+        let refused = |problem| match problem {
             AppProblem::AddressNotSecure => problem,
             _ => AppProblem::LinkInvalid,
-        })?;
-        Ok(Self { name, server })
+        };
+        let server = Invitation::parse(&server).map_err(refused)?;
+        // Where the address was put in as it is, what stands behind its `#` is the whole link's.
+        let behind = invitation::key(url.fragment().unwrap_or_default()).map_err(refused)?;
+        if server.key.is_some() && behind.is_some() {
+            return Err(AppProblem::LinkInvalid);
+        }
+        let server = Invitation::of(server.address, server.key.or(behind)).map_err(refused)?;
+        Ok(Self { name, server: server.address, key: server.key })
     }
 }
 
@@ -106,6 +119,20 @@ mod tests {
             assert_eq!(read, expected.map(|(name, server)| (name.to_owned(), server.to_owned())), "{link}");
         }
         assert_eq!(CallLink::parse(&format!("hutong://call/{}?server=a.example", "x".repeat(41))), Err(LinkInvalid));
+    }
+
+    #[test]
+    fn the_servers_key_is_read_wherever_it_stands() {
+        const PIN: &str = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
+        let key = |link: &str| CallLink::parse(&link.replace("PIN", PIN)).map(|link| link.key);
+        let found = Ok(Some(Fingerprint::of(b"")));
+        assert_eq!(key("hutong://call/Ana?server=https%3A%2F%2F192.168.1.20%3A8017%2F%23key%3DPIN"), found);
+        assert_eq!(key("hutong://call/Ana?server=https://192.168.1.20:8017/#key=PIN"), found);
+        assert_eq!(key("hutong://call/Ana?server=192.168.1.20#key=PIN"), found);
+        assert_eq!(key("hutong://call/Ana?server=192.168.1.20#more"), Ok(None));
+        assert_eq!(key("hutong://call/Ana?server=192.168.1.20#key=PI"), Err(LinkInvalid));
+        assert_eq!(key("hutong://call/Ana?server=192.168.1.20%23key%3DPIN#key=PIN"), Err(LinkInvalid));
+        assert_eq!(key("hutong://call/Ana?server=http://192.168.1.20#key=PIN"), Err(AddressNotSecure));
     }
 
     proptest! {

@@ -1,5 +1,7 @@
 //! Owns the app's state: client, link, embedded server and settings. Everything that happens goes through it, in one order.
 
+mod trust;
+
 use std::{path::PathBuf, time::Duration};
 
 use hutong_core::{
@@ -13,17 +15,16 @@ use tokio::{
 };
 
 use crate::{
-    address::Address,
     autostart::Autostart,
     call_link::CallLink,
     driver::{Driver, Event, Tell},
     hosting::{Hosting, Shared},
-    link::Target,
+    invitation::Invitation,
     network::Names,
     offer::{Next, Offers},
     settings::{Choice, File, Settings},
     standing::{Rings, Standing},
-    tls::Roots,
+    tls::{Roots, Trust},
 };
 
 /// Orders that wait; then whoever gives more of them waits.
@@ -203,14 +204,16 @@ impl Controller {
                 event = self.driver.next() => match event {
                     Event::Input(input) => {
                         let reached = matches!(input, Input::Link(LinkEvent::Up));
-                        // Back in the network where the name means what it did.
-                        if reached && self.problem == Some(AppProblem::AddressNotSecure) {
-                            self.problem = None;
-                            self.show_app();
+                        if reached {
+                            self.reached().await;
                         }
                         self.step(input);
                     }
                     Event::NotSecure => self.trouble(AppProblem::AddressNotSecure),
+                    Event::AnotherKey => match self.target().map(|target| target.trust) {
+                        Some(Trust::Pinned(_)) => self.trouble(AppProblem::ServerKeyWrong),
+                        _ => self.trouble(AppProblem::ServerKeyChanged),
+                    },
                     Event::FirstMet(key, input) => {
                         if let Some(target) = self.target() {
                             self.settings.known_servers.insert(target.address.authority(), key);
@@ -269,11 +272,12 @@ impl Controller {
     async fn app(&mut self, command: AppCommand) {
         match command {
             AppCommand::UseEmbedded => self.use_server(Choice::Embedded).await,
-            AppCommand::UseServer { address } => match Address::parse(&address) {
-                Ok(address) => {
-                    // Who enters an address anew means the server that is there now, whatever key it had before.
-                    self.settings.known_servers.remove(&address.authority());
-                    self.use_server(Choice::Other { address: address.to_string() }).await;
+            AppCommand::UseServer { address } => match Invitation::parse(&address) {
+                Ok(invitation) => {
+                    // Who enters an address anew means the server that is there now, whatever key it had before. One that an
+                    // invitation told stays, until another invitation tells another.
+                    self.settings.known_servers.remove(&invitation.address.authority());
+                    self.use_server(Choice::Other { address: invitation.to_string() }).await;
                 }
                 Err(problem) => self.problem = Some(problem),
             },
@@ -291,6 +295,7 @@ impl Controller {
     /// Offers the call of a link, and does no more.
     fn open(&mut self, link: &str) {
         match CallLink::parse(link) {
+            Ok(link) if self.contradicts(&link) => self.problem = Some(AppProblem::LinkKeyDiffers),
             Ok(link) => {
                 self.problem = None;
                 self.offers.open(link);
@@ -305,10 +310,25 @@ impl Controller {
         if self.offers.view(here.as_ref()).as_ref() != Some(read) {
             return;
         }
+        if let Some(link) = self.offers.link().cloned() {
+            if self.contradicts(&link) {
+                self.offers.drop_it();
+                self.problem = Some(AppProblem::LinkKeyDiffers);
+                return;
+            }
+            // What the link says of the server in use counts too, before anybody logs in there.
+            let is_in = matches!(self.driver.view().session, Session::LoggedIn { .. });
+            if link.key.is_some() && !is_in && here.as_ref() == Some(&link.server) {
+                let invitation = Invitation { address: link.server, key: link.key };
+                self.settings.server = Choice::Other { address: invitation.to_string() };
+                self.driver.aim(self.target());
+                self.save().await;
+            }
+        }
         match self.offers.take(here.as_ref(), self.driver.view()) {
             Next::Nothing => {}
             // Unlike an address that a person types, a link's does not forget which key the server had.
-            Next::GoTo(address) => self.use_server(Choice::Other { address: address.to_string() }).await,
+            Next::GoTo(invitation) => self.use_server(Choice::Other { address: invitation.to_string() }).await,
             Next::Call(to) => self.step(Input::Command(Command::Call { to, media: MediaKind::Video })),
         }
     }
@@ -389,31 +409,28 @@ impl Controller {
     }
 
     fn show_app(&mut self) {
+        let target = self.target();
         let server = match (&self.settings.server, &self.hosting) {
-            (Choice::Other { address }, _) => ServerChoice::Other { address: address.clone() },
+            (Choice::Other { address }, _) => {
+                ServerChoice::Other { address: target.as_ref().map_or(address.clone(), trust::as_entered) }
+            }
             (Choice::Embedded, Some(_)) => ServerChoice::Embedded,
             (Choice::Embedded, None) => ServerChoice::None,
         };
         let embedded = self.hosting.as_ref().map(Hosting::view);
-        let here = self.target().map(|target| target.address);
+        let invitation = match (&self.settings.server, &target) {
+            (Choice::Other { .. }, Some(target)) => Some(trust::to_hand_on(target)),
+            _ => None,
+        };
+        let here = target.map(|target| target.address);
         self.tell(ToUi::App(AppView {
             server,
             embedded,
             autostart: self.starts_with_system,
+            invitation,
             offer: self.offers.view(here.as_ref()),
             problem: self.problem,
         }));
-    }
-
-    /// Where the settings say that the client goes.
-    fn target(&self) -> Option<Target> {
-        let address = match &self.settings.server {
-            Choice::Embedded => Address::embedded(self.hosting.as_ref()?.port()),
-            // A file edited by hand may hold anything; then there is no server until one is entered.
-            Choice::Other { address } => Address::parse(address).ok()?,
-        };
-        let known = self.settings.known_servers.get(&address.authority()).cloned();
-        Some(Target { address, known })
     }
 
     async fn save(&mut self) {

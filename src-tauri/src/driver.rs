@@ -42,6 +42,8 @@ pub enum Event {
     /// No link is opened, because the plain address of the server leads out of the own network. Nothing to step: that it is down
     /// comes next.
     NotSecure,
+    /// No link is opened, because the server shows another key than it should. That it is down comes next.
+    AnotherKey,
 }
 
 impl Driver {
@@ -89,6 +91,7 @@ impl Driver {
                 Some(FromLink::Up { first_met: Some(key) }) => Event::FirstMet(key, Input::Link(LinkEvent::Up)),
                 Some(FromLink::Message(message)) => Event::Input(Input::Message(message)),
                 Some(FromLink::NotSecure) => Event::NotSecure,
+                Some(FromLink::AnotherKey) => Event::AnotherKey,
                 None => {
                     self.link = None;
                     Event::Input(Input::Link(LinkEvent::Down))

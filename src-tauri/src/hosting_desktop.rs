@@ -18,6 +18,10 @@ pub struct Hosting {
     directory: PathBuf,
     wanted_port_taken: Option<u16>,
     addresses: Vec<IpAddr>,
+    /// The certificate that it is shared with.
+    tls: Option<Tls>,
+    /// Its fingerprint, as it was told last.
+    fingerprint: Option<String>,
 }
 
 impl Hosting {
@@ -43,7 +47,14 @@ impl Hosting {
         match bound {
             Ok(server) => {
                 tracing::info!(address = %server.local_addr(), "the embedded server runs");
-                Ok(Some(Self { server, directory: directory.to_owned(), wanted_port_taken, addresses: Vec::new() }))
+                Ok(Some(Self {
+                    server,
+                    directory: directory.to_owned(),
+                    wanted_port_taken,
+                    addresses: Vec::new(),
+                    tls: None,
+                    fingerprint: None,
+                }))
             }
             Err(error) => {
                 tracing::error!(%error, "the embedded server does not run");
@@ -64,11 +75,13 @@ impl Hosting {
         let port = self.port();
         let shared = self.server.is_open_to_network();
         let addresses = if shared { self.addresses.as_slice() } else { &[] };
+        let key = self.tls.as_ref().and_then(Tls::key_to_pin).map(|key| format!("/#key={key}")).unwrap_or_default();
         Embedded {
             port,
             wanted_port_taken: self.wanted_port_taken,
             shared,
-            addresses: addresses.iter().map(|ip| address::https(*ip, port)).collect(),
+            addresses: addresses.iter().map(|ip| address::https(*ip, port) + &key).collect(),
+            fingerprint: self.fingerprint.clone().filter(|_| shared),
         }
     }
 
@@ -99,7 +112,11 @@ impl Hosting {
         }
         let now = addresses().await;
         if now == self.addresses {
-            return false;
+            // The server makes its certificate anew before it ends.
+            let fingerprint = self.tls.as_ref().and_then(Tls::fingerprint);
+            let renewed = fingerprint != self.fingerprint;
+            self.fingerprint = fingerprint;
+            return renewed;
         }
         self.addresses = now;
         // The certificate has to name the new addresses. Where that fails the old one goes on; the log says why.
@@ -118,10 +135,13 @@ impl Hosting {
             tracing::error!(%error, "there is no certificate to share with");
             AppProblem::EmbeddedFailed
         })?;
-        self.server.open_to_network(tls).await.map_err(|error| {
+        self.server.open_to_network(tls.clone()).await.map_err(|error| {
             tracing::error!(%error, "the embedded server cannot be shared");
             AppProblem::EmbeddedFailed
-        })
+        })?;
+        self.fingerprint = tls.fingerprint();
+        self.tls = Some(tls);
+        Ok(())
     }
 }
 

@@ -21,6 +21,7 @@ pub mod commands;
 pub mod controller;
 pub mod driver;
 pub mod hosting;
+pub mod invitation;
 pub mod link;
 pub mod manners;
 pub mod network;

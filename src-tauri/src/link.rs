@@ -27,7 +27,7 @@ use tokio_tungstenite::{
 use crate::{
     address::Address,
     network::{Names, NotSecure, Way},
-    tls::{Fingerprint, FirstMet, Roots},
+    tls::{Fingerprint, Roots, Sight, Trust},
 };
 
 /// From the first packet to the open WebSocket. Longer than two lost SYNs take to be sent again.
@@ -48,8 +48,8 @@ const INCOMING: usize = 64;
 pub struct Target {
     /// The server.
     pub address: Address,
-    /// The key it had at an earlier time, on the own network.
-    pub known: Option<Fingerprint>,
+    /// What is known of its key.
+    pub trust: Trust,
 }
 
 /// What comes over a link. When nothing more comes, it is down.
@@ -62,8 +62,10 @@ pub enum FromLink {
     },
     /// The server said something.
     Message(ServerMessage),
-    /// It is not opened: the address is a plain one, and its name leads out of the own network.
+    /// It is not opened: the address is a plain one, and its name leads out of the own network, or the server's key is pinned.
     NotSecure,
+    /// It is not opened: the server shows another key than it should.
+    AnotherKey,
 }
 
 /// A WebSocket, from being opened to being closed. Dropping it sends what waits, and closes it.
@@ -83,10 +85,13 @@ impl Link {
         tokio::spawn(async move {
             if let Err(error) = run(&target, roots.as_ref(), &names, to_send, &heard).await {
                 tracing::info!(server = %target.address, %error, "the link is down");
-                if matches!(error, LinkError::NotSecure) {
-                    // Without a client there is nobody to tell.
-                    drop(heard.send(FromLink::NotSecure).await);
-                }
+                let told = match error {
+                    LinkError::NotSecure => FromLink::NotSecure,
+                    LinkError::AnotherKey => FromLink::AnotherKey,
+                    _ => return,
+                };
+                // Without a client there is nobody to tell.
+                drop(heard.send(told).await);
             }
         });
         Self { outgoing, incoming }
@@ -120,6 +125,9 @@ async fn run(
 ) -> Result<(), LinkError> {
     let connecting = async {
         let address = &target.address;
+        if !address.secure() && matches!(target.trust, Trust::Pinned(_)) {
+            return Err(LinkError::NotSecure);
+        }
         let way = Way::to(address, &names.of(address).await?)?;
         let (Way::Own(places) | Way::Public(places)) = &way;
         let stream = TcpStream::connect(places.as_slice()).await?;
@@ -128,10 +136,12 @@ async fn run(
         if !address.secure() {
             return Ok::<_, LinkError>((upgrade(address, Box::new(stream) as Box<dyn Stream>).await?, None));
         }
-        let (config, met) = secured(target, &way, roots)?;
+        let (config, sight) = secured(target, &way, roots)?;
         let name = ServerName::try_from(address.host()).map_err(|_| LinkError::Name)?;
-        let stream = TlsConnector::from(config).connect(name, stream).await?;
-        Ok((upgrade(address, Box::new(stream)).await?, met.take()))
+        let shaken = TlsConnector::from(config).connect(name, stream).await;
+        let stream =
+            shaken.map_err(|error| if sight.is_another_key() { LinkError::AnotherKey } else { error.into() })?;
+        Ok((upgrade(address, Box::new(stream)).await?, sight.first_met()))
     };
     let (socket, first_met) = tokio::select! {
         opened = timeout(OPENING, connecting) => opened.map_err(|_| LinkError::Silent)??,
@@ -149,11 +159,11 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 type Socket = WebSocketStream<Box<dyn Stream>>;
 
-fn secured(target: &Target, way: &Way, roots: Option<&Roots>) -> Result<(Arc<ClientConfig>, FirstMet), LinkError> {
+fn secured(target: &Target, way: &Way, roots: Option<&Roots>) -> Result<(Arc<ClientConfig>, Sight), LinkError> {
     let roots = roots.ok_or(LinkError::NoRoots)?;
-    match way {
-        Way::Own(_) => Ok(roots.own_network(target.known.clone())?),
-        Way::Public(_) => Ok((roots.public()?, FirstMet::default())),
+    match (way, &target.trust) {
+        (Way::Own(_), trust) | (Way::Public(_), trust @ Trust::Pinned(_)) => Ok(roots.by_key(trust.clone())?),
+        (Way::Public(_), Trust::Unknown | Trust::Met(_)) => Ok((roots.public()?, Sight::default())),
     }
 }
 
@@ -213,6 +223,7 @@ enum LinkError {
     Socket(Box<tungstenite::Error>),
     Name,
     NotSecure,
+    AnotherKey,
     NoRoots,
     Silent,
     Stuck,
@@ -226,7 +237,10 @@ impl std::fmt::Display for LinkError {
             Self::Tls(error) => error.fmt(f),
             Self::Socket(error) => error.fmt(f),
             Self::Name => f.write_str("the host has no name that a certificate could have"),
-            Self::NotSecure => f.write_str("a plain address leads out of the own network"),
+            Self::NotSecure => {
+                f.write_str("a plain address leads out of the own network, or the server's key is pinned")
+            }
+            Self::AnotherKey => f.write_str("the server shows another key than it should"),
             Self::NoRoots => f.write_str("this computer has no certificate authorities"),
             Self::Silent => f.write_str("the server was silent for too long"),
             Self::Stuck => f.write_str("the network takes nothing"),

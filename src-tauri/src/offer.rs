@@ -6,7 +6,7 @@ use hutong_core::{
 };
 use hutong_protocol::Token;
 
-use crate::{address::Address, call_link::CallLink};
+use crate::{address::Address, call_link::CallLink, invitation::Invitation};
 
 /// At most one offer: a later link takes the place of an earlier one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Next {
     /// Nothing for now.
     Nothing,
     /// To another server.
-    GoTo(Address),
+    GoTo(Invitation),
     /// To the call.
     Call(Token),
 }
@@ -35,6 +35,12 @@ impl Offers {
         self.0 = None;
     }
 
+    /// The link.
+    #[must_use]
+    pub fn link(&self) -> Option<&CallLink> {
+        self.0.as_ref().map(|(link, _)| link)
+    }
+
     /// The person agrees. `here` is the server in use.
     pub fn take(&mut self, here: Option<&Address>, view: &View) -> Next {
         let Some((link, step)) = &mut self.0 else { return Next::Nothing };
@@ -44,7 +50,7 @@ impl Offers {
         }
         if here != Some(&link.server) {
             *step = OfferStep::Joining;
-            return Next::GoTo(link.server.clone());
+            return Next::GoTo(Invitation { address: link.server.clone(), key: link.key.clone() });
         }
         if !matches!(view.session, Session::LoggedIn { .. }) {
             *step = OfferStep::Joining;
@@ -140,7 +146,7 @@ mod tests {
     fn another_server_is_gone_to_after_the_answer_and_then_the_offer_comes_again() {
         let mut offers = offered("hutong://call/Ana?server=b.example");
         let (a, b) = (Address::parse("a.example").unwrap(), Address::parse("b.example").unwrap());
-        assert_eq!(offers.take(Some(&a), &logged_in()), Next::GoTo(b.clone()));
+        assert_eq!(offers.take(Some(&a), &logged_in()), Next::GoTo(Invitation { address: b.clone(), key: None }));
         assert_eq!(step(&offers), Some(OfferStep::Joining));
         assert!(!offers.look(Some(&b), &Session::LoggedOut));
         assert!(offers.look(Some(&b), &logged_in().session));
@@ -162,7 +168,7 @@ mod tests {
     fn who_goes_elsewhere_meanwhile_drops_it() {
         let mut offers = offered("hutong://call/Ana?server=b.example");
         let (a, b) = (Address::parse("a.example").unwrap(), Address::parse("b.example").unwrap());
-        assert_eq!(offers.take(Some(&a), &View::default()), Next::GoTo(b));
+        assert_eq!(offers.take(Some(&a), &View::default()), Next::GoTo(Invitation { address: b, key: None }));
         assert!(offers.look(Some(&a), &Session::LoggedOut));
         assert_eq!(offers.view(None), None);
     }

@@ -10,7 +10,11 @@ use std::{
 use hutong_core::app::AppProblem;
 use serde::{Deserialize, Serialize};
 
-use crate::{address::Address, tls::Fingerprint};
+use crate::{
+    address::Address,
+    invitation::Invitation,
+    tls::{Fingerprint, Trust},
+};
 
 /// What the person chose. Fields that an older app did not know come with their defaults.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +28,29 @@ pub struct Settings {
     pub port: Option<u16>,
     /// The keys of the own network's servers, by host and port: each as it was met first.
     pub known_servers: BTreeMap<String, Fingerprint>,
+    /// The keys that invitations told, by host and port: each once a server has shown that it has it.
+    pub pinned_servers: BTreeMap<String, Fingerprint>,
+}
+
+impl Settings {
+    /// What is known of the key of the server at this address.
+    #[must_use]
+    pub fn trust(&self, address: &Address) -> Trust {
+        let authority = address.authority();
+        match (self.pinned_servers.get(&authority), self.known_servers.get(&authority)) {
+            (Some(key), _) => Trust::Pinned(key.clone()),
+            (None, Some(key)) => Trust::Met(key.clone()),
+            (None, None) => Trust::Unknown,
+        }
+    }
+
+    /// The server there is what an invitation said. Says whether that is new.
+    pub fn pin(&mut self, address: &Address, key: &Fingerprint) -> bool {
+        let authority = address.authority();
+        let met = self.known_servers.remove(&authority).is_some();
+        let before = self.pinned_servers.insert(authority, key.clone());
+        met || before.as_ref() != Some(key)
+    }
 }
 
 /// Which server the client uses.
@@ -35,7 +62,7 @@ pub enum Choice {
     Embedded,
     /// Another one.
     Other {
-        /// The address in its normal form.
+        /// The address in its normal form, with the key that an invitation told.
         address: String,
     },
 }
@@ -46,7 +73,7 @@ impl Choice {
     pub fn problem(&self) -> Option<AppProblem> {
         match self {
             Self::Embedded => None,
-            Self::Other { address } => Address::parse(address).err(),
+            Self::Other { address } => Invitation::parse(address).err(),
         }
     }
 }
@@ -115,6 +142,7 @@ mod tests {
             share: true,
             port: Some(9000),
             known_servers: [("192.168.1.20:8017".to_owned(), Fingerprint::of(b"a key"))].into(),
+            pinned_servers: [("192.168.1.21:8017".to_owned(), Fingerprint::of(b"another key"))].into(),
         }
     }
 
@@ -148,6 +176,18 @@ mod tests {
         let file = File::within(directory.path());
         fs::write(directory.path().join("settings.json"), r#"{"share":true,"colour":"red"}"#).unwrap();
         assert_eq!(file.read(), Settings { share: true, ..Settings::default() });
+    }
+
+    #[test]
+    fn a_pin_counts_before_a_key_that_was_met() {
+        let mut settings = some();
+        let address = Address::parse("192.168.1.20").unwrap();
+        let key = Fingerprint::of(b"a key");
+        assert_eq!(settings.trust(&address), Trust::Met(key.clone()));
+        assert!(settings.pin(&address, &key));
+        assert!(!settings.pin(&address, &key));
+        assert_eq!(settings.trust(&address), Trust::Pinned(key));
+        assert_eq!(settings.trust(&Address::parse("calls.example").unwrap()), Trust::Unknown);
     }
 
     #[test]

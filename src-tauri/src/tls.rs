@@ -1,13 +1,15 @@
 //! Whom a secure connection is made to.
 //!
 //! A public server is known by the authorities that this computer trusts. On the own network there are none: a server there
-//! makes its own certificate, so its key is trusted when it is met first, remembered, and asked for from then on.
+//! makes its own certificate. Where an invitation says which key it has, no other is taken, at the first meeting and ever after;
+//! else its key is trusted when it is met first, remembered, and asked for from then on.
 
 use std::{
     fmt,
     sync::{Arc, OnceLock},
 };
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio_rustls::rustls::{
@@ -27,13 +29,52 @@ impl Fingerprint {
     /// The fingerprint of this public key (SubjectPublicKeyInfo, in DER).
     #[must_use]
     pub fn of(public_key: &[u8]) -> Self {
-        Self(Sha256::digest(public_key).iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(hex(&Sha256::digest(public_key)))
+    }
+
+    /// Reads it as an invitation writes it: in base64url, without padding.
+    #[must_use]
+    pub fn from_pin(pin: &str) -> Option<Self> {
+        let digest: [u8; 32] = URL_SAFE_NO_PAD.decode(pin).ok()?.try_into().ok()?;
+        Some(Self(hex(&digest)))
+    }
+
+    /// As an invitation writes it. `None` where it is none, as in a file that somebody edited.
+    #[must_use]
+    pub fn to_pin(&self) -> Option<String> {
+        let digit = |digit: &u8| char::from(*digit).to_digit(16);
+        let byte = |pair: &[u8]| Some((digit(pair.first()?)? << 4 | digit(pair.get(1)?)?) as u8);
+        let digest: Vec<u8> = self.0.as_bytes().chunks(2).map(byte).collect::<Option<_>>()?;
+        (digest.len() == 32).then(|| URL_SAFE_NO_PAD.encode(digest))
     }
 }
 
 impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// What is known of a server's key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Trust {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// It was met without being vouched for, and had this key.
+    Met(Fingerprint),
+    /// An invitation says that it has this key. No other is taken, whoever vouches for it.
+    Pinned(Fingerprint),
+}
+
+impl Trust {
+    /// The key, where one is known.
+    #[must_use]
+    pub const fn key(&self) -> Option<&Fingerprint> {
+        match self {
+            Self::Unknown => None,
+            Self::Met(key) | Self::Pinned(key) => Some(key),
+        }
     }
 }
 
@@ -65,16 +106,16 @@ impl Roots {
         self.config(self.verifier.clone())
     }
 
-    /// For a connection to a server on the own network. `known` is its key from an earlier time; without it the key that
-    /// it shows is trusted, and found in the returned [`FirstMet`] afterwards.
+    /// For a connection to a server on the own network, or to one whose key is pinned. Where nothing is known of it, the key that
+    /// it shows is trusted. What it showed is found in the returned [`Sight`] afterwards.
     ///
     /// # Errors
     ///
     /// None in practice: the provider knows all protocol versions.
-    pub fn own_network(&self, known: Option<Fingerprint>) -> Result<(Arc<ClientConfig>, FirstMet), Error> {
-        let met = FirstMet::default();
-        let verifier = OwnNetwork { roots: self.clone(), known, met: met.clone() };
-        Ok((self.config(Arc::new(verifier))?, met))
+    pub fn by_key(&self, trust: Trust) -> Result<(Arc<ClientConfig>, Sight), Error> {
+        let sight = Sight::default();
+        let verifier = ByKey { roots: self.clone(), trust, sight: sight.clone() };
+        Ok((self.config(Arc::new(verifier))?, sight))
     }
 
     fn config(&self, verifier: Arc<dyn ServerCertVerifier>) -> Result<Arc<ClientConfig>, Error> {
@@ -89,26 +130,47 @@ impl Roots {
     }
 }
 
-/// The key of a server that was met for the first time, once it has shown that it holds it.
+/// What was seen of a server's key in a handshake.
 #[derive(Clone, Debug, Default)]
-pub struct FirstMet(Arc<OnceLock<Fingerprint>>);
+pub struct Sight(Arc<OnceLock<Seen>>);
 
-impl FirstMet {
-    /// The key. `None` where nothing is to be remembered.
+#[derive(Debug)]
+enum Seen {
+    FirstMet(Fingerprint),
+    AnotherKey,
+}
+
+impl Sight {
+    /// The key of a server that was met for the first time. `None` where nothing is to be remembered. It has shown that it holds the
+    /// key once the handshake is through.
     #[must_use]
-    pub fn take(self) -> Option<Fingerprint> {
-        self.0.get().cloned()
+    pub fn first_met(&self) -> Option<Fingerprint> {
+        match self.0.get() {
+            Some(Seen::FirstMet(key)) => Some(key.clone()),
+            Some(Seen::AnotherKey) | None => None,
+        }
+    }
+
+    /// Whether the handshake failed because the key was another than it should be.
+    #[must_use]
+    pub fn is_another_key(&self) -> bool {
+        matches!(self.0.get(), Some(Seen::AnotherKey))
+    }
+
+    fn see(&self, seen: Seen) {
+        // A second certificate in one handshake would be a fault of rustls; the first one stands.
+        drop(self.0.set(seen));
     }
 }
 
 #[derive(Debug)]
-struct OwnNetwork {
+struct ByKey {
     roots: Roots,
-    known: Option<Fingerprint>,
-    met: FirstMet,
+    trust: Trust,
+    sight: Sight,
 }
 
-impl ServerCertVerifier for OwnNetwork {
+impl ServerCertVerifier for ByKey {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -118,20 +180,22 @@ impl ServerCertVerifier for OwnNetwork {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let shown = Fingerprint::of(ParsedCertificate::try_from(certificate)?.subject_public_key_info().as_ref());
-        if self.known.as_ref() == Some(&shown) {
+        if self.trust.key() == Some(&shown) {
             return Ok(ServerCertVerified::assertion());
         }
-        if let Ok(verified) = self.roots.verifier.verify_server_cert(certificate, intermediates, name, ocsp, now) {
+        if !matches!(self.trust, Trust::Pinned(_))
+            && let Ok(verified) = self.roots.verifier.verify_server_cert(certificate, intermediates, name, ocsp, now)
+        {
             return Ok(verified);
         }
-        if self.known.is_some() {
-            // Somebody else may stand in the server's place; only the person can tell, by entering the address again.
-            tracing::warn!("the server shows another key than before");
-            return Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure));
+        if self.trust == Trust::Unknown {
+            self.sight.see(Seen::FirstMet(shown));
+            return Ok(ServerCertVerified::assertion());
         }
-        // A second certificate in one handshake would be a fault of rustls; the first one stands.
-        drop(self.met.0.set(shown));
-        Ok(ServerCertVerified::assertion())
+        // Somebody else may stand in the server's place; only the person can tell.
+        tracing::warn!("the server shows another key than it should");
+        self.sight.see(Seen::AnotherKey);
+        Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
     }
 
     fn verify_tls12_signature(
@@ -159,6 +223,10 @@ impl ServerCertVerifier for OwnNetwork {
     }
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[cfg(not(target_os = "android"))]
 fn platform(provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, Error> {
     Ok(Arc::new(rustls_platform_verifier::Verifier::new(provider)?))
@@ -172,4 +240,17 @@ fn platform(provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>
         .build()
         .map(|verifier| verifier as Arc<dyn ServerCertVerifier>)
         .map_err(|error| Error::General(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pin_is_read_as_it_is_written() {
+        let key = Fingerprint::of(b"a key");
+        assert_eq!(key.to_pin().as_deref().and_then(Fingerprint::from_pin), Some(key));
+        assert_eq!(Fingerprint("edited by hand".to_owned()).to_pin(), None);
+        assert_eq!(Fingerprint("+f".repeat(32)).to_pin(), None);
+    }
 }

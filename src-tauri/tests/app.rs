@@ -16,13 +16,13 @@ use hutong_app::{
     link::Target,
     network::Names,
     settings::{Choice, File, Settings},
-    tls::{Fingerprint, Roots},
+    tls::Trust,
 };
 use hutong_core::{
-    Command, Input, LinkEvent, Session, Update, View,
+    Command, Input, Session, Update, View,
     app::{AppCommand, AppProblem, AppView, FromUi, ServerChoice, ToUi},
 };
-use hutong_server::{Options, Server, Tls};
+use hutong_server::{Options, Server};
 use tokio::{sync::mpsc, time::timeout};
 
 /// Far longer than anything here takes; a test that waits this long has failed.
@@ -174,57 +174,13 @@ async fn the_client_comes_back_when_the_server_does() {
     let server = Server::bind(Options::listen_on(ANY_PORT)).await.unwrap();
     let address = server.local_addr();
     let mut driver = Driver::new(7, None);
-    driver.aim(Some(Target { address: Address::embedded(address.port()), known: None }));
+    driver.aim(Some(Target { address: Address::embedded(address.port()), trust: Trust::Unknown }));
     driver.step(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
     until(&mut driver, |session| matches!(session, Session::LoggedIn { .. })).await;
     server.shutdown().await;
     until(&mut driver, |session| matches!(session, Session::Reconnecting { .. })).await;
     let server = Server::bind(Options::listen_on(address)).await.unwrap();
     until(&mut driver, |session| matches!(session, Session::LoggedIn { .. })).await;
-    server.shutdown().await;
-}
-
-#[tokio::test]
-async fn a_server_on_the_own_network_is_known_by_the_key_it_had_first() {
-    let directory = tempfile::tempdir().unwrap();
-    let tls = Tls::self_signed(&directory.path().join("one"), &[]).unwrap();
-    let server = Server::bind(Options { tls: Some(tls), ..Options::listen_on(ANY_PORT) }).await.unwrap();
-    let address = Address::parse(&format!("https://{}", server.local_addr())).unwrap();
-
-    let first = connect(&address, None).await;
-    let Event::FirstMet(key, Input::Link(LinkEvent::Up)) = first else { panic!("{first:?}") };
-    let again = connect(&address, Some(key.clone())).await;
-    assert!(matches!(again, Event::Input(Input::Link(LinkEvent::Up))), "{again:?}");
-    let other = connect(&address, Some(Fingerprint::of(b"another key"))).await;
-    assert!(matches!(other, Event::Input(Input::Link(LinkEvent::Down))), "{other:?}");
-    server.shutdown().await;
-}
-
-#[tokio::test]
-async fn a_key_that_was_met_is_remembered_and_entering_the_address_again_forgets_it() {
-    let directory = tempfile::tempdir().unwrap();
-    let kept = |name: &str| Tls::self_signed(&directory.path().join(name), &[]).unwrap();
-    let bind = |tls, on| Server::bind(Options { tls: Some(tls), ..Options::listen_on(on) });
-    let server = bind(kept("one"), ANY_PORT).await.unwrap();
-    let at = server.local_addr();
-    let address = format!("https://{at}");
-
-    let control = run(directory.path(), 0);
-    let mut page = Page::attach(&control).await;
-    use_server(&control, &address).await;
-    log_in(&control, "Ana").await;
-    page.until("Ana is in", Page::is_logged_in).await;
-    let known = File::within(directory.path()).read().known_servers;
-    assert!(known.contains_key(&at.to_string()), "{known:?}");
-
-    // Another server in its place, with another key.
-    server.shutdown().await;
-    page.until("the server is gone", |page| !page.is_logged_in()).await;
-    let server = bind(kept("other"), at).await.unwrap();
-    use_server(&control, &address).await;
-    page.until("Ana is in again", Page::is_logged_in).await;
-    assert_ne!(File::within(directory.path()).read().known_servers, known);
-    control.stop().await;
     server.shutdown().await;
 }
 
@@ -242,12 +198,4 @@ async fn until(driver: &mut Driver, done: impl Fn(&Session) -> bool) {
     })
     .await
     .unwrap_or_else(|_| panic!("{:?}", driver.view()));
-}
-
-/// The first event of a link to this server.
-async fn connect(address: &Address, known: Option<Fingerprint>) -> Event {
-    let mut driver = Driver::new(7, Some(Roots::of_this_computer().unwrap()));
-    driver.aim(Some(Target { address: address.clone(), known }));
-    driver.step(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
-    timeout(PATIENCE, driver.next()).await.unwrap()
 }

@@ -11,6 +11,8 @@ pub struct Place {
     host: String,
     /// Whether the browser offers camera and microphone to this page.
     secure: bool,
+    /// The server's key, as the invitation that this page was opened by told it, with what stands before it; or nothing.
+    key: String,
 }
 
 impl Place {
@@ -22,6 +24,7 @@ impl Place {
             protocol: location.protocol().unwrap_or_default(),
             host: location.host().unwrap_or_default(),
             secure: window.is_secure_context(),
+            key: location.hash().ok().filter(|hash| is_key(hash)).unwrap_or_default(),
         }
     }
 
@@ -36,10 +39,29 @@ impl Place {
         (!self.secure && self.protocol == "http:").then(|| format!("https://{}/", self.host))
     }
 
-    /// What to hand on to somebody who is to join.
+    /// What to hand on to somebody who is to join. The key in it is the app's to check; a browser cannot.
     pub fn address(&self) -> String {
-        format!("{}//{}", self.protocol, self.host)
+        let key = Some(self.key.as_str()).filter(|key| !key.is_empty() && self.protocol == "https:");
+        let slash = if key.is_some() { "/" } else { "" };
+        format!("{}//{}{slash}{}", self.protocol, self.host, key.unwrap_or_default())
     }
+}
+
+/// An address without the key that the server there has to show, for people to read.
+pub fn without_key(address: &str) -> &str {
+    address.split_once("/#").map_or(address, |(before, _)| before)
+}
+
+/// The rest of it.
+pub fn key_of(address: &str) -> &str {
+    &address[without_key(address).len()..]
+}
+
+/// Whether a fragment is a server's key: the SHA-256 of its public key in base64url.
+fn is_key(fragment: &str) -> bool {
+    fragment.strip_prefix("#key=").is_some_and(|key| {
+        key.len() == 43 && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    })
 }
 
 /// Whether an address leads nowhere from another machine.
@@ -59,7 +81,7 @@ mod tests {
     use super::*;
 
     fn place(protocol: &str, host: &str, secure: bool) -> Place {
-        Place { protocol: protocol.into(), host: host.into(), secure }
+        Place { protocol: protocol.into(), host: host.into(), secure, key: String::new() }
     }
 
     #[test]
@@ -73,6 +95,23 @@ mod tests {
         assert_eq!(place("http:", "192.0.2.7:8017", false).secure_twin().as_deref(), Some("https://192.0.2.7:8017/"));
         assert_eq!(place("http:", "localhost:8017", true).secure_twin(), None);
         assert_eq!(place("https:", "192.0.2.7:8017", true).secure_twin(), None);
+    }
+
+    #[test]
+    fn the_key_of_the_invitation_is_handed_on_and_nothing_else() {
+        let key = format!("#key={}", "aB-_".repeat(11).split_at(43).0);
+        assert!(is_key(&key));
+        for other in ["", "#", "#top", "#key=", "#key=short", &format!("{key}x"), &key.replace('a', "<")] {
+            assert!(!is_key(other), "{other}");
+        }
+        let invited = Place { key: key.clone(), ..place("https:", "192.0.2.7:8017", true) };
+        assert_eq!(invited.address(), format!("https://192.0.2.7:8017/{key}"));
+        assert_eq!(without_key(&invited.address()), "https://192.0.2.7:8017");
+        assert_eq!(key_of(&invited.address()), format!("/{key}"));
+        assert!(!is_only_here(&invited.address()));
+        let address = place("https:", "192.0.2.7:8017", true).address();
+        assert_eq!((without_key(&address), key_of(&address)), ("https://192.0.2.7:8017", ""));
+        assert_eq!(Place { key, ..place("http:", "localhost:8017", true) }.address(), "http://localhost:8017");
     }
 
     #[test]

@@ -75,6 +75,9 @@ pub struct AppView {
     pub embedded: Option<Embedded>,
     /// Whether the app starts when the person logs in to the computer; `None` where that cannot be chosen.
     pub autostart: Option<bool>,
+    /// What to hand on to whoever is to join the server in use, where that is another one: its address and, if no authority
+    /// vouches for it, the key that it showed here (`https://192.168.1.20:8017/#key=…`).
+    pub invitation: Option<String>,
     /// A call that a link offers.
     pub offer: Option<Offer>,
     /// What went wrong with the last [`AppCommand`] or at the start, until the next command.
@@ -91,7 +94,7 @@ pub enum ServerChoice {
     Embedded,
     /// Another one.
     Other {
-        /// The address in its normal form, such as `https://calls.example`.
+        /// The address in its normal form, such as `https://calls.example`; with the key (`/#key=…`), where it came with one.
         address: String,
     },
 }
@@ -105,8 +108,11 @@ pub struct Embedded {
     pub wanted_port_taken: Option<u16>,
     /// Whether it is open to the network.
     pub shared: bool,
-    /// `https` addresses for others, best first; empty unless shared, or without a network.
+    /// `https` addresses for others, best first, with the key that the server shows (`/#key=…`); empty unless shared, or without a
+    /// network.
     pub addresses: Vec<String>,
+    /// The SHA-256 fingerprint of its certificate, as browsers show it (`AB:CD:…`); `None` unless shared.
+    pub fingerprint: Option<String>,
 }
 
 /// A call that a link offers. It is made only when the person says so.
@@ -150,6 +156,12 @@ pub enum AppProblem {
     NotSaved,
     /// A link that was opened is none of ours, or broken.
     LinkInvalid,
+    /// The server shows another key than before.
+    ServerKeyChanged,
+    /// The server shows another key than its invitation says.
+    ServerKeyWrong,
+    /// A link that was opened names another key for a server than the one that is known here.
+    LinkKeyDiffers,
     /// The system did not take the wish to start the app with it, or to do so no more.
     AutostartFailed,
 }

@@ -23,7 +23,8 @@ pub static TEXTS: Texts = Texts {
 
     not_secure_title: "通话需要使用安全地址",
     not_secure: "当前页面通过普通 http 打开，浏览器不会提供摄像头和麦克风。请改用下面的安全地址。如果服务器用的是自己签发的证书，\
-                 浏览器第一次会给出警告：点“高级”或“显示详细信息”，再选择继续访问即可。",
+                 浏览器第一次会给出警告：点“高级”或“显示详细信息”，再选择继续访问即可。在互通应用里输入则不会有警告：地址里的密钥说明了是哪台电脑。",
+    share_fingerprint: "证书的 SHA-256 指纹，可与浏览器警告中显示的核对：",
     not_secure_link: "打开",
 
     people_online: "当前在线",
@@ -126,7 +127,8 @@ pub static TEXTS: Texts = Texts {
     server_is_none: "请先输入服务器地址。",
     share: "让别人加入",
     share_hint: "在局域网中开放本应用内置的服务器。",
-    share_how: "别人用浏览器打开这个地址，或用手机扫描二维码即可加入。证书由这台电脑自己签发，所以浏览器会警告一次，选择继续访问即可。",
+    share_how: "别人用浏览器打开这个地址，或用手机扫描二维码即可加入。证书由这台电脑自己签发，所以浏览器会警告一次，选择继续访问即可。在互通应用里输入则不会有警告：地址里的密钥说明了是哪台电脑。",
+    share_fingerprint: "证书的 SHA-256 指纹，可与浏览器警告中显示的核对：",
     port_taken: |wanted, port| format!("端口 {wanted} 已被其他程序占用，现改用端口 {port}。"),
     other_server: "其他服务器的地址",
     use_server: "使用这个服务器",
@@ -240,12 +242,24 @@ fn error(code: ErrorCode) -> &'static str {
 
 fn app_problem(problem: AppProblem) -> &'static str {
     match problem {
-        AppProblem::AddressInvalid => "地址格式不对。请输入类似 calls.example 或 192.168.1.20:8017 的地址。",
+        AppProblem::AddressInvalid => {
+            "地址格式不对，或者不完整。请输入类似 calls.example 或 192.168.1.20:8017 的地址，或重新复制完整的邀请地址。"
+        }
         AppProblem::AddressNotSecure => "局域网以外只能使用 https。请输入以 https:// 开头的地址。",
         AppProblem::EmbeddedFailed => "内置服务器没能启动。请关闭本应用的其他窗口后重新打开，或使用其他服务器。",
         AppProblem::NoNetwork => "这台电脑没有联网。请连接 Wi-Fi 或网线，地址随后会自动显示在这里。",
         AppProblem::LinkInvalid => {
             "打开的链接无法识别。请向对方要一个新的链接，例如 hutong://call/Ana?server=calls.example。"
+        }
+        AppProblem::ServerKeyChanged => {
+            "服务器的密钥与以前不同，可能有人冒充，所以没有连接。请向管理服务器的人确认；如果服务器确实重装过，\
+             请使用新的邀请，或重新输入一次地址。"
+        }
+        AppProblem::ServerKeyWrong => {
+            "服务器的密钥与邀请中的不一致，可能有人冒充，所以没有连接。请向邀请你的人要一个新的邀请；如果仍然不行，请不要使用这个网络。"
+        }
+        AppProblem::LinkKeyDiffers => {
+            "链接中的服务器密钥与已知的不同，所以没有打开。请向管理服务器的人要邀请地址，并自己输入。"
         }
         AppProblem::AutostartFailed => "系统没有接受这个更改。请在系统设置的开机启动项中查找 Hutong。",
         AppProblem::NotSaved => "你的选择没能保存，下次会恢复原样。请检查磁盘空间和个人文件夹的写入权限。",

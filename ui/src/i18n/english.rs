@@ -136,7 +136,9 @@ pub static TEXTS: Texts = Texts {
     share: "Let others join",
     share_hint: "Opens the server inside this app to your network.",
     share_how: "Others open this address in their browser, or point a phone’s camera at the code. Their browser warns once, \
-                because this computer made the certificate itself; they can go on.",
+                because this computer made the certificate itself; they can go on. Whoever enters it in the Hutong app needs \
+                no warning: the key in it says which computer is meant.",
+    share_fingerprint: "The certificate’s SHA-256 fingerprint, to compare in a browser’s warning:",
     port_taken: |wanted, port| format!("Port {wanted} is taken by another program, so port {port} is used."),
     other_server: "Address of another server",
     use_server: "Use this server",
@@ -284,7 +286,10 @@ fn error(code: ErrorCode) -> &'static str {
 
 fn app_problem(problem: AppProblem) -> &'static str {
     match problem {
-        AppProblem::AddressInvalid => "This is no address. Enter one such as calls.example or 192.168.1.20:8017.",
+        AppProblem::AddressInvalid => {
+            "This is no address, or not all of one. Enter one such as calls.example or 192.168.1.20:8017, or copy the whole \
+             invitation again."
+        }
         AppProblem::AddressNotSecure => {
             "Outside your own network only https is safe. Enter the address with https:// in front."
         }
@@ -298,6 +303,18 @@ fn app_problem(problem: AppProblem) -> &'static str {
         AppProblem::LinkInvalid => {
             "Hutong cannot read the link that was opened. Ask for a new one, such as \
              hutong://call/Ana?server=calls.example."
+        }
+        AppProblem::ServerKeyChanged => {
+            "The server shows another key than before, so Hutong does not connect: somebody else may be in its place. Ask whoever \
+             runs it. If it was set up anew, take a new invitation from there, or enter the address once more."
+        }
+        AppProblem::ServerKeyWrong => {
+            "The server shows another key than its invitation says, so Hutong does not connect: somebody else may be in its place. \
+             Ask whoever invited you for a new invitation; if it fails too, do not use this network."
+        }
+        AppProblem::LinkKeyDiffers => {
+            "The link names another key for the server than the one that Hutong knows, so it was not followed. Ask whoever runs \
+             the server for its invitation, and enter that yourself."
         }
         AppProblem::AutostartFailed => {
             "This computer did not take the change. Look for Hutong in the system’s settings for programs that start by \

@@ -200,6 +200,8 @@ pub struct Texts {
     pub share_hint: &'static str,
     /// Before the address.
     pub share_how: &'static str,
+    /// Before the fingerprint of this computer's certificate.
+    pub share_fingerprint: &'static str,
     /// The port that was wanted is taken.
     pub port_taken: fn(u16, u16) -> String,
     /// Label of the address field.

@@ -5,7 +5,7 @@ use web_sys::{HtmlInputElement, SubmitEvent};
 use yew::{Callback, Html, Properties, component, html, use_effect_with, use_node_ref, use_state};
 
 use super::{icons, invite::Address, qr::Qr};
-use crate::{dom, i18n::use_texts};
+use crate::{dom, i18n::use_texts, place::without_key};
 
 /// Properties of [`AppServer`].
 #[derive(PartialEq, Properties)]
@@ -34,7 +34,7 @@ pub fn AppServer(props: &AppServerProps) -> Html {
     let status = match &app.server {
         ServerChoice::None => texts.server_is_none.to_owned(),
         ServerChoice::Embedded => texts.server_is_embedded.to_owned(),
-        ServerChoice::Other { address } => (texts.server_is_other)(address),
+        ServerChoice::Other { address } => (texts.server_is_other)(without_key(address)),
     };
     let embedded_in_use = app.server == ServerChoice::Embedded;
     let choose = {
@@ -157,7 +157,13 @@ fn Share(props: &ShareProps) -> Html {
                 { for props.embedded.addresses.iter().skip(1).map(|other| html! {
                     <Address key={other.clone()} address={other.clone()} testid="share-address-more" />
                 }) }
-                <Qr text={address.clone()} label={(texts.qr_code)(address)} testid="share-qr" />
+                <Qr text={address.clone()} label={(texts.qr_code)(without_key(address))} testid="share-qr" />
+                if let Some(fingerprint) = &props.embedded.fingerprint {
+                    <p class="hint fingerprint">
+                        { texts.share_fingerprint }
+                        <code data-testid="share-fingerprint">{ fingerprint.clone() }</code>
+                    </p>
+                }
             }
         </>
     }

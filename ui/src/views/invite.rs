@@ -6,7 +6,11 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use yew::{AttrValue, Html, Properties, component, html, use_effect_with, use_state};
 
 use super::{icons, qr::Qr};
-use crate::{dom, i18n::use_texts, place::is_only_here};
+use crate::{
+    dom,
+    i18n::use_texts,
+    place::{is_only_here, key_of, without_key},
+};
 
 /// How long the copy button says that it did it.
 const COPIED_MS: u32 = 2_000;
@@ -31,7 +35,7 @@ pub fn Invite(props: &InviteProps) -> Html {
             } else {
                 <p>{ texts.invite }</p>
                 <Address address={props.address.clone()} testid="invite-address" />
-                <Qr text={props.address.clone()} label={(texts.qr_code)(&props.address)} testid="invite-qr" />
+                <Qr text={props.address.clone()} label={(texts.qr_code)(without_key(&props.address))} testid="invite-qr" />
             }
         </section>
     }
@@ -67,7 +71,10 @@ pub fn Address(props: &AddressProps) -> Html {
     };
     html! {
         <div class="address">
-            <code data-testid={props.testid}>{ props.address.clone() }</code>
+            <code data-testid={props.testid}>
+                { without_key(&props.address).to_owned() }
+                <span class="address-key">{ key_of(&props.address).to_owned() }</span>
+            </code>
             if can_copy() {
                 <button type="button" class="copy" title={texts.copy} onclick={copy}>
                     if *copied { { icons::tick() } } else { { icons::copy() } }

@@ -2,10 +2,7 @@
 
 use std::rc::Rc;
 
-use hutong_core::{
-    Command, Session, View,
-    app::{AppView, ServerChoice},
-};
+use hutong_core::{Command, Session, View, app::AppView};
 use yew::{Html, Properties, component, html};
 
 use super::{app_server::AppServer, avatar::Avatar, icons, invite::Invite, language::LanguageSwitch, roster::Roster};
@@ -89,8 +86,8 @@ pub fn Main(props: &MainProps) -> Html {
                 <aside>
                     if props.in_app {
                         <AppServer app={props.app.clone()} command={props.actions.app.clone()} />
-                        if let Some(AppView { server: ServerChoice::Other { address }, .. }) = &props.app {
-                            <Invite address={address.clone()} />
+                        if let Some(AppView { invitation: Some(invitation), .. }) = &props.app {
+                            <Invite address={invitation.clone()} />
                         }
                     } else {
                         <Invite address={props.place.address()} />
