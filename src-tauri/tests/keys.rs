@@ -68,7 +68,8 @@ async fn a_key_that_is_known_is_the_only_one_that_is_taken() {
     let directory = tempfile::tempdir().unwrap();
     let one = Keyed::start(directory.path(), "one", ANY_PORT).await;
     let wrong = Fingerprint::of(b"another key");
-    let link = |trust: Trust| first(&one.address(), trust, Names::System);
+    let address = one.address();
+    let link = |trust: Trust| first(&address, trust, Names::System);
 
     let events = link(Trust::Unknown).await;
     let [Event::FirstMet(met, Input::Link(LinkEvent::Up))] = &events[..] else { panic!("{events:?}") };

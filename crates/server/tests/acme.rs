@@ -222,7 +222,7 @@ fn what_cannot_be_ordered_is_an_error_at_the_start() {
     let cache = tempfile::tempdir().unwrap();
     let options = pebble.options(cache.path());
     let wildcard = AcmeOptions { names: vec!["*.hutong.test".to_owned()], ..options.clone() };
-    assert!(matches!(Tls::acme(wildcard), Err(TlsError::Name(_))));
+    assert!(matches!(Tls::acme(wildcard), Err(TlsError::PublicName(_))));
     let no_roots = AcmeOptions { roots: Some(cache.path().join("none.pem")), ..options };
     assert!(matches!(Tls::acme(no_roots), Err(TlsError::File(..))));
 }

@@ -87,6 +87,9 @@ async fn what_is_wrong_with_the_command_line_is_said() {
         (&["--listen", "nowhere"], "invalid socket address"),
         (&["--ice-server", "turn:example.org"], "URL,USER,CREDENTIAL"),
         (&["--tls-cert", "x"], "--tls-key"),
+        (&["--acme", "calls.example"], "--acme-cache"),
+        (&["--acme", "calls.example", "--acme-cache", "/nonexistent", "--self-signed", "x"], "cannot be used with"),
+        (&["--acme", "192.0.2.1", "--acme-cache", "/nonexistent"], "no public host name"),
         (&["--tls-cert", "/nonexistent", "--tls-key", "/nonexistent"], "/nonexistent: No such file"),
         (&["--ticket-key-file", "/"], "the ticket key: "),
     ] {

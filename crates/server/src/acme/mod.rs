@@ -66,7 +66,7 @@ impl Acme {
     pub(crate) fn new(options: AcmeOptions) -> Result<Self, TlsError> {
         let names: Vec<_> = options.names.iter().map(|name| name.trim().trim_end_matches('.').to_lowercase()).collect();
         if let Some(bad) = names.iter().find(|name| !is_public_name(name)) {
-            return Err(TlsError::Name(bad.clone()));
+            return Err(TlsError::PublicName(bad.clone()));
         }
         if !options.authority.starts_with("https://") {
             return Err(TlsError::Directory(options.authority));
@@ -234,7 +234,7 @@ mod tests {
                 vec!["mailto:ana@example.org".to_owned(), "mailto:bo@example.org".to_owned()],
             )
         );
-        assert!(matches!(Acme::new(options("192.0.2.1", LETS_ENCRYPT)), Err(TlsError::Name(_))));
+        assert!(matches!(Acme::new(options("192.0.2.1", LETS_ENCRYPT)), Err(TlsError::PublicName(_))));
         assert!(matches!(Acme::new(options("a.example", "http://acme.example")), Err(TlsError::Directory(_))));
     }
 }

@@ -7,14 +7,14 @@ use hutong_server::{AcmeOptions, LETS_ENCRYPT, Tls, TlsError};
 
 /// Whom to ask for certificates, and for what.
 #[derive(Debug, Args)]
-#[group(id = "authority", multiple = true, conflicts_with_all = ["self_signed", "tls_cert"])]
 pub(crate) struct AcmeArgs {
     /// Answer https too, with a certificate for this host name that Let's Encrypt issues; may be given several times
     ///
     /// The names have to lead to this server, and its port 443 has to be reached from the internet: listen on it, or forward it.
     /// The certificate is ordered and renewed by the server itself. By this you agree to the authority's terms. What goes wrong is
     /// logged, and tried again; meanwhile the last certificate is shown on.
-    #[arg(long = "acme", value_name = "NAME", env = "HUTONG_ACME", value_delimiter = ' ', requires = "acme_cache")]
+    #[arg(long = "acme", value_name = "NAME", env = "HUTONG_ACME", value_delimiter = ' ', requires = "acme_cache",
+          conflicts_with_all = ["self_signed", "tls_cert"])]
     acme: Vec<String>,
 
     /// Keep the account and the certificate of --acme in this directory

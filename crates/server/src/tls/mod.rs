@@ -206,6 +206,8 @@ pub enum TlsError {
     File(PathBuf, io::Error),
     /// This is no host name and no address.
     Name(String),
+    /// This is no name that an authority could find: an address, a wildcard, or a name of one's own network.
+    PublicName(String),
     /// A file holds no certificate or no key in PEM.
     Pem(String),
     /// The certificate could not be made: mostly a name that is no host name.
@@ -221,6 +223,12 @@ impl fmt::Display for TlsError {
         match self {
             Self::File(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Name(name) => write!(f, "{name:?} is no host name and no address to make a certificate for"),
+            Self::PublicName(name) => {
+                write!(
+                    f,
+                    "{name:?} is no public host name: an authority issues nothing for addresses and wildcards this way"
+                )
+            }
             Self::Pem(error) => write!(f, "the certificate or its key is not in PEM: {error}"),
             Self::Make(error) => write!(f, "the certificate could not be made: {error}"),
             Self::Use(error) => write!(f, "the certificate cannot be used: {error}"),
