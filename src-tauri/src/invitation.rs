@@ -29,6 +29,7 @@ impl Invitation {
     /// be trusted as one that names none. [`AppProblem::AddressNotSecure`] also where a plain address names a key, which nothing
     /// could check.
     pub fn parse(typed: &str) -> Result<Self, AppProblem> {
+        let typed = typed.trim();
         let (address, fragment) = typed.split_once('#').unwrap_or((typed, ""));
         Self::of(Address::parse(address)?, key(fragment)?)
     }
