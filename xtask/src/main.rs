@@ -146,16 +146,23 @@ enum Command {
         #[arg(long)]
         notes: bool,
     },
-    /// Measures the app beside Chromium on this machine; what was found is in docs/BENCHMARKS.md
+    /// Measures on this machine, the server unless told otherwise; what was found is in docs/BENCHMARKS.md
     Bench {
         #[command(subcommand)]
-        what: Measured,
+        what: Option<Measured>,
     },
 }
 
 /// What is measured.
 #[derive(Debug, Subcommand)]
 enum Measured {
+    /// Our server beside socket.io, PeerJS's server, matchbox_signaling and a bare echo: `cargo xtask bench server --help` tells the rest
+    #[command(disable_help_flag = true)]
+    Server {
+        /// What the measuring program is given, such as `--quick` or `--json FILE`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// Calls of the app with its native peer: `cargo xtask bench native --help` tells the rest
     #[command(disable_help_flag = true)]
     Native {
@@ -213,7 +220,9 @@ fn dispatch(step: Command) -> Result<()> {
             println!("{}", if notes { version::notes(&project, &version)? } else { version });
             Ok(())
         }
-        Command::Bench { what: Measured::Native { args } } => bench::native(&project, &args),
+        Command::Bench { what: None } => bench::server(&project, &[]),
+        Command::Bench { what: Some(Measured::Server { args }) } => bench::server(&project, &args),
+        Command::Bench { what: Some(Measured::Native { args }) } => bench::native(&project, &args),
     }
 }
 

@@ -99,6 +99,12 @@ pub const ANDROID_RESOURCES: Need = Need {
     elsewhere: "aapt2 and the resources of Android's framework (Debian's packages aapt and android-framework-res)",
 };
 
+/// What looks into a server that is measured.
+pub const INSIGHT: Need = Need {
+    debian: &[("linux-perf", &["perf"]), ("strace", &["strace"])],
+    elsewhere: "perf and strace, without which nothing is said of profiles and system calls",
+};
+
 /// Node with npm, which brings tools that have no crate.
 const NODE: Need = Need {
     debian: &[("nodejs", &["node"]), ("npm", &["npm"])],
