@@ -1,5 +1,7 @@
 //! Which key a server has to show: the app against real servers on loopback, with keys that were pinned, met, or neither.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
+
 mod common;
 
 use std::{net::SocketAddr, path::Path};
