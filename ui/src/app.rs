@@ -14,6 +14,7 @@ use crate::{
     driver::{self, Driver},
     i18n::Language,
     media::{self, Engine, MediaView, Reports, Sort, Source, Stats},
+    people,
     place::Place,
     sound,
     views::{CallOffer, CallScreen, LinkBanner, Login, Main, NoticeBar},
@@ -130,6 +131,9 @@ impl Component for App {
             Msg::Said(ToUi::Show(update)) => {
                 if let hutong_core::Update::Call(call) = &update {
                     self.remember_focus(call.is_some());
+                    if let Some(call) = call {
+                        people::meet(call.with.name.as_str());
+                    }
                 }
                 Rc::make_mut(&mut self.view).apply(update);
             }

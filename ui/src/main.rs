@@ -13,6 +13,7 @@ mod dom;
 mod driver;
 mod i18n;
 mod media;
+mod people;
 mod place;
 mod sound;
 mod views;

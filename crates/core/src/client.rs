@@ -8,6 +8,7 @@ use hutong_protocol::{
 
 use crate::{
     call::Call,
+    crowd::Wish,
     io::{Command, Input, LinkEvent, Output, PeerId, Saved},
     session::Link,
     view::{Notice, Session, Update, View},
@@ -32,6 +33,7 @@ pub struct Client {
     pub(crate) link: Link,
     pub(crate) call: Option<Call>,
     pub(crate) ice_servers: Vec<IceServer>,
+    pub(crate) wish: Wish,
     /// Calls given up while the server was away: told as soon as it is back.
     pub(crate) cancels: VecDeque<(CallId, CancelReason)>,
     /// The cancel that the server has not shown to have heard: lost, if the connection is lost now.
@@ -51,6 +53,7 @@ impl Client {
             link: Link::new(config.seed),
             call: None,
             ice_servers: Vec::new(),
+            wish: Wish::default(),
             cancels: VecDeque::new(),
             unheard_cancel: None,
             next_peer: 1,
@@ -116,6 +119,7 @@ impl Client {
             Command::Accept { media } => self.accept(media),
             Command::Decline => self.hang_up(now, CancelReason::Declined),
             Command::HangUp => self.hang_up(now, CancelReason::Hangup),
+            Command::Look { query, names } => self.look(query, names),
             Command::DismissNotice => self.notice(None),
         }
     }
@@ -123,20 +127,18 @@ impl Client {
     fn message(&mut self, now: Duration, message: ServerMessage) {
         match message {
             ServerMessage::Welcome { me, ticket, ice_servers, limits: _, users, total } => {
-                self.link.crowd(total);
                 self.ice_servers = ice_servers;
-                self.welcome(now, me, ticket, users);
+                self.welcome(now, me, ticket, users, total);
             }
             ServerMessage::Refused { code, message: _ } => self.refused(now, code),
             ServerMessage::Presence { changes, total } => {
                 if total.is_some() {
-                    self.link.crowd(total);
+                    self.total(total);
                 }
                 self.presence(changes);
             }
             ServerMessage::Roster { users, total } => {
-                self.link.crowd(total);
-                self.show(Update::Roster(users));
+                self.roster(users, total);
             }
             ServerMessage::Error { code, message: _, about, call } => {
                 self.error(now, code, about.as_deref(), call);

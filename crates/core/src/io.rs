@@ -58,6 +58,14 @@ pub enum Command {
     Decline,
     /// Give up the call being set up, or hang up.
     HangUp,
+    /// Look for people: what is searched for, and whose coming and going is wanted in any case. Takes the place of the one before, and
+    /// holds until the log-out and beyond. It is said to a server that shows a part of who is online; others show everybody anyway.
+    Look {
+        /// As typed. Empty: nobody is searched for.
+        query: String,
+        /// Favourites, and who was spoken to last. Those past the first 64 (`limits::WATCHED_NAMES`) are left out.
+        names: Vec<String>,
+    },
     /// The sentence on the screen was read.
     DismissNotice,
 }

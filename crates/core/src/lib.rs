@@ -17,6 +17,7 @@
 pub mod app;
 mod call;
 mod client;
+mod crowd;
 mod flow;
 mod io;
 pub mod native;

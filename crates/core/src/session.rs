@@ -35,8 +35,6 @@ pub struct Link {
     /// What the server has asked for, in case that it knows the ticket no more. Never saved.
     secret: Option<Secret>,
     failures: u32,
-    /// How many users the server has, where it shows a part of them.
-    crowd: Option<u32>,
     random: fastrand::Rng,
 }
 
@@ -56,15 +54,15 @@ enum LinkState {
 
 impl Hash for Link {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        let Self { state, name, ticket, secret, failures, crowd, random } = self;
-        (state, name, ticket, secret, failures, crowd, random.get_seed()).hash(hasher);
+        let Self { state, name, ticket, secret, failures, random } = self;
+        (state, name, ticket, secret, failures, random.get_seed()).hash(hasher);
     }
 }
 
 impl Link {
     pub fn new(seed: u64) -> Self {
         let (state, random) = (LinkState::Idle, fastrand::Rng::with_seed(seed));
-        Self { state, name: String::new(), ticket: None, secret: None, failures: 0, crowd: None, random }
+        Self { state, name: String::new(), ticket: None, secret: None, failures: 0, random }
     }
 
     pub fn deadline(&self) -> Option<Duration> {
@@ -92,11 +90,6 @@ impl Link {
         Some(Saved { name: self.name.clone(), ticket, call })
     }
 
-    /// The server shows a part of so many users; or everybody.
-    pub const fn crowd(&mut self, total: Option<u32>) {
-        self.crowd = total;
-    }
-
     /// Waits before the next try to reach a server of so many users: at random up to a bound that doubles with each failure
     /// ("full jitter").
     fn back_off(&mut self, now: Duration, online: usize) {
@@ -119,7 +112,7 @@ impl Client {
         }
         self.link.ticket = ticket;
         self.link.failures = 0;
-        self.link.crowd(None);
+        self.total(None);
         self.session(Session::LoggingIn { name, trouble: None });
         self.connect(now);
     }
@@ -173,7 +166,7 @@ impl Client {
         }
     }
 
-    pub(crate) fn welcome(&mut self, now: Duration, me: User, ticket: Ticket, users: Vec<User>) {
+    pub(crate) fn welcome(&mut self, now: Duration, me: User, ticket: Ticket, users: Vec<User>, total: Option<u32>) {
         if !matches!(self.link.state, LinkState::Greeting { .. }) {
             return;
         }
@@ -181,7 +174,9 @@ impl Client {
         self.link.failures = 0;
         self.link.ticket = Some(ticket);
         self.session(Session::LoggedIn { me });
-        self.show(Update::Roster(users));
+        // Of this connection the server knows no wish yet.
+        self.total(None);
+        self.roster(users, total);
         while let Some((call, reason)) = self.cancels.pop_front() {
             self.send(ClientMessage::Cancel { call, reason });
         }
@@ -243,7 +238,7 @@ impl Client {
 
     /// How many users the server had when it was last there, this one among them; 1 where it never was.
     fn online(&self) -> usize {
-        self.link.crowd.map_or(self.view.users.len() + 1, |total| total as usize)
+        self.view.total.map_or(self.view.users.len() + 1, |total| total as usize)
     }
 
     fn connect(&mut self, now: Duration) {
@@ -260,6 +255,7 @@ impl Client {
         if !self.view.users.is_empty() {
             self.show(Update::Roster(Vec::new()));
         }
+        self.total(None);
     }
 }
 

@@ -12,8 +12,10 @@ use crate::io::{MediaProblem, PeerId};
 pub struct View {
     /// Who we are, and whether the server is there.
     pub session: Session,
-    /// Everybody else online.
+    /// Everybody else online, or the part of them that the server shows.
     pub users: BTreeMap<Token, User>,
+    /// Where a part is shown: how many are online, this user included. `None`: everybody is shown.
+    pub total: Option<u32>,
     /// The call, if there is one.
     pub call: Option<CallView>,
     /// A sentence for the person, until it is dismissed or replaced.
@@ -26,6 +28,7 @@ impl View {
         match update {
             Update::Session(session) => self.session = session,
             Update::Roster(users) => self.users = users.into_iter().map(|user| (user.token, user)).collect(),
+            Update::Total(total) => self.total = total,
             Update::Users(changes) => {
                 for user in changes {
                     if user.state == UserState::Offline {
@@ -49,6 +52,8 @@ pub enum Update {
     Session(Session),
     /// The roster is now this.
     Roster(Vec<User>),
+    /// So many are online, and a part of them is shown; or everybody is.
+    Total(Option<u32>),
     /// These users came, went or changed state.
     Users(Vec<User>),
     /// The call is now this.

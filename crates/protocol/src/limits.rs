@@ -59,7 +59,7 @@ pub const OUTGOING_QUEUE: usize = 256;
 pub const CANDIDATES_HELD: usize = 256;
 
 /// Users online up to which a server shows everybody to everybody, unless it is told otherwise.
-pub const WHOLE_ROSTER: usize = 10_000;
+pub const WHOLE_ROSTER: usize = 1_000;
 
 /// Names that one client can watch: more favourites than a person looks after, and little for a server to keep.
 pub const WATCHED_NAMES: usize = 64;

@@ -29,6 +29,7 @@ pub static TEXTS: Texts = Texts {
     people_online: "当前在线",
     people: |count| format!("{count} 人"),
     search: "搜索用户",
+    favourite: |name| format!("收藏{name}"),
     nobody_found: |query| format!("没有找到名字含“{query}”的人。"),
     alone_title: "暂时没有其他人",
     alone: "把本页地址发给朋友。有人进来后会立刻出现在这里，你就可以呼叫对方。",

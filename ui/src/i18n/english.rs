@@ -33,6 +33,7 @@ pub static TEXTS: Texts = Texts {
         count => format!("{count} people"),
     },
     search: "Search people",
+    favourite: |name| format!("Favourite: {name}"),
     nobody_found: |query| format!("Nobody here is called “{query}”."),
     alone_title: "Nobody else is here yet",
     alone: "Hand on this page’s address. As soon as somebody joins, you see them here and can call them.",

@@ -48,6 +48,8 @@ pub struct Texts {
     pub people: fn(usize) -> String,
     /// Label of the search field.
     pub search: &'static str,
+    /// Label of a button that stays pressed: this person comes first in the list.
+    pub favourite: About,
     /// The search found nobody.
     pub nobody_found: About,
     /// Nobody else is online: heading.

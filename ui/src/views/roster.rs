@@ -3,12 +3,12 @@
 use std::rc::Rc;
 
 use hutong_core::{Command, View};
-use hutong_protocol::{MediaKind, User, UserState};
+use hutong_protocol::{MediaKind, Query, User, UserState};
 use web_sys::{HtmlInputElement, InputEvent};
-use yew::{Callback, Html, Properties, TargetCast, component, html, use_state};
+use yew::{Callback, Html, Properties, TargetCast, component, html, use_effect_with, use_state};
 
 use super::{avatar::Avatar, icons};
-use crate::{dom, i18n::use_texts};
+use crate::{dom, i18n::use_texts, people};
 
 /// Past this many people a search field helps.
 const SEARCH_PAST: usize = 8;
@@ -29,15 +29,31 @@ pub struct RosterProps {
 pub fn Roster(props: &RosterProps) -> Html {
     let texts = use_texts();
     let query = use_state(String::new);
+    let favourites = use_state(people::favourites);
     let users = &props.view.users;
-    let searchable = users.len() > SEARCH_PAST;
-    let wanted = if searchable { query.trim().to_lowercase() } else { String::new() };
-    let mut shown: Vec<(String, &User)> = users
+    // With everybody in sight, in a list that one look takes in, neither is of use.
+    let searchable = props.view.total.is_some() || users.len() > SEARCH_PAST;
+    let typed = if searchable { query.trim() } else { "" };
+    let (wanted, found) = (typed.to_lowercase(), Query::new(typed));
+    let is_favourite = |user: &User| searchable && favourites.iter().any(|name| name == user.name.as_str());
+    let mut shown: Vec<(bool, String, &User)> = users
         .values()
-        .map(|user| (user.name.as_str().to_lowercase(), user))
-        .filter(|(name, _)| name.contains(&wanted))
+        .map(|user| (!is_favourite(user), user.name.as_str().to_lowercase(), user))
+        .filter(|(_, name, user)| name.contains(&wanted) || found.finds(&user.name.key()))
         .collect();
-    shown.sort_by(|one, other| one.0.cmp(&other.0).then(one.1.token.cmp(&other.1.token)));
+    shown.sort_by(|one, other| (one.0, &one.1, one.2.token).cmp(&(other.0, &other.1, other.2.token)));
+    let others = props.view.total.map_or(users.len(), |total| total.saturating_sub(1) as usize);
+    {
+        let command = props.command.clone();
+        let names: Vec<String> = favourites.iter().cloned().chain(people::met()).collect();
+        use_effect_with((typed.to_owned(), names), move |(query, names)| {
+            command.emit(Command::Look { query: query.clone(), names: names.clone() });
+        });
+    }
+    let star = {
+        let favourites = favourites.clone();
+        Callback::from(move |name: String| favourites.set(people::toggle(&name)))
+    };
     let search = {
         let query = query.clone();
         move |event: InputEvent| {
@@ -50,7 +66,7 @@ pub fn Roster(props: &RosterProps) -> Html {
         <section class="roster" data-testid="roster" aria-labelledby="roster-title">
             <div class="roster-head">
                 <h2 id="roster-title">{ texts.people_online }</h2>
-                <span class="count" role="status">{ (!users.is_empty()).then(|| (texts.people)(users.len())) }</span>
+                <span class="count" role="status">{ (others > 0).then(|| (texts.people)(others)) }</span>
             </div>
             if searchable {
                 <label class="search">
@@ -66,7 +82,7 @@ pub fn Roster(props: &RosterProps) -> Html {
                     />
                 </label>
             }
-            if users.is_empty() {
+            if users.is_empty() && typed.is_empty() {
                 <div class="card empty">
                     <span class="gates" aria-hidden="true" />
                     <h3>{ texts.alone_title }</h3>
@@ -76,8 +92,15 @@ pub fn Roster(props: &RosterProps) -> Html {
                 <p class="card empty" role="status">{ (texts.nobody_found)(query.trim()) }</p>
             } else {
                 <ul class="people">
-                    { for shown.into_iter().map(|(_, user)| html! {
-                        <Person key={user.token.0} user={user.clone()} can_call={props.can_call} command={props.command.clone()} />
+                    { for shown.into_iter().map(|(other, _, user)| html! {
+                        <Person
+                            key={user.token.0}
+                            user={user.clone()}
+                            favourite={searchable.then_some(!other)}
+                            star={star.clone()}
+                            can_call={props.can_call}
+                            command={props.command.clone()}
+                        />
                     }) }
                 </ul>
             }
@@ -88,6 +111,10 @@ pub fn Roster(props: &RosterProps) -> Html {
 #[derive(PartialEq, Properties)]
 struct PersonProps {
     user: User,
+    /// Whether it is one, where that can be chosen.
+    favourite: Option<bool>,
+    /// Makes the person of this name a favourite, or no more.
+    star: Callback<String>,
     can_call: bool,
     command: Callback<Command>,
 }
@@ -116,6 +143,18 @@ fn Person(props: &PersonProps) -> Html {
                 <span class="person-name">{ name.clone() }</span>
                 <span class={yew::classes!("chip", state)}>{ (texts.state)(user.state) }</span>
             </span>
+            if let Some(favourite) = props.favourite {
+                <button
+                    type="button"
+                    class="star"
+                    data-testid="favourite"
+                    aria-pressed={favourite.to_string()}
+                    aria-label={(texts.favourite)(&name)}
+                    onclick={props.star.reform({ let name = name.clone(); move |_| name.clone() })}
+                >
+                    { icons::star() }
+                </button>
+            }
             <button
                 type="button"
                 class="round call-voice"
