@@ -40,3 +40,10 @@ fn a_server_that_keeps_no_deadlines_is_found() {
     let scope = Scope::new(2, Left { calls: 1, cuts: 1, ..NOTHING }).with(Fault::Timeless);
     finds("nobody is stuck", scope, 60);
 }
+
+#[test]
+fn a_call_that_is_kept_for_ever_is_found() {
+    // Who lost the connection in a call logs out instead of coming back: only a deadline ends what the server keeps for it.
+    let scope = Scope::new(2, Left { calls: 1, cuts: 1, leaves: 1, ..NOTHING }).with(Fault::Timeless);
+    finds("every call ends", scope, 60);
+}
