@@ -62,6 +62,13 @@ impl Engine {
         self.reports.push_back(MediaEvent::Connectivity { peer, state });
     }
 
+    /// Media has stopped, though the other end is there: the network between them is broken.
+    pub fn network_broken(&mut self, peer: PeerId) {
+        if self.live.iter().any(|(live, other)| *live == peer && other.is_some()) {
+            self.reports.push_back(MediaEvent::Connectivity { peer, state: Connectivity::Disconnected });
+        }
+    }
+
     fn describe(&mut self, who: usize, peer: PeerId, kind: SdpKind) {
         self.reports.push_back(MediaEvent::LocalDescription { peer, kind, sdp: format!("{who} {}", peer.0) });
     }

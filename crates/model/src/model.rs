@@ -242,7 +242,7 @@ fn by_mishap(world: &World, acts: &mut Vec<Act>) {
     }
 }
 
-fn is_in_one_call_at_most(snapshot: &Snapshot) -> bool {
+pub fn is_in_one_call_at_most(snapshot: &Snapshot) -> bool {
     snapshot.tokens().all(|token| snapshot.calls_of(token).len() <= 1)
 }
 
@@ -267,7 +267,7 @@ fn is_end(scope: &Scope, world: &World) -> bool {
 }
 
 /// Whether everybody is online, offline or in a call that both are in, and knows it of oneself and of the others.
-fn is_settled(world: &World) -> bool {
+pub fn is_settled(world: &World) -> bool {
     let snapshot = world.registry.snapshot();
     (0..world.people.len()).all(|who| {
         let state = world.state(&snapshot, who);
@@ -283,8 +283,11 @@ fn is_settled(world: &World) -> bool {
         };
         let sees_everybody = (0..world.people.len()).filter(|other| *other != who).all(|other| {
             let Some(token) = world.token(other) else { return true };
-            let seen = client.view().users.get(&token).map_or(UserState::Offline, |user| user.state);
-            seen == snapshot.state(token)
+            match (client.view().users.get(&token), client.view().total) {
+                // Where a part is shown, this one is not in it.
+                (None, Some(_)) => true,
+                (seen, _) => seen.map_or(UserState::Offline, |user| user.state) == snapshot.state(token),
+            }
         });
         me.state == state && is_well && sees_everybody
     })
@@ -303,7 +306,7 @@ fn is_in_call(world: &World, who: usize) -> bool {
 }
 
 /// Whether nobody is in a call, and nothing is left of any.
-fn has_no_call(world: &World) -> bool {
+pub fn has_no_call(world: &World) -> bool {
     let nobody = (0..world.people.len()).all(|who| world.phase(who).is_none());
     nobody && world.registry.calls_known() == 0 && world.people.iter().all(|person| person.engine.live.is_empty())
 }

@@ -9,6 +9,8 @@ pub struct Scope {
     pub budget: Left,
     /// What is broken on purpose.
     pub fault: Fault,
+    /// How many may be online for everybody to be shown everybody.
+    pub whole_roster: usize,
 }
 
 /// What may still happen. What people and networks do without end would make a world without end.
@@ -46,7 +48,7 @@ impl Scope {
     /// So many people, and what may happen to them.
     #[must_use]
     pub const fn new(people: usize, budget: Left) -> Self {
-        Self { people, budget, fault: Fault::None }
+        Self { people, budget, fault: Fault::None, whole_roster: 100 }
     }
 
     /// The same with something broken.

@@ -27,9 +27,20 @@ pub struct World {
     pub(crate) people: Vec<Person>,
     pub(crate) left: Left,
     pub(crate) fault: Fault,
+    pub(crate) opening: Opening,
+    whole_roster: usize,
     next_conn: u64,
     restarted: Option<Duration>,
     fingerprint: u64,
+}
+
+/// How a connection is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opening {
+    /// At once.
+    AtOnce,
+    /// By [`World::opened`], or [`World::not_opened`].
+    Later,
 }
 
 /// Somebody with a device.
@@ -47,6 +58,8 @@ pub(crate) struct Wire {
     pub conn: ConnId,
     pub to_server: VecDeque<ClientMessage>,
     pub to_client: VecDeque<ServerMessage>,
+    /// The client waits for it to open; the server knows nothing of it.
+    pub opening: bool,
     /// Each end learns of a break by itself.
     pub client_knows: bool,
     pub server_knows: bool,
@@ -58,10 +71,12 @@ impl World {
     pub fn begin(scope: &Scope) -> Self {
         let mut world = Self {
             now: EPOCH,
-            registry: registry(EPOCH),
+            registry: registry(scope.whole_roster, EPOCH),
             people: Vec::new(),
             left: scope.budget,
             fault: Fault::None,
+            opening: Opening::AtOnce,
+            whole_roster: scope.whole_roster,
             next_conn: FIRST_CONNECTION,
             restarted: None,
             fingerprint: 0,
@@ -86,15 +101,31 @@ impl World {
 
     /// The world after a step, with its fingerprint.
     pub(crate) fn sealed(mut self) -> Self {
-        for person in &mut self.people {
-            person.wires.retain(|wire| !(wire.client_knows && wire.server_knows));
-        }
-        let Self { now, registry, people, left, fault, next_conn: _, restarted, fingerprint: _ } = &self;
+        self.forget_wires();
+        let Self {
+            now,
+            registry,
+            people,
+            left,
+            fault,
+            opening: _,
+            whole_roster: _,
+            next_conn: _,
+            restarted,
+            fingerprint: _,
+        } = &self;
         // Until then the server takes calls of its earlier life.
         let claims_until = restarted.map(|at| at + limits::CLAIM * 2);
         let all = (registry.snapshot(), people, left, fault, claims_until);
         self.fingerprint = fingerprint(*now, *restarted, &all);
         self
+    }
+
+    /// Forgets connections that are over for both ends.
+    pub(crate) fn forget_wires(&mut self) {
+        for person in &mut self.people {
+            person.wires.retain(|wire| !(wire.client_knows && wire.server_knows));
+        }
     }
 
     pub(crate) const fn fingerprint(&self) -> u64 {
@@ -143,11 +174,14 @@ impl World {
                     conn,
                     to_server: VecDeque::new(),
                     to_client: VecDeque::new(),
+                    opening: true,
                     client_knows: false,
-                    server_knows: false,
+                    server_knows: true,
                     broken: false,
                 });
-                self.input(who, Input::Link(LinkEvent::Up));
+                if self.opening == Opening::AtOnce {
+                    self.opened(who);
+                }
             }
             Output::Disconnect => self.people[who].wires.iter_mut().for_each(|wire| wire.client_knows = true),
             Output::Send(message) => {
@@ -162,9 +196,31 @@ impl World {
         }
     }
 
+    /// The connection that this person waits for is open.
+    pub(crate) fn opened(&mut self, who: usize) {
+        if let Some(wire) = self.people[who].wires.last_mut().filter(|wire| wire.opening && !wire.client_knows) {
+            (wire.opening, wire.server_knows) = (false, false);
+            self.input(who, Input::Link(LinkEvent::Up));
+        }
+    }
+
+    /// The connection that this person waits for cannot be opened.
+    pub(crate) fn not_opened(&mut self, who: usize) {
+        if let Some(wire) = self.people[who].wires.last_mut().filter(|wire| wire.opening && !wire.client_knows) {
+            wire.client_knows = true;
+            self.input(who, Input::Link(LinkEvent::Down));
+        }
+    }
+
     /// Delivers the next of this person's messages to the server, or the news that a connection is gone.
     pub(crate) fn deliver_to_server(&mut self, who: usize) -> bool {
         let Some(place) = self.people[who].wires.iter().position(Wire::has_for_server) else { return false };
+        self.arrives_at_server(who, place);
+        true
+    }
+
+    /// The next message over this connection, or the news that it is gone, comes to the server.
+    pub(crate) fn arrives_at_server(&mut self, who: usize, place: usize) {
         let wire = &mut self.people[who].wires[place];
         let conn = wire.conn;
         match wire.to_server.pop_front() {
@@ -172,7 +228,7 @@ impl World {
                 let (too_early, me) = (self.fault == Fault::OnlineTooEarly, self.token(who));
                 match message {
                     // It has let go before it did.
-                    ClientMessage::Released { .. } if too_early => return true,
+                    ClientMessage::Released { .. } if too_early => return,
                     ClientMessage::Cancel { .. } if too_early => {
                         self.registry.received(self.now, conn, message);
                         if let Some(me) = me {
@@ -188,7 +244,6 @@ impl World {
             }
         }
         self.effects();
-        true
     }
 
     /// Delivers the server's next message to this person, or the news that the connection is gone.
@@ -208,7 +263,7 @@ impl World {
 
     /// Breaks this person's connection: what is under way is lost, and each end finds out later.
     pub(crate) fn cut(&mut self, who: usize) {
-        if let Some(wire) = self.people[who].wires.last_mut() {
+        if let Some(wire) = self.people[who].wires.last_mut().filter(|wire| !wire.opening) {
             wire.broken = true;
             wire.to_server.clear();
             wire.to_client.clear();
@@ -221,7 +276,7 @@ impl World {
             self.cut(who);
             self.people[who].wires.iter_mut().for_each(|wire| wire.server_knows = true);
         }
-        self.registry = registry(self.now);
+        self.registry = registry(self.whole_roster, self.now);
         self.restarted = Some(self.now);
     }
 
@@ -261,9 +316,14 @@ impl World {
     pub(crate) fn tick_server(&mut self) {
         if let Some(at) = self.registry.snapshot().deadline() {
             self.now = self.now.max(at);
-            self.registry.tick(self.now);
-            self.effects();
+            self.server_due();
         }
+    }
+
+    /// The server does what is due by now.
+    pub(crate) fn server_due(&mut self) {
+        self.registry.tick(self.now);
+        self.effects();
     }
 
     fn effects(&mut self) {
@@ -288,12 +348,25 @@ impl World {
 }
 
 impl Wire {
+    /// How much is on its way to the server, the news that it is gone included.
+    pub fn under_way_to_server(&self) -> usize {
+        if self.server_knows { 0 } else { self.to_server.len() + usize::from(self.client_knows || self.broken) }
+    }
+
+    /// How much is on its way to the client, the news that it is gone included.
+    pub fn under_way_to_client(&self) -> usize {
+        if self.client_knows || self.opening {
+            return 0;
+        }
+        self.to_client.len() + usize::from(self.server_knows || self.broken)
+    }
+
     pub fn has_for_server(&self) -> bool {
-        !self.server_knows && (!self.to_server.is_empty() || self.client_knows || self.broken)
+        self.under_way_to_server() > 0
     }
 
     pub fn has_for_client(&self) -> bool {
-        !self.client_knows && (!self.to_client.is_empty() || self.server_knows || self.broken)
+        self.under_way_to_client() > 0
     }
 }
 
@@ -332,6 +405,6 @@ impl fmt::Debug for World {
     }
 }
 
-fn registry(now: Duration) -> Registry {
-    Registry::new(Config { max_users: 100, whole_roster: 100, ice_servers: vec![], ticket_key: KEY }, now)
+fn registry(whole_roster: usize, now: Duration) -> Registry {
+    Registry::new(Config { max_users: 100, whole_roster, ice_servers: vec![], ticket_key: KEY }, now)
 }
