@@ -102,8 +102,8 @@ impl fmt::Display for Usage {
     }
 }
 
-/// How many threads and open files of each sort there are, by the names of process and thread, or of process and file: for
-/// telling what was left.
+/// How many threads, open files of each sort and MiB of memory there are, by the names of process and thread, or of process and file:
+/// for telling what was left.
 #[must_use]
 pub fn census(pids: &[Pid]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
@@ -111,6 +111,7 @@ pub fn census(pids: &[Pid]) -> BTreeMap<String, usize> {
         let folder = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
         let name = |folder: PathBuf| fs::read_to_string(folder.join("comm")).unwrap_or_default().trim().to_owned();
         let process = name(folder.clone());
+        *counts.entry(format!("{process}: MiB")).or_default() += (one(*pid).memory >> 20) as usize;
         let entries = |what: &str| fs::read_dir(folder.join(what)).into_iter().flatten().flatten();
         for thread in entries("task") {
             *counts.entry(format!("{process}: thread {}", name(thread.path()))).or_default() += 1;

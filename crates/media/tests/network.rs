@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::call::Call;
 use common::path::{Link, Path};
@@ -111,6 +111,29 @@ async fn an_ice_restart_after_an_outage_brings_it_back() {
     let first = call.seen.frames.iter().find(|(at, _)| *at >= back).expect("a frame");
     assert!(first.0 - back <= seconds(3), "the first frame came after {:?}", first.0 - back);
     assert!(call.seen.longest_gap(first.0, call.now()) <= seconds(1));
+}
+
+/// Whoever restarts ICE does not know how long the outage still lasts, and the next restart is seconds away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ice_restart_in_an_outage_brings_it_back_as_soon_as_that_is_over() {
+    let _turn = TURN.lock().await;
+    let (mut call, path) = call(Link { delay: Duration::from_millis(20), ..Link::default() }).await;
+    call.run(seconds(1)).await;
+    path.change(|link| link.is_up = false);
+    let offer = call.sending.peer.restart_ice().await.unwrap();
+    let Call { sending, receiving, .. } = &mut call;
+    let outage = async {
+        tokio::time::sleep(seconds(4)).await;
+        path.change(|link| link.is_up = true);
+        Instant::now()
+    };
+    let again = common::connect(sending, receiving, &offer, common::path::none, |candidate| path.instead(candidate));
+    let (over, ()) = tokio::join!(outage, again);
+    assert!(over.elapsed() <= seconds(1), "connected {:?} after it was over", over.elapsed());
+    let back = call.now();
+    call.run(seconds(2)).await;
+    call.check_pace();
+    assert!(call.seen.frames.iter().any(|(at, _)| *at >= back), "no frame");
 }
 
 /// A camera that is off for a while, and a voice that goes on.

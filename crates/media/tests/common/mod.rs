@@ -83,7 +83,8 @@ pub async fn pair() -> (Side, Side) {
     (offering, answering)
 }
 
-/// Exchanges descriptions, then candidates, as they come and as the two closures change them, until both are connected.
+/// Exchanges descriptions, then candidates, as they come and as the two closures change them, until both are connected. An ICE restart's
+/// descriptions have candidates in them, which are changed too.
 pub async fn connect(
     offering: &mut Side,
     answering: &mut Side,
@@ -91,9 +92,9 @@ pub async fn connect(
     to_answering: impl Fn(Candidate) -> Candidate,
     to_offering: impl Fn(Candidate) -> Candidate,
 ) {
-    answering.peer.set_remote(SdpKind::Offer, offer).await.unwrap();
+    answering.peer.set_remote(SdpKind::Offer, &with_candidates(offer, &to_answering)).await.unwrap();
     let answer = answering.peer.answer().await.unwrap();
-    offering.peer.set_remote(SdpKind::Answer, &answer).await.unwrap();
+    offering.peer.set_remote(SdpKind::Answer, &with_candidates(&answer, &to_offering)).await.unwrap();
     let exchange = async {
         let mut connected = (false, false);
         while connected != (true, true) {
@@ -112,6 +113,28 @@ pub async fn connect(
         }
     };
     tokio::time::timeout(LONG, exchange).await.expect("connected in time");
+}
+
+/// A description whose candidates are changed; one that is changed to none is left out.
+fn with_candidates(sdp: &str, change: impl Fn(Candidate) -> Candidate) -> String {
+    let mut changed = String::new();
+    for line in sdp.lines() {
+        let line = match line.strip_prefix("a=").filter(|line| line.starts_with("candidate:")) {
+            Some(candidate) => {
+                let candidate =
+                    Candidate { candidate: candidate.into(), mid: None, m_line: Some(0), username_fragment: None };
+                let candidate = change(candidate).candidate;
+                if candidate.is_empty() {
+                    continue;
+                }
+                format!("a={candidate}")
+            }
+            None => line.to_owned(),
+        };
+        changed.push_str(&line);
+        changed.push_str("\r\n");
+    }
+    changed
 }
 
 /// A VP8 frame as far as its first bytes go (RFC 6386, section 9.1), 40 ms after the one before.
