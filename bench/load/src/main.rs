@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
 use hutong_load::{
     floor,
-    measure::{self, Bench, Found, Plan},
+    measure::{self, Bench, Found, Part, Plan},
     report,
     server::Programs,
     worker,
@@ -54,6 +54,9 @@ struct Options {
     /// A smaller plan, for trying out: about a minute
     #[arg(long)]
     quick: bool,
+    /// Only these parts, for working on them; separated by commas
+    #[arg(long, value_name = "PARTS", value_delimiter = ',', conflicts_with = "write")]
+    only: Vec<Part>,
     /// Writes every figure there, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -89,7 +92,10 @@ async fn server(options: &Options) -> Result<()> {
         matchbox: path("HUTONG_BENCH_MATCHBOX"),
         scratch: scratch.clone(),
     };
-    let plan = if options.quick { Plan::quick() } else { Plan::full() };
+    let mut plan = if options.quick { Plan::quick() } else { Plan::full() };
+    if !options.only.is_empty() {
+        plan.parts.clone_from(&options.only);
+    }
     let found = Bench::new(programs, plan).run().await;
     // What is left there harms nobody.
     fs::remove_dir_all(&scratch).ok();

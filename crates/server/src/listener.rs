@@ -59,7 +59,7 @@ pub(crate) struct Service {
     tls: Option<Tls>,
     pub(crate) entry: Arc<Entry>,
     pub(crate) allow_origins: Arc<[String]>,
-    pub(crate) deadlines: Deadlines,
+    pub(crate) deadlines: Arc<Deadlines>,
     places: Arc<Semaphore>,
 }
 
@@ -73,7 +73,7 @@ impl Service {
         max_connections: usize,
     ) -> Self {
         let places = Arc::new(Semaphore::new(max_connections));
-        Self { hub, tls, entry, allow_origins: allow_origins.into(), deadlines, places }
+        Self { hub, tls, entry, allow_origins: allow_origins.into(), deadlines: Arc::new(deadlines), places }
     }
 
     /// The same users and places, behind this certificate.
@@ -83,7 +83,7 @@ impl Service {
             tls: Some(tls),
             entry: self.entry.clone(),
             allow_origins: self.allow_origins.clone(),
-            deadlines: self.deadlines,
+            deadlines: self.deadlines.clone(),
             places: self.places.clone(),
         }
     }

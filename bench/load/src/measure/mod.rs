@@ -26,11 +26,35 @@ use crate::{
 /// Bytes of a session description: between what a browser offers for voice and what it offers for video.
 pub const SDP: usize = 3_000;
 
+/// What can be measured by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// Memory of idle users.
+    Idle,
+    /// Logins all at once.
+    Storms,
+    /// People who come and go.
+    Presence,
+    /// Calls.
+    Calls,
+    /// System calls.
+    Costs,
+    /// Where the time goes.
+    Profiles,
+}
+
+impl Part {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Idle, Self::Storms, Self::Presence, Self::Calls, Self::Costs, Self::Profiles];
+}
+
 /// How much is measured.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// What it is called in the results.
     pub name: &'static str,
+    /// What of it.
+    pub parts: Vec<Part>,
     /// Connected users, rising.
     pub idle: Vec<u32>,
     /// The same in TLS.
@@ -57,8 +81,6 @@ pub struct Plan {
     pub rates_old: Vec<f64>,
     /// Seconds of each rate before it is measured, and while it is.
     pub rung: (f64, f64),
-    /// Whether system calls are counted and a profile is taken.
-    pub inside: bool,
 }
 
 impl Plan {
@@ -67,6 +89,7 @@ impl Plan {
     pub fn full() -> Self {
         Self {
             name: "full",
+            parts: Part::ALL.to_vec(),
             idle: vec![1_000, 10_000, 50_000],
             idle_tls: vec![1_000, 10_000],
             storms: vec![500, 1_000, 2_000],
@@ -80,7 +103,6 @@ impl Plan {
             online_old: 2_000,
             rates_old: vec![0.5, 1.0, 2.0, 4.0],
             rung: (1.0, 4.0),
-            inside: true,
         }
     }
 
@@ -89,6 +111,7 @@ impl Plan {
     pub fn quick() -> Self {
         Self {
             name: "quick",
+            parts: Part::ALL.to_vec(),
             idle: vec![500, 1_000],
             idle_tls: vec![500],
             storms: vec![250, 500],
@@ -102,7 +125,6 @@ impl Plan {
             online_old: 300,
             rates_old: vec![2.0],
             rung: (0.5, 1.5),
-            inside: true,
         }
     }
 }
@@ -182,7 +204,7 @@ impl Bench {
             [Subject::Ours, Subject::OursTls, Subject::Old, Subject::PeerJs, Subject::MatchboxHost, Subject::Floor]
         {
             let users = if subject == Subject::OursTls { &self.plan.idle_tls } else { &self.plan.idle };
-            self.take(&mut found, "idle users", subject, self.idle(subject, users), |found, all| {
+            self.take(&mut found, (Part::Idle, "idle users"), subject, self.idle(subject, users), |found, all| {
                 found.idle.extend(all)
             })
             .await;
@@ -195,40 +217,48 @@ impl Bench {
             Subject::Old,
             Subject::Floor,
         ] {
-            self.take(&mut found, "storms", subject, self.storms(subject), |found, all| found.storms.extend(all)).await;
+            self.take(&mut found, (Part::Storms, "storms"), subject, self.storms(subject), |found, all| {
+                found.storms.extend(all)
+            })
+            .await;
         }
         for subject in [Subject::OursWhole, Subject::Old] {
-            self.take(&mut found, "changes", subject, self.presence(subject), |found, all| found.presence.extend(all))
-                .await;
+            self.take(&mut found, (Part::Presence, "changes"), subject, self.presence(subject), |found, all| {
+                found.presence.extend(all)
+            })
+            .await;
         }
         for subject in
             [Subject::Ours, Subject::OursTls, Subject::Old, Subject::PeerJs, Subject::MatchboxMesh, Subject::Floor]
         {
-            self.take(&mut found, "calls", subject, self.calls(subject), |found, ladder| found.calls.push(ladder))
-                .await;
+            self.take(&mut found, (Part::Calls, "calls"), subject, self.calls(subject), |found, ladder| {
+                found.calls.push(ladder)
+            })
+            .await;
         }
-        if self.plan.inside {
-            for subject in [Subject::OursWhole, Subject::Old, Subject::Floor] {
-                self.take(&mut found, "system calls", subject, self.costs(subject), |found, all| {
-                    found.costs.extend(all)
-                })
-                .await;
-            }
-            self.take(&mut found, "profile", Subject::Ours, self.profiles(), |found, all| found.profiles.extend(all))
-                .await;
+        for subject in [Subject::OursWhole, Subject::Old, Subject::Floor] {
+            self.take(&mut found, (Part::Costs, "system calls"), subject, self.costs(subject), |found, all| {
+                found.costs.extend(all)
+            })
+            .await;
         }
+        let profiles = self.profiles();
+        self.take(&mut found, (Part::Profiles, "profile"), Subject::Ours, profiles, |found, all| {
+            found.profiles.extend(all)
+        })
+        .await;
         Ok(found)
     }
 
     async fn take<T: std::fmt::Debug>(
         &self,
         found: &mut Found,
-        what: &str,
+        (part, what): (Part, &str),
         subject: Subject,
         measuring: impl Future<Output = Result<T>>,
         put: impl FnOnce(&mut Found, T),
     ) {
-        if !self.programs.have(subject) {
+        if !self.plan.parts.contains(&part) || !self.programs.have(subject) {
             return;
         }
         let begun = std::time::Instant::now();

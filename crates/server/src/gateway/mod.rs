@@ -1,6 +1,7 @@
 //! WebSockets: who may open one, and what is told to whoever breaks the rules that need no knowledge of users.
 
 mod connection;
+mod eager;
 mod frame;
 mod outbox;
 mod rate;
@@ -109,13 +110,9 @@ pub(crate) fn upgrade(
     // Boxed, since the task would hold it twice.
     let guest = Box::new(Guest { place, entry: service.entry.clone(), visitor, standing, log_ins });
     let hub = service.hub().clone();
-    let deadlines = service.deadlines;
-    tokio::spawn(async move {
-        match hyper::upgrade::on(request).await {
-            Ok(upgraded) => connection::run(upgraded, guest, hub, deadlines).await,
-            Err(error) => tracing::debug!(%error, "a WebSocket was gone before it was open"),
-        }
-    });
+    // Not the request itself: the task would hold it for as long as the WebSocket lasts.
+    let upgrade = hyper::upgrade::on(request);
+    tokio::spawn(connection::run(upgrade, guest, hub, service.deadlines.clone()));
     response
 }
 

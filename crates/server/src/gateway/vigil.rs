@@ -1,13 +1,13 @@
 //! What is due on one connection, and when. Time is an argument.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use super::Deadlines;
 
 /// A connection's deadlines.
 #[derive(Clone, Debug)]
 pub(super) struct Vigil {
-    deadlines: Deadlines,
+    deadlines: Arc<Deadlines>,
     /// Until it has passed once.
     hello_due: Option<Instant>,
     heard: Instant,
@@ -27,8 +27,8 @@ pub(super) enum Due {
 }
 
 impl Vigil {
-    pub(super) fn new(deadlines: Deadlines, now: Instant) -> Self {
-        Self { deadlines, hello_due: Some(now + deadlines.hello), heard: now, pinged: None }
+    pub(super) fn new(deadlines: Arc<Deadlines>, now: Instant) -> Self {
+        Self { hello_due: Some(now + deadlines.hello), deadlines, heard: now, pinged: None }
     }
 
     /// A hello is due again, after a log-out. [`next`](Self::next) may be earlier than before.
@@ -93,14 +93,14 @@ mod tests {
     #[test]
     fn silence_is_pinged_and_then_lost() {
         let start = Instant::now();
-        let mut vigil = Vigil::new(Deadlines::default(), start);
+        let mut vigil = Vigil::new(Arc::default(), start);
         assert_eq!(watch(&mut vigil, start, 100), [(10, Due::Hello), (20, Due::Ping), (45, Due::Lost)]);
     }
 
     #[test]
     fn whatever_is_heard_starts_it_over() {
         let start = Instant::now();
-        let mut vigil = Vigil::new(Deadlines::default(), start);
+        let mut vigil = Vigil::new(Arc::default(), start);
         assert_eq!(watch(&mut vigil, start, 30), [(10, Due::Hello), (20, Due::Ping)]);
         vigil.heard(start + Duration::from_secs(30));
         assert_eq!(watch(&mut vigil, start, 100), [(50, Due::Ping), (75, Due::Lost)]);
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn a_ping_that_went_out_late_is_given_its_time() {
         let start = Instant::now();
-        let mut vigil = Vigil::new(Deadlines::default(), start);
+        let mut vigil = Vigil::new(Arc::default(), start);
         let late = start + Duration::from_secs(1_000);
         assert_eq!(vigil.due(late), Some(Due::Hello));
         assert_eq!(vigil.due(late), Some(Due::Ping));
