@@ -25,7 +25,7 @@ use crate::{
     gateway::{self, Deadlines},
     headers,
     hub::Hub,
-    metrics::Metrics,
+    metrics::{Connected, Metrics},
     server::{Member, Scope},
     stream::Stream,
     tls::Tls,
@@ -88,11 +88,6 @@ impl Service {
         }
     }
 
-    /// What tells how many connections there are; of all that there may be.
-    pub(crate) const fn places(&self) -> &Arc<Semaphore> {
-        &self.places
-    }
-
     pub(crate) const fn hub(&self) -> &Hub {
         &self.hub
     }
@@ -103,6 +98,7 @@ impl Service {
 pub(crate) struct Place {
     _permit: OwnedSemaphorePermit,
     _counted: Counted,
+    _connected: Connected,
     pub(crate) member: Member,
 }
 
@@ -158,7 +154,8 @@ async fn accept(socket: TcpListener, service: Arc<Service>, local: Member, netwo
                     continue;
                 };
                 let member = if is_local(peer) { local.clone() } else { network.clone() };
-                let place = Arc::new(Place { _permit: permit, _counted: counted, member });
+                let connected = service.hub.metrics().connected();
+                let place = Arc::new(Place { _permit: permit, _counted: counted, _connected: connected, member });
                 tokio::spawn(serve(stream, peer, service.clone(), place));
             }
             // The client's fault, and over with it.

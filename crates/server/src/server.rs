@@ -130,7 +130,7 @@ impl Server {
             Some(address) => {
                 let socket = listen(address)?;
                 let bound = socket.local_addr().map_err(|error| BindError::new(address, error))?;
-                let now = Now { hub: base.hub().clone(), places: base.places().clone(), all_places };
+                let now = Now { hub: base.hub().clone() };
                 Some(Endpoint::start(socket, bound, numbers, now))
             }
             None => None,

@@ -69,6 +69,7 @@ async fn two(server: &Server) -> (Client, Client, Login) {
 async fn a_call_and_a_refusal_are_in_the_numbers() {
     let server = watched(|_| {}).await;
     Numbers::of(&server).await.are(&[
+        ("hutong_connections", 0.0),
         ("hutong_websockets", 0.0),
         ("hutong_calls_ended_total reason=hangup", 0.0),
         ("hutong_call_setup_since_offering_seconds", 0.0),

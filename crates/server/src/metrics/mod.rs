@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use hutong_protocol::{EndReason, ErrorCode, RefusedCode};
 use prometheus_client::{
-    metrics::{counter::Counter, histogram::Histogram, info::Info},
+    metrics::{counter::Counter, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
 };
 
@@ -34,6 +34,7 @@ pub(crate) struct Metrics(Arc<Counters>);
 /// Each is told by its help, below.
 #[derive(Debug)]
 pub(crate) struct Counters {
+    connections: Gauge,
     pub(crate) closed: Each<Closed>,
     refused: Each<RefusedCode>,
     pub(crate) errors: Each<ErrorCode>,
@@ -51,6 +52,16 @@ pub(crate) struct Counters {
     pub(crate) snapshots: Counter,
     pub(crate) accept_errors: Counter,
     pub(crate) tls_failures: Counter,
+}
+
+/// A connection that is counted.
+#[derive(Debug)]
+pub(crate) struct Connected(Metrics);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.connections.dec();
+    }
 }
 
 /// How a WebSocket ended.
@@ -79,6 +90,7 @@ impl Metrics {
         registry.register("build", "Which server this is", version);
         let mut list = List(&mut registry);
         let counters = Counters {
+            connections: list.gauge("connections", "TCP connections of clients, WebSockets among them"),
             closed: list.each(
                 "websockets_closed",
                 "WebSockets that are over, by how they ended",
@@ -125,6 +137,12 @@ impl Metrics {
         (Self(Arc::new(counters)), registry)
     }
 
+    /// A connection is there, until what this gives is dropped.
+    pub(crate) fn connected(&self) -> Connected {
+        self.connections.inc();
+        Connected(self.clone())
+    }
+
     /// A message came, of so many bytes.
     pub(crate) fn received(&self, bytes: usize) {
         self.messages_in.inc();
@@ -168,6 +186,12 @@ impl std::ops::Deref for Metrics {
 struct List<'r>(&'r mut Registry);
 
 impl List<'_> {
+    fn gauge(&mut self, name: &str, help: &str) -> Gauge {
+        let gauge = Gauge::default();
+        self.0.register(name, help, gauge.clone());
+        gauge
+    }
+
     fn counter(&mut self, name: &str, help: &str) -> Counter {
         let counter = Counter::default();
         self.0.register(name, help, counter.clone());

@@ -1,6 +1,6 @@
 //! What is read when somebody asks, in place of being counted all along: how many there are now.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use hutong_protocol::UserState;
 use prometheus_client::{
@@ -8,7 +8,6 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{MetricType, gauge::ConstGauge},
 };
-use tokio::sync::Semaphore;
 
 use crate::hub::Hub;
 
@@ -16,16 +15,11 @@ use crate::hub::Hub;
 #[derive(Debug)]
 pub(crate) struct Now {
     pub(crate) hub: Hub,
-    pub(crate) places: Arc<Semaphore>,
-    /// How many places there are in all.
-    pub(crate) all_places: usize,
 }
 
 impl Collector for Now {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let counts = self.hub.counts();
-        let taken = self.all_places.saturating_sub(self.places.available_permits());
-        gauge(&mut encoder, "connections", "TCP connections of clients, WebSockets among them", taken)?;
         gauge(&mut encoder, "websockets", "Open WebSockets, logged in or not", counts.websockets)?;
         gauge(&mut encoder, "calls", "Calls from OFFERING until they are over or given up", counts.calls)?;
         let mut users =
