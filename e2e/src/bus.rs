@@ -33,6 +33,12 @@ pub struct Bus {
     connection: Connection,
     notifications: watch::Receiver<Vec<Notification>>,
     items: watch::Receiver<Vec<Item>>,
+    daemon: Daemon,
+}
+
+/// A bus with nothing on it. It ends with this value.
+#[derive(Debug)]
+pub struct Daemon {
     address: String,
     _process: Process,
     _folder: TempDir,
@@ -69,13 +75,13 @@ struct Item {
     path: String,
 }
 
-impl Bus {
+impl Daemon {
     /// Starts one.
     ///
     /// # Errors
     ///
     /// When there is no bus daemon here, or it does not start.
-    pub async fn start(trays: Trays) -> Result<Self> {
+    pub async fn start() -> Result<Self> {
         let program = paths::installed(&["dbus-daemon"], "`apt-get install dbus-daemon`")?;
         let folder = tempfile::Builder::new().prefix("hutong-bus-").tempdir()?;
         let config = folder.path().join("bus.conf");
@@ -93,10 +99,27 @@ impl Bus {
         command.arg(format!("--config-file={}", config.display()));
         let mut process = Process::spawn("dbus-daemon", &mut command)?;
         let address = process.wait_for_line(START, |line| line.starts_with("unix:").then(|| line.to_owned())).await?;
+        Ok(Self { address, _process: process, _folder: folder })
+    }
 
+    /// Where it is, for `DBUS_SESSION_BUS_ADDRESS`.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+}
+
+impl Bus {
+    /// Starts one.
+    ///
+    /// # Errors
+    ///
+    /// When there is no bus daemon here, or it does not start.
+    pub async fn start(trays: Trays) -> Result<Self> {
+        let daemon = Daemon::start().await?;
         let (shown, notifications) = watch::channel(Vec::new());
         let (put, items) = watch::channel(Vec::new());
-        let mut builder = connection::Builder::address(address.as_str())?
+        let mut builder = connection::Builder::address(daemon.address())?
             .name("org.freedesktop.Notifications")?
             .serve_at(NOTIFICATIONS, Notifications(shown))?;
         if trays == Trays::Shown {
@@ -104,13 +127,13 @@ impl Bus {
                 builder.name("org.kde.StatusNotifierWatcher")?.serve_at("/StatusNotifierWatcher", Watcher(put))?;
         }
         let connection = builder.build().await?;
-        Ok(Self { connection, notifications, items, address, _process: process, _folder: folder })
+        Ok(Self { connection, notifications, items, daemon })
     }
 
     /// Where it is, for `DBUS_SESSION_BUS_ADDRESS`.
     #[must_use]
     pub fn address(&self) -> &str {
-        &self.address
+        self.daemon.address()
     }
 
     /// Waits for a notification like this.

@@ -20,7 +20,9 @@ use tokio::{
 };
 
 use crate::{
-    Bus, Context, Page, Result, browser, ensure,
+    Bus, Context, Page, Result, browser,
+    bus::Daemon,
+    ensure,
     network::{Door, Namespace},
     paths,
     process::{self, Log, Process},
@@ -41,6 +43,8 @@ pub struct Setup {
     pub server: Option<String>,
     /// The network namespace that it runs in.
     pub namespace: Option<Rc<Namespace>>,
+    /// The address of the session bus that it is on; by default one of its own, with nothing on it.
+    pub bus: Option<String>,
     /// Further variables of its environment.
     pub variables: Vec<(String, String)>,
     /// Its arguments.
@@ -81,7 +85,7 @@ impl Setup {
     /// On this session bus.
     #[must_use]
     pub fn on(mut self, bus: &Bus) -> Self {
-        self.variables.push(("DBUS_SESSION_BUS_ADDRESS".into(), bus.address().into()));
+        self.bus = Some(bus.address().to_owned());
         self
     }
 
@@ -104,6 +108,7 @@ pub struct Desktop {
     screen: Screen,
     app: PathBuf,
     environment: Vec<(String, OsString)>,
+    _bus: Option<Daemon>,
     _door: Option<Door>,
     _data: TempDir,
 }
@@ -129,7 +134,12 @@ impl Desktop {
             None => (Command::new(program), free_port().await?, free_port().await?),
         };
         let port = setup.port.unwrap_or(port);
-        let environment = environment(setup, &screen, &data, port);
+        // Without any, WebKit asks for one each time that it starts a sound, and GLib looks then whether the program is setuid: that has
+        // been seen to end the webview, since it takes an interrupted system call of another thread for its own (GLib 2.74).
+        let bus = if setup.bus.is_none() { Some(Daemon::start().await?) } else { None };
+        let address = setup.bus.as_deref().or(bus.as_ref().map(Daemon::address));
+        let mut environment = environment(setup, &screen, &data, port);
+        environment.extend(address.map(|address| ("DBUS_SESSION_BUS_ADDRESS".to_owned(), address.into())));
         command.arg(format!("--port={driver_port}")).env_remove("WAYLAND_DISPLAY").envs(environment.iter().cloned());
         let driver = Process::spawn("WebKitWebDriver", &mut command)?;
         let (url, door) = match &setup.namespace {
@@ -148,7 +158,7 @@ impl Desktop {
         let session = browser::session(&url, capabilities.into()).await;
         let window = session.with_context(|| format!("starting the app\n{}", driver.log().text()))?;
         let page = Page::in_webview(name, window.clone()).await?;
-        Ok(Self { window, page, port, driver, screen, app, environment, _door: door, _data: temporary })
+        Ok(Self { window, page, port, driver, screen, app, environment, _bus: bus, _door: door, _data: temporary })
     }
 
     /// What its window shows.

@@ -49,7 +49,7 @@
       spread: 0,
       signature: picture ? picture.signature : 0,
     };
-    sound = { heard: 0, unseen: 0, energy: 0, silent: 0, run: 0, gap: 0, first: null, onsets: [] };
+    sound = { heard: 0, unseen: 0, energy: 0, silent: 0, run: 0, gap: 0, gapAt: 0, first: null, onsets: [] };
   };
   fresh();
 
@@ -151,7 +151,7 @@
     if (Math.sqrt(power) < SILENCE) {
       sound.silent += BLOCK;
       sound.run += BLOCK;
-      sound.gap = Math.max(sound.gap, sound.run);
+      if (sound.run > sound.gap) [sound.gap, sound.gapAt] = [sound.run, sound.heard];
       return;
     }
     if (sound.run >= 0.1 && sound.onsets.length < 1000) sound.onsets.push(audio.clock);
@@ -208,6 +208,7 @@
         firstSound: sound.first === null ? null : sound.first * 1000,
         silent: sound.silent * 1000,
         longestGap: sound.gap * 1000,
+        gapAt: sound.gapAt * 1000,
         onsets: sound.onsets.map((time) => time * 1000),
       };
     },

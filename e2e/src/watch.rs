@@ -66,6 +66,8 @@ pub struct Seen {
     pub silent: f64,
     /// The longest silence.
     pub longest_gap: f64,
+    /// How much had been heard when that ended.
+    pub gap_at: f64,
     /// When sound began after at least 100 ms of silence, on a clock of the sound itself.
     pub onsets: Vec<f64>,
 }
@@ -94,7 +96,7 @@ impl Seen {
     pub fn summary(&self) -> String {
         format!(
             "{:.1} s: {}x{}, {} frames ({:.1}/s), {} changes, frozen {:.0} ms at most, still {:.0} ms, luma {:.0} +- {:.0}, \
-             {} of {} black; sound {:.1} s at {:.4}, silent {:.0} ms, gap {:.0} ms at most, unseen {:.0} ms",
+             {} of {} black; sound {:.1} s at {:.4}, silent {:.0} ms, gap {:.0} ms at most (after {:.1} s), unseen {:.0} ms",
             self.seconds(),
             self.width,
             self.height,
@@ -111,6 +113,7 @@ impl Seen {
             self.level(),
             self.silent,
             self.longest_gap,
+            self.gap_at / 1000.0,
             self.unseen,
         )
     }
