@@ -9,7 +9,6 @@ pub(crate) enum Signal {
     /// Stop (Ctrl-C).
     Stop,
     /// Read again what may change while the server runs (SIGHUP).
-    #[cfg_attr(windows, expect(dead_code, reason = "Windows asks for it in no way"))]
     Reload,
 }
 

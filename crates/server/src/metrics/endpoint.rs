@@ -45,9 +45,9 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     pub(crate) fn start(socket: TcpListener, address: SocketAddr, mut registry: Registry, now: Now) -> Self {
         registry.register_collector(Box::new(now));
-        let mut all = Registry::default();
+        let all = Registry::default();
         #[cfg(target_os = "linux")]
-        all.register_collector(Box::new(super::process::Process::now()));
+        let all = super::process::registered(all);
         let task = tokio::spawn(accept(socket, Arc::new([registry, all])));
         Self { task, address }
     }

@@ -6,24 +6,24 @@ use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    registry::Registry,
 };
 use rustix::{
     process::{Resource, getrlimit},
     time::{ClockId, clock_gettime},
 };
 
-/// Reads Linux's numbers of this process.
-#[derive(Debug)]
-pub(super) struct Process {
-    started: f64,
+/// The registry with the numbers of this process, which was started about now.
+pub(super) fn registered(mut registry: Registry) -> Registry {
+    let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    registry.register_collector(Box::new(Process { started: started.as_secs_f64() }));
+    registry
 }
 
-impl Process {
-    /// Started about now.
-    pub(super) fn now() -> Self {
-        let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self { started: started.as_secs_f64() }
-    }
+/// Reads Linux's numbers of this process.
+#[derive(Debug)]
+struct Process {
+    started: f64,
 }
 
 impl Collector for Process {
