@@ -37,6 +37,9 @@ const FUZZED: u32 = 20;
 /// The same in the full test.
 const FULL_FUZZED: u32 = 300;
 
+/// End-to-end tests that need this many processors: two apps draw and encode in software where there is no GPU.
+const WANTS_PROCESSORS: (usize, &[&str]) = (4, &["the_app_calls_another_app"]);
+
 /// The app as it is shipped, with the web app inside instead of a development server's address.
 pub const EMBEDDED: [&str; 2] = ["--features", "hutong-app/custom-protocol"];
 
@@ -209,7 +212,16 @@ fn programs(project: &Project) -> Result<()> {
 
 fn end_to_end(project: &Project, filter: Option<&str>, full: bool, tally: &mut Tally) -> Result<()> {
     let command = host_cargo(project).args(["test", "--package", E2E, "--no-fail-fast"]);
-    let command = command.args(filter).args(["--", "--test-threads=1"]).args(full.then_some("--include-ignored"));
+    let mut command = command.args(filter).args(["--", "--test-threads=1"]);
+    if full {
+        command = command.arg("--include-ignored");
+        let (wanted, names) = WANTS_PROCESSORS;
+        let here = std::thread::available_parallelism().map_or(1, usize::from);
+        for name in names.iter().filter(|_| here < wanted) {
+            say(format!("not run: {name} wants {wanted} processors, and there are {here}"));
+            command = command.args(["--skip", name]);
+        }
+    }
     counted(&command, tally)
 }
 
