@@ -200,7 +200,7 @@ fn profiles(found: &Found) -> String {
             profile.functions.iter().map(|(name, share)| (format!("`{name}`"), *share)).collect();
         let _ = writeln!(
             text,
-            "{}: {}. The top functions: {}.\n",
+            "- **{}**: {}. The top functions: {}.",
             profile.doing,
             shares(&profile.groups, 1.0),
             shares(&functions, 1.0)
@@ -216,7 +216,8 @@ fn spread(spread: &Spread) -> String {
 }
 
 fn ratio(value: Option<f64>) -> String {
-    match value {
+    // Of what is less than could be measured there is none.
+    match value.filter(|value| value.is_finite()) {
         Some(value) if value >= 10.0 => format!("x {value:.0}"),
         Some(value) if value >= 0.1 => format!("x {value:.2}"),
         Some(value) if value > 0.0 => format!("1/{:.0}", 1.0 / value),
@@ -231,6 +232,6 @@ mod tests {
     #[test]
     fn ratios_are_told_so_that_they_can_be_said() {
         assert_eq!([0.02, 0.5, 1.0, 12.4].map(|value| ratio(Some(value))), ["1/50", "x 0.50", "x 1.00", "x 12"]);
-        assert_eq!(ratio(None), "");
+        assert_eq!((ratio(None), ratio(Some(1.0 / 0.0))), (String::new(), String::new()));
     }
 }
