@@ -195,8 +195,10 @@ fn unit(project: &Project, full: bool, tally: &mut Tally) -> Result<()> {
     let command = if full { command.env("PROPTEST_CASES", FULL_CASES) } else { command };
     let outcome = counted(&command, tally);
     if full {
-        // The larger worlds of the protocol's model.
-        let deep = host_cargo(project).args(["test", "--package", "hutong-model", "--test", "deep", "--", "--ignored"]);
+        // The larger worlds of the protocol's model, and thousands of simulated ones.
+        let deep =
+            host_cargo(project).args(["test", "--package", "hutong-model", "--test", "deep", "--test", "simulation"]);
+        let deep = deep.args(["--", "--ignored"]);
         counted(&deep, tally)?;
         // One after the other: each loads the machine by itself, and measures what others have to wait for or what is left.
         let pressure = host_cargo(project).args(["test", "--package", "hutong-server", "--test", "pressure"]);
