@@ -23,6 +23,10 @@ const LEAST_BITS = 60_000;
 const AHEAD_MS = 200;
 // Frames that may wait for the encoder; then the processor does not keep up, and new ones are left out.
 const ENCODING = 2;
+// An encoder that has taken so many frames and given none has lost them, as it does where a camera's clock goes back.
+const LOST = 30;
+// A frame that has been in the encoder for longer does not come any more.
+const LOST_MS = 2000;
 // How long the encoder may have a frame, on average, before pictures get smaller; and how short it must be before larger ones
 // are tried again. The processor is shared with everything else, the other side's picture included.
 const SLOW_MS = 25;
@@ -48,13 +52,14 @@ const sending = {
   step: FIRST_STEP,
   bits: 500_000,
   roomSince: null,
-  // The largest step that the processor bears, and since when it is that.
   // Bits that were made and not yet allowed, and when that was worked out.
   debt: 0,
   debtAt: 0,
+  // The largest step that the processor bears, and since when it is that.
   ceiling: STEPS.length - 1,
   ceilingAt: -Infinity,
   cost: 0,
+  // When each frame that the encoder has was captured, oldest first.
   begun: [],
   wantsKeyframe: false,
   lastAt: -Infinity,
@@ -67,7 +72,6 @@ const sending = {
     if (!track) return;
     if (typeof MediaStreamTrackProcessor === "undefined") return tell({ type: "uncaptured", track }, [track]);
     this.track = track;
-    this.wantsKeyframe = true;
     const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
     while (this.track === track) {
       const { value: frame, done } = await reader.read();
@@ -78,9 +82,12 @@ const sending = {
     reader.cancel().catch(() => {});
   },
 
+  // Each track gets an encoder of its own. WebKitGTK's goes by the frames' own clock, whatever timestamp a VideoFrame is given;
+  // a camera's clock begins at 0, and what is older than what the encoder has seen it drops without a word.
   stop() {
     if (this.track) this.track.stop();
     this.track = null;
+    this.close();
   },
 
   close() {
@@ -104,6 +111,7 @@ const sending = {
       this.left += 1;
       return;
     }
+    if (this.begun.length >= LOST) this.failed("the encoder gives nothing");
     this.lastAt = now;
     this.choose(now);
     try {
@@ -165,8 +173,9 @@ const sending = {
   },
 
   encoded(chunk) {
-    const begun = this.begun.shift();
     const now = performance.now();
+    while (now - this.begun[0] > LOST_MS && this.begun.length > 1) this.begun.shift();
+    const begun = this.begun.shift();
     if (begun !== undefined) this.spend(now - begun, now);
     this.debt += chunk.byteLength * 8;
     const buffer = new ArrayBuffer(header + chunk.byteLength);
@@ -334,7 +343,6 @@ onmessage = ({ data }) => {
     }
     case "close":
       sending.stop();
-      sending.close();
       receiving.stop();
       return close();
   }

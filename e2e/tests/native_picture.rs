@@ -1,0 +1,128 @@
+//! The worker that encodes and decodes the app's picture (`ui/static/native-picture.js`), by itself in the app's webview.
+
+use std::time::Duration;
+
+use hutong_e2e::{Desktop, Outcome, Page, Result, Setup, desktop::Mock, ensure, page::SOON, scenario};
+
+/// How long a camera has been on before it is switched off: what its frames' timestamps have grown by.
+const ON: Duration = Duration::from_secs(5);
+
+/// How soon frames are to come of a camera that is on.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+/// Starts the worker, with a camera of its own.
+async fn start(app: &Desktop) -> Result<()> {
+    let script = r#"
+        const made = { frames: [], failed: [] };
+        const worker = new Worker(document.querySelector("meta[name=hutong-native-picture]").content);
+        worker.onmessage = ({ data }) => {
+            if (data.type === "frame") {
+                made.frames.push({ at: performance.now(), timestamp: data.timestamp / 1000, keyframe: data.keyframe });
+            } else if (data.type === "failed") {
+                made.failed.push(data.reason);
+            }
+        };
+        worker.postMessage({ type: "begin", header: 0 });
+        window.__picture = {
+            made,
+            on() {
+                navigator.mediaDevices.getUserMedia({ video: { width: 1280, height: 720 } }).then((stream) => {
+                    const [track] = stream.getVideoTracks();
+                    this.camera = track;
+                    const own = track.clone();
+                    worker.postMessage({ type: "track", track: own }, [own]);
+                }, (error) => made.failed.push(String(error)));
+            },
+            off() {
+                worker.postMessage({ type: "track", track: null });
+                this.camera.stop();
+            },
+            anew() {
+                made.frames = [];
+            },
+            // Gives frames of a camera that is new each time by hand, without a word that it is another.
+            async film() {
+                if (this.camera) this.camera.stop();
+                clearInterval(this.filming);
+                const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 320, height: 180 } });
+                [this.camera] = stream.getVideoTracks();
+                const video = document.createElement("video");
+                video.muted = true;
+                video.srcObject = stream;
+                await video.play();
+                this.filming = setInterval(() => {
+                    const frame = new VideoFrame(video, { timestamp: performance.now() * 1000 });
+                    worker.postMessage({ type: "captured", frame }, [frame]);
+                }, 33);
+            },
+        };
+        return null"#;
+    app.page().run(script).await
+}
+
+/// Waits until frames have come for this long.
+async fn gives(page: &Page, time: Duration) -> Result<()> {
+    let long = "const of = window.__picture.made.frames; return of.length > 1 && of.at(-1).at - of[0].at >";
+    page.until("some time of frames", SOON + time, &format!("{long} {}", time.as_millis())).await
+}
+
+/// How many milliseconds after the moment of capture that they tell the last frames came, at most.
+async fn oldest(page: &Page, last: usize) -> Result<f64> {
+    let frames = format!("window.__picture.made.frames.slice(-{last})");
+    page.run(&format!("return Math.max(...{frames}.map(({{ at, timestamp }}) => at - timestamp))")).await
+}
+
+#[tokio::test]
+async fn a_camera_that_is_switched_on_again_is_seen_at_once() -> Outcome {
+    scenario("native_picture_again", async |world| {
+        let app = world.desktop_with("Ana", &Setup { devices: Mock::On, ..Setup::default() }).await?;
+        let page = app.page();
+        start(&app).await?;
+        page.run::<()>("window.__picture.on(); return null").await?;
+        gives(page, ON).await?;
+
+        page.run::<()>("window.__picture.off(); window.__picture.anew(); window.__picture.on(); return null").await?;
+        page.until(
+            "a keyframe of the camera that is on again",
+            AT_ONCE,
+            "return window.__picture.made.frames.some(({ keyframe }) => keyframe)",
+        )
+        .await?;
+        page.run::<()>("window.__picture.anew(); return null").await?;
+        page.until("frames after it", AT_ONCE, "return window.__picture.made.frames.length > 10").await?;
+        // What is told to the other side as the moment of capture is just past: by it voice and picture are kept together.
+        let oldest = oldest(page, 10).await?;
+        println!("frames came {oldest:.0} ms after they were captured, at most");
+        ensure!(oldest < 1000.0, "a frame's timestamp is {oldest:.0} ms old");
+        let failed: Vec<String> = page.run("return window.__picture.made.failed").await?;
+        ensure!(failed.is_empty(), "{failed:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_camera_whose_clock_goes_back_is_seen_again_soon() -> Outcome {
+    scenario("native_picture_clock", async |world| {
+        let app = world.desktop_with("Ana", &Setup { devices: Mock::On, ..Setup::default() }).await?;
+        let page = app.page();
+        start(&app).await?;
+        page.run::<()>("await window.__picture.film(); return null").await?;
+        gives(page, ON).await?;
+        page.run::<()>("await window.__picture.film(); window.__picture.anew(); return null").await?;
+        // Whether this webview's encoder drops such frames is its own affair; that they are missed is told once at most.
+        page.until(
+            "frames of the clock that went back",
+            2 * AT_ONCE,
+            "return window.__picture.made.frames.length > 10",
+        )
+        .await?;
+        let oldest = oldest(page, 5).await?;
+        ensure!(oldest < 1000.0, "a frame's timestamp is {oldest:.0} ms old");
+        let failed: Vec<String> = page.run("return window.__picture.made.failed").await?;
+        println!("told: {failed:?}");
+        ensure!(failed.len() <= 1, "{failed:?}");
+        Ok(())
+    })
+    .await
+}
