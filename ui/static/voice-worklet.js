@@ -1,6 +1,7 @@
 // A call's voice on the sound card's own thread: crates/voice, compiled to WebAssembly, between a worker and the devices.
 //
-// The node has one input, the microphone (or nothing), and one output, the remote voice. Its port takes
+// The node has one input, the microphone (or nothing), and one output, the remote voice. `processorOptions.module` is the compiled
+// module. Its port takes
 //   {type: "connect", port}   the port of the worker that decodes and encodes
 //   {type: "close"}           and then the node is done
 // and gives {type: "failed", reason}, and {type: "closed"} when it runs for the last time. The worker's port takes
@@ -46,9 +47,9 @@ class HutongVoice extends AudioWorkletProcessor {
 
   start(options) {
     if (sampleRate !== RATE) throw new Error(`the audio context runs at ${sampleRate} Hz instead of ${RATE} Hz`);
-    const bytes = options && options.wasm;
-    if (!bytes) throw new Error('processorOptions has no wasm');
-    this.voice = new WebAssembly.Instance(new WebAssembly.Module(bytes), {}).exports;
+    const module = options && options.module;
+    if (!(module instanceof WebAssembly.Module)) throw new Error('processorOptions has no module');
+    this.voice = new WebAssembly.Instance(module, {}).exports;
     this.longestPacket = this.voice.hutong_voice_longest_packet();
     this.longestQuantum = this.voice.hutong_voice_longest_quantum();
     this.packet = this.voice.hutong_voice_packet();

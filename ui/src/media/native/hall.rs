@@ -9,7 +9,7 @@ use futures_util::{
     FutureExt,
     future::{LocalBoxFuture, Shared},
 };
-use js_sys::ArrayBuffer;
+use js_sys::WebAssembly::{self, Module};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AudioContext, AudioContextOptions, AudioContextState, Response};
@@ -24,30 +24,28 @@ thread_local! {
     static MODULE: RefCell<Option<Loading>> = const { RefCell::new(None) };
 }
 
-type Loading = Shared<LocalBoxFuture<'static, Result<ArrayBuffer, Failed>>>;
+type Loading = Shared<LocalBoxFuture<'static, Result<Module, Failed>>>;
 
 /// A running context. Closed when dropped.
 pub struct Hall {
     /// Runs, as soon as the system lets it.
     pub context: AudioContext,
-    /// The worklet's module.
-    pub wasm: ArrayBuffer,
 }
 
 impl Hall {
-    /// Makes the context.
-    pub async fn open() -> Result<Self, Failed> {
+    /// Makes the context, and gives what its worklet is to run.
+    pub async fn open() -> Result<(Self, Module), Failed> {
         let options = AudioContextOptions::new();
         options.set_sample_rate(RATE);
         options.set_latency_hint(&"interactive".into());
         let context = AudioContext::new_with_context_options(&options)?;
-        let mut hall = Self { context, wasm: ArrayBuffer::new(0) };
+        let hall = Self { context };
         let script = dom::asset("voice-worklet").ok_or(Failed)?;
         let added = JsFuture::from(hall.context.audio_worklet()?.add_module(&script)?);
-        hall.wasm = module().await?;
+        let module = module().await?;
         added.await?;
         hall.resume();
-        Ok(hall)
+        Ok((hall, module))
     }
 
     /// The system may hold sound back, and take it away for a while.
@@ -64,8 +62,9 @@ impl Drop for Hall {
     }
 }
 
-/// The worklet's module, fetched at the first call and kept.
-async fn module() -> Result<ArrayBuffer, Failed> {
+/// The worklet's module, fetched and compiled at the first call and kept: `WebKitGTK` keeps what a worklet compiles for itself, five
+/// MiB each time.
+async fn module() -> Result<Module, Failed> {
     let loading = MODULE.with_borrow_mut(|module| module.get_or_insert_with(|| fetch().boxed_local().shared()).clone());
     let loaded = loading.await;
     if loaded.is_err() {
@@ -75,12 +74,13 @@ async fn module() -> Result<ArrayBuffer, Failed> {
     loaded
 }
 
-async fn fetch() -> Result<ArrayBuffer, Failed> {
+async fn fetch() -> Result<Module, Failed> {
     let address = dom::asset("voice").ok_or(Failed)?;
     let window = dom::window().ok_or(Failed)?;
     let response: Response = JsFuture::from(window.fetch_with_str(&address)).await?.dyn_into()?;
     if !response.ok() {
         return Err(Failed);
     }
-    Ok(JsFuture::from(response.array_buffer()?).await?.dyn_into()?)
+    let code = JsFuture::from(response.array_buffer()?).await?;
+    Ok(JsFuture::from(WebAssembly::compile(&code)).await?.dyn_into()?)
 }

@@ -7,7 +7,7 @@ use futures_channel::oneshot;
 use futures_util::future::select;
 use gloo_timers::future::TimeoutFuture;
 use hutong_core::native::FrameHeader;
-use js_sys::{ArrayBuffer, Object, Reflect};
+use js_sys::{ArrayBuffer, Object, Reflect, WebAssembly::Module};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{
@@ -46,9 +46,10 @@ pub struct Voice {
 impl Voice {
     /// Starts worklet and worker.
     pub async fn start(tell: impl Fn(Tells) + 'static) -> Result<Self, Failed> {
-        let hall = Rc::new(Hall::open().await?);
+        let (hall, module) = Hall::open().await?;
+        let hall = Rc::new(hall);
         let worker = worker("native-voice")?;
-        let (node, destination) = connect(&hall.context, &worker, &hall.wasm)?;
+        let (node, destination) = connect(&hall.context, &worker, &module)?;
 
         let tell = Rc::new(tell);
         let of_worker = {
@@ -151,10 +152,10 @@ async fn end(hall: Rc<Hall>, node: AudioWorkletNode) {
 fn connect(
     context: &AudioContext,
     worker: &Worker,
-    wasm: &ArrayBuffer,
+    module: &Module,
 ) -> Result<(AudioWorkletNode, MediaStreamAudioDestinationNode), Failed> {
     let given = Object::new();
-    Reflect::set(&given, &"wasm".into(), wasm)?;
+    Reflect::set(&given, &"module".into(), module)?;
     let options = AudioWorkletNodeOptions::new();
     options.set_number_of_inputs(1);
     options.set_number_of_outputs(1);
