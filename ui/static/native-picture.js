@@ -72,6 +72,8 @@ const sending = {
     if (!track) return;
     if (typeof MediaStreamTrackProcessor === "undefined") return tell({ type: "uncaptured", track }, [track]);
     this.track = track;
+    // Not held back for the bits that another track has taken.
+    this.wantsKeyframe = true;
     const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
     while (this.track === track) {
       const { value: frame, done } = await reader.read();
