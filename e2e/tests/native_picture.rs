@@ -1,8 +1,8 @@
 //! The worker that encodes and decodes the app's picture (`ui/static/native-picture.js`), by itself in the app's webview.
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
-use hutong_e2e::{Desktop, Outcome, Page, Result, Setup, desktop::Mock, ensure, page::SOON, scenario};
+use hutong_e2e::{Desktop, Outcome, Page, Result, Setup, World, desktop::Mock, ensure, page::SOON, scenario};
 
 /// How long a camera has been on before it is switched off: what its frames' timestamps have grown by.
 const ON: Duration = Duration::from_secs(5);
@@ -10,8 +10,9 @@ const ON: Duration = Duration::from_secs(5);
 /// How soon frames are to come of a camera that is on.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
-/// Starts the worker, with a camera of its own.
-async fn start(app: &Desktop) -> Result<()> {
+/// An app with a camera, and the worker running in its page.
+async fn start(world: &mut World) -> Result<Rc<Desktop>> {
+    let app = world.desktop_with("Ana", &Setup { devices: Mock::On, ..Setup::default() }).await?;
     let script = r#"
         const made = { frames: [], failed: [] };
         const worker = new Worker(document.querySelector("meta[name=hutong-native-picture]").content);
@@ -57,7 +58,8 @@ async fn start(app: &Desktop) -> Result<()> {
             },
         };
         return null"#;
-    app.page().run(script).await
+    app.page().run::<()>(script).await?;
+    Ok(app)
 }
 
 /// Waits until frames have come for this long.
@@ -75,9 +77,8 @@ async fn oldest(page: &Page, last: usize) -> Result<f64> {
 #[tokio::test]
 async fn a_camera_that_is_switched_on_again_is_seen_at_once() -> Outcome {
     scenario("native_picture_again", async |world| {
-        let app = world.desktop_with("Ana", &Setup { devices: Mock::On, ..Setup::default() }).await?;
+        let app = start(world).await?;
         let page = app.page();
-        start(&app).await?;
         page.run::<()>("window.__picture.on(); return null").await?;
         gives(page, ON).await?;
 
@@ -104,9 +105,8 @@ async fn a_camera_that_is_switched_on_again_is_seen_at_once() -> Outcome {
 #[tokio::test]
 async fn a_camera_whose_clock_goes_back_is_seen_again_soon() -> Outcome {
     scenario("native_picture_clock", async |world| {
-        let app = world.desktop_with("Ana", &Setup { devices: Mock::On, ..Setup::default() }).await?;
+        let app = start(world).await?;
         let page = app.page();
-        start(&app).await?;
         page.run::<()>("await window.__picture.film(); return null").await?;
         gives(page, ON).await?;
         page.run::<()>("await window.__picture.film(); window.__picture.anew(); return null").await?;

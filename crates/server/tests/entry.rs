@@ -49,6 +49,7 @@ fn code(answer: Answer) -> Option<RefusedCode> {
 async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
     soon(what, async {
         while !is_so().await {
+            // There is no event to wait for: nobody but the server is told that it has read its file.
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     })
