@@ -11,23 +11,28 @@ const COMMANDS: &[&str] = &["attach", "from_ui", "media_open", "media_order", "m
 const UI_DIST: &str = "../ui/dist";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo:rerun-if-changed={UI_DIST}");
     println!("cargo:rerun-if-env-changed=TAURI_CONFIG");
-    if !Path::new(UI_DIST).join("index.html").exists() {
+    let config = given()?;
+    let dist = config["build"]["frontendDist"].as_str().unwrap_or(UI_DIST);
+    println!("cargo:rerun-if-changed={dist}");
+    if !Path::new(dist).join("index.html").exists() {
         println!("cargo:warning=the interface is not built: `cargo xtask ui` builds it");
-        show_placeholder()?;
+        show_placeholder(config);
     }
     let commands = tauri_build::AppManifest::new().commands(COMMANDS);
     tauri_build::try_build(tauri_build::Attributes::new().app_manifest(commands))?;
     Ok(())
 }
 
-/// `generate_context!` fails where `frontendDist` is missing, and with it every check and every editor. It reads what the
-/// command line interface changes in the configuration from this variable, and so does this.
-fn show_placeholder() -> Result<(), Box<dyn Error>> {
+/// What the command line interface, or who else builds, changes in the configuration.
+fn given() -> Result<Value, Box<dyn Error>> {
     let given = env::var("TAURI_CONFIG").ok();
-    let mut config: Value = given.as_deref().map_or(Ok(json!({})), serde_json::from_str)?;
+    Ok(given.as_deref().map_or(Ok(json!({})), serde_json::from_str)?)
+}
+
+/// `generate_context!` fails where `frontendDist` is missing, and with it every check and every editor. It reads what is given
+/// from this variable.
+fn show_placeholder(mut config: Value) {
     config["build"]["frontendDist"] = json!("unbuilt");
     println!("cargo:rustc-env=TAURI_CONFIG={config}");
-    Ok(())
 }
