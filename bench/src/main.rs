@@ -24,7 +24,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// The app calls the app, and Chromium calls Chromium
+    /// The app calls Chromium and the app, and Chromium calls Chromium
     Native(native::Options),
 }
 

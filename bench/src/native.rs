@@ -3,22 +3,25 @@
 use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
 use clap::Args;
-use hutong_e2e::{Context, Result, ensure, people::With};
+use hutong_e2e::{Context, Result, ensure};
 use serde_json::json;
 
 use crate::{
     clock::Camera,
     figures::{Figures, compare, table},
-    run::{Extra, Outcome, Times, run},
+    run::{Extra, Outcome, Pair, Times, run},
 };
 
 /// How much is measured.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
-    /// How often app and Chromium are measured in turn, with a clock as their cameras' picture
+    /// How often the app calling Chromium and Chromium calling Chromium are measured in turn, with a clock as their cameras' picture
     #[arg(long, default_value_t = 3)]
     pairs: usize,
-    /// How often they are with their own fake cameras
+    /// How often two apps are, in turn with two Chromiums
+    #[arg(long, default_value_t = 3)]
+    app_pairs: usize,
+    /// How often two apps are, with each browser's own fake camera
     #[arg(long, default_value_t = 1)]
     fake_pairs: usize,
     /// Seconds of each call before anything is measured
@@ -50,7 +53,7 @@ const THREADS: usize = 12;
 ///
 /// When something does not run, or cannot be measured.
 pub async fn measure(options: &Options) -> Result<()> {
-    ensure!(options.pairs + options.fake_pairs > 0, "nothing to measure");
+    ensure!(options.pairs + options.app_pairs + options.fake_pairs > 0, "nothing to measure");
     let times = Times {
         before: BEFORE,
         settle: Duration::from_secs(options.settle),
@@ -60,26 +63,33 @@ pub async fn measure(options: &Options) -> Result<()> {
     };
     let mut told = serde_json::Map::new();
     let mut passages = Vec::new();
-    for (camera, pairs, title) in [
-        (Camera::Clock, options.pairs, "With a clock as the camera's picture"),
-        (Camera::Fake, options.fake_pairs, "With the fake cameras, which differ"),
+    for (key, with_app, camera, pairs, title) in [
+        ("clock", Pair::AppAndChromium, Camera::Clock, options.pairs, "The app calls Chromium, a clock in the picture"),
+        ("apps", Pair::Apps, Camera::Clock, options.app_pairs, "The app calls the app, a clock in the picture"),
+        (
+            "fake",
+            Pair::Apps,
+            Camera::Fake,
+            options.fake_pairs,
+            "The app calls the app, with the fake cameras, which differ",
+        ),
     ] {
         let mut all = Vec::new();
         for pair in 0..pairs {
             let extra = if passages.is_empty() { Extra::Passages } else { Extra::Nothing };
             let mut runs = Vec::new();
             // Neither is always the first, on a machine that warms up.
-            let order = if pair % 2 == 0 { [With::App, With::Chromium] } else { [With::Chromium, With::App] };
-            for with in order {
-                let extra = if with == With::App { extra } else { Extra::Nothing };
-                let outcome = run(with, camera, times, extra).await.with_context(|| format!("{with:?}"))?;
-                eprintln!("{with:?}: {}; {:.2?}", outcome.pressure, outcome.figures);
+            let order = if pair % 2 == 0 { [with_app, Pair::Chromiums] } else { [Pair::Chromiums, with_app] };
+            for who in order {
+                let extra = if who == with_app { extra } else { Extra::Nothing };
+                let outcome = run(who, camera, times, extra).await.with_context(|| format!("{who:?}"))?;
+                eprintln!("{who:?}: {}; {:.2?}", outcome.pressure, outcome.figures);
                 if let Some(problem) = &outcome.problem {
-                    println!("{with:?}: a later call failed: {problem}");
+                    println!("{who:?}: a later call failed: {problem}");
                 }
-                runs.push((with, outcome));
+                runs.push((who, outcome));
             }
-            runs.sort_by_key(|(with, _)| *with != With::App);
+            runs.sort_by_key(|(who, _)| *who != with_app);
             let [app, chromium]: [Outcome; 2] =
                 runs.into_iter().map(|(_, outcome)| outcome).collect::<Vec<_>>().try_into().ok().context("two runs")?;
             if !app.passages.is_empty() {
@@ -105,7 +115,6 @@ pub async fn measure(options: &Options) -> Result<()> {
                 json!({ "app": one(&pair[0]), "chromium": one(&pair[1]) })
             })
             .collect();
-        let key = if camera == Camera::Clock { "clock" } else { "fake" };
         told.insert(key.to_owned(), json!({ "compared": compared, "runs": runs }));
     }
     println!("Between page and core\n\n| KiB | at once | a second | MiB/s | median, ms | 99 %, ms |");

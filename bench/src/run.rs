@@ -59,9 +59,32 @@ pub enum Extra {
     Passages,
 }
 
+/// Who calls whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pair {
+    /// The app calls Chromium. What it costs is the app's alone: on a machine with few processors it is then not its own neighbour.
+    AppAndChromium,
+    /// The app calls the app. What it costs is half of both.
+    Apps,
+    /// Chromium calls Chromium. What it costs is half of both.
+    Chromiums,
+}
+
+impl Pair {
+    const fn sides(self) -> [With; 2] {
+        match self {
+            Self::AppAndChromium => [With::App, With::Chromium],
+            Self::Apps => [With::App; 2],
+            Self::Chromiums => [With::Chromium; 2],
+        }
+    }
+}
+
 struct Side {
     page: Page,
     app: Option<Rc<Desktop>>,
+    /// Whether what it costs is told.
+    counts: bool,
 }
 
 impl Side {
@@ -70,9 +93,15 @@ impl Side {
     }
 }
 
-/// Those of both.
-fn processes([one, other]: &[Side; 2]) -> Result<Vec<Pid>> {
-    Ok([one.processes()?, other.processes()?].concat())
+/// Those whose cost is told.
+fn processes(sides: &[Side; 2]) -> Result<Vec<Pid>> {
+    let each: Result<Vec<_>> = sides.iter().filter(|side| side.counts).map(Side::processes).collect();
+    Ok(each?.concat())
+}
+
+/// How many sides' cost is told.
+fn counted(sides: &[Side; 2]) -> f64 {
+    sides.iter().filter(|side| side.counts).count() as f64
 }
 
 /// Runs two of this kind.
@@ -80,11 +109,11 @@ fn processes([one, other]: &[Side; 2]) -> Result<Vec<Pid>> {
 /// # Errors
 ///
 /// When something does not start, the call does not come about, or it cannot be measured.
-pub async fn run(with: With, camera: Camera, times: Times, extra: Extra) -> Result<Outcome> {
+pub async fn run(pair: Pair, camera: Camera, times: Times, extra: Extra) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    let name = format!("bench_{with:?}_{camera:?}").to_lowercase();
+    let name = format!("bench_{pair:?}_{camera:?}").to_lowercase();
     let ended = scenario(&name, async |world| {
-        outcome = two(world, with, camera, times, extra).await?;
+        outcome = two(world, pair, camera, times, extra).await?;
         Ok(())
     })
     .await;
@@ -92,11 +121,13 @@ pub async fn run(with: With, camera: Camera, times: Times, extra: Extra) -> Resu
     Ok(outcome)
 }
 
-async fn two(world: &mut World, with: With, camera: Camera, times: Times, extra: Extra) -> Result<Outcome> {
+async fn two(world: &mut World, pair: Pair, camera: Camera, times: Times, extra: Extra) -> Result<Outcome> {
     let server = world.server().await?;
     let mut sides = Vec::new();
-    for name in ["Ana", "Bo"] {
-        sides.push(one(world, name, with, &server.url(), camera).await?);
+    for (name, with) in ["Ana", "Bo"].into_iter().zip(pair.sides()) {
+        let mut side = one(world, name, with, &server.url(), camera).await?;
+        side.counts = pair != Pair::AppAndChromium || with == With::App;
+        sides.push(side);
     }
     let sides = <[Side; 2]>::try_from(sides).map_err(|_| anyhow!("two sides"))?;
     let mut outcome = Outcome::default();
@@ -105,7 +136,7 @@ async fn two(world: &mut World, with: With, camera: Camera, times: Times, extra:
     }
     let load = Load::of(&processes(&sides)?);
     sleep(times.before).await;
-    outcome.figures.insert(Figure::Before, load.until_now(&processes(&sides)?).cores / 2.0);
+    outcome.figures.insert(Figure::Before, load.until_now(&processes(&sides)?).cores / counted(&sides));
     let mut waits = vec![first_pictures(&sides, 0).await?];
     sleep(times.settle).await;
     measure_load(&sides, times.load, &mut outcome).await?;
@@ -151,7 +182,7 @@ async fn one(world: &mut World, name: &str, with: With, url: &str, camera: Camer
     };
     page.log_in(name).await?;
     clock::prepare(&page, camera).await?;
-    Ok(Side { page, app })
+    Ok(Side { page, app, counts: true })
 }
 
 /// Ana calls, Bo's page takes the call at once, and both wait for each other's first picture: how long Ana did from her click on
@@ -185,7 +216,7 @@ async fn hang_up([ana, bo]: &[Side; 2]) -> Result<()> {
     bo.page.sees("Ana", "online", LET_GO).await
 }
 
-/// Processor time, memory, and what picture is had for it. Half of both sides is the one that is told.
+/// Processor time and memory of one side, the mean where both count, and what picture is had for it.
 async fn measure_load(sides: &[Side; 2], time: Duration, outcome: &mut Outcome) -> Result<()> {
     let mut before = Vec::new();
     for side in sides {
@@ -207,11 +238,12 @@ async fn measure_load(sides: &[Side; 2], time: Duration, outcome: &mut Outcome) 
         lines.push(f64::from(clock::size(&side.page).await?[1]));
     }
     let figures = &mut outcome.figures;
-    figures.insert(Figure::Processors, used.cores / 2.0);
+    let count = counted(sides);
+    figures.insert(Figure::Processors, used.cores / count);
     if !screens.is_empty() {
-        figures.insert(Figure::Screen, drawn.cores / 2.0);
+        figures.insert(Figure::Screen, drawn.cores / screens.len() as f64);
     }
-    figures.insert(Figure::Memory, load::memory(&processes(sides)?) / 2.0 / f64::from(1 << 20));
+    figures.insert(Figure::Memory, load::memory(&processes(sides)?) / count / f64::from(1 << 20));
     for (figure, values) in
         [(Figure::Rate, rates), (Figure::Lines, lines), (Figure::Sent, sent), (Figure::Target, targets)]
     {
@@ -219,7 +251,7 @@ async fn measure_load(sides: &[Side; 2], time: Duration, outcome: &mut Outcome) 
             figures.insert(figure, value);
         }
     }
-    outcome.threads = used.threads.into_iter().map(|(name, cores)| (name, cores / 2.0)).collect();
+    outcome.threads = used.threads.into_iter().map(|(name, cores)| (name, cores / count)).collect();
     Ok(())
 }
 
@@ -228,16 +260,15 @@ async fn measure_age(sides: &[Side; 2], time: Duration, figures: &mut Figures) -
         clock::start(&side.page).await?;
     }
     sleep(time).await;
-    let mut ages = Vec::new();
     for side in sides {
         let read = clock::stop(&side.page).await?;
         read.ensure_readable(side.page.name())?;
-        ages.extend(read.latencies);
-    }
-    ages.sort_by(f64::total_cmp);
-    for (figure, share) in [(Figure::Latency, 0.5), (Figure::Latency95, 0.95)] {
-        if let Some(age) = ages.get((ages.len() as f64 * share) as usize) {
-            figures.insert(figure, *age);
+        let mut ages = read.latencies;
+        ages.sort_by(f64::total_cmp);
+        for (figure, share) in [(Figure::Latency, 0.5), (Figure::Latency95, 0.95)] {
+            if let Some(age) = ages.get((ages.len() as f64 * share) as usize) {
+                *figures.entry(figure).or_default() += age / sides.len() as f64;
+            }
         }
     }
     Ok(())
