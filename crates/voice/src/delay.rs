@@ -32,8 +32,9 @@ const QUANTILE: f64 = 0.97;
 /// What an interval weighs. A rise is believed when it was seen in two, and forgotten after twenty seconds.
 const WEIGHT: f64 = 0.02;
 
-/// The weight of the first intervals is greater: nothing is known yet.
-const FIRST_WEIGHT: f64 = 0.2;
+/// The first intervals weigh more: nothing is known yet, and while a call is set up processor and network have much to do at
+/// once. As NetEq's `start_forget_weight`: after `n` intervals, those before `n / 2` weigh an eighth of all.
+const EARLY: f64 = 3.0;
 
 /// So many intervals back packets were as slow as they will be next.
 const RECENT: usize = 5;
@@ -117,7 +118,7 @@ impl Delay {
         let late = slowest - self.base().unwrap_or(slowest);
         let step = usize::try_from(late / STEP).unwrap_or(0).min(STEPS - 1);
         self.seen = self.seen.saturating_add(1);
-        let weight = WEIGHT.max(FIRST_WEIGHT / f64::from(self.seen));
+        let weight = WEIGHT.max(EARLY / (f64::from(self.seen) + EARLY));
         for share in &mut self.histogram {
             *share *= 1.0 - weight;
         }

@@ -89,6 +89,21 @@ fn a_stall_that_comes_again_is_waited_for_within_a_second() {
 }
 
 #[test]
+fn what_a_call_begins_with_is_soon_forgotten() {
+    let sound = vowel(20.0, 9);
+    // For three seconds what is sent in 400 ms arrives at its end: the call is still being set up.
+    let link = play(&sound, 0.0, |index| {
+        let late = if index < 150 { 400 - (index * 20) % 400 } else { 0 };
+        steady(20.0 + late as f64)
+    });
+    let at = |seconds: usize| (link.targets[seconds * CALLS], link.delay(seconds * CALLS, 20.0).unwrap());
+    println!("target and delay at 3 s {:?}, 6 s {:?}, 9 s {:?}, 12 s {:?}", at(3), at(6), at(9), at(12));
+    assert!(at(3).0 >= 400.0);
+    assert!(at(12).0 <= 50.0 && at(12).1 <= 120.0, "{:?}", at(12));
+    assert!(link.longest_gap(3.0) < 5.0);
+}
+
+#[test]
 fn when_packets_are_regular_again_the_delay_falls() {
     let sound = vowel(120.0, 6);
     let mut dice = Dice::new(7);
