@@ -18,7 +18,8 @@ async fn start(world: &mut World) -> Result<Rc<Desktop>> {
         const worker = new Worker(document.querySelector("meta[name=hutong-native-picture]").content);
         worker.onmessage = ({ data }) => {
             if (data.type === "frame") {
-                made.frames.push({ at: performance.now(), timestamp: data.timestamp / 1000, keyframe: data.keyframe });
+                const at = performance.timeOrigin + performance.now();
+                made.frames.push({ at, timestamp: data.timestamp / 1000, keyframe: data.keyframe });
             } else if (data.type === "failed") {
                 made.failed.push(data.reason);
             }
@@ -97,6 +98,24 @@ async fn a_camera_that_is_switched_on_again_is_seen_at_once() -> Outcome {
         ensure!(oldest < 1000.0, "a frame's timestamp is {oldest:.0} ms old");
         let failed: Vec<String> = page.run("return window.__picture.made.failed").await?;
         ensure!(failed.is_empty(), "{failed:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// The encoder drops fewer than those by which it is known to give nothing.
+#[tokio::test]
+async fn frames_after_dropped_ones_are_told_with_their_own_times() -> Outcome {
+    scenario("native_picture_dropped", async |world| {
+        let app = start(world).await?;
+        let page = app.page();
+        page.run::<()>("await window.__picture.film(); return null").await?;
+        gives(page, Duration::from_millis(500)).await?;
+        page.run::<()>("await window.__picture.film(); window.__picture.anew(); return null").await?;
+        page.until("frames", SOON, "return window.__picture.made.frames.length > 90").await?;
+        let oldest = oldest(page, 20).await?;
+        println!("frames came {oldest:.0} ms after they were captured, at most");
+        ensure!(oldest < 250.0, "a frame's timestamp is {oldest:.0} ms old");
         Ok(())
     })
     .await

@@ -114,7 +114,7 @@ impl Native {
                 FrameKind::Picture => media::Kind::Video,
             },
             timestamp: header.timestamp,
-            captured: None,
+            captured: header.captured,
             keyframe: header.keyframe,
             data: Bytes::copy_from_slice(data),
         };

@@ -23,10 +23,9 @@ const LEAST_BITS = 60_000;
 const AHEAD_MS = 200;
 // Frames that may wait for the encoder; then the processor does not keep up, and new ones are left out.
 const ENCODING = 2;
-// An encoder that has taken so many frames and given none has lost them, as it does where a camera's clock goes back.
+// An encoder that has taken so many frames and given none has lost them, as it does where a camera's clock goes back. And what it
+// seemed to have in it before each of so many frames is not in it.
 const LOST = 30;
-// A frame that has been in the encoder for longer does not come any more.
-const LOST_MS = 2000;
 // How long the encoder may have a frame, on average, before pictures get smaller; and how short it must be before larger ones
 // are tried again. The processor is shared with everything else, the other side's picture included.
 const SLOW_MS = 25;
@@ -61,6 +60,9 @@ const sending = {
   cost: 0,
   // When each frame that the encoder has was captured, oldest first.
   begun: [],
+  // The fewest frames that seemed to be in work before each of the last ones, and how many those were.
+  fewest: Infinity,
+  looked: 0,
   wantsKeyframe: false,
   lastAt: -Infinity,
   frames: 0,
@@ -97,6 +99,8 @@ const sending = {
     this.encoder = null;
     this.config = null;
     this.begun = [];
+    this.fewest = Infinity;
+    this.looked = 0;
   },
 
   encode(frame) {
@@ -118,6 +122,7 @@ const sending = {
     this.choose(now);
     try {
       this.fit(frame);
+      this.forget();
       this.encoder.encode(frame, { keyFrame: this.wantsKeyframe });
       this.begun.push(now);
       this.wantsKeyframe = false;
@@ -125,6 +130,17 @@ const sending = {
     } catch (error) {
       this.failed(error);
     }
+  },
+
+  // Forgets frames that the encoder has dropped without a word: those after them would be told with their times. It is idle
+  // between two frames now and then, or new ones have to wait.
+  forget() {
+    this.fewest = Math.min(this.fewest, this.begun.length - this.encoder.encodeQueueSize);
+    this.looked += 1;
+    if (this.looked < LOST) return;
+    this.begun.splice(0, Math.max(0, this.fewest));
+    this.fewest = Infinity;
+    this.looked = 0;
   },
 
   // Whether the encoder has made more than it may.
@@ -176,15 +192,15 @@ const sending = {
 
   encoded(chunk) {
     const now = performance.now();
-    while (now - this.begun[0] > LOST_MS && this.begun.length > 1) this.begun.shift();
     const begun = this.begun.shift();
     if (begun !== undefined) this.spend(now - begun, now);
     this.debt += chunk.byteLength * 8;
     const buffer = new ArrayBuffer(header + chunk.byteLength);
     chunk.copyTo(new Uint8Array(buffer, header));
     const keyframe = chunk.type === "key";
-    // The clock of voice and picture, which camera and microphone do not share.
-    tell({ type: "frame", buffer, keyframe, timestamp: Math.round((begun ?? now) * 1000) }, [buffer]);
+    // The clock of voice and picture, which camera and microphone do not share; `performance.now()` begins anew in each worker.
+    const timestamp = Math.round((performance.timeOrigin + (begun ?? now)) * 1000);
+    tell({ type: "frame", buffer, keyframe, timestamp }, [buffer]);
   },
 
   failed(error) {
@@ -335,7 +351,7 @@ onmessage = ({ data }) => {
     case "frame":
       return receiving.take(data);
     case "playing":
-      receiving.voice = data.captured === null ? null : { captured: data.captured, at: performance.now() };
+      receiving.voice = data.captured === null ? null : { captured: data.captured, at: data.at - performance.timeOrigin };
       return;
     case "stats": {
       const { frames: sent, left, config } = sending;

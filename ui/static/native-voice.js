@@ -11,25 +11,60 @@ const ENCODER = {
   opus: { frameDuration: 20_000, application: "voip", useinbandfec: true },
 };
 const DECODER = { codec: "opus", sampleRate: RATE, numberOfChannels: 1 };
+// What a captured packet holds.
+const PACKET_MS = 20;
 // Packets that may wait for the encoder or the decoder: half a second. More says that the processor does not keep up.
 const WAITING = 25;
+// For how long the quickest packet counts, at least.
+const WINDOW_MS = 2000;
 
 let header = 0;
 let worklet = null;
 const tell = (what, transfer) => postMessage(what, transfer);
 
+// The clock that voice and picture share, in milliseconds: `performance.now()` alone begins anew in each worker.
+const shared = () => performance.timeOrigin + performance.now();
+
+// Ties the sound card's clock to the shared one. The two drift apart, and where sound was late for a while, the sound card's has
+// stood still. Packets come late, and never early: the quickest of the last seconds tells.
+const clock = {
+  before: Infinity,
+  quickest: Infinity,
+  since: 0,
+
+  restart() {
+    this.before = Infinity;
+    this.quickest = Infinity;
+    this.since = shared();
+  },
+
+  // A packet comes that begins with this moment of the sound card, in microseconds.
+  hear(timestamp) {
+    const now = shared();
+    if (now - this.since > WINDOW_MS) {
+      this.since = now;
+      this.before = this.quickest;
+      this.quickest = Infinity;
+    }
+    this.quickest = Math.min(this.quickest, now - PACKET_MS - timestamp / 1000);
+  },
+
+  // When that was captured, in microseconds of the shared clock.
+  captured(timestamp) {
+    return Math.round(timestamp + Math.min(this.before, this.quickest) * 1000);
+  },
+};
+
 const sending = {
   encoder: null,
-  // From the worklet's clock to the one that voice and picture share.
-  offset: null,
 
   start(on) {
     if (worklet) worklet.postMessage({ type: "capturing", on });
-    if (!on) this.offset = null;
+    clock.restart();
   },
 
   take({ timestamp, samples }) {
-    this.offset ??= performance.now() * 1000 - timestamp;
+    clock.hear(timestamp);
     try {
       if (!this.encoder || this.encoder.state === "closed") {
         this.encoder = new AudioEncoder({ output: (chunk) => this.encoded(chunk), error: (error) => this.failed(error) });
@@ -41,7 +76,7 @@ const sending = {
         sampleRate: RATE,
         numberOfChannels: 1,
         numberOfFrames: samples.length,
-        timestamp: Math.round(timestamp + this.offset),
+        timestamp: Math.round(timestamp),
         data: samples,
       });
       this.encoder.encode(data);
@@ -54,7 +89,8 @@ const sending = {
   encoded(chunk) {
     const buffer = new ArrayBuffer(header + chunk.byteLength);
     chunk.copyTo(new Uint8Array(buffer, header));
-    tell({ type: "frame", buffer, keyframe: true, timestamp: chunk.timestamp }, [buffer]);
+    const { timestamp } = chunk;
+    tell({ type: "frame", buffer, keyframe: true, timestamp, captured: clock.captured(timestamp) }, [buffer]);
   },
 
   failed(error) {
@@ -100,7 +136,7 @@ const receiving = {
 
   playing(timestamp) {
     const known = timestamp !== null && this.offset !== null;
-    tell({ type: "playing", captured: known ? timestamp + this.offset : null });
+    tell({ type: "playing", captured: known ? timestamp + this.offset : null, at: shared() });
   },
 };
 

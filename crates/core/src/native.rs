@@ -189,8 +189,8 @@ pub struct FrameHeader {
     pub connection: NativeId,
     /// In microseconds; only differences within one kind mean something.
     pub timestamp: u64,
-    /// When it was captured by the sender's clock, in microseconds: the same clock for voice and picture. Received frames
-    /// only, and not before the sender has told.
+    /// When it was captured by the sender's clock, in microseconds: the same clock for voice and picture. Of received frames,
+    /// once the sender has told; of frames to send, where `timestamp` is not on that clock.
     pub captured: Option<u64>,
 }
 

@@ -30,13 +30,12 @@ pub enum Kind {
 pub struct Frame {
     /// Voice or picture.
     pub kind: Kind,
-    /// When it was captured, in microseconds. To send: on one clock for voice and picture, or the other side cannot play them
-    /// in step. Received: only differences within one track mean something, since it starts anywhere. What travels has steps
-    /// of 1/90 ms (picture) or 1/48 ms (voice).
+    /// Its place among the frames of its track, in microseconds: only differences mean something. What travels has steps of
+    /// 1/90 ms (picture) or 1/48 ms (voice).
     pub timestamp: u64,
-    /// Of a received frame: when it was captured, in microseconds on the other side's clock, which is the same for voice and
-    /// picture. From its sender reports (RFC 3550, section 6.4.1); none before the track's first, which may take five seconds.
-    /// Of a frame to send: not looked at.
+    /// When it was captured, in microseconds on its sender's clock, which is the same for voice and picture: by it they are
+    /// played in step. Received: from sender reports (RFC 3550, section 6.4.1); none before the track's first, which may take
+    /// five seconds. To send: where there is none, `timestamp` is on that clock. A voice's is not: it goes by the sound card's.
     pub captured: Option<u64>,
     /// Whether it can be decoded by itself. Every voice packet can.
     pub keyframe: bool,

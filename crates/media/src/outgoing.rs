@@ -106,7 +106,8 @@ impl Outgoing {
         while let Some(frame) = source.next().await {
             let split = packets.split(&frame);
             let Some(timestamp) = split.first().map(|packet| packet.header.timestamp) else { continue };
-            self.traffic.frame_sent(Instant::now(), self.ssrc, timestamp, frame.timestamp, frame.keyframe);
+            let captured = frame.captured.unwrap_or(frame.timestamp);
+            self.traffic.frame_sent(Instant::now(), self.ssrc, timestamp, captured, frame.keyframe);
             pacer.begin(frame.data.len() + source.waiting(), self.traffic.target());
             for packet in split {
                 // Voice does not wait, and overtakes a picture that does.

@@ -103,6 +103,23 @@ mod tests {
         assert_eq!(picture.timestamp(2_000_000, common, 90_000), Some(180_000));
     }
 
+    /// A voice's timestamps count what the sound card took in, which stood still for 400 ms; when that was is told besides.
+    #[test]
+    fn a_sound_card_that_stood_still_is_told_as_it_was() {
+        let mut voice = CaptureClock::default();
+        let mut picture = CaptureClock::default();
+        for frame in 0..100_u32 {
+            let captured = u64::from(frame) * 20_000 + if frame < 50 { 0 } else { 400_000 };
+            let now = i64::try_from(captured).unwrap();
+            voice.frame(now + 3_000, frame * 960, captured);
+            picture.frame(now + 60_000, u32::try_from(captured / 100 * 9).unwrap(), captured);
+        }
+        let now = 2_400_000;
+        let common = common(&[&voice, &picture]);
+        assert_eq!(voice.timestamp(now + 3_000, common, 48_000), Some(100 * 960));
+        assert_eq!(picture.timestamp(now + 3_000, common, 90_000), Some(24_000 * 9));
+    }
+
     #[test]
     fn a_clock_that_goes_differently_is_followed() {
         let mut voice = CaptureClock::default();

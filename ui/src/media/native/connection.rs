@@ -294,7 +294,7 @@ impl Inner {
     fn of_voice(self: &Rc<Self>, told: voice::Tells) {
         match told {
             voice::Tells::Frame(made) => self.send_frame(FrameKind::Voice, made),
-            voice::Tells::Playing(captured) => self.with_picture(|picture| picture.keep_with(&captured)),
+            voice::Tells::Playing(told) => self.with_picture(|picture| picture.keep_with(&told)),
             voice::Tells::Stats(stats) => self.counted.borrow_mut().voice = Some(stats),
             // The call goes on with what there is; the other side sees that nothing is heard.
             voice::Tells::Failed => {}
@@ -318,8 +318,8 @@ impl Inner {
             self.keyframe_needed.set(false);
         }
         under_way.set(under_way.get() + 1);
-        let header =
-            FrameHeader { kind, keyframe: made.keyframe, connection: id, timestamp: made.timestamp, captured: None };
+        let Made { keyframe, timestamp, captured, .. } = made;
+        let header = FrameHeader { kind, keyframe, connection: id, timestamp, captured };
         let sent = self.app.send(&made.message(header));
         let inner = Rc::clone(self);
         spawn_local(async move {

@@ -42,15 +42,17 @@ struct Made {
     buffer: ArrayBuffer,
     keyframe: bool,
     timestamp: u64,
+    /// When it was captured, where `timestamp` does not say it.
+    captured: Option<u64>,
 }
 
 impl Made {
     fn from(message: &JsValue) -> Option<Self> {
         let buffer: ArrayBuffer = dom::property(message, "buffer")?.dyn_into().ok()?;
         let keyframe = dom::property(message, "keyframe")?.as_bool()?;
-        // Microseconds since the page began: far below what a double holds exactly.
-        let timestamp = dom::property(message, "timestamp")?.as_f64()?.max(0.0) as u64;
-        Some(Self { buffer, keyframe, timestamp })
+        // Microseconds since 1970 at most: below what a double holds exactly.
+        let moment = |name: &str| Some(dom::property(message, name)?.as_f64()?.max(0.0) as u64);
+        Some(Self { buffer, keyframe, timestamp: moment("timestamp")?, captured: moment("captured") })
     }
 
     /// With its header in place, without copying the data.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use hutong_core::native::FrameHeader;
-use js_sys::{ArrayBuffer, Reflect};
+use js_sys::{ArrayBuffer, Object, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{MediaStreamTrack, MessageEvent, Worker};
 
@@ -71,9 +71,10 @@ impl Picture {
         pass(&self.worker, header, buffer);
     }
 
-    /// Of this moment is the voice that is heard now, by the sender's clock in microseconds, if it is known.
-    pub fn keep_with(&self, captured: &JsValue) {
-        self.tell("playing", &[("captured", captured)]);
+    /// Has it keep with the voice, whose worker tells so which moment is heard and when that was.
+    pub fn keep_with(&self, playing: &Object) {
+        // A worker that has ended takes nothing more.
+        post(&self.worker, playing, &[]).ok();
     }
 
     /// Asks for [`Tells::Stats`].

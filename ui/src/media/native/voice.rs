@@ -25,8 +25,8 @@ const LAST_RUN_MS: u32 = 1_000;
 pub enum Tells {
     /// A packet to send.
     Frame(Made),
-    /// Of this moment is what is heard now, by the sender's clock in microseconds; null where it is not known.
-    Playing(JsValue),
+    /// Of which moment is what is heard, by the sender's clock: a message for the picture's worker.
+    Playing(Object),
     /// What it has counted.
     Stats(JsValue),
     /// There will be no voice.
@@ -176,7 +176,7 @@ fn connect(
 fn hear(told: &JsValue) -> Option<Tells> {
     match kind(told).as_str() {
         "frame" => Made::from(told).map(Tells::Frame),
-        "playing" => Some(Tells::Playing(Reflect::get(told, &"captured".into()).ok()?)),
+        "playing" => Some(Tells::Playing(told.dyn_ref::<Object>()?.clone())),
         "stats" => Some(Tells::Stats(told.clone())),
         "failed" => Some(Tells::Failed),
         _ => None,
