@@ -16,7 +16,8 @@ const HIDDEN: Duration = Duration::from_secs(60);
 
 const CALLS: usize = 10;
 
-/// How much more memory than after the second call the tenth may leave: what a webview's garbage collector has not come to.
+/// How much more memory the last three calls may leave than the second to the fourth: WebKitGTK 2.50 keeps about 4 MiB of each call,
+/// part of it for each capture and each audio worklet, whoever asks for one.
 const MEMORY: u64 = 48 << 20;
 
 /// How many more threads than after the second call: the webview's own helpers come and go. A call that left one would leave eight.
@@ -97,7 +98,11 @@ async fn ten_calls_leave_nothing_behind() -> Outcome {
         ensure!(last.threads <= second.threads + THREADS, "threads are left: {second} and then {last}");
         ensure!(last.sockets <= second.sockets, "sockets are left: {second} and then {last}");
         ensure!(last.files <= second.files, "open files are left: {second} and then {last}");
-        ensure!(last.memory <= second.memory + MEMORY, "memory is left: {second} and then {last}");
+        // Each by itself says little: what the collector has not come to is 30 MiB now and then.
+        let least = |calls: &[Usage]| calls.iter().map(|usage| usage.memory).min().unwrap_or_default();
+        let (before, after) = (least(&after[1..4]), least(&after[CALLS - 3..]));
+        println!("memory grew by {:.1} MiB", (after as f64 - before as f64) / f64::from(1 << 20));
+        ensure!(after <= before + MEMORY, "memory is left: {before} bytes and then {after}");
         for person in [&ana, &bo] {
             person.page.ensure_no_errors().await?;
         }

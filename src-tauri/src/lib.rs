@@ -74,6 +74,7 @@ use crate::{
 /// Runs the app until it is closed.
 #[cfg_attr(mobile, tauri::mobile_entry_point)]
 pub fn run() {
+    webview::set_up();
     tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(std::io::stderr).init();
     let place = match Place::here() {
         Ok(place) => place,

@@ -8,6 +8,20 @@ use webkit2gtk::{SettingsExt, WebViewExt};
 /// Frames of a track in a worker, and tracks made of frames there: they go on while the window is hidden.
 const TRACK_PROCESSING: &CStr = c"MediaStreamTrackProcessing";
 
+/// How many heaps a process of the webview has.
+const HEAPS: (&str, &str) = ("MALLOC_ARENA_MAX", "2");
+
+/// Says to the processes of the webview what they are told by their environment alone, where nobody has said something else. To be
+/// called while the program has one thread.
+pub fn set_up() {
+    // glibc gives threads heaps of their own, and what is free in one is of no use to the others. WebKit and GStreamer start a dozen
+    // threads for each call: after ten calls that was some 25 MiB, for the same processor time.
+    let (name, value) = HEAPS;
+    if glib::setenv(name, value, false).is_err() {
+        tracing::info!(name, "the environment cannot be changed: calls leave more memory behind");
+    }
+}
+
 /// Switches on what a call needs.
 ///
 /// # Errors

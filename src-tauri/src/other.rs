@@ -3,6 +3,9 @@
 use tauri::WebviewWindow;
 
 /// Nothing to do.
+pub fn set_up() {}
+
+/// Nothing to do.
 ///
 /// # Errors
 ///
