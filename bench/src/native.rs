@@ -19,7 +19,7 @@ pub struct Options {
     #[arg(long, default_value_t = 3)]
     pairs: usize,
     /// How often two apps are, in turn with two Chromiums
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 1)]
     app_pairs: usize,
     /// How often two apps are, with each browser's own fake camera
     #[arg(long, default_value_t = 1)]
