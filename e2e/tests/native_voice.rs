@@ -1,4 +1,5 @@
-//! The worker that encodes the app's voice (`ui/static/native-voice.js`), by itself in the app's webview.
+//! The workers of the app's voice, each by itself in the app's webview: the one that encodes it (`ui/static/native-voice.js`), and the
+//! one that has its module compiled before a call needs it (`ui/static/voice-warm.js`).
 
 use hutong_e2e::{Outcome, Setup, ensure, page::SOON, scenario};
 
@@ -56,6 +57,39 @@ async fn packets_are_told_with_the_moment_of_their_capture() -> Outcome {
             .await?;
         let worst = steps.iter().skip(1).map(|step| (step - 20_000.0).abs()).fold(0.0, f64::max);
         ensure!(worst <= 1.0, "packets {worst} us apart from the 20 ms that they are long");
+        Ok(())
+    })
+    .await
+}
+
+/// Gives the worker a module of its own, and keeps what it told.
+const WARM: &str = r#"
+    const address = (name) => document.querySelector(`meta[name=hutong-${name}]`).content;
+    const worker = new Worker(address("voice-warm"));
+    worker.onmessage = ({ data }) => { window.__warm = data; };
+    fetch(address("voice"))
+        .then((response) => response.arrayBuffer())
+        .then((code) => WebAssembly.compile(code))
+        .then((module) => worker.postMessage({ type: "run", module }));
+    return null"#;
+
+#[tokio::test]
+async fn the_voice_is_compiled_before_a_call_needs_it() -> Outcome {
+    scenario("native_voice_warm", async |world| {
+        let app = world.desktop_with("Ana", &Setup::default()).await?;
+        let page = app.page();
+        // The page has done so by itself.
+        let marked = "return performance.getEntriesByName('hutong-voice-warm').length === 1";
+        page.until("the voice to be compiled", SOON, marked).await?;
+        page.run::<()>(WARM).await?;
+        page.until("the worker's word", SOON, "return window.__warm").await?;
+        let reason: Option<String> = page.run("return window.__warm.reason ?? null").await?;
+        ensure!(reason.is_none(), "the worker could not: {reason:?}");
+        let took: Vec<f64> = page.run("return window.__warm.took").await?;
+        println!("seconds of sound took {took:.0?} ms");
+        ensure!(took.len() == 10, "{} seconds of sound", took.len());
+        // Faster than it is spoken by far, or it was not compiled.
+        ensure!(took.last().is_some_and(|last| *last < 500.0), "the last second of sound took {took:.0?} ms");
         Ok(())
     })
     .await

@@ -99,11 +99,12 @@ pub trait Connection {
 /// Makes a connection with nothing to send yet, which tells its events to the callback.
 pub type Connect = fn(&[IceServer], Callback<ConnectionEvent>) -> Result<Rc<dyn Connection>, Failed>;
 
-/// The way to connect from where this page runs, if there is one.
+/// The way to connect from where this page runs, if there is one. What its first call would wait for begins now.
 pub fn way() -> Option<Connect> {
     if browser::is_here() {
         Some(browser::connect)
     } else if native::is_here() {
+        native::prepare();
         Some(native::connect)
     } else {
         None

@@ -5,20 +5,28 @@
 
 use std::cell::RefCell;
 
+use futures_channel::oneshot;
 use futures_util::{
     FutureExt,
-    future::{LocalBoxFuture, Shared},
+    future::{Either, LocalBoxFuture, Shared, select},
 };
+use gloo_timers::future::TimeoutFuture;
 use js_sys::WebAssembly::{self, Module};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AudioContext, AudioContextOptions, AudioContextState, Response};
+use web_sys::{AudioContext, AudioContextOptions, AudioContextState, MessageEvent, Response};
 
-use super::super::connection::Failed;
-use crate::dom;
+use super::{super::connection::Failed, kind, message, post, worker};
+use crate::dom::{self, Listener};
 
 /// Samples a second: what Opus and the worklet speak.
 const RATE: f32 = 48_000.0;
+
+/// The mark of [`warm`] among the page's times.
+const WARM: &str = "hutong-voice-warm";
+
+/// How long [`warm`] may take, on a slow machine that is busy: it takes one or two.
+const LONGEST_WARMING_MS: u32 = 60_000;
 
 thread_local! {
     static MODULE: RefCell<Option<Loading>> = const { RefCell::new(None) };
@@ -62,7 +70,26 @@ impl Drop for Hall {
     }
 }
 
-/// The worklet's module, fetched and compiled at the first call and kept: `WebKitGTK` keeps what a worklet compiles for itself, five
+/// Lets the worklet's module be compiled well before the first call (`ui/static/voice-warm.js`). Does what it can: calls go without.
+pub async fn warm() -> Result<(), Failed> {
+    let module = module().await?;
+    let worker = worker("voice-warm")?;
+    let (told, done) = oneshot::channel();
+    let told = RefCell::new(Some(told));
+    let _listener = Listener::new(&worker, "message", move |event| {
+        if let Some(told) = told.take() {
+            told.send(event.dyn_ref::<MessageEvent>().is_some_and(|event| kind(&event.data()) == "warm")).ok();
+        }
+    });
+    post(&worker, &message("run", &[("module", &module)]), &[])?;
+    if let Either::Left((Ok(true), _)) = select(done, TimeoutFuture::new(LONGEST_WARMING_MS)).await {
+        // For who looks at the page's times.
+        dom::window().and_then(|window| window.performance()).ok_or(Failed)?.mark(WARM)?;
+    }
+    Ok(())
+}
+
+/// The worklet's module, fetched and compiled once and kept: `WebKitGTK` keeps what a worklet compiles for itself, five
 /// MiB each time.
 async fn module() -> Result<Module, Failed> {
     let loading = MODULE.with_borrow_mut(|module| module.get_or_insert_with(|| fetch().boxed_local().shared()).clone());

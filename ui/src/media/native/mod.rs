@@ -18,6 +18,7 @@ use hutong_core::native::FrameHeader;
 use hutong_protocol::IceServer;
 use js_sys::{Array, ArrayBuffer, Object, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::spawn_local;
 use web_sys::Worker;
 use yew::Callback;
 
@@ -30,6 +31,13 @@ pub fn is_here() -> bool {
     let window = JsValue::from(window);
     let needed = ["VideoEncoder", "VideoDecoder", "AudioEncoder", "AudioDecoder", "AudioWorkletNode"];
     Internals::find().is_some() && needed.iter().all(|name| dom::property(&window, name).is_some())
+}
+
+/// What makes the first call begin as well as later ones. Takes some seconds, besides everything else.
+pub fn prepare() {
+    spawn_local(async {
+        hall::warm().await.ok();
+    });
 }
 
 /// Makes a connection with nothing to send yet.
