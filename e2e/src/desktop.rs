@@ -134,12 +134,14 @@ impl Desktop {
             None => (Command::new(program), free_port().await?, free_port().await?),
         };
         let port = setup.port.unwrap_or(port);
-        // Without any, WebKit asks for one each time that it starts a sound, and GLib looks then whether the program is setuid: that has
+        // Without them, WebKit asks for one each time that it starts a sound, and GLib looks then whether the program is setuid: that has
         // been seen to end the webview, since it takes an interrupted system call of another thread for its own (GLib 2.74).
         let bus = if setup.bus.is_none() { Some(Daemon::start().await?) } else { None };
         let address = setup.bus.as_deref().or(bus.as_ref().map(Daemon::address));
         let mut environment = environment(setup, &screen, &data, port);
-        environment.extend(address.map(|address| ("DBUS_SESSION_BUS_ADDRESS".to_owned(), address.into())));
+        for name in ["DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS"] {
+            environment.extend(address.map(|address| (name.to_owned(), address.into())));
+        }
         command.arg(format!("--port={driver_port}")).env_remove("WAYLAND_DISPLAY").envs(environment.iter().cloned());
         let driver = Process::spawn("WebKitWebDriver", &mut command)?;
         let (url, door) = match &setup.namespace {
@@ -305,6 +307,18 @@ impl Desktop {
         let app = self.processes()?;
         let first = app.first().context("the app has ended")?;
         rustix::process::kill_process(*first, rustix::process::Signal::KILL)?;
+        Ok(())
+    }
+
+    /// Kills the process of its page, as a fault in it does. Its page cannot be spoken to from then on.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub fn crash_page(&self) -> Result<()> {
+        let is_page = |pid: &Pid| process::name(*pid).as_deref() == Some("WebKitWebProces");
+        let page = self.processes()?.into_iter().find(is_page).context("the app has no page")?;
+        rustix::process::kill_process(page, rustix::process::Signal::KILL)?;
         Ok(())
     }
 }

@@ -185,6 +185,13 @@ pub fn tree(root: Pid) -> Vec<Pid> {
     found
 }
 
+/// What a process calls itself, of which the kernel keeps 15 bytes; `None` where it has ended.
+#[must_use]
+pub fn name(pid: Pid) -> Option<String> {
+    let name = fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero())).ok()?;
+    Some(name.trim_end().to_owned())
+}
+
 /// Every process with its parent.
 fn parents() -> Vec<(Pid, Pid)> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use hutong_e2e::{
-    Outcome, Page, Result, World, ensure,
+    Context, Outcome, Page, Result, World, ensure,
     page::SOON,
     people::{Microphone, Person, With, two},
     scenario,
@@ -141,6 +141,21 @@ async fn whose_other_side_is_a_crashed_app_gets_out_of_the_call() -> Outcome {
             app.crash()?;
         }
         gone(&bo.page, "Ana").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn whose_page_ends_in_a_call_is_out_of_it_and_there_again() -> Outcome {
+    scenario("native_page_ends", async |world| {
+        let [ana, bo] = two(world, [With::App, With::Chromium], Microphone::Fake, None).await?;
+        call(&ana.page, &bo.page, steps::With::Video).await?;
+        bo.page.sees_and_hears(MEDIA).await?;
+        let app = ana.app.as_ref().context("Ana has no app")?;
+        app.crash_page()?;
+        // The app goes on without its page, and with it the connection, until a new page says that it is there.
+        bo.page.no_call(SOON).await?;
+        bo.page.sees("Ana", "online", SOON).await
     })
     .await
 }

@@ -1,6 +1,11 @@
 //! WebKitGTK: what it leaves off unless asked.
 
-use std::ffi::CStr;
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    ffi::CStr,
+    time::{Duration, Instant},
+};
 
 use tauri::WebviewWindow;
 use webkit2gtk::{SettingsExt, WebViewExt};
@@ -10,6 +15,9 @@ const TRACK_PROCESSING: &CStr = c"MediaStreamTrackProcessing";
 
 /// How many heaps a process of the webview has.
 const HEAPS: (&str, &str) = ("MALLOC_ARENA_MAX", "2");
+
+/// A page whose process ends so often within so long is not begun again: it would end for ever.
+const ENDINGS: (usize, Duration) = (3, Duration::from_secs(60));
 
 /// Says to the processes of the webview what they are told by their environment alone, where nobody has said something else. To be
 /// called while the program has one thread.
@@ -22,7 +30,7 @@ pub fn set_up() {
     }
 }
 
-/// Switches on what a call needs.
+/// Switches on what a call needs, and sees to it that there is a page.
 ///
 /// # Errors
 ///
@@ -40,10 +48,56 @@ pub fn prepare(window: &WebviewWindow) -> tauri::Result<()> {
                 tracing::info!("this WebKitGTK hands frames to the page alone: calls cost more, and stop while hidden");
             }
         }
+        // A window without its page is empty, and stays so. Who the person is and where is not the page's: a new one is told.
+        let endings = RefCell::new(Endings::default());
+        webview.inner().connect_web_process_terminated(move |view, reason| {
+            if endings.borrow_mut().bears(Instant::now()) {
+                tracing::error!(?reason, "the page's process has ended: the page begins anew");
+                view.reload();
+            } else {
+                tracing::error!(?reason, "the page's process has ended again: the window stays empty");
+            }
+        });
     })
+}
+
+/// When the page's process ended, lately.
+#[derive(Default)]
+struct Endings(VecDeque<Instant>);
+
+impl Endings {
+    /// It ends. Whether it is to be begun again.
+    fn bears(&mut self, now: Instant) -> bool {
+        let (most, within) = ENDINGS;
+        self.0.retain(|ended| now.duration_since(*ended) < within);
+        let bears = self.0.len() < most;
+        if bears {
+            self.0.push_back(now);
+        }
+        bears
+    }
 }
 
 /// A camera and a microphone that WebKit makes up, for tests; never in a release.
 fn wants_mock_devices() -> bool {
     cfg!(debug_assertions) && std::env::var_os("HUTONG_MOCK_DEVICES").is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_ends_again_and_again_is_left() {
+        let mut endings = Endings::default();
+        let begun = Instant::now();
+        let bears = |endings: &mut Endings, seconds| endings.bears(begun + Duration::from_secs(seconds));
+        assert!((0..3).all(|seconds| bears(&mut endings, seconds)));
+        assert!(!bears(&mut endings, 3));
+        assert!(!bears(&mut endings, 59));
+        assert!(bears(&mut endings, 60));
+        assert!(!bears(&mut endings, 60));
+        // Now and then is borne for ever.
+        assert!((2..9).all(|minutes| bears(&mut endings, 60 * minutes)));
+    }
 }
