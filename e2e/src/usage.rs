@@ -4,6 +4,12 @@ use std::{
     collections::BTreeMap,
     fmt, fs,
     path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{self, RecvTimeoutError, Sender},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -12,17 +18,18 @@ use rustix::process::Pid;
 use crate::process;
 
 /// How short of processors the machine is. Sound that is late on a machine that has too much to do says nothing of who sent it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Pressure {
     since: Instant,
     stalled: Option<Duration>,
+    heart: Heart,
 }
 
 impl Pressure {
     /// From now on.
     #[must_use]
     pub fn watch() -> Self {
-        Self { since: Instant::now(), stalled: stalled() }
+        Self { since: Instant::now(), stalled: stalled(), heart: Heart::default() }
     }
 
     /// In which share of the time since then something waited for a processor, from 0 to 1 (the kernel's pressure stall
@@ -34,12 +41,54 @@ impl Pressure {
     }
 }
 
+impl Pressure {
+    /// For how long, at most, a thread that does nothing but wake up every ten milliseconds was not woken. That such a one waits has
+    /// nothing to do with what programs do: it goes first. A virtual machine that is not run itself shows so.
+    #[must_use]
+    pub fn standstill(&self) -> Duration {
+        self.heart.longest()
+    }
+}
+
 impl fmt::Display for Pressure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.share() {
-            Some(share) => write!(f, "processors were short {:.0} % of the time", share * 100.0),
-            None => write!(f, "whether processors were short is not known"),
+            Some(share) => write!(f, "processors were short {:.0} % of the time", share * 100.0)?,
+            None => write!(f, "whether processors were short is not known")?,
         }
+        write!(f, ", and stood still for {} ms at most", self.standstill().as_millis())
+    }
+}
+
+/// Beats until it is dropped.
+#[derive(Debug)]
+struct Heart {
+    longest: Arc<AtomicU64>,
+    _beats: Sender<()>,
+}
+
+impl Heart {
+    const BEAT: Duration = Duration::from_millis(10);
+
+    fn longest(&self) -> Duration {
+        Duration::from_millis(self.longest.load(Ordering::Relaxed))
+    }
+}
+
+impl Default for Heart {
+    fn default() -> Self {
+        let longest = Arc::new(AtomicU64::new(0));
+        let (beats, ended) = mpsc::channel::<()>();
+        let seen = Arc::clone(&longest);
+        thread::spawn(move || {
+            let mut before = Instant::now();
+            while ended.recv_timeout(Self::BEAT) == Err(RecvTimeoutError::Timeout) {
+                let late = before.elapsed().saturating_sub(Self::BEAT);
+                seen.fetch_max(u64::try_from(late.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+                before = Instant::now();
+            }
+        });
+        Self { longest, _beats: beats }
     }
 }
 
