@@ -79,8 +79,6 @@ pub async fn goes_on(one: &Page, other: &Page, watched: Watched, time: Duration,
         Some(share) if share > SHORT => bounds.or(WHERE_SHORT),
         _ => bounds,
     };
-    // What stood still with the whole machine did not stop by itself.
-    let (still, gap) = (still + pressure.standstill(), gap + pressure.standstill());
     println!("{pressure}: a gap of {gap:?} in the voice is borne, and a picture that stands for {still:?}");
     for (page, seen) in [one, other].into_iter().zip(&seen) {
         println!("{} saw and heard {}", page.name(), seen.summary());

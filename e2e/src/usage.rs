@@ -39,11 +39,9 @@ impl Pressure {
         let stalled = stalled()?.checked_sub(self.stalled?)?;
         Some(stalled.as_secs_f64() / self.since.elapsed().as_secs_f64())
     }
-}
 
-impl Pressure {
-    /// For how long, at most, a thread that does nothing but wake up every ten milliseconds was not woken. That such a one waits has
-    /// nothing to do with what programs do: it goes first. A virtual machine that is not run itself shows so.
+    /// For how long, at most, a thread that does nothing but wake up every ten milliseconds was not woken. On busy processors such a
+    /// one waits for tens of milliseconds; a virtual machine that is not run itself shows by more.
     #[must_use]
     pub fn standstill(&self) -> Duration {
         self.heart.longest()
