@@ -10,13 +10,15 @@ use tokio::task::JoinSet;
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{
-    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder, RTCIceGatheringState,
-    RTCIceTransportPolicy, RTCPeerConnectionIceEvent, RTCPeerConnectionState, SettingEngineBuilder,
+    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder, RTCIceConnectionState,
+    RTCIceGatheringState, RTCIceTransportPolicy, RTCPeerConnectionIceEvent, RTCPeerConnectionState,
+    SettingEngineBuilder,
 };
 
 use crate::config::{Config, usable};
 use crate::error::{At, Error, Step};
 use crate::events::{Candidate, Connectivity, Event, Message, Sinks};
+use crate::runtime::Haste;
 use crate::traffic::{Bitrate, Traffic};
 use crate::{codecs, estimator, remote};
 
@@ -27,13 +29,14 @@ const MAX_WAITING: usize = 1 << 20;
 /// calls over a relay would begin with.
 const DIRECT: Duration = Duration::from_millis(500);
 
-/// How often each pair of candidates is checked that has not answered yet. The library's own default.
-const CHECK_EVERY: Duration = Duration::from_millis(200);
+/// How often each pair of candidates is checked that has not answered yet. The side that offers chooses its path with the first check
+/// after an answer, so that a call begins this much later. The library's default is twice as long.
+const CHECK_EVERY: Duration = Duration::from_millis(100);
 
 /// How often before the pair is given up: for as long as the library keeps a connection that is connecting (30 s), where RFC 8445,
 /// section 14.3, asks for 39.5 s. With the library's default of seven, an ICE restart whose first 1.6 s fall into an outage was
 /// lost, since the side that offers never looks at a pair again that it has given up.
-const CHECKS: u16 = 150;
+const CHECKS: u16 = 300;
 
 /// By which part the encoder's bitrate changed when it is told.
 const TOLD: u32 = 10;
@@ -78,6 +81,8 @@ pub(crate) struct Handler {
     pub wanted: Arc<Notify>,
     /// What is counted, and the bitrate.
     pub traffic: Arc<Traffic>,
+    /// Has the handshake begin when there is a path.
+    pub haste: Haste,
     /// Whether this side sends a picture.
     pub sends_video: bool,
 }
@@ -103,6 +108,12 @@ impl PeerConnectionEventHandler for Handler {
     async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
         if state == RTCIceGatheringState::Complete {
             self.sinks.tell(Event::Candidate(Candidate::end())).await;
+        }
+    }
+
+    async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
+        if state == RTCIceConnectionState::Connected {
+            self.haste.run_timers();
         }
     }
 
@@ -148,7 +159,9 @@ pub(crate) async fn connect(
         .with_ice_servers(usable(&config.ice_servers))
         .with_ice_transport_policy(policy)
         .build();
+    let runtime = handler.haste.runtime();
     let connection = PeerConnectionBuilder::new()
+        .with_runtime(runtime)
         .with_configuration(servers)
         .with_media_engine(engine)
         .with_setting_engine(settings)

@@ -39,6 +39,7 @@ mod pacer;
 mod peer;
 mod queue;
 mod remote;
+mod runtime;
 mod stats;
 mod traffic;
 mod vp8;

@@ -19,6 +19,7 @@ use crate::events::Event;
 use crate::events::{Candidate, Events, Frame, Kind, Message, Sinks};
 use crate::outgoing::{Outgoing, Source};
 use crate::queue::VideoQueue;
+use crate::runtime::Haste;
 use crate::stats::{self, Stats};
 use crate::traffic::Traffic;
 
@@ -79,6 +80,7 @@ impl Peer {
             is_connected,
             wanted: wanted.clone(),
             traffic: traffic.clone(),
+            haste: Haste::default(),
             sends_video: config.video,
         });
         // Without a network that carries multicast, or where the system refuses it, asking for mDNS names fails all.
