@@ -15,7 +15,7 @@ use hutong_core::{
     native::{Batch, FrameHeader, FrameKind, NativeId, NativeProblem, Order, Reply, TOLD, Told},
 };
 use hutong_media as media;
-use hutong_protocol::{IceCandidate, IceServer, SdpKind};
+use hutong_protocol::{IceCandidate, IceServer};
 
 /// The one of a call, and some that are being let go.
 const CONNECTIONS: usize = 4;
@@ -149,13 +149,12 @@ impl Connection {
         match order {
             Order::Offer { restart_ice: false } => self.peer.offer().await.map(Reply::Sdp),
             Order::Offer { restart_ice: true } => self.peer.restart_ice().await.map(Reply::Sdp),
-            Order::Answer => self.peer.answer().await.map(Reply::Sdp),
-            Order::Remote { kind, sdp } => {
-                let kind = match kind {
-                    SdpKind::Offer => media::SdpKind::Offer,
-                    SdpKind::Answer => media::SdpKind::Answer,
-                };
-                self.peer.set_remote(kind, &sdp).await.map(|()| Reply::Done)
+            Order::Answer { offer } => {
+                self.peer.set_remote(media::SdpKind::Offer, &offer).await?;
+                self.peer.answer().await.map(Reply::Sdp)
+            }
+            Order::Accept { answer } => {
+                self.peer.set_remote(media::SdpKind::Answer, &answer).await.map(|()| Reply::Done)
             }
             Order::Candidate { candidate } => {
                 let candidate = media::Candidate {

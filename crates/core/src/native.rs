@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use hutong_protocol::{IceCandidate, SdpKind};
+use hutong_protocol::IceCandidate;
 use serde::{Deserialize, Serialize};
 
 use crate::io::Connectivity;
@@ -17,7 +17,7 @@ use crate::io::Connectivity;
 #[serde(transparent)]
 pub struct NativeId(pub u32);
 
-/// What a native connection is to do. The page waits for the answer to each before the next.
+/// What a native connection is to do. The page waits for the answer to a description before the next order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Order {
@@ -26,16 +26,17 @@ pub enum Order {
         /// With fresh ICE credentials.
         restart_ice: bool,
     },
-    /// Make the answer to the offer that was set, and set it. Answered by [`Reply::Sdp`].
-    Answer,
-    /// Set the other side's description.
-    Remote {
-        /// Offer or answer.
-        kind: SdpKind,
-        /// The description.
-        sdp: String,
+    /// Set the other side's offer, make the answer to it, and set that. Answered by [`Reply::Sdp`].
+    Answer {
+        /// The offer.
+        offer: String,
     },
-    /// Add the other side's candidate.
+    /// Set the other side's answer.
+    Accept {
+        /// The answer.
+        answer: String,
+    },
+    /// Add the other side's candidate. Several may be under way.
     Candidate {
         /// The candidate.
         candidate: IceCandidate,

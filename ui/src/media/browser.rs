@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::FutureExt;
 use hutong_core::Connectivity;
-use hutong_protocol::{IceCandidate, IceServer, SdpKind};
+use hutong_protocol::{IceCandidate, IceServer};
 use js_sys::{Array, Function, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -75,24 +75,19 @@ impl Connection for Browser {
         .boxed_local()
     }
 
-    fn answer(&self) -> Pending<String> {
-        let raw = self.raw.clone();
-        async move { set_local(&raw, RtcSdpType::Answer, raw.create_answer()).await }.boxed_local()
-    }
-
-    fn set_remote(&self, kind: SdpKind, sdp: &str) -> Pending<()> {
-        let description = RtcSessionDescriptionInit::new(match kind {
-            SdpKind::Offer => RtcSdpType::Offer,
-            SdpKind::Answer => RtcSdpType::Answer,
-        });
-        description.set_sdp(sdp);
-        let set = JsFuture::from(self.raw.set_remote_description(&description));
-        let lanes = Rc::clone(&self.lanes);
+    fn answer(&self, offer: &str) -> Pending<String> {
+        let set = self.set_remote(RtcSdpType::Offer, offer);
+        let (raw, lanes) = (self.raw.clone(), Rc::clone(&self.lanes));
         async move {
             set.await?;
-            if kind == SdpKind::Offer { lanes.take_up().await } else { Ok(()) }
+            lanes.take_up().await?;
+            set_local(&raw, RtcSdpType::Answer, raw.create_answer()).await
         }
         .boxed_local()
+    }
+
+    fn accept(&self, answer: &str) -> Pending<()> {
+        self.set_remote(RtcSdpType::Answer, answer)
     }
 
     fn offered(&self) -> bool {
@@ -139,6 +134,12 @@ impl Drop for Browser {
 }
 
 impl Browser {
+    fn set_remote(&self, kind: RtcSdpType, sdp: &str) -> Pending<()> {
+        let description = RtcSessionDescriptionInit::new(kind);
+        description.set_sdp(sdp);
+        done(self.raw.set_remote_description(&description))
+    }
+
     fn found(&self, event: &JsValue) {
         let candidate = match dom::property(event, "candidate") {
             Some(candidate) => dom::from_js(&candidate),

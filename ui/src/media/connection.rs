@@ -1,13 +1,13 @@
 //! One connection to the other side of a call, whatever carries it. What to do when is [`super::peer`]'s.
 //!
 //! There are two ways: the browser's own `RTCPeerConnection` ([`browser`](super::browser)), and the app's native peer for
-//! webviews that have none ([`native`](super::native)). Which one there is, is found out by [`way`].
+//! webviews that have none ([`native`](super::native)). Which one there is, is found out by [`Way::here`].
 
 use std::rc::Rc;
 
 use futures_util::future::LocalBoxFuture;
 use hutong_core::{Connectivity, MediaProblem};
-use hutong_protocol::{IceCandidate, IceServer, SdpKind};
+use hutong_protocol::{IceCandidate, IceServer};
 use wasm_bindgen::JsValue;
 use web_sys::MediaStreamTrack;
 use yew::Callback;
@@ -24,7 +24,7 @@ impl From<JsValue> for Failed {
     }
 }
 
-/// A step under way, and what it comes to. Descriptions and candidates are to be awaited before the next; of several
+/// A step under way, and what it comes to. Descriptions and candidates are to be awaited before what comes next; of several
 /// [`Connection::send`]s the last call counts, in whichever order they are awaited. After [`Connection::close`] it may come to
 /// an end late, as anything.
 pub type Pending<T> = LocalBoxFuture<'static, Result<T, Failed>>;
@@ -78,10 +78,10 @@ pub enum ConnectionEvent {
 pub trait Connection {
     /// Makes an offer, and sets it as the local description.
     fn offer(&self, restart_ice: bool) -> Pending<String>;
-    /// Makes an answer, and sets it as the local description.
-    fn answer(&self) -> Pending<String>;
-    /// Sets the other side's description. Where an own offer stands, an offer of the other side takes its place.
-    fn set_remote(&self, kind: SdpKind, sdp: &str) -> Pending<()>;
+    /// Sets the other side's offer, in place of an own one that stands; makes an answer, and sets that as the local description.
+    fn answer(&self, offer: &str) -> Pending<String>;
+    /// Sets the other side's answer.
+    fn accept(&self, answer: &str) -> Pending<()>;
     /// Whether an own offer waits for its answer.
     fn offered(&self) -> bool;
     /// Adds the other side's candidate.
@@ -96,17 +96,38 @@ pub trait Connection {
     fn close(&self);
 }
 
-/// Makes a connection with nothing to send yet, which tells its events to the callback.
-pub type Connect = fn(&[IceServer], Callback<ConnectionEvent>) -> Result<Rc<dyn Connection>, Failed>;
+/// A way to connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The browser's `RTCPeerConnection`.
+    Browser,
+    /// The app's native peer.
+    Native,
+}
 
-/// The way to connect from where this page runs, if there is one. What its first call would wait for begins now.
-pub fn way() -> Option<Connect> {
-    if browser::is_here() {
-        Some(browser::connect)
-    } else if native::is_here() {
-        native::prepare();
-        Some(native::connect)
-    } else {
-        None
+impl Way {
+    /// The way from where this page runs, if there is one.
+    pub fn here() -> Option<Self> {
+        if browser::is_here() { Some(Self::Browser) } else { native::is_here().then_some(Self::Native) }
+    }
+
+    /// Begins what the first call would otherwise wait for.
+    pub fn prepare(self) {
+        match self {
+            Self::Browser => {}
+            Self::Native => native::prepare(),
+        }
+    }
+
+    /// Makes a connection with nothing to send yet, which tells its events to the callback.
+    pub fn connect(
+        self,
+        ice_servers: &[IceServer],
+        events: Callback<ConnectionEvent>,
+    ) -> Result<Rc<dyn Connection>, Failed> {
+        match self {
+            Self::Browser => browser::connect(ice_servers, events),
+            Self::Native => native::connect(ice_servers, events),
+        }
     }
 }

@@ -159,8 +159,11 @@ impl Default for Other {
 
 /// The engine for where this page runs.
 pub fn start(reports: Reports) -> Rc<dyn Engine> {
-    match connection::way() {
-        Some(way) => Rc::new(peers::Peers::new(way, reports)),
+    match connection::Way::here() {
+        Some(way) => {
+            way.prepare();
+            Rc::new(peers::Peers::new(way, reports))
+        }
         None => Rc::new(Unable { reports }),
     }
 }

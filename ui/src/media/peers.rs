@@ -4,11 +4,11 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use hutong_core::{MediaCommand, MediaEvent, MediaProblem, PeerId};
 
-use super::{Abilities, Engine, Reports, Sort, Source, Stats, connection::Connect, peer::Peer};
+use super::{Abilities, Engine, Reports, Sort, Source, Stats, connection::Way, peer::Peer};
 
 /// There is at most one peer at a time, and one more while it is being let go.
 pub struct Peers {
-    way: Connect,
+    way: Way,
     abilities: Abilities,
     reports: Reports,
     peers: RefCell<BTreeMap<PeerId, Rc<Peer>>>,
@@ -16,7 +16,7 @@ pub struct Peers {
 
 impl Peers {
     /// No peers yet.
-    pub fn new(way: Connect, reports: Reports) -> Self {
+    pub fn new(way: Way, reports: Reports) -> Self {
         Self { way, abilities: Abilities::found(), reports, peers: RefCell::default() }
     }
 

@@ -2,15 +2,19 @@
 
 use std::{
     cell::{Cell, RefCell},
+    future::ready,
     rc::{Rc, Weak},
 };
 
 use futures_util::{
     FutureExt,
-    future::{LocalBoxFuture, Shared, join},
+    future::{LocalBoxFuture, Shared},
 };
-use hutong_core::native::{FrameHeader, FrameKind, NativeId, NativeProblem, Order, Reply, Told};
-use hutong_protocol::{IceCandidate, IceServer, SdpKind};
+use hutong_core::{
+    MediaProblem,
+    native::{FrameHeader, FrameKind, NativeId, NativeProblem, Order, Reply, Told},
+};
+use hutong_protocol::{IceCandidate, IceServer};
 use js_sys::ArrayBuffer;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
@@ -42,9 +46,11 @@ struct Inner {
     id: Cell<Option<NativeId>>,
     /// Waits for the app's peer.
     opened: Step<NativeId>,
-    /// Wait for the picture's worker, and for the voice's and its worklet, which take longer than a description. The picture
-    /// does not wait for the voice: a keyframe that comes before there is a worker is lost, and the next takes its time.
-    furnished: Furnished,
+    /// Waits for the answer whether this webview has the codecs.
+    checked: Step<()>,
+    /// What is to be sent of each kind, also while there is no worker for it yet: those take longer than a description, and than
+    /// the devices. In the order of [`TrackKind::ALL`].
+    wanted: RefCell<[Option<MediaStreamTrack>; 2]>,
     picture: RefCell<Option<Picture>>,
     voice: RefCell<Option<Voice>>,
     signaling: Cell<Signaling>,
@@ -58,13 +64,6 @@ struct Inner {
 
 /// A step that several wait for.
 type Step<T> = Shared<LocalBoxFuture<'static, Result<T, Failed>>>;
-
-/// What is made for each kind.
-#[derive(Clone)]
-struct Furnished {
-    picture: Step<()>,
-    voice: Step<()>,
-}
 
 /// As `RTCSignalingState`, as far as it matters here.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -90,16 +89,20 @@ impl Native {
         let inner = Rc::new_cyclic(|me: &Weak<Inner>| {
             let opened = open(app.clone(), ice_servers.to_vec()).boxed_local().shared();
             let checked = check_codecs(me.clone()).boxed_local().shared();
+            // The picture does not wait for the voice: a keyframe that comes before there is a worker is lost, and the next takes its
+            // time.
             let picture = furnish_picture(me.clone(), opened.clone(), checked.clone());
-            let voice = furnish_voice(me.clone(), opened.clone(), checked);
-            let furnished = Furnished { picture: picture.boxed_local().shared(), voice: voice.boxed_local().shared() };
+            spawn_local(furnish(me.clone(), picture, checked.clone()));
+            let voice = furnish_voice(me.clone(), opened.clone(), checked.clone());
+            spawn_local(furnish(me.clone(), voice, checked.clone()));
             Inner {
                 app,
                 events,
                 closed: Cell::new(false),
                 id: Cell::new(None),
                 opened,
-                furnished,
+                checked,
+                wanted: RefCell::default(),
                 picture: RefCell::default(),
                 voice: RefCell::default(),
                 signaling: Cell::new(Signaling::Stable),
@@ -109,12 +112,7 @@ impl Native {
                 counted: RefCell::default(),
             }
         });
-        let (opened, furnished) = (inner.opened.clone(), inner.furnished.clone());
-        spawn_local(listen(Rc::downgrade(&inner), inner.app.clone(), opened));
-        spawn_local(async move {
-            // Whoever needs one learns of a failure when it is needed.
-            let _ = join(furnished.picture, furnished.voice).await;
-        });
+        spawn_local(listen(Rc::downgrade(&inner), inner.app.clone(), inner.opened.clone()));
         Ok(Rc::new(Self(inner)))
     }
 
@@ -136,16 +134,22 @@ impl Connection for Native {
         .boxed_local()
     }
 
-    fn answer(&self) -> Pending<String> {
+    fn answer(&self, offer: &str) -> Pending<String> {
         let inner = Rc::clone(&self.0);
-        async move { described(inner.order(&Order::Answer).await?) }.boxed_local()
+        let offer = offer.to_owned();
+        async move {
+            let sdp = described(inner.order(&Order::Answer { offer }).await?)?;
+            inner.signaling.set(Signaling::Stable);
+            Ok(sdp)
+        }
+        .boxed_local()
     }
 
-    fn set_remote(&self, kind: SdpKind, sdp: &str) -> Pending<()> {
+    fn accept(&self, answer: &str) -> Pending<()> {
         let inner = Rc::clone(&self.0);
-        let sdp = sdp.to_owned();
+        let answer = answer.to_owned();
         async move {
-            inner.order(&Order::Remote { kind, sdp }).await?;
+            inner.order(&Order::Accept { answer }).await?;
             inner.signaling.set(Signaling::Stable);
             Ok(())
         }
@@ -158,30 +162,20 @@ impl Connection for Native {
 
     fn add_candidate(&self, candidate: &IceCandidate) -> Pending<()> {
         let done = self.order(Order::Candidate { candidate: candidate.clone() });
-        // One that does not fit is passed over: others do.
-        async move {
-            drop(done.await);
-            Ok(())
-        }
-        .boxed_local()
+        // It waits for no other: a round trip to the app takes 10 to 30 ms where processors are short, and the one that the call will go
+        // by is rarely the first. One that does not fit is passed over: others do.
+        spawn_local(async move { drop(done.await) });
+        ready(Ok(())).boxed_local()
     }
 
     fn send(&self, kind: TrackKind, track: Option<&MediaStreamTrack>) -> Pending<()> {
         let inner = Rc::clone(&self.0);
-        let track = track.cloned();
+        inner.wanted.borrow_mut()[kind as usize] = track.cloned();
         async move {
-            let furnished = inner.furnished.clone();
-            match kind {
-                TrackKind::Voice => furnished.voice.await?,
-                TrackKind::Picture => furnished.picture.await?,
-            }
-            if inner.closed.get() {
-                return Err(Failed);
-            }
-            match kind {
-                TrackKind::Voice => inner.voice.borrow().as_ref().ok_or(Failed)?.send(track.as_ref()),
-                TrackKind::Picture => inner.picture.borrow().as_ref().ok_or(Failed)?.send(track.as_ref()),
-            }
+            // A call that cannot come about rings nobody.
+            inner.checked.clone().await?;
+            inner.opened.clone().await?;
+            if inner.closed.get() { Err(Failed) } else { inner.pass_on(kind) }
         }
         .boxed_local()
     }
@@ -225,6 +219,15 @@ impl Inner {
         self.app.order(id, order).await
     }
 
+    /// Has what is wanted sent, as soon as there is a worker for it.
+    fn pass_on(&self, kind: TrackKind) -> Result<(), Failed> {
+        let track = self.wanted.borrow()[kind as usize].clone();
+        match kind {
+            TrackKind::Voice => self.voice.borrow().as_ref().map_or(Ok(()), |voice| voice.send(track.as_ref())),
+            TrackKind::Picture => self.picture.borrow().as_ref().map_or(Ok(()), |picture| picture.send(track.as_ref())),
+        }
+    }
+
     fn tell(&self, event: ConnectionEvent) {
         if !self.closed.get() {
             self.events.emit(event);
@@ -237,6 +240,7 @@ impl Inner {
         }
         self.picture.take();
         self.voice.take();
+        self.wanted.take();
         let inner = Rc::clone(self);
         spawn_local(async move {
             if let Ok(id) = inner.opened.clone().await {
@@ -365,6 +369,17 @@ async fn check_codecs(me: Weak<Inner>) -> Result<(), Failed> {
     Err(Failed)
 }
 
+/// Waits for what is made for one kind, and tells where it comes to nothing.
+async fn furnish(me: Weak<Inner>, made: impl Future<Output = Result<(), Failed>>, checked: Step<()>) {
+    // Of a codec that is missing it is told already, and more clearly.
+    if made.await.is_err()
+        && checked.await.is_ok()
+        && let Some(inner) = me.upgrade()
+    {
+        inner.tell(ConnectionEvent::Problem(MediaProblem::Engine));
+    }
+}
+
 /// Makes the picture's worker.
 async fn furnish_picture(me: Weak<Inner>, opened: Step<NativeId>, checked: Step<()>) -> Result<(), Failed> {
     let of_picture = me.clone();
@@ -378,7 +393,7 @@ async fn furnish_picture(me: Weak<Inner>, opened: Step<NativeId>, checked: Step<
     let inner = me.upgrade().filter(|inner| !inner.closed.get()).ok_or(Failed)?;
     inner.id.set(Some(id));
     inner.picture.replace(Some(picture));
-    Ok(())
+    inner.pass_on(TrackKind::Picture)
 }
 
 /// Makes the voice's worker and worklet.
@@ -397,7 +412,7 @@ async fn furnish_voice(me: Weak<Inner>, opened: Step<NativeId>, checked: Step<()
     let track = voice.track().ok_or(Failed)?;
     inner.voice.replace(Some(voice));
     inner.tell(ConnectionEvent::Track(track));
-    Ok(())
+    inner.pass_on(TrackKind::Voice)
 }
 
 /// Takes what the app has, as it comes, until the connection is closed.

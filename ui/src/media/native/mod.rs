@@ -36,6 +36,8 @@ pub fn is_here() -> bool {
 /// What makes the first call begin as well as later ones. Takes some seconds, besides everything else.
 pub fn prepare() {
     spawn_local(async {
+        // Its answer counts when it is asked at a call: a plugin may be installed meanwhile.
+        codecs::missing().await;
         hall::warm().await.ok();
     });
 }

@@ -23,7 +23,7 @@ use self::{
 };
 use super::{
     MediaView, Reports, Sort, Source,
-    connection::{Connect, Connection, ConnectionEvent, Failed, Pending},
+    connection::{Connection, ConnectionEvent, Failed, Pending, Way},
     devices,
 };
 use crate::dom::Listener;
@@ -38,7 +38,7 @@ const SWITCHES_WAITING: usize = 8;
 pub struct Peer {
     me: Weak<Self>,
     id: PeerId,
-    way: Connect,
+    way: Way,
     reports: Reports,
     closed: Cell<bool>,
     commands: Line<MediaCommand>,
@@ -76,7 +76,7 @@ impl From<Failed> for Stop {
 
 impl Peer {
     /// Nothing is asked for yet.
-    pub fn new(id: PeerId, way: Connect, reports: Reports) -> Rc<Self> {
+    pub fn new(id: PeerId, way: Way, reports: Reports) -> Rc<Self> {
         Rc::new_cyclic(|me| Self {
             me: me.clone(),
             id,
@@ -214,7 +214,7 @@ impl Peer {
                 me.hear(event);
             }
         });
-        let connection = (self.way)(ice_servers, events)?;
+        let connection = self.way.connect(ice_servers, events)?;
         self.parts.borrow_mut().connection = Some(connection);
         Ok(())
     }
@@ -232,9 +232,7 @@ impl Peer {
     }
 
     async fn answer(&self, offer: &str) -> Result<(), Stop> {
-        let connection = self.connection()?;
-        connection.set_remote(SdpKind::Offer, offer).await?;
-        let sdp = connection.answer().await;
+        let sdp = self.connection()?.answer(offer).await;
         self.described(SdpKind::Answer, sdp)
     }
 
@@ -245,7 +243,7 @@ impl Peer {
         match kind {
             // The answer to an offer that was taken back.
             SdpKind::Answer if !connection.offered() => Ok(()),
-            SdpKind::Answer => Ok(connection.set_remote(SdpKind::Answer, sdp).await?),
+            SdpKind::Answer => Ok(connection.accept(sdp).await?),
             SdpKind::Offer if connection.offered() && !polite => Ok(()),
             SdpKind::Offer => self.answer(sdp).await,
         }
