@@ -26,6 +26,7 @@ use super::{
     Made,
     app::{App, Heard},
     codecs,
+    gate::{Gate, Next},
     picture::{self, Picture},
     voice::{self, Voice},
 };
@@ -54,10 +55,8 @@ struct Inner {
     picture: RefCell<Option<Picture>>,
     voice: RefCell<Option<Voice>>,
     signaling: Cell<Signaling>,
-    pictures_under_way: Cell<usize>,
+    pictures: RefCell<Gate>,
     voices_under_way: Cell<usize>,
-    /// A frame was left out or not taken: those that need it are of no use.
-    keyframe_needed: Cell<bool>,
     /// What the workers counted last.
     counted: RefCell<Counted>,
 }
@@ -106,9 +105,8 @@ impl Native {
                 picture: RefCell::default(),
                 voice: RefCell::default(),
                 signaling: Cell::new(Signaling::Stable),
-                pictures_under_way: Cell::new(0),
+                pictures: RefCell::new(Gate::new(PICTURES_UNDER_WAY)),
                 voices_under_way: Cell::new(0),
-                keyframe_needed: Cell::new(false),
                 counted: RefCell::default(),
             }
         });
@@ -282,7 +280,7 @@ impl Inner {
 
     fn of_picture(self: &Rc<Self>, told: picture::Tells) {
         match told {
-            picture::Tells::Frame(made) => self.send_frame(FrameKind::Picture, made),
+            picture::Tells::Frame(made) => self.send_picture(made),
             picture::Tells::Track(track) => self.tell(ConnectionEvent::Track(track)),
             picture::Tells::KeyframeWanted => {
                 let inner = Rc::clone(self);
@@ -297,7 +295,7 @@ impl Inner {
 
     fn of_voice(self: &Rc<Self>, told: voice::Tells) {
         match told {
-            voice::Tells::Frame(made) => self.send_frame(FrameKind::Voice, made),
+            voice::Tells::Frame(made) => self.send_voice(made),
             voice::Tells::Playing(told) => self.with_picture(|picture| picture.keep_with(&told)),
             voice::Tells::Stats(stats) => self.counted.borrow_mut().voice = Some(stats),
             // The call goes on with what there is; the other side sees that nothing is heard.
@@ -305,43 +303,52 @@ impl Inner {
         }
     }
 
-    /// Begins to send a frame at once: frames must not overtake each other.
-    fn send_frame(self: &Rc<Self>, kind: FrameKind, made: Made) {
-        let Some(id) = self.id.get() else { return };
-        let under_way = match kind {
-            FrameKind::Voice => &self.voices_under_way,
-            FrameKind::Picture => &self.pictures_under_way,
-        };
-        let most = if kind == FrameKind::Voice { VOICES_UNDER_WAY } else { PICTURES_UNDER_WAY };
-        let useless = kind == FrameKind::Picture && self.keyframe_needed.get() && !made.keyframe;
-        if useless || under_way.get() >= most {
-            self.need_keyframe(kind);
+    fn send_picture(self: &Rc<Self>, made: Made) {
+        let next = self.pictures.borrow_mut().made(made.keyframe);
+        self.heed(next);
+        if next != Next::Send {
             return;
         }
-        if kind == FrameKind::Picture {
-            self.keyframe_needed.set(false);
-        }
-        under_way.set(under_way.get() + 1);
-        let Made { keyframe, timestamp, captured, .. } = made;
-        let header = FrameHeader { kind, keyframe, connection: id, timestamp, captured };
-        let sent = self.app.send(&made.message(header));
+        let sent = self.send_frame(FrameKind::Picture, made);
         let inner = Rc::clone(self);
         spawn_local(async move {
-            let refused = sent.await.err();
-            let under_way = match kind {
-                FrameKind::Voice => &inner.voices_under_way,
-                FrameKind::Picture => &inner.pictures_under_way,
-            };
-            under_way.set(under_way.get().saturating_sub(1));
-            if refused == Some(NativeProblem::KeyframeNeeded) {
-                inner.need_keyframe(kind);
-            }
+            let refused = sent.await == Err(NativeProblem::KeyframeNeeded);
+            let next = inner.pictures.borrow_mut().ended(refused);
+            inner.heed(next);
         });
     }
 
-    fn need_keyframe(&self, kind: FrameKind) {
-        if kind == FrameKind::Picture && !self.keyframe_needed.replace(true) {
+    fn heed(&self, next: Next) {
+        if next == Next::Ask {
             self.with_picture(Picture::want_keyframe);
+        }
+    }
+
+    fn send_voice(self: &Rc<Self>, made: Made) {
+        if self.voices_under_way.get() >= VOICES_UNDER_WAY {
+            return;
+        }
+        self.voices_under_way.set(self.voices_under_way.get() + 1);
+        let sent = self.send_frame(FrameKind::Voice, made);
+        let inner = Rc::clone(self);
+        spawn_local(async move {
+            // One that was not taken is not worth sending again.
+            let _ = sent.await;
+            inner.voices_under_way.set(inner.voices_under_way.get().saturating_sub(1));
+        });
+    }
+
+    /// Begins to send a frame at once: frames must not overtake each other.
+    fn send_frame(&self, kind: FrameKind, made: Made) -> impl Future<Output = Result<(), NativeProblem>> + use<> {
+        let Made { keyframe, timestamp, captured, .. } = made;
+        let sent = self.id.get().map(|connection| {
+            self.app.send(&made.message(FrameHeader { kind, keyframe, connection, timestamp, captured }))
+        });
+        async move {
+            match sent {
+                Some(sent) => sent.await,
+                None => Err(NativeProblem::NotSending),
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 mod app;
 mod codecs;
 mod connection;
+mod gate;
 mod hall;
 mod picture;
 mod picture_page;
