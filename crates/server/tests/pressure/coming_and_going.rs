@@ -31,7 +31,7 @@ async fn fifty_thousand_come_and_go_and_leave_nothing_behind() {
 async fn coming_and_going(many: usize) {
     let directory = tempfile::tempdir().unwrap();
     let program = Program::start(&["--self-signed", directory.path().to_str().unwrap()]).await;
-    let others = Others::arrive(program.address);
+    let others = Others::arrive(program.address).await;
     // What the allocator has to have at hand for so many at once, it keeps.
     crowd(program.address, 0..many / 10).await;
     let before = program.numbers();

@@ -13,7 +13,7 @@ const LIMIT: usize = 64;
 #[tokio::test]
 async fn a_server_without_descriptors_waits_for_some_and_goes_on() {
     let program = Program::start_by(&format!("ulimit -n {LIMIT}; exec \"$0\""), &[]).await;
-    let others = Others::arrive(program.address);
+    let others = Others::arrive(program.address).await;
     let mut greedy = Vec::new();
     while program.numbers().files < LIMIT || greedy.len() < LIMIT {
         greedy.push(soon("connecting", TcpStream::connect(program.address)).await.unwrap());

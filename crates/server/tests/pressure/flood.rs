@@ -33,9 +33,8 @@ async fn a_long_flood_runs_off() {
 async fn flood(many: usize, time: Duration) {
     let program = Program::start(&[]).await;
     let address = program.address;
-    let others = Others::arrive(address);
+    let others = Others::arrive(address).await;
     let mut crowd = JoinSet::new();
-    tokio::time::sleep(Duration::from_millis(500)).await;
     let before = program.numbers();
     for number in 0..many {
         crowd.spawn(async move {
@@ -83,7 +82,7 @@ async fn at_the_limit(pairs: usize, time: Duration) {
     const GROWTH: usize = 8 * 1024;
     let program = Program::start(&[]).await;
     let address = program.address;
-    let others = Others::arrive(address);
+    let others = Others::arrive(address).await;
     let mut crowd = JoinSet::new();
     for number in 0..pairs {
         let (mut ana, _) = Client::login(address, &format!("busy {number}")).await;

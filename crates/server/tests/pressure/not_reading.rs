@@ -29,9 +29,8 @@ async fn who_stops_reading_is_left_behind_by_the_dozen() {
 async fn not_reading(many: usize) {
     let program = Program::start(&[]).await;
     let address = program.address;
-    let others = Others::arrive(address);
+    let others = Others::arrive(address).await;
     let mut crowd = JoinSet::new();
-    tokio::time::sleep(Duration::from_millis(500)).await;
     let before = program.numbers();
     let mut deaf = Vec::new();
     for number in 0..many {

@@ -12,6 +12,7 @@ use std::{
 };
 
 use hutong_protocol::{CancelReason, ClientMessage, ErrorCode, MediaKind, ServerMessage, limits};
+use tokio::sync::oneshot;
 
 use crate::common::{Client, Login};
 
@@ -32,14 +33,16 @@ pub struct Others {
 pub struct Delays(Vec<Duration>);
 
 impl Others {
-    /// Two people log in here and begin to call each other.
-    pub fn arrive(address: SocketAddr) -> Self {
+    /// Two people log in here and begin to call each other: they have had their first call when this returns.
+    pub async fn arrive(address: SocketAddr) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let until = over.clone();
+        let (told, called) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(call_each_other(address, &until))
+            runtime.block_on(call_each_other(address, told, &until))
         });
+        called.await.expect("others could call each other");
         Self { over, thread }
     }
 
@@ -52,10 +55,11 @@ impl Others {
     }
 }
 
-async fn call_each_other(address: SocketAddr, over: &AtomicBool) -> Delays {
+async fn call_each_other(address: SocketAddr, told: oneshot::Sender<()>, over: &AtomicBool) -> Delays {
     let (mut ana, _) = Client::login(address, "Ana, who has a call to make").await;
     let (mut bo, to) = Client::login(address, "Bo, who is called").await;
-    let mut delays = Vec::new();
+    let mut delays = vec![call(&mut ana, &mut bo, &to).await];
+    told.send(()).unwrap();
     // One more after the attack: it may have left something behind.
     let mut is_last = false;
     while !is_last {

@@ -41,8 +41,7 @@ async fn who_never_finishes_has_to_leave_by_the_thousand() {
 async fn slow(many: usize) {
     let directory = tempfile::tempdir().unwrap();
     let program = Program::start(&["--self-signed", directory.path().to_str().unwrap()]).await;
-    let others = Others::arrive(program.address);
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let others = Others::arrive(program.address).await;
     let before = program.numbers();
 
     let hello = client_hello();
