@@ -51,7 +51,7 @@ struct Inner {
     checked: Step<()>,
     /// What is to be sent of each kind, also while there is no worker for it yet: those take longer than a description, and than
     /// the devices. In the order of [`TrackKind::ALL`].
-    wanted: RefCell<[Option<MediaStreamTrack>; 2]>,
+    wanted: RefCell<[Wanted; 2]>,
     picture: RefCell<Option<Picture>>,
     voice: RefCell<Option<Voice>>,
     signaling: Cell<Signaling>,
@@ -63,6 +63,16 @@ struct Inner {
 
 /// A step that several wait for.
 type Step<T> = Shared<LocalBoxFuture<'static, Result<T, Failed>>>;
+
+/// What is to be sent of one kind.
+#[derive(Default)]
+enum Wanted {
+    /// The worker knows; at first, that it is nothing.
+    #[default]
+    Known,
+    /// To be told, once: WebKitGTK 2.50 keeps every microphone that was ever led into a context, as long as that is there.
+    ToBeTold(Option<MediaStreamTrack>),
+}
 
 /// As `RTCSignalingState`, as far as it matters here.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -168,7 +178,7 @@ impl Connection for Native {
 
     fn send(&self, kind: TrackKind, track: Option<&MediaStreamTrack>) -> Pending<()> {
         let inner = Rc::clone(&self.0);
-        inner.wanted.borrow_mut()[kind as usize] = track.cloned();
+        inner.wanted.borrow_mut()[kind as usize] = Wanted::ToBeTold(track.cloned());
         async move {
             // A call that cannot come about rings nobody.
             inner.checked.clone().await?;
@@ -217,12 +227,22 @@ impl Inner {
         self.app.order(id, order).await
     }
 
-    /// Has what is wanted sent, as soon as there is a worker for it.
+    /// Has what is wanted sent, where there is a worker for it.
     fn pass_on(&self, kind: TrackKind) -> Result<(), Failed> {
-        let track = self.wanted.borrow()[kind as usize].clone();
+        let (voice, picture) = (self.voice.borrow(), self.picture.borrow());
+        let is_there = match kind {
+            TrackKind::Voice => voice.is_some(),
+            TrackKind::Picture => picture.is_some(),
+        };
+        if !is_there {
+            return Ok(());
+        }
+        let Wanted::ToBeTold(track) = std::mem::take(&mut self.wanted.borrow_mut()[kind as usize]) else {
+            return Ok(());
+        };
         match kind {
-            TrackKind::Voice => self.voice.borrow().as_ref().map_or(Ok(()), |voice| voice.send(track.as_ref())),
-            TrackKind::Picture => self.picture.borrow().as_ref().map_or(Ok(()), |picture| picture.send(track.as_ref())),
+            TrackKind::Voice => voice.as_ref().map_or(Ok(()), |voice| voice.send(track.as_ref())),
+            TrackKind::Picture => picture.as_ref().map_or(Ok(()), |picture| picture.send(track.as_ref())),
         }
     }
 
