@@ -7,34 +7,43 @@ use hutong_e2e::{Outcome, Setup, ensure, page::SOON, scenario};
 /// own: it sends packets by a timer.
 const EXACT: f64 = 100.0;
 
-/// Plays the worklet: a packet each 20 ms, of which the first comes late and whose clock then stands still for half a second.
+/// Plays the worklet: a packet each 20 ms, of which the first comes late and whose clock then stands still for half a second. It
+/// begins once the encoder has given its first packet: one that takes half a second to be there has fewer of them to tell of.
 const SOUND_CARD: &str = r#"
     const shared = () => performance.timeOrigin + performance.now();
     const made = { packets: [], sent: new Map() };
+    const play = (timestamp) => {
+        const samples = new Float32Array(960).map(() => Math.random() - 0.5);
+        port1.postMessage({ type: "captured", timestamp, samples }, [samples.buffer]);
+    };
     const worker = new Worker(document.querySelector("meta[name=hutong-native-voice]").content);
     worker.onmessage = ({ data }) => {
         if (data.type !== "frame") return;
+        if (!made.sent.size) return begin();
         made.packets.push({ timestamp: data.timestamp, off: data.captured / 1000 - made.sent.get(data.timestamp) });
     };
     const { port1, port2 } = new MessageChannel();
     worker.postMessage({ type: "begin", header: 0, port: port2 }, [port2]);
-    worker.postMessage({ type: "sending", on: true });
-    const begun = shared();
-    let packets = 0;
-    const [late, still, begins] = [400, 500, 60];
-    const send = () => {
-        // When the packet that is next was complete: the true clock, of which the sound card's has lost what it stood still.
-        for (;;) {
-            const complete = begun + (packets + 1) * 20 + (packets < begins ? 0 : still);
-            if (shared() < complete + (packets === 0 ? late : 0)) return;
-            const timestamp = packets * 20_000;
-            made.sent.set(timestamp, complete - 20);
-            const samples = new Float32Array(960).map(() => Math.random() - 0.5);
-            port1.postMessage({ type: "captured", timestamp, samples }, [samples.buffer]);
-            packets += 1;
-        }
+    const [first, late, still, begins] = [1_000_000, 300, 500, 150];
+    const begin = () => {
+        worker.postMessage({ type: "sending", on: true });
+        const begun = shared();
+        let packets = 0;
+        const send = () => {
+            // When the packet that is next was complete: the true clock, of which the sound card's has lost what it stood still.
+            for (;;) {
+                const complete = begun + (packets + 1) * 20 + (packets < begins ? 0 : still);
+                if (shared() < complete + (packets === 0 ? late : 0)) return;
+                const timestamp = first + packets * 20_000;
+                made.sent.set(timestamp, complete - 20);
+                play(timestamp);
+                packets += 1;
+            }
+        };
+        setInterval(send, 5);
     };
-    window.__voice = { made, sending: setInterval(send, 5) };
+    window.__voice = made;
+    play(0);
     return null"#;
 
 #[tokio::test]
@@ -43,17 +52,17 @@ async fn packets_are_told_with_the_moment_of_their_capture() -> Outcome {
         let app = world.desktop_with("Ana", &Setup::default()).await?;
         let page = app.page();
         page.run::<()>(SOUND_CARD).await?;
-        // Before the sound card stands still, and once that is seven seconds ago.
-        page.until("packets", SOON, "return window.__voice.made.packets.length > 400").await?;
-        for (from, to) in [(30, 60), (380, 400)] {
-            let packets = format!("window.__voice.made.packets.slice({from}, {to})");
+        // Before the sound card stands still, and once that is five seconds ago.
+        page.until("packets", 2 * SOON, "return window.__voice.packets.length > 400").await?;
+        for (from, to) in [(100, 150), (380, 400)] {
+            let packets = format!("window.__voice.packets.slice({from}, {to})");
             let off: f64 = page.run(&format!("return Math.max(...{packets}.map(({{ off }}) => Math.abs(off)))")).await?;
             println!("packets {from} to {to}: {off:.0} ms off");
             ensure!(off < EXACT, "packets {from} to {to} are told {off:.0} ms off");
         }
         // Where there was no sound there is no gap in what is played.
         let steps: Vec<f64> = page
-            .run("return window.__voice.made.packets.map(({ timestamp }, at, all) => at && timestamp - all[at - 1].timestamp)")
+            .run("return window.__voice.packets.map(({ timestamp }, at, all) => at && timestamp - all[at - 1].timestamp)")
             .await?;
         let worst = steps.iter().skip(1).map(|step| (step - 20_000.0).abs()).fold(0.0, f64::max);
         ensure!(worst <= 1.0, "packets {worst} us apart from the 20 ms that they are long");

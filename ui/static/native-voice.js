@@ -13,8 +13,9 @@ const ENCODER = {
 const DECODER = { codec: "opus", sampleRate: RATE, numberOfChannels: 1 };
 // What a captured packet holds.
 const PACKET_MS = 20;
-// Packets that may wait for the encoder or the decoder: half a second. More says that the processor does not keep up.
-const WAITING = 25;
+// Packets that may wait for the encoder or the decoder: a second. More says that the processor does not keep up. Half a second is
+// too little: where this worker or the page stood still for as long, all that was said meanwhile comes at once, and is encoded in no time.
+const WAITING = 50;
 // For how long the quickest packet counts, at least.
 const WINDOW_MS = 2000;
 
