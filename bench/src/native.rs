@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::{
     clock::Camera,
     figures::{Figures, compare, table},
-    run::{Extra, Outcome, Pair, Times, run},
+    run::{Extra, Outcome, Pair, Scene, Size, Times, run},
 };
 
 /// How much is measured.
@@ -36,6 +36,9 @@ pub struct Options {
     /// Further calls in each run, for the wait for the first picture
     #[arg(long, default_value_t = 4)]
     calls: usize,
+    /// How large the windows are: drawing a small one costs little, also where there is no GPU. The app's is 360x560 at least
+    #[arg(long, value_name = "SIZE", default_value = "1100x760")]
+    window: Size,
     /// Writes everything there as well, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -74,6 +77,7 @@ pub async fn measure(options: &Options) -> Result<()> {
             "The app calls the app, with the fake cameras, which differ",
         ),
     ] {
+        let scene = Scene { camera, window: options.window };
         let mut all = Vec::new();
         for pair in 0..pairs {
             let extra = if passages.is_empty() { Extra::Passages } else { Extra::Nothing };
@@ -82,7 +86,7 @@ pub async fn measure(options: &Options) -> Result<()> {
             let order = if pair % 2 == 0 { [with_app, Pair::Chromiums] } else { [Pair::Chromiums, with_app] };
             for who in order {
                 let extra = if who == with_app { extra } else { Extra::Nothing };
-                let outcome = run(who, camera, times, extra).await.with_context(|| format!("{who:?}"))?;
+                let outcome = run(who, scene, times, extra).await.with_context(|| format!("{who:?}"))?;
                 eprintln!("{who:?}: {}; {:.2?}", outcome.pressure, outcome.figures);
                 if let Some(problem) = &outcome.problem {
                     println!("{who:?}: a later call failed: {problem}");

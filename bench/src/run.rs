@@ -1,6 +1,6 @@
 //! One run: two of a kind are started, call each other, are measured, and end.
 
-use std::{collections::BTreeMap, rc::Rc, time::Duration};
+use std::{collections::BTreeMap, rc::Rc, str::FromStr, time::Duration};
 
 use hutong_e2e::{
     Context, Desktop, Page, Profile, Result, Setup, World, anyhow,
@@ -33,6 +33,31 @@ pub struct Times {
     pub read: Duration,
     /// Further calls, for their first pictures.
     pub calls: usize,
+}
+
+/// What is seen in a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene {
+    /// What the cameras see.
+    pub camera: Camera,
+    /// Of both sides' windows.
+    pub window: Size,
+}
+
+/// Of a window, in pixels, written "1100x760".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    width: u32,
+    height: u32,
+}
+
+impl FromStr for Size {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let sides = text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
+        sides.map(|(width, height)| Self { width, height }).ok_or("a width and a height, as in 1100x760")
+    }
 }
 
 /// What a run gave.
@@ -109,11 +134,11 @@ fn counted(sides: &[Side; 2]) -> f64 {
 /// # Errors
 ///
 /// When something does not start, the call does not come about, or it cannot be measured.
-pub async fn run(pair: Pair, camera: Camera, times: Times, extra: Extra) -> Result<Outcome> {
+pub async fn run(pair: Pair, scene: Scene, times: Times, extra: Extra) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    let name = format!("bench_{pair:?}_{camera:?}").to_lowercase();
+    let name = format!("bench_{pair:?}_{:?}", scene.camera).to_lowercase();
     let ended = scenario(&name, async |world| {
-        outcome = two(world, pair, camera, times, extra).await?;
+        outcome = two(world, pair, scene, times, extra).await?;
         Ok(())
     })
     .await;
@@ -121,11 +146,11 @@ pub async fn run(pair: Pair, camera: Camera, times: Times, extra: Extra) -> Resu
     Ok(outcome)
 }
 
-async fn two(world: &mut World, pair: Pair, camera: Camera, times: Times, extra: Extra) -> Result<Outcome> {
+async fn two(world: &mut World, pair: Pair, scene: Scene, times: Times, extra: Extra) -> Result<Outcome> {
     let server = world.server().await?;
     let mut sides = Vec::new();
     for (name, with) in ["Ana", "Bo"].into_iter().zip(pair.sides()) {
-        let mut side = one(world, name, with, &server.url(), camera).await?;
+        let mut side = one(world, name, with, &server.url(), scene).await?;
         side.counts = pair != Pair::AppAndChromium || with == With::App;
         sides.push(side);
     }
@@ -140,7 +165,7 @@ async fn two(world: &mut World, pair: Pair, camera: Camera, times: Times, extra:
     let mut waits = vec![first_pictures(&sides, 0).await?];
     sleep(times.settle).await;
     measure_load(&sides, times.load, &mut outcome).await?;
-    if camera == Camera::Clock {
+    if scene.camera == Camera::Clock {
         measure_age(&sides, times.read, &mut outcome.figures).await?;
     }
     hang_up(&sides).await?;
@@ -166,22 +191,23 @@ async fn two(world: &mut World, pair: Pair, camera: Camera, times: Times, extra:
     Ok(outcome)
 }
 
-async fn one(world: &mut World, name: &str, with: With, url: &str, camera: Camera) -> Result<Side> {
+async fn one(world: &mut World, name: &str, with: With, url: &str, scene: Scene) -> Result<Side> {
+    let Size { width, height } = scene.window;
     let (page, app) = match with {
         With::Chromium => {
-            // As large as the app's window.
-            let profile = Profile { args: vec!["--window-size=1100,760".to_owned()], ..Profile::default() };
+            let profile = Profile { args: vec![format!("--window-size={width},{height}")], ..Profile::default() };
             let page = world.page(name, &profile).await?;
             page.open(url).await?;
             (page, None)
         }
         With::App => {
             let app = world.desktop_with(name, &Setup::calling(url)).await?;
+            app.resize(width, height).await?;
             (app.page().clone(), Some(app))
         }
     };
     page.log_in(name).await?;
-    clock::prepare(&page, camera).await?;
+    clock::prepare(&page, scene.camera).await?;
     Ok(Side { page, app, counts: true })
 }
 
