@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, getpriority_process, kill_process, kill_process_group};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},
@@ -190,6 +190,16 @@ pub fn tree(root: Pid) -> Vec<Pid> {
 pub fn name(pid: Pid) -> Option<String> {
     let name = fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero())).ok()?;
     Some(name.trim_end().to_owned())
+}
+
+/// How nice those threads of a process are whose name begins so (getpriority(2)).
+#[must_use]
+pub fn niceness(pid: Pid, threads: &str) -> Vec<i32> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).into_iter().flatten().flatten();
+    let named =
+        tasks.filter(|task| fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name.starts_with(threads)));
+    let ids = named.filter_map(|task| Pid::from_raw(task.file_name().to_str()?.parse().ok()?));
+    ids.filter_map(|id| getpriority_process(Some(id)).ok()).collect()
 }
 
 /// Every process with its parent.

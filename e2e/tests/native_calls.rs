@@ -11,6 +11,7 @@ use hutong_e2e::{
     Context, Outcome, Page, Result, World, ensure,
     page::SOON,
     people::{Microphone, Person, With, two},
+    process::niceness,
     scenario,
     steps::{self, LET_GO, MEDIA, call, connected, let_go, ring},
     trials::{Bounds, Watched, goes_on},
@@ -91,6 +92,9 @@ async fn a_voice_call_has_a_voice_both_ways() -> Outcome {
             call(&caller.page, &called.page, steps::With::Voice).await?;
             let time = Duration::from_secs(10);
             let seen = goes_on(&ana.page, &bo.page, Watched::Voice, time, Bounds::GOOD).await?;
+            let app = ana.app.as_ref().context("an app")?.processes()?;
+            let drawing: Vec<i32> = app.into_iter().flat_map(|pid| niceness(pid, "llvmpipe-")).collect();
+            ensure!(drawing.iter().all(|nice| *nice > 0), "drawing gives way to nothing: {drawing:?}");
             for (page, seen) in [&ana.page, &bo.page].into_iter().zip(seen) {
                 ensure!(seen.frames == 0 && seen.width == 0, "{}: a picture: {}", page.name(), seen.summary());
                 ensure!(page.leftovers().await?.cameras == 0, "{} has a camera on", page.name());

@@ -1,5 +1,8 @@
 //! WebKitGTK has no peer connections: the page captures, encodes, decodes and shows, and `hutong-media` is the connection.
 
+#[path = "drawing_linux.rs"]
+mod drawing;
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -46,6 +49,11 @@ impl Native {
         if self.connections().len() >= CONNECTIONS {
             return Err(NativeProblem::TooMany);
         }
+        // It goes on beside: nothing depends on it.
+        tokio::task::spawn_blocking(|| {
+            let threads = drawing::give_way();
+            tracing::debug!(threads, "drawing gives way");
+        });
         let (label, number) = CHANNEL;
         let config = media::Config {
             ice_servers: ice_servers.into_iter().map(server).collect(),
