@@ -55,7 +55,7 @@ async fn packets_are_told_with_the_moment_of_their_capture() -> Outcome {
         // What the page does at its start holds up its timers.
         page.until("the voice to be compiled", 2 * SOON, WARMED).await?;
         page.run::<()>(SOUND_CARD).await?;
-        // Before the sound card stands still, and once that is five seconds ago. By their numbers: in its first two seconds a page that is
+        // Before the sound card stands still, and once that is four seconds ago. By their numbers: in its first two seconds a page that is
         // busy may send so many at once that some are left out.
         page.until("packets", 2 * SOON, "return window.__voice.packets.at(-1)?.number >= 400").await?;
         for (from, to) in [(100, 150), (380, 400)] {
@@ -73,6 +73,34 @@ async fn packets_are_told_with_the_moment_of_their_capture() -> Outcome {
         let worst = numbers.windows(2).map(|two| (two[1] - two[0] - 1.0).abs()).fold(0.0, f64::max);
         ensure!(worst <= 0.0001, "packets are {worst} of their length apart");
         Ok(())
+    })
+    .await
+}
+
+/// What is said while the page stands still for most of a second comes to the worker at once.
+const STANDSTILL: &str = r#"
+    const worker = new Worker(document.querySelector("meta[name=hutong-native-voice]").content);
+    const heard = new Set();
+    worker.onmessage = ({ data }) => {
+        if (data.type === "frame") heard.add(Math.round(data.timestamp / 20_000));
+    };
+    const { port1, port2 } = new MessageChannel();
+    worker.postMessage({ type: "begin", header: 0, port: port2 }, [port2]);
+    worker.postMessage({ type: "sending", on: true });
+    for (let packet = 0; packet < 45; packet += 1) {
+        const samples = new Float32Array(960).map(() => Math.random() - 0.5);
+        port1.postMessage({ type: "captured", timestamp: packet * 20_000, samples }, [samples.buffer]);
+    }
+    window.__heard = heard;
+    return null"#;
+
+#[tokio::test]
+async fn what_comes_at_once_after_a_standstill_is_all_encoded() -> Outcome {
+    scenario("native_voice_standstill", async |world| {
+        let app = world.desktop_with("Ana", &Setup::default()).await?;
+        let page = app.page();
+        page.run::<()>(STANDSTILL).await?;
+        page.until("all that was said", SOON, "return window.__heard.size === 45").await
     })
     .await
 }
