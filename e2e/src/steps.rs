@@ -51,6 +51,17 @@ pub async fn ring(caller: &Page, called: &Page, with: With) -> Result<()> {
     caller.phase("ringing", SOON).await
 }
 
+/// Waits until so many of the page's audio contexts run. One that runs costs processor time whether or not anything is to be heard.
+/// Of a browser's page alone: in an app they were made before anything could look.
+///
+/// # Errors
+///
+/// When more or fewer do.
+pub async fn sounding(page: &Page, contexts: usize) -> Result<()> {
+    let run = format!("return window.__e2e.sounds.filter((it) => it.state === 'running').length === {contexts}");
+    page.until(&format!("{contexts} running audio contexts"), SOON, &run).await
+}
+
 /// One calls another, who answers in the same way, until media flows.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use hutong_e2e::{
     Context, Outcome, Page, Result, ensure,
     page::SOON,
     scenario,
-    steps::{LET_GO, MEDIA, With, call, connected, let_go, ring},
+    steps::{LET_GO, MEDIA, With, call, connected, let_go, ring, sounding},
 };
 
 /// Presses hang-up in one page, and checks in a third when both were online again.
@@ -77,10 +77,16 @@ async fn a_declined_call_ends_with_a_word_to_the_caller() -> Outcome {
         let ana = world.log_in("Ana", &server).await?;
         let bo = world.log_in("Bo", &server).await?;
         ring(&ana, &bo, With::Video).await?;
+        for page in [&ana, &bo] {
+            sounding(page, 1).await?;
+        }
         bo.press("decline").await?;
         let sentence = ana.notice("declined", SOON).await?;
         ensure!(sentence.contains("Bo"), "who declined is not told: {sentence}");
         let_go(&ana, &bo).await?;
+        for page in [&ana, &bo] {
+            sounding(page, 0).await?;
+        }
         ana.sees("Bo", "online", LET_GO).await?;
         bo.sees("Ana", "online", LET_GO).await
     })

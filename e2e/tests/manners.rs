@@ -155,6 +155,7 @@ async fn a_call_comes_to_a_hidden_window_and_goes_on_in_one() -> Outcome {
         connected(&ana, bo).await?;
         app.until_visibility("visible").await?;
         bus.notification(SOON, |it| it.id == told.id && it.state == State::Closed).await?;
+        bo.until("the tone's clock to stand", SOON, "return tones.context.state === 'suspended'").await?;
 
         app.close().await?;
         app.until_visibility("hidden").await?;

@@ -1,13 +1,32 @@
 //! The tones of a call, made by WebAudio: nothing to download.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use web_sys::{AudioContext, AudioContextState, GainNode, OscillatorType};
 
 use crate::dom::{self, Listener};
 
 thread_local! {
-    static CONTEXT: RefCell<Option<AudioContext>> = const { RefCell::new(None) };
+    static SOUND: RefCell<Option<Sound>> = const { RefCell::new(None) };
+    /// How many tones there are.
+    static TONES: Cell<u32> = const { Cell::new(0) };
+}
+
+/// The page's context. It runs while there is a tone, and no longer: one that runs has the system play its silence, some hundred times
+/// a second, for as long as the page is open.
+struct Sound {
+    context: AudioContext,
+    leave: Leave,
+    _listener: Listener,
+}
+
+/// Whether the browser lets the context run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leave {
+    /// It was not seen to.
+    Unknown,
+    /// It has run, and may do so again without a gesture.
+    Given,
 }
 
 /// Waits for the person's first click or key, before which browsers keep a page silent; and, since a telephone call or another app
@@ -18,7 +37,7 @@ pub fn unlock_on_gestures() -> Vec<Listener> {
         ["pointerdown", "keydown"].map(|event| Listener::new(&window, event, |_| unlock())).into();
     listeners.extend(window.document().map(|document| {
         Listener::new(&document, "visibilitychange", |_| {
-            if dom::is_visible() && CONTEXT.with_borrow(Option::is_some) {
+            if dom::is_visible() && SOUND.with_borrow(Option::is_some) {
                 unlock();
             }
         })
@@ -28,6 +47,7 @@ pub fn unlock_on_gestures() -> Vec<Listener> {
 
 /// A tone that sounds until it is dropped.
 pub struct Tone {
+    context: AudioContext,
     volume: GainNode,
 }
 
@@ -44,11 +64,12 @@ impl Tone {
 
     /// Everything is written into WebAudio's own timetable beforehand, for as long as a call can ring, so no timer runs.
     fn play(notes: &[(f64, f32, f64)], every: f64, loudness: f32) -> Option<Self> {
-        let context = CONTEXT.with_borrow(Clone::clone)?;
-        if context.state() != AudioContextState::Running {
-            return None;
-        }
+        let context = SOUND.with_borrow(|sound| sound.as_ref().map(|sound| sound.context.clone()))?;
         let volume = context.create_gain().ok()?;
+        TONES.set(TONES.get() + 1);
+        let tone = Self { context: context.clone(), volume: volume.clone() };
+        // Its clock stands until it runs.
+        drop(context.resume());
         volume.gain().set_value(loudness);
         volume.connect_with_audio_node(&context.destination()).ok()?;
         let start = context.current_time() + 0.05;
@@ -59,13 +80,17 @@ impl Tone {
                 note(&context, &volume, from, frequency, length)?;
             }
         }
-        Some(Self { volume })
+        Some(tone)
     }
 }
 
 impl Drop for Tone {
     fn drop(&mut self) {
         self.volume.disconnect().ok();
+        TONES.set(TONES.get().saturating_sub(1));
+        if TONES.get() == 0 {
+            drop(self.context.suspend());
+        }
     }
 }
 
@@ -85,16 +110,39 @@ fn note(context: &AudioContext, volume: &GainNode, from: f64, frequency: f32, le
 }
 
 fn unlock() {
-    CONTEXT.with_borrow_mut(|context| {
-        if context.is_none() {
-            *context = AudioContext::new().ok();
+    let wanted = SOUND.with_borrow_mut(|sound| {
+        if sound.is_none() {
+            *sound = AudioContext::new().ok().map(|context| {
+                let listener = Listener::new(&context, "statechange", |_| changed());
+                Sound { context, leave: Leave::Unknown, _listener: listener }
+            });
         }
-        if let Some(context) = context
-            // Not only a suspended one: Safari calls it interrupted after a telephone call, for which there is no name here.
-            && !matches!(context.state(), AudioContextState::Running | AudioContextState::Closed)
-        {
-            // Its promise says nothing that the state does not say when a tone is wanted.
-            drop(context.resume());
-        }
+        let Sound { context, leave, .. } = sound.as_ref()?;
+        let is_wanted = match context.state() {
+            AudioContextState::Running | AudioContextState::Closed => false,
+            AudioContextState::Suspended => *leave == Leave::Unknown || TONES.get() > 0,
+            // Safari calls it interrupted after a telephone call, for which there is no name here.
+            _ => true,
+        };
+        is_wanted.then(|| context.clone())
     });
+    if let Some(context) = wanted {
+        // Its promise says nothing that the state does not say.
+        drop(context.resume());
+    }
+}
+
+/// The context began to run, or no longer does.
+fn changed() {
+    let idle = SOUND.with_borrow_mut(|sound| {
+        let Sound { context, leave, .. } = sound.as_mut()?;
+        let runs = context.state() == AudioContextState::Running;
+        if runs {
+            *leave = Leave::Given;
+        }
+        (runs && TONES.get() == 0).then(|| context.clone())
+    });
+    if let Some(context) = idle {
+        drop(context.suspend());
+    }
 }
