@@ -12,6 +12,8 @@ pub mod abi;
 mod conceal;
 mod delay;
 mod echo;
+#[cfg(target_arch = "wasm32")]
+mod fused_wasm;
 mod jitter;
 mod line;
 mod microphone;
