@@ -55,7 +55,7 @@ pub fn memory(pids: &[Pid]) -> f64 {
     Usage::of(pids).memory as f64
 }
 
-/// The X servers under this process: an app is drawn there, while a headless browser is drawn nowhere.
+/// The X servers under this process, on which the windows are.
 #[must_use]
 pub fn screens() -> Vec<Pid> {
     let all = tree(rustix::process::getpid());

@@ -9,6 +9,7 @@ mod clock;
 mod figures;
 mod load;
 mod native;
+mod priorities;
 mod run;
 
 use std::process::ExitCode;
@@ -28,8 +29,13 @@ enum What {
     Native(native::Options),
 }
 
+// One thread starts all that is measured, and what it may not, they may not.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
+    if let Err(error) = priorities::forgo() {
+        eprintln!("not measured: {error}");
+        return ExitCode::FAILURE;
+    }
     let What::Native(options) = Cli::parse().what;
     match native::measure(&options).await {
         Ok(()) => ExitCode::SUCCESS,

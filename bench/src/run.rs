@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, rc::Rc, str::FromStr, time::Duration};
 
 use hutong_e2e::{
-    Context, Desktop, Page, Profile, Result, Setup, World, anyhow,
+    Context, Desktop, Page, Profile, Result, Setup, Shown, World, anyhow,
     page::SOON,
     people::With,
     scenario,
@@ -195,7 +195,8 @@ async fn one(world: &mut World, name: &str, with: With, url: &str, scene: Scene)
     let Size { width, height } = scene.window;
     let (page, app) = match with {
         With::Chromium => {
-            let profile = Profile { args: vec![format!("--window-size={width},{height}")], ..Profile::default() };
+            let args = vec![format!("--window-size={width},{height}")];
+            let profile = Profile { shown: Shown::OnScreen, args, ..Profile::default() };
             let page = world.page(name, &profile).await?;
             page.open(url).await?;
             (page, None)

@@ -16,6 +16,7 @@ use crate::{
     network::{Door, Namespace},
     paths,
     process::{Process, kill_tree},
+    screen::Screen,
 };
 
 /// How long one command to a driver may take; longer than any wait inside a page.
@@ -30,14 +31,31 @@ pub struct Profile {
     pub permissions: Permissions,
     /// The language that the browser asks for, such as `en-US` or `zh-CN`.
     pub language: &'static str,
+    /// Where its window is.
+    pub shown: Shown,
     /// Further command line arguments.
     pub args: Vec<String>,
 }
 
 impl Default for Profile {
     fn default() -> Self {
-        Self { devices: Devices::All, permissions: Permissions::Granted, language: "en-US", args: Vec::new() }
+        Self {
+            devices: Devices::All,
+            permissions: Permissions::Granted,
+            language: "en-US",
+            shown: Shown::Nowhere,
+            args: Vec::new(),
+        }
     }
+}
+
+/// Where a browser's window is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Nowhere: the browser is headless, and does not draw with OpenGL.
+    Nowhere,
+    /// On a screen of its own, an X server's. The browser draws as it does for a person.
+    OnScreen,
 }
 
 /// Which devices a browser has. They are Chromium's own fakes: a moving picture and a beep each second.
@@ -104,12 +122,16 @@ impl Driver {
     /// When it is not installed or does not start.
     pub async fn browser(&self, profile: &Profile) -> Result<Browser> {
         let folder = tempfile::Builder::new().prefix("hutong-e2e-").tempdir()?;
-        let driver = session(&self.url, chrome_capabilities(profile, folder.path())?)
+        let screen = match profile.shown {
+            Shown::Nowhere => None,
+            Shown::OnScreen => Some(Screen::start().await?),
+        };
+        let driver = session(&self.url, chrome_capabilities(profile, screen.as_ref(), folder.path())?)
             .await
             .with_context(|| format!("starting Chromium\n{}", self.process.log().text()))?;
         let pid = driver.capabilities().get("goog:processID").and_then(Value::as_i64);
         let pid = pid.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        Ok(Browser { driver, pid, _folder: folder })
+        Ok(Browser { driver, pid, _screen: screen, _folder: folder })
     }
 }
 
@@ -118,6 +140,7 @@ impl Driver {
 pub struct Browser {
     driver: WebDriver,
     pid: Option<Pid>,
+    _screen: Option<Screen>,
     _folder: TempDir,
 }
 
@@ -188,11 +211,9 @@ async fn chromedriver(mut command: Command) -> Result<(Process, u16)> {
     Ok((process, port))
 }
 
-fn chrome_capabilities(profile: &Profile, folder: &Path) -> Result<Capabilities> {
+fn chrome_capabilities(profile: &Profile, screen: Option<&Screen>, folder: &Path) -> Result<Capabilities> {
     let mut args: Vec<String> = [
-        "--headless=new",
         "--no-sandbox",
-        "--disable-gpu",
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-sync",
@@ -209,6 +230,10 @@ fn chrome_capabilities(profile: &Profile, folder: &Path) -> Result<Capabilities>
     ]
     .map(str::to_owned)
     .to_vec();
+    match screen {
+        None => args.extend(["--headless=new", "--disable-gpu"].map(str::to_owned)),
+        Some(screen) => args.extend(["--ozone-platform=x11".to_owned(), format!("--display={}", screen.display())]),
+    }
     args.push(format!("--user-data-dir={}", folder.display()));
     args.push(format!("--lang={}", profile.language));
     args.extend(match profile.devices {

@@ -28,7 +28,7 @@ pub mod watch;
 
 pub use anyhow::{Context, Result, anyhow, bail, ensure};
 
-pub use browser::{Devices, Permissions, Profile};
+pub use browser::{Devices, Permissions, Profile, Shown};
 pub use bus::Bus;
 pub use desktop::{Desktop, Setup};
 pub use network::Network;
