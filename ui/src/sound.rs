@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use web_sys::{AudioContext, AudioContextState, GainNode, OscillatorType};
+use web_sys::{AudioContext, AudioContextState, GainNode, OscillatorNode, OscillatorType};
 
 use crate::dom::{self, Listener};
 
@@ -49,6 +49,7 @@ pub fn unlock_on_gestures() -> Vec<Listener> {
 pub struct Tone {
     context: AudioContext,
     volume: GainNode,
+    notes: Vec<OscillatorNode>,
 }
 
 impl Tone {
@@ -67,7 +68,7 @@ impl Tone {
         let context = SOUND.with_borrow(|sound| sound.as_ref().map(|sound| sound.context.clone()))?;
         let volume = context.create_gain().ok()?;
         TONES.set(TONES.get() + 1);
-        let tone = Self { context: context.clone(), volume: volume.clone() };
+        let mut tone = Self { context: context.clone(), volume: volume.clone(), notes: Vec::new() };
         // Its clock stands until it runs.
         drop(context.resume());
         volume.gain().set_value(loudness);
@@ -77,7 +78,7 @@ impl Tone {
         for round in 0..rounds {
             for &(offset, frequency, length) in notes {
                 let from = start + f64::from(round) * every + offset;
-                note(&context, &volume, from, frequency, length)?;
+                tone.notes.push(note(&context, &volume, from, frequency, length)?);
             }
         }
         Some(tone)
@@ -87,6 +88,10 @@ impl Tone {
 impl Drop for Tone {
     fn drop(&mut self) {
         self.volume.disconnect().ok();
+        for note in &self.notes {
+            // The clock is about to stand, and those that wait for their time would be kept until it has come.
+            note.stop().ok();
+        }
         TONES.set(TONES.get().saturating_sub(1));
         if TONES.get() == 0 {
             drop(self.context.suspend());
@@ -94,7 +99,7 @@ impl Drop for Tone {
     }
 }
 
-fn note(context: &AudioContext, volume: &GainNode, from: f64, frequency: f32, length: f64) -> Option<()> {
+fn note(context: &AudioContext, volume: &GainNode, from: f64, frequency: f32, length: f64) -> Option<OscillatorNode> {
     let oscillator = context.create_oscillator().ok()?;
     oscillator.set_type(OscillatorType::Sine);
     oscillator.frequency().set_value(frequency);
@@ -106,7 +111,8 @@ fn note(context: &AudioContext, volume: &GainNode, from: f64, frequency: f32, le
     oscillator.connect_with_audio_node(&envelope).ok()?;
     envelope.connect_with_audio_node(volume).ok()?;
     oscillator.start_with_when(from).ok()?;
-    oscillator.stop_with_when(from + length).ok()
+    oscillator.stop_with_when(from + length).ok()?;
+    Some(oscillator)
 }
 
 fn unlock() {
