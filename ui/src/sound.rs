@@ -138,17 +138,20 @@ fn unlock() {
     }
 }
 
-/// The context began to run, or no longer does.
+/// The context began to run, or no longer does. What was asked of it takes effect later, and a tone may have begun or ended meanwhile.
 fn changed() {
-    let idle = SOUND.with_borrow_mut(|sound| {
+    let now = SOUND.with_borrow_mut(|sound| {
         let Sound { context, leave, .. } = sound.as_mut()?;
-        let runs = context.state() == AudioContextState::Running;
-        if runs {
+        let state = context.state();
+        if state == AudioContextState::Running {
             *leave = Leave::Given;
         }
-        (runs && TONES.get() == 0).then(|| context.clone())
+        Some((context.clone(), state))
     });
-    if let Some(context) = idle {
-        drop(context.suspend());
+    let Some((context, state)) = now else { return };
+    match state {
+        AudioContextState::Running if TONES.get() == 0 => drop(context.suspend()),
+        AudioContextState::Suspended if TONES.get() > 0 => drop(context.resume()),
+        _ => {}
     }
 }
