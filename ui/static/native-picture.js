@@ -37,6 +37,9 @@ const DECODING = 30;
 // Decoded frames that may wait for their voice, and how long one may.
 const WAITING = 8;
 const LONGEST_WAIT_MS = 400;
+// How far the picture may be ahead of its voice: nobody sees that, and everybody feels a picture that waits. EBU R 37 (2007) lets the
+// sound be 60 ms late.
+const AHEAD_OF_VOICE_MS = 40;
 // So many frames' times are remembered while they are in the decoder.
 const TIMES = 100;
 
@@ -305,12 +308,12 @@ const receiving = {
     this.show();
   },
 
-  // When a frame is to be shown, by `performance.now()`: with the voice of the same moment.
+  // When a frame is to be shown, by `performance.now()`: with the voice of the same moment, or a little before.
   due(captured) {
     const now = performance.now();
     if (typeof captured !== "number" || !this.voice) return now;
     const heard = this.voice.captured + (now - this.voice.at) * 1000;
-    return now + Math.min(LONGEST_WAIT_MS, Math.max(0, (captured - heard) / 1000));
+    return now + Math.min(LONGEST_WAIT_MS, Math.max(0, (captured - heard) / 1000 - AHEAD_OF_VOICE_MS));
   },
 
   show() {
