@@ -140,6 +140,13 @@
   };
   new MutationObserver(look).observe(document, { childList: true, subtree: true });
 
+  // Has neither picture drawn, or both again. They are decoded and played meanwhile as ever.
+  const undrawn = new CSSStyleSheet();
+  undrawn.replaceSync('[data-testid="remote-video"], .self { display: none !important; }');
+  bench.draw = (on) => {
+    document.adoptedStyleSheets = document.adoptedStyleSheets.filter((it) => it !== undrawn).concat(on ? [] : [undrawn]);
+  };
+
   bench.start = () => Object.assign(bench, { values: 0, unread: 0, latencies: [], reading: true });
   bench.stop = () => {
     bench.reading = false;

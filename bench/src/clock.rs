@@ -19,6 +19,15 @@ pub enum Camera {
     Fake,
 }
 
+/// Whether a page draws its call's pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drawing {
+    /// As ever.
+    On,
+    /// They are decoded and played, and not drawn.
+    Off,
+}
+
 /// What a page has sent and received.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Flow {
@@ -65,6 +74,15 @@ pub async fn prepare(page: &Page, camera: Camera) -> Result<()> {
         Camera::Clock => page.run("window.__bench.camera(); return null").await,
         Camera::Fake => Ok(()),
     }
+}
+
+/// Has the page draw its call's pictures from now on, or not.
+///
+/// # Errors
+///
+/// When it does not run the script.
+pub async fn draw(page: &Page, drawing: Drawing) -> Result<()> {
+    page.run(&format!("window.__bench.draw({}); return null", drawing == Drawing::On)).await
 }
 
 /// What it has sent and received in its call.
@@ -125,23 +143,30 @@ pub async fn stop(page: &Page) -> Result<Read> {
 mod tests {
     use std::time::Duration;
 
-    use hutong_e2e::{Outcome, Profile, media::spread, scenario};
+    use hutong_e2e::{Outcome, Profile, World, media::spread, scenario};
 
     use super::*;
+
+    /// A page that shows its own camera as it would the other side's, in `window.video`.
+    async fn showing_itself(world: &mut World) -> Result<Page> {
+        let page = world.page("clock", &Profile::default()).await?;
+        prepare(&page, Camera::Clock).await?;
+        let show = "const video = document.createElement('video');
+            video.dataset.testid = 'remote-video';
+            document.body.append(video);
+            Object.assign(video, { muted: true, srcObject: window.__bench.stream });
+            await video.play();
+            window.video = video; return null";
+        page.run::<()>(show).await?;
+        Ok(page)
+    }
 
     /// The camera shown in its own page, and then with a clock that is a quarter of a second behind.
     #[tokio::test]
     #[ignore = "needs Chromium"]
     async fn a_picture_that_is_later_is_read_as_later() -> Outcome {
         scenario("bench_clock", async |world| {
-            let page = world.page("clock", &Profile::default()).await?;
-            prepare(&page, Camera::Clock).await?;
-            let show = "const video = document.createElement('video');
-                document.body.append(video);
-                Object.assign(video, { muted: true, srcObject: window.__bench.stream });
-                await video.play();
-                window.__bench.follow(video); return null";
-            page.run::<()>(show).await?;
+            let page = showing_itself(world).await?;
             let mut medians = Vec::new();
             for shift in [0, 250] {
                 page.run::<()>(&format!("window.__bench.shift = {shift}; return null")).await?;
@@ -158,6 +183,27 @@ mod tests {
             let [now, then] = medians[..] else { return Ok(()) };
             ensure!(now < 200.0, "{now} ms in the page itself");
             ensure!((then - now - 250.0).abs() < 60.0, "{then} ms, after {now} ms, with a clock 250 ms behind");
+            Ok(())
+        })
+        .await
+    }
+
+    /// A picture that is hidden is still played.
+    #[tokio::test]
+    #[ignore = "needs Chromium"]
+    async fn what_is_not_drawn_is_played() -> Outcome {
+        scenario("bench_undrawn", async |world| {
+            let page = showing_itself(world).await?;
+            let drawn = "return window.video.getClientRects().length === 1";
+            let frames = "return window.video.getVideoPlaybackQuality().totalVideoFrames";
+            ensure!(page.run::<bool>(drawn).await?, "not drawn from the start");
+            draw(&page, Drawing::Off).await?;
+            ensure!(!page.run::<bool>(drawn).await?, "still drawn");
+            let before: f64 = page.run(frames).await?;
+            page.until("frames that nobody sees", Duration::from_secs(10), &format!("{frames} > {}", before + 10.0))
+                .await?;
+            draw(&page, Drawing::On).await?;
+            ensure!(page.run::<bool>(drawn).await?, "not drawn again");
             Ok(())
         })
         .await

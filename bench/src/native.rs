@@ -7,7 +7,7 @@ use hutong_e2e::{Context, Result, ensure};
 use serde_json::json;
 
 use crate::{
-    clock::Camera,
+    clock::{Camera, Drawing},
     figures::{Figures, compare, table},
     run::{Extra, Outcome, Pair, Scene, Size, Times, run},
 };
@@ -39,6 +39,10 @@ pub struct Options {
     /// How large the windows are: drawing a small one costs little, also where there is no GPU. The app's is 360x560 at least
     #[arg(long, value_name = "SIZE", default_value = "1100x760")]
     window: Size,
+    /// Has the app not draw the call's pictures while its processor time is measured, and Chromium draw them: what is left is all but
+    /// drawing
+    #[arg(long)]
+    undrawn: bool,
     /// Writes everything there as well, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -77,7 +81,8 @@ pub async fn measure(options: &Options) -> Result<()> {
             "The app calls the app, with the fake cameras, which differ",
         ),
     ] {
-        let scene = Scene { camera, window: options.window };
+        let drawing = if options.undrawn { Drawing::Off } else { Drawing::On };
+        let scene = Scene { camera, window: options.window, drawing };
         let mut all = Vec::new();
         for pair in 0..pairs {
             let extra = if passages.is_empty() { Extra::Passages } else { Extra::Nothing };

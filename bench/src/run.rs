@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use crate::{
     binary::{self, Passage},
-    clock::{self, Camera},
+    clock::{self, Camera, Drawing},
     figures::{Figure, Figures},
     load::{self, Load},
 };
@@ -42,6 +42,8 @@ pub struct Scene {
     pub camera: Camera,
     /// Of both sides' windows.
     pub window: Size,
+    /// Of the call's pictures in the app's page, while its processor time is measured.
+    pub drawing: Drawing,
 }
 
 /// Of a window, in pixels, written "1100x760".
@@ -163,8 +165,10 @@ async fn two(world: &mut World, pair: Pair, scene: Scene, times: Times, extra: E
     sleep(times.before).await;
     outcome.figures.insert(Figure::Before, load.until_now(&processes(&sides)?).cores / counted(&sides));
     let mut waits = vec![first_pictures(&sides, 0).await?];
+    draw(&sides, scene.drawing).await?;
     sleep(times.settle).await;
     measure_load(&sides, times.load, &mut outcome).await?;
+    draw(&sides, Drawing::On).await?;
     if scene.camera == Camera::Clock {
         measure_age(&sides, times.read, &mut outcome.figures).await?;
     }
@@ -241,6 +245,13 @@ async fn hang_up([ana, bo]: &[Side; 2]) -> Result<()> {
     ana.page.press("hang-up").await?;
     let_go(&ana.page, &bo.page).await?;
     bo.page.sees("Ana", "online", LET_GO).await
+}
+
+async fn draw(sides: &[Side; 2], drawing: Drawing) -> Result<()> {
+    for side in sides.iter().filter(|side| side.app.is_some()) {
+        clock::draw(&side.page, drawing).await?;
+    }
+    Ok(())
 }
 
 /// Processor time and memory of one side, the mean where both count, and what picture is had for it.
