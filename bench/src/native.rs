@@ -81,7 +81,11 @@ pub async fn measure(options: &Options) -> Result<()> {
             "The app calls the app, with the fake cameras, which differ",
         ),
     ] {
-        let drawing = if options.undrawn { Drawing::Off } else { Drawing::On };
+        let (drawing, apart) = if options.undrawn {
+            (Drawing::Off, "; the app's pictures not drawn while its processors are measured")
+        } else {
+            (Drawing::On, "")
+        };
         let scene = Scene { camera, window: options.window, drawing };
         let mut all = Vec::new();
         for pair in 0..pairs {
@@ -112,7 +116,7 @@ pub async fn measure(options: &Options) -> Result<()> {
         let figures: Vec<[Figures; 2]> =
             all.iter().map(|pair| [&pair[0], &pair[1]].map(|it| it.figures.clone())).collect();
         let compared = compare(&figures);
-        println!("\n{title}; {pairs} times each, in turn: median (least to greatest)\n\n{}", table(&compared));
+        println!("\n{title}{apart}; {pairs} times each, in turn: median (least to greatest)\n\n{}", table(&compared));
         for (place, who) in ["The app", "Chromium"].into_iter().enumerate() {
             println!("{who}'s threads, processors used: {}\n", busiest(all.iter().map(|pair| &pair[place].threads)));
         }
@@ -124,7 +128,7 @@ pub async fn measure(options: &Options) -> Result<()> {
                 json!({ "app": one(&pair[0]), "chromium": one(&pair[1]) })
             })
             .collect();
-        told.insert(key.to_owned(), json!({ "compared": compared, "runs": runs }));
+        told.insert(key.to_owned(), json!({ "undrawn": options.undrawn, "compared": compared, "runs": runs }));
     }
     println!("Between page and core\n\n| KiB | at once | a second | MiB/s | median, ms | 99 %, ms |");
     println!("| --- | --- | --- | --- | --- | --- |");

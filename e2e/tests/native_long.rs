@@ -8,7 +8,7 @@ use hutong_e2e::{
     scenario,
     steps::{self, LET_GO, MEDIA, call, let_go},
     trials::Bounds,
-    usage::{Usage, census, grown},
+    usage::{Pressure, Usage, census, grown},
 };
 
 /// How long the window is hidden.
@@ -53,10 +53,12 @@ async fn a_call_goes_on_while_the_window_is_hidden() -> Outcome {
         at_bo.ensure_voice("Bo", Bounds::GOOD.gap)?;
         // A hidden window shows nobody a picture; the voice has to go on, and the picture to be there when it is shown.
         at_ana.ensure_voice("Ana", Bounds::GOOD.gap)?;
+        // Both may stand still for the machine's sake: told, and not borne.
+        let pressure = Pressure::watch();
         app.show().await?;
         ana.page.watch_anew().await?;
         let shown = ana.page.seen_for(Duration::from_secs(4)).await?;
-        println!("Ana, shown again, saw and heard {}", shown.summary());
+        println!("Ana, shown again, saw and heard {}; {pressure}", shown.summary());
         shown.ensure_picture("Ana", Bounds::GOOD.still)?;
         shown.ensure_voice("Ana", Bounds::GOOD.gap)
     })

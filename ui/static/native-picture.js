@@ -37,8 +37,8 @@ const DECODING = 30;
 // Decoded frames that may wait for their voice, and how long one may.
 const WAITING = 8;
 const LONGEST_WAIT_MS = 400;
-// How far the picture may be ahead of its voice: nobody sees that, and everybody feels a picture that waits. EBU R 37 (2007) lets the
-// sound be 60 ms late.
+// How far the picture may be ahead of its voice: it is hardly noticed, while a picture that waits is felt in every answer. EBU R 37 lets
+// the sound be 60 ms late where programmes go out.
 const AHEAD_OF_VOICE_MS = 40;
 // So many frames' times are remembered while they are in the decoder.
 const TIMES = 100;
