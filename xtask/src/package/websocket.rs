@@ -20,7 +20,7 @@ const LONGEST: usize = 1 << 20;
 /// Where nobody answers within ten seconds.
 pub fn get(address: SocketAddr, path: &str) -> Result<String> {
     let mut stream = connect(address)?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut answer = Vec::new();
     stream.take(LONGEST as u64).read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
@@ -40,12 +40,13 @@ impl Watcher {
     /// Where the server cannot be reached or does not upgrade.
     pub fn log_in(address: SocketAddr, name: &str) -> Result<Self> {
         let mut stream = connect(address)?;
-        // The key is RFC 6455's own example: nothing between here and there keeps answers.
-        write!(
-            stream,
+        // The key is RFC 6455's own example: nothing between here and there keeps answers. All is written at once: who answers the
+        // first piece and closes resets the connection of whoever still writes, and its answer is lost.
+        let request = format!(
             "GET /ws HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: hutong.v1\r\n\r\n"
-        )?;
+        );
+        stream.write_all(request.as_bytes())?;
         let mut stream = BufReader::new(stream);
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
@@ -139,11 +140,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let server = thread::spawn(move || {
-            let mut stream = BufReader::new(listener.accept().unwrap().0);
-            let mut head = String::new();
-            while !head.ends_with("\r\n\r\n") {
-                stream.read_line(&mut head).unwrap();
-            }
+            let (mut stream, head) = accept(&listener);
             assert!(head.contains("Sec-WebSocket-Protocol: hutong.v1\r\n"), "{head}");
             let mut hello = [0; 6 + 29];
             stream.get_mut().write_all(b"HTTP/1.1 101 Switching Protocols\r\n\r\n").unwrap();
@@ -167,10 +164,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let server = thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut head = [0; 64];
-            let _ = stream.read(&mut head).unwrap();
-            stream.write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n").unwrap();
+            // Read to its end: what is left unread when a connection is closed resets it, and the answer may be lost.
+            let (mut stream, _) = accept(&listener);
+            stream.get_mut().write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n").unwrap();
         });
         assert!(Watcher::log_in(address, "Ana").unwrap_err().to_string().contains("403"));
         server.join().unwrap();
@@ -179,5 +175,15 @@ mod tests {
     #[test]
     fn what_does_not_fit_a_short_frame_is_refused() {
         assert!(text_frame(&"x".repeat(126)).is_err());
+    }
+
+    /// A client's connection, and the header that it sent.
+    fn accept(listener: &TcpListener) -> (BufReader<TcpStream>, String) {
+        let mut stream = BufReader::new(listener.accept().unwrap().0);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert!(stream.read_line(&mut head).unwrap() > 0, "broke off: {head}");
+        }
+        (stream, head)
     }
 }
