@@ -3,18 +3,32 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// How many tests passed and failed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// How many lines of what a failed test said are told again at the end; a backtrace begins further down.
+const LINES: usize = 8;
+
+/// How long such a line may be, in characters.
+const LINE: usize = 300;
+
+/// How many failed tests are told of: more have one cause, most often.
+const TOLD: usize = 20;
+
+/// How many tests passed and failed, and what the failed ones said first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Tests that passed.
     pub passed: u64,
     /// Tests that failed.
     pub failed: u64,
+    /// Of each failed test its name and its first lines.
+    failures: Vec<Vec<String>>,
+    /// Whether the lines that come are a failed test's.
+    is_in_failure: bool,
 }
 
 impl Tally {
-    /// Adds what a line of output tells, if it is one of `test result: ok. 5 passed; 0 failed; ...`.
+    /// Adds what a line of output tells: `test result: ok. 5 passed; 0 failed; ...`, or one below `---- a_test stdout ----`.
     pub fn read(&mut self, line: &str) {
+        self.read_failure(line);
         let Some((_, counts)) = line.split_once("test result: ") else { return };
         let count = |what: &str| {
             let (before, _) = counts.split_once(what)?;
@@ -22,6 +36,25 @@ impl Tally {
         };
         self.passed += count(" passed").unwrap_or(0);
         self.failed += count(" failed").unwrap_or(0);
+    }
+
+    fn read_failure(&mut self, line: &str) {
+        let line = line.trim_end();
+        // The test runner of wasm-bindgen says `output`.
+        let begins = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" ----"));
+        if let Some((name, "stdout" | "output")) = begins.and_then(|begins| begins.rsplit_once(' ')) {
+            self.is_in_failure = self.failures.len() < TOLD;
+            if self.is_in_failure {
+                self.failures.push(vec![name.to_owned()]);
+            }
+        } else if matches!(line, "failures:" | "stack backtrace:") {
+            self.is_in_failure = false;
+        } else if let Some(failure) = self.failures.last_mut().filter(|_| self.is_in_failure)
+            && !line.is_empty()
+            && failure.len() <= LINES
+        {
+            failure.push(line.chars().take(LINE).collect());
+        }
     }
 }
 
@@ -43,19 +76,25 @@ impl Step {
     /// failed may end in `0 failed`.
     pub fn counted(&self) -> Tally {
         let failed = if self.problem.is_some() { self.tally.failed.max(1) } else { self.tally.failed };
-        Tally { failed, ..self.tally }
+        Tally { failed, ..self.tally.clone() }
     }
 }
 
-/// The table of all steps and, alone on the last line, the sum.
+/// What failed tests said, the table of all steps and, alone on the last line, the sum.
 pub fn summary(steps: &[Step]) -> String {
     let mut text = String::new();
+    for failure in steps.iter().flat_map(|step| &step.tally.failures) {
+        let _ = writeln!(text, "{}\n", failure.join("\n    "));
+    }
     let mut sum = Tally::default();
     let mut time = Duration::ZERO;
     for step in steps {
-        let Tally { passed, failed } = step.counted();
-        let tests =
-            if step.tally == Tally::default() { String::new() } else { format!("{passed} passed, {failed} failed") };
+        let Tally { passed, failed, .. } = step.counted();
+        let tests = if (step.tally.passed, step.tally.failed) == (0, 0) {
+            String::new()
+        } else {
+            format!("{passed} passed, {failed} failed")
+        };
         let result = if step.problem.is_some() { "FAILED" } else { "ok" };
         let _ = writeln!(text, "{:<28} {:>8.1} s  {result:<7} {tests}", step.name, step.time.as_secs_f32());
         sum.passed += passed;
@@ -77,7 +116,7 @@ mod tests {
     use super::*;
 
     fn step(passed: u64, failed: u64, problem: Option<&str>) -> Step {
-        let tally = Tally { passed, failed };
+        let tally = Tally { passed, failed, ..Tally::default() };
         Step { name: "unit tests", time: Duration::from_millis(1500), tally, problem: problem.map(str::to_owned) }
     }
 
@@ -95,7 +134,49 @@ mod tests {
             "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s",
             "test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
         ]);
-        assert_eq!(tally, Tally { passed: 15, failed: 2 });
+        assert_eq!(tally, Tally { passed: 15, failed: 2, ..Tally::default() });
+    }
+
+    #[test]
+    fn what_failed_tests_said_is_told_again_above_the_table() {
+        let mut failed = step(0, 0, Some("cargo test ended with 101"));
+        failed.tally = read(&[
+            "test a ... FAILED",
+            "failures:",
+            "",
+            "---- a stdout ----",
+            "",
+            "thread 'a' (7) panicked at src/a.rs:1:1:",
+            "one is not two",
+            "stack backtrace:",
+            "   0: somewhere",
+            "---- b::c output ----",
+            "Error: waited 10s for the call to be gone",
+            "",
+            "",
+            "failures:",
+            "    a",
+            "    b::c",
+            "test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
+        ]);
+        let text = summary(&[step(3, 0, None), failed]);
+        let told = "a\n    thread 'a' (7) panicked at src/a.rs:1:1:\n    one is not two\n\n\
+                    b::c\n    Error: waited 10s for the call to be gone\n\n";
+        assert!(text.starts_with(told), "{text}");
+        assert_eq!(text.lines().last(), Some("6 passed, 2 failed"));
+    }
+
+    #[test]
+    fn what_is_told_of_failed_tests_is_bounded() {
+        let mut lines = Vec::new();
+        for test in 0..100 {
+            lines.push(format!("---- t{test} stdout ----"));
+            lines.extend((0..100).map(|_| "字".repeat(1000)));
+        }
+        let tally = read(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(tally.failures.len(), TOLD);
+        assert!(tally.failures.iter().all(|failure| failure.len() == 1 + LINES));
+        assert!(tally.failures.iter().flatten().all(|line| line.chars().count() <= LINE));
     }
 
     #[test]
