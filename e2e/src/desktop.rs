@@ -310,15 +310,32 @@ impl Desktop {
         Ok(())
     }
 
-    /// Kills the process of its page, as a fault in it does. Its page cannot be spoken to from then on.
+    /// Kills the process of its page, as a fault in it does. Its page cannot be spoken to from then on. Returns the length of the
+    /// log by then, for [`Self::until_another_page`].
     ///
     /// # Errors
     ///
     /// When there is none.
-    pub fn crash_page(&self) -> Result<()> {
+    pub fn crash_page(&self) -> Result<usize> {
         let is_page = |pid: &Pid| process::name(*pid).as_deref() == Some("WebKitWebProces");
         let page = self.processes()?.into_iter().find(is_page).context("the app has no page")?;
+        let length = self.log().length();
         rustix::process::kill_process(page, rustix::process::Signal::KILL)?;
+        Ok(length)
+    }
+
+    /// Waits until the app says that a page is there, past the first lines of its log, and checks that it knew before that the last
+    /// one is gone.
+    ///
+    /// # Errors
+    ///
+    /// When none is in time, or the app heard of the last one's end by the new one.
+    pub async fn until_another_page(&self, after: usize) -> Result<()> {
+        let there = "the page is there";
+        self.log().wait_for_line(after, START, |line| line.contains(there).then_some(())).await?;
+        let said = self.log().since(after);
+        let before = said.split(there).next().unwrap_or_default();
+        ensure!(before.contains("the last page is gone"), "the new page told that the last one is gone:\n{said}");
         Ok(())
     }
 }

@@ -68,24 +68,13 @@ impl Process {
     /// # Errors
     ///
     /// When it ends before, or does not say it in time.
-    pub async fn wait_for_line<T>(&mut self, limit: Duration, mut find: impl FnMut(&str) -> Option<T>) -> Result<T> {
-        let mut lines = self.log.said.subscribe();
-        let mut read = 0;
+    pub async fn wait_for_line<T>(&mut self, limit: Duration, find: impl Fn(&str) -> Option<T>) -> Result<T> {
         let search = async {
-            loop {
-                let seen = *lines.borrow_and_update();
-                for line in self.log.lines_from(read) {
-                    if let Some(found) = find(&line) {
-                        return Some(found);
-                    }
-                }
-                read = seen;
-                tokio::select! {
-                    changed = lines.changed() => if changed.is_err() { return None },
-                    _ = self.child.wait() => {
-                        self.log.all_read().await;
-                        return self.log.lines_from(read).iter().find_map(|line| find(line));
-                    }
+            tokio::select! {
+                found = self.log.find(0, &find) => found,
+                _ = self.child.wait() => {
+                    self.log.all_read().await;
+                    self.log.lines_from(0).iter().find_map(|line| find(line))
                 }
             }
         };
@@ -242,6 +231,41 @@ impl Log {
     #[must_use]
     pub fn text(&self) -> String {
         self.lines_from(0).join("\n")
+    }
+
+    /// All lines past the first ones.
+    #[must_use]
+    pub fn since(&self, after: usize) -> String {
+        self.lines_from(after).join("\n")
+    }
+
+    /// How many lines there were so far.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        *self.said.borrow()
+    }
+
+    /// Waits for a line in which `find` finds something, past the first ones.
+    ///
+    /// # Errors
+    ///
+    /// When there is none in time.
+    pub async fn wait_for_line<T>(&self, after: usize, limit: Duration, find: impl Fn(&str) -> Option<T>) -> Result<T> {
+        let found = timeout(limit, self.find(after, &find)).await.ok().flatten();
+        found.with_context(|| format!("in {limit:?} it was not said what was awaited:\n{}", self.text()))
+    }
+
+    async fn find<T>(&self, after: usize, find: &impl Fn(&str) -> Option<T>) -> Option<T> {
+        let mut said = self.said.subscribe();
+        let mut read = after;
+        loop {
+            let seen = *said.borrow_and_update();
+            if let Some(found) = self.lines_from(read).iter().find_map(|line| find(line)) {
+                return Some(found);
+            }
+            read = seen.max(read);
+            said.changed().await.ok()?;
+        }
     }
 
     fn gather(&self, from: impl AsyncRead + Unpin + Send + 'static) {

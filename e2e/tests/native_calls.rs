@@ -156,10 +156,11 @@ async fn whose_page_ends_in_a_call_is_out_of_it_and_there_again() -> Outcome {
         call(&ana.page, &bo.page, steps::With::Video).await?;
         bo.page.sees_and_hears(MEDIA).await?;
         let app = ana.app.as_ref().context("Ana has no app")?;
-        app.crash_page()?;
-        // The app goes on without its page, and with it the connection, until a new page says that it is there.
+        let ended = app.crash_page()?;
+        // The app goes on without its page, and ends the call in its stead: a new one takes seconds.
         bo.page.no_call(SOON).await?;
-        bo.page.sees("Ana", "online", SOON).await
+        bo.page.sees("Ana", "online", SOON).await?;
+        app.until_another_page(ended).await
     })
     .await
 }

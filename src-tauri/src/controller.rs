@@ -78,6 +78,14 @@ impl Control {
         self.order(Order::Attach(interface)).await;
     }
 
+    /// The interface is gone, and its peer connections with it: who is in a call is out of it, whether or not another interface
+    /// comes. Does not wait, so that it is never heard after what the next one says.
+    pub fn detach(&self) {
+        if self.orders.try_send(Order::Detach).is_err() {
+            tracing::info!("too much is going on: the next interface tells that the last one is gone");
+        }
+    }
+
     /// What the interface says.
     pub async fn hear(&self, what: FromUi) {
         self.order(Order::Hear(what)).await;
@@ -111,6 +119,7 @@ impl Control {
 
 enum Order {
     Attach(Interface),
+    Detach,
     Hear(FromUi),
     Open(String),
     Stop(oneshot::Sender<()>),
@@ -129,7 +138,7 @@ struct Controller {
     file: File,
     settings: Settings,
     interface: Option<Interface>,
-    /// Whether an earlier interface has gone, whose peer connections went with it.
+    /// Whether there was an interface whose peer connections went with it, which the client is not told of yet.
     had_interface: bool,
     problem: Option<AppProblem>,
     offers: Offers,
@@ -193,6 +202,7 @@ impl Controller {
                 order = inbox.recv() => match order {
                     None => break,
                     Some(Order::Attach(interface)) => self.attach(interface),
+                    Some(Order::Detach) => drop(self.detach()),
                     Some(Order::Hear(what)) => self.hear(what).await,
                     Some(Order::Open(link)) => self.open(&link),
                     Some(Order::Stop(done)) => {
@@ -239,14 +249,10 @@ impl Controller {
     }
 
     fn attach(&mut self, interface: Interface) {
-        self.interface = None;
-        let told = if std::mem::replace(&mut self.had_interface, true) {
-            self.driver.step(Input::InterfaceReloaded)
-        } else {
-            Vec::new()
-        };
-        self.look_around();
+        tracing::info!("the page is there");
+        let told = self.detach();
         self.interface = Some(interface);
+        self.had_interface = true;
         self.tell(ToUi::Snapshot(self.driver.view().clone()));
         self.show_app();
         for told in told {
@@ -255,6 +261,19 @@ impl Controller {
                 self.tell(ToUi::Media(command));
             }
         }
+    }
+
+    /// What is returned is for the next interface, if there is one already.
+    fn detach(&mut self) -> Vec<Tell> {
+        self.interface = None;
+        let told = if std::mem::take(&mut self.had_interface) {
+            tracing::info!("the last page is gone");
+            self.driver.step(Input::InterfaceReloaded)
+        } else {
+            Vec::new()
+        };
+        self.look_around();
+        told
     }
 
     async fn hear(&mut self, what: FromUi) {

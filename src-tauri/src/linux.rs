@@ -7,8 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tauri::WebviewWindow;
+use tauri::{AppHandle, Manager, WebviewWindow};
 use webkit2gtk::{SettingsExt, WebViewExt};
+
+use crate::{controller::Control, native::Native};
 
 /// Frames of a track in a worker, and tracks made of frames there: they go on while the window is hidden.
 const TRACK_PROCESSING: &CStr = c"MediaStreamTrackProcessing";
@@ -36,7 +38,8 @@ pub fn set_up() {
 ///
 /// Where the window is gone.
 pub fn prepare(window: &WebviewWindow) -> tauri::Result<()> {
-    window.with_webview(|webview| {
+    let app = window.app_handle().clone();
+    window.with_webview(move |webview| {
         if let Some(settings) = webview.inner().settings() {
             settings.set_enable_media_stream(true);
             // The other side's picture and sound begin when the call does, which is a person's doing but not a click.
@@ -51,6 +54,7 @@ pub fn prepare(window: &WebviewWindow) -> tauri::Result<()> {
         // A window without its page is empty, and stays so. Who the person is and where is not the page's: a new one is told.
         let endings = RefCell::new(Endings::default());
         webview.inner().connect_web_process_terminated(move |view, reason| {
+            leave_call(&app);
             if endings.borrow_mut().bears(Instant::now()) {
                 tracing::error!(?reason, "the page's process has ended: the page begins anew");
                 view.reload();
@@ -59,6 +63,13 @@ pub fn prepare(window: &WebviewWindow) -> tauri::Result<()> {
             }
         });
     })
+}
+
+/// The page's call is over, whenever there is another page. Devices went with the page, the connection did not.
+fn leave_call(app: &AppHandle) {
+    app.state::<Control>().detach();
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move { app.state::<Native>().close_all().await });
 }
 
 /// When the page's process ended, lately.

@@ -19,9 +19,10 @@ use hutong_app::{
     tls::Trust,
 };
 use hutong_core::{
-    Command, Input, Session, Update, View,
+    CallPhase, Command, Input, MediaCommand, MediaEvent, Session, Update, View,
     app::{AppCommand, AppProblem, AppView, FromUi, ServerChoice, ToUi},
 };
+use hutong_protocol::MediaKind;
 use hutong_server::{Options, Server};
 use tokio::{sync::mpsc, time::timeout};
 
@@ -71,6 +72,10 @@ impl Page {
 
     fn sees(&self, name: &str) -> bool {
         self.view.users.values().any(|user| user.name.as_str() == name)
+    }
+
+    fn in_phase(&self, phase: &CallPhase) -> bool {
+        self.view.call.as_ref().is_some_and(|call| call.phase == *phase)
     }
 
     fn app(&self) -> &AppView {
@@ -133,6 +138,37 @@ async fn a_reloaded_page_finds_its_session_again() {
     assert!(again.is_logged_in());
     assert_eq!(again.view.session, page.view.session);
     control.stop().await;
+}
+
+/// The other side would otherwise see a picture that stands, for as long as a new page takes, or for ever.
+#[tokio::test]
+async fn whose_page_is_gone_is_out_of_the_call_before_there_is_another() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (ana, bo) = (run(one.path(), 0), run(other.path(), 0));
+    let (mut anas, mut bos) = (Page::attach(&ana).await, Page::attach(&bo).await);
+    log_in(&ana, "Ana").await;
+    let port = anas.app().embedded.as_ref().unwrap().port;
+    use_server(&bo, &format!("localhost:{port}")).await;
+    log_in(&bo, "Bo").await;
+    anas.until("Ana sees Bo", |page| page.sees("Bo")).await;
+    let to = *anas.view.users.iter().find(|(_, user)| user.name.as_str() == "Bo").unwrap().0;
+    ana.hear(FromUi::Command(Command::Call { to, media: MediaKind::Video })).await;
+    let peer = loop {
+        if let ToUi::Media(MediaCommand::Acquire { peer, .. }) = anas.hear().await {
+            break peer;
+        }
+    };
+    ana.hear(FromUi::Media(MediaEvent::Acquired { peer })).await;
+    bos.until("it rings at Bo's", |page| page.view.call.is_some()).await;
+    anas.until("Ana hears that it does", |page| page.in_phase(&CallPhase::Ringing)).await;
+
+    ana.detach();
+    bos.until("the call is over", |page| page.view.call.is_none()).await;
+    let again = Page::attach(&ana).await;
+    assert!(again.is_logged_in());
+    assert_eq!(again.view.call, None);
+    bo.stop().await;
+    ana.stop().await;
 }
 
 #[tokio::test]
