@@ -11,6 +11,7 @@
   const now = () => performance.timeOrigin + performance.now();
 
   const TICK = 50; // ms
+  const LISTEN = 250; // ms: sound is remembered for seconds, and to take it out costs the same however little of it is new
   const SIGN = 150; // ms: to copy every frame is much work for a page without a graphics card, and would slow down what is measured
   const BLOCK = 0.01; // s: how finely silence is measured
   const SILENCE = 1e-3; // root mean square, of 1: -60 dB
@@ -114,9 +115,13 @@
       from.connect(delay);
       from = delay;
     }
-    audio = { source, analysers, taken: Math.floor(ear.currentTime * ear.sampleRate), rest: [], clock: 0 };
+    const size = Math.round(ear.sampleRate * BLOCK);
+    audio = { source, analysers, taken: Math.floor(ear.currentTime * ear.sampleRate), size, filled: 0, energy: 0, clock: 0 };
   };
+  const remembered = new Float32Array(WINDOW);
+  let heardAt = -Infinity;
   const hear = () => {
+    heardAt = now();
     if (!audio) return;
     if (ear.state !== "running") ear.resume();
     const rate = ear.sampleRate;
@@ -128,21 +133,17 @@
       sound.unseen += (count - WINDOW * WINDOWS) / rate;
       count = WINDOW * WINDOWS;
     }
-    const parts = [];
-    const buffer = new Float32Array(WINDOW);
     for (let place = Math.ceil(count / WINDOW) - 1; place >= 0; place -= 1) {
-      audio.analysers[place].getFloatTimeDomainData(buffer);
-      parts.push(buffer.slice(Math.max(0, WINDOW * (place + 1) - count)));
+      audio.analysers[place].getFloatTimeDomainData(remembered);
+      for (let at = Math.max(0, WINDOW * (place + 1) - count); at < WINDOW; at += 1) {
+        audio.energy += remembered[at] * remembered[at];
+        audio.filled += 1;
+        if (audio.filled === audio.size) {
+          block(audio.energy / audio.size);
+          audio.filled = audio.energy = 0;
+        }
+      }
     }
-    const samples = audio.rest.concat(...parts.map((part) => Array.from(part)));
-    const size = Math.round(rate * BLOCK);
-    let at = 0;
-    for (; at + size <= samples.length; at += size) {
-      let energy = 0;
-      for (let place = at; place < at + size; place += 1) energy += samples[place] * samples[place];
-      block(energy / size);
-    }
-    audio.rest = samples.slice(at);
   };
   const block = (power) => {
     audio.clock += BLOCK;
@@ -159,7 +160,7 @@
     sound.first ??= sound.heard;
   };
 
-  const tick = () => {
+  const look = () => {
     const element = document.querySelector('[data-testid="remote-video"]');
     if (element !== video) {
       video = element;
@@ -171,19 +172,25 @@
       heardTracks = names;
       listen(tracks);
     }
-    hear();
     // Where nothing is drawn on the screen no frame is called back, and pictures are looked at all the same.
     if (now() - picture.frameAt > 4 * TICK) sign();
   };
-  every(tick, TICK);
+  every(() => {
+    look();
+    if (now() - heardAt > LISTEN) hear();
+  }, TICK);
 
   window.__watch = {
     anew: () => {
-      tick();
+      look();
+      hear();
       fresh();
     },
+    // How long it has been watched, in milliseconds.
+    lasted: () => now() - picture.since,
     seen: () => {
-      tick();
+      look();
+      hear();
       const at = now();
       return {
         at,

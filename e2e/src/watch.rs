@@ -197,7 +197,9 @@ impl Page {
     ///
     /// When the page is not watched, or does not answer.
     pub async fn seen_for(&self, time: Duration) -> Result<Seen> {
-        let script = format!("const it = window.__watch.seen(); return it.at - it.since >= {} && it", time.as_millis());
+        // To ask again and again what was seen would be work for the page that is measured.
+        let script =
+            format!("return window.__watch.lasted() >= {} && window.__watch.seen()", time.as_secs_f64() * 1000.0);
         let seen = self.until_some("time to pass", time + Duration::from_secs(10), &script).await?;
         serde_json::from_value(seen).with_context(|| format!("{}: what was seen", self.name()))
     }
