@@ -12,6 +12,8 @@ const STEP: Duration = Duration::from_millis(20);
 /// Lets nobody in any more, and tells whoever is connected to come back, evenly over this time.
 pub(crate) async fn drain(hub: &Hub, over: Duration) {
     hub.close_doors();
+    // Not before: whoever reads this may ask `/readyz` at once.
+    tracing::info!(users = hub.users_online(), "stopping, and telling clients over {over:?}");
     let connections = hub.connections();
     let start = Instant::now();
     let mut told = 0;

@@ -66,7 +66,6 @@ async fn run(cli: Cli) -> Result<(), StartError> {
                 }
             }
             Signal::Drain => {
-                tracing::info!(users = server.users_online(), "stopping, and telling clients over {drain:?}");
                 tokio::select! {
                     () = server.drain(drain) => {}
                     () = signals.stop() => {}
