@@ -138,7 +138,7 @@ struct Controller {
     file: File,
     settings: Settings,
     interface: Option<Interface>,
-    /// Whether there was an interface whose peer connections went with it, which the client is not told of yet.
+    /// Whether there has been an interface, whose peer connections went with it.
     had_interface: bool,
     problem: Option<AppProblem>,
     offers: Offers,
@@ -266,7 +266,7 @@ impl Controller {
     /// What is returned is for the next interface, if there is one already.
     fn detach(&mut self) -> Vec<Tell> {
         self.interface = None;
-        let told = if std::mem::take(&mut self.had_interface) {
+        let told = if self.had_interface {
             tracing::info!("the last page is gone");
             self.driver.step(Input::InterfaceReloaded)
         } else {

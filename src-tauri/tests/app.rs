@@ -164,6 +164,8 @@ async fn whose_page_is_gone_is_out_of_the_call_before_there_is_another() {
 
     ana.detach();
     bos.until("the call is over", |page| page.view.call.is_none()).await;
+    // What the page said last may be heard after its end, and nobody can do what is asked of the media then.
+    ana.hear(FromUi::Command(Command::Call { to, media: MediaKind::Video })).await;
     let again = Page::attach(&ana).await;
     assert!(again.is_logged_in());
     assert_eq!(again.view.call, None);
