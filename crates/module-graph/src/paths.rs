@@ -1,0 +1,107 @@
+//! Resolves the paths that modules name to the modules that define what they name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::source::{Import, Module, ModulePath, Modules};
+
+/// For each file module, the file modules that it imports, each with a path that shows it.
+pub type Imports = BTreeMap<String, BTreeMap<String, String>>;
+
+/// Re-exports are followed this far; a chain that is longer does not compile.
+const MAX_REEXPORTS: usize = 16;
+
+/// What each module imports.
+pub fn imports(modules: &Modules) -> Imports {
+    let mut all = Imports::new();
+    for (path, module) in modules {
+        let from = name(&module.file);
+        let found = all.entry(from.clone()).or_default();
+        for written in
+            module.imports.iter().filter(|import| !is_facade(modules, path, import)).map(|import| &import.path)
+        {
+            record(modules, path, written, &from, found);
+        }
+        for written in &module.paths {
+            record(modules, path, written, &from, found);
+        }
+    }
+    all
+}
+
+fn record(modules: &Modules, path: &ModulePath, written: &[String], from: &str, found: &mut BTreeMap<String, String>) {
+    let Some(target) = resolve(modules, path, written, 0) else { return };
+    let Some(target) = modules.get(&target) else { return };
+    let to = name(&target.file);
+    if to != from {
+        found.entry(to).or_insert_with(|| written.join("::"));
+    }
+}
+
+/// `pub use` of a descendant.
+fn is_facade(modules: &Modules, path: &ModulePath, import: &Import) -> bool {
+    import.is_public
+        && resolve(modules, path, &import.path, 0).is_some_and(|target| target != *path && target.starts_with(path))
+}
+
+/// The module that defines what `written` names in the module `from`; `None` where that is outside the crate.
+fn resolve(modules: &Modules, from: &ModulePath, written: &[String], depth: usize) -> Option<ModulePath> {
+    let (first, rest) = written.split_first()?;
+    let module = modules.get(from)?;
+    match first.as_str() {
+        "crate" | "$crate" => walk(modules, Vec::new(), rest, depth),
+        "self" => walk(modules, from.clone(), rest, depth),
+        "super" => {
+            let mut parent = from.clone();
+            parent.pop()?;
+            resolve(modules, &parent, &[&["self".to_owned()], rest].concat(), depth)
+        }
+        name if is_here(module, name) => walk(modules, from.clone(), written, depth),
+        _ => None,
+    }
+}
+
+fn is_here(module: &Module, name: &str) -> bool {
+    module.children.contains(name) || module.imports.iter().any(|import| import.name.as_deref() == Some(name))
+}
+
+fn walk(modules: &Modules, mut at: ModulePath, written: &[String], depth: usize) -> Option<ModulePath> {
+    if depth > MAX_REEXPORTS {
+        return None;
+    }
+    let mut rest = written;
+    while let Some((name, after)) = rest.split_first() {
+        let module = modules.get(&at)?;
+        if name == "super" {
+            at.pop()?;
+        } else if module.children.contains(name) {
+            at.push(name.clone());
+        } else if module.items.contains(name) {
+            return Some(at);
+        } else if let Some(import) = module.imports.iter().find(|import| import.name.as_ref() == Some(name)) {
+            let whole: Vec<String> = import.path.iter().chain(after).cloned().collect();
+            return if import.path.first() == Some(name) && import.path.len() == 1 {
+                None
+            } else {
+                resolve(modules, &at, &whole, depth + 1)
+            };
+        } else {
+            let globs: BTreeSet<ModulePath> = module
+                .imports
+                .iter()
+                .filter(|import| import.name.is_none())
+                .filter_map(|import| resolve(modules, &at, &import.path, depth + 1))
+                .collect();
+            return globs
+                .iter()
+                .find(|glob| modules.get(*glob).is_some_and(|module| module.items.contains(name)))
+                .cloned()
+                .or(Some(at));
+        }
+        rest = after;
+    }
+    Some(at)
+}
+
+fn name(path: &ModulePath) -> String {
+    if path.is_empty() { "crate".to_owned() } else { path.join("::") }
+}
