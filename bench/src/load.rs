@@ -2,19 +2,18 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs,
-    path::Path,
     time::Instant,
 };
 
 use hutong_e2e::{process::tree, usage::Usage};
+use procfs::process::Process;
 use rustix::process::Pid;
 
 /// Processor time of some processes from a moment on. What ended meanwhile is not in it.
 #[derive(Debug)]
 pub struct Load {
     since: Instant,
-    threads: HashMap<(Pid, u64), f64>,
+    threads: HashMap<(i32, i32), f64>,
 }
 
 /// What they used.
@@ -30,7 +29,7 @@ impl Load {
     /// From now on.
     #[must_use]
     pub fn of(pids: &[Pid]) -> Self {
-        let threads = threads(pids).map(|thread| ((thread.process, thread.id), thread.seconds)).collect();
+        let threads = threads(pids).map(|thread| (thread.id, thread.seconds)).collect();
         Self { since: Instant::now(), threads }
     }
 
@@ -40,7 +39,7 @@ impl Load {
         let seconds = self.since.elapsed().as_secs_f64();
         let mut used = Used::default();
         for thread in threads(pids) {
-            let before = self.threads.get(&(thread.process, thread.id)).copied().unwrap_or(0.0);
+            let before = self.threads.get(&thread.id).copied().unwrap_or(0.0);
             let cores = (thread.seconds - before).max(0.0) / seconds;
             used.cores += cores;
             *used.threads.entry(thread.name).or_default() += cores;
@@ -59,49 +58,38 @@ pub fn memory(pids: &[Pid]) -> f64 {
 #[must_use]
 pub fn screens() -> Vec<Pid> {
     let all = tree(rustix::process::getpid());
-    all.into_iter().filter(|pid| name(&folder(*pid)) == "Xvfb").collect()
+    all.into_iter().filter(|pid| process(*pid).is_some_and(|(_, name)| name == "Xvfb")).collect()
 }
 
 struct Thread {
-    process: Pid,
-    id: u64,
+    /// Of process and thread.
+    id: (i32, i32),
     name: String,
     seconds: f64,
 }
 
 fn threads(pids: &[Pid]) -> impl Iterator<Item = Thread> {
-    let ticks = rustix::param::clock_ticks_per_second() as f64;
-    pids.iter().flat_map(move |pid| {
-        let program = name(&folder(*pid));
-        let tasks = fs::read_dir(folder(*pid).join("task")).into_iter().flatten().flatten();
+    let ticks = procfs::ticks_per_second() as f64;
+    pids.iter().filter_map(|pid| process(*pid)).flat_map(move |(process, program)| {
+        let tasks = process.tasks().into_iter().flatten().flatten();
         tasks.filter_map(move |task| {
-            let stat = fs::read_to_string(task.path().join("stat")).ok()?;
-            let id = task.file_name().to_str()?.parse().ok()?;
-            let name = format!("{program}: {}", trimmed(&name(&task.path())));
-            Some(Thread { process: *pid, id, name, seconds: time(&stat)? / ticks })
+            let stat = task.stat().ok()?;
+            let name = format!("{program}: {}", trimmed(&stat.comm));
+            Some(Thread { id: (task.pid, task.tid), name, seconds: (stat.utime + stat.stime) as f64 / ticks })
         })
     })
+}
+
+/// A process with its name, while it is there.
+fn process(pid: Pid) -> Option<(Process, String)> {
+    let process = Process::new(pid.as_raw_pid()).ok()?;
+    let name = process.stat().ok()?.comm;
+    Some((process, name))
 }
 
 /// Numbers at the end tell threads of one pool apart, and no more.
 fn trimmed(name: &str) -> &str {
     name.trim_end_matches(|c: char| c.is_ascii_digit() || "#-:/ ".contains(c))
-}
-
-fn folder(pid: Pid) -> std::path::PathBuf {
-    format!("/proc/{}", pid.as_raw_nonzero()).into()
-}
-
-fn name(folder: &Path) -> String {
-    fs::read_to_string(folder.join("comm")).unwrap_or_default().trim().to_owned()
-}
-
-/// Fields 14 and 15 of proc_pid_stat(5), in clock ticks.
-fn time(stat: &str) -> Option<f64> {
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    Some((user + system) as f64)
 }
 
 #[cfg(test)]

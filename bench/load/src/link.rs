@@ -1,18 +1,14 @@
 //! Opening a WebSocket from a source address of its own, plain or in TLS.
 
 use std::{
-    io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
     time::Duration,
 };
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpSocket, TcpStream},
     time::timeout,
 };
@@ -30,9 +26,10 @@ use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
     tungstenite::{client::IntoClientRequest as _, http::HeaderValue, protocol::WebSocketConfig},
 };
+use tokio_util::either::Either;
 
-/// A client's WebSocket.
-pub type Socket = WebSocketStream<Stream>;
+/// A client's WebSocket, plain or in TLS.
+pub type Socket = WebSocketStream<Either<TcpStream, Box<TlsStream<TcpStream>>>>;
 
 /// Clients that share a source address. An address has 28,000 ports for one server, and a server may limit what comes from one.
 const CLIENTS_AN_ADDRESS: u32 = 50;
@@ -67,9 +64,9 @@ async fn try_open(target: Target, tls: &Tls, number: u32, path: &str, subprotoco
     socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
     let stream = if target.tls {
         let name = ServerName::from(target.address.ip());
-        Stream::Tls(Box::new(tls.0.connect(name, stream).await.context("no TLS")?))
+        Either::Right(Box::new(tls.0.connect(name, stream).await.context("no TLS")?))
     } else {
-        Stream::Plain(stream)
+        Either::Left(stream)
     };
     let scheme = if target.tls { "wss" } else { "ws" };
     let mut request = format!("{scheme}://{}{path}", target.address).into_client_request()?;
@@ -90,15 +87,6 @@ async fn try_open(target: Target, tls: &Tls, number: u32, path: &str, subprotoco
 fn source(number: u32) -> Ipv4Addr {
     let place = number / CLIENTS_AN_ADDRESS;
     Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 1, 0, 1)) + place / 250 * 256 + place % 250)
-}
-
-/// A connection in TLS or not.
-#[derive(Debug)]
-pub enum Stream {
-    /// Not.
-    Plain(TcpStream),
-    /// In TLS.
-    Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// What connections in TLS share. Every certificate is taken: what is measured is our own server on this machine.
@@ -159,38 +147,6 @@ impl ServerCertVerifier for TakesAll {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
     }
 }
 

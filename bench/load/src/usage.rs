@@ -1,8 +1,9 @@
-//! What processes use of the machine, from /proc.
+//! Memory and processor time of process trees, and the kernel's memory for sockets, from /proc.
 
 use std::{collections::BTreeSet, fs};
 
 use anyhow::{Context as _, Result};
+use procfs::{Current as _, Meminfo, process::Process};
 use serde::{Deserialize, Serialize};
 
 /// Memory in bytes.
@@ -22,9 +23,12 @@ pub struct Memory {
 pub fn memory(pids: &[u32]) -> Result<Memory> {
     let mut sum = Memory::default();
     for pid in tree(pids) {
-        let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).context("the server is gone")?;
-        sum.rss += kibibytes(&text, "Rss:") * 1_024;
-        sum.pss += kibibytes(&text, "Pss:") * 1_024;
+        let maps = process(pid).and_then(|process| process.smaps_rollup().ok()).context("the server is gone")?;
+        for map in maps.memory_map_rollup {
+            let bytes = |name: &str| map.extension.map.get(name).copied().unwrap_or(0);
+            sum.rss += bytes("Rss");
+            sum.pss += bytes("Pss");
+        }
     }
     Ok(sum)
 }
@@ -32,45 +36,35 @@ pub fn memory(pids: &[u32]) -> Result<Memory> {
 /// Seconds of processor (user and system) that these processes and their children have used.
 #[must_use]
 pub fn processor(pids: &[u32]) -> f64 {
-    let ticks = rustix::param::clock_ticks_per_second() as f64;
-    let used = |pid: u32| -> Option<u64> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // Fields 14 and 15 of proc_pid_stat(5); the name before may hold anything.
-        let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-        Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
-    };
-    tree(pids).into_iter().filter_map(used).sum::<u64>() as f64 / ticks
+    let stats = tree(pids).into_iter().filter_map(|pid| process(pid)?.stat().ok());
+    stats.map(|stat| stat.utime + stat.stime).sum::<u64>() as f64 / procfs::ticks_per_second() as f64
 }
 
 /// Bytes that the kernel holds for sockets and in its slabs: of all processes, and of both ends of connections within the machine.
 #[must_use]
 pub fn kernel() -> u64 {
-    let slab = fs::read_to_string("/proc/meminfo").map_or(0, |text| kibibytes(&text, "Slab:") * 1_024);
+    let slab = Meminfo::current().map_or(0, |memory| memory.slab);
     let sockets = fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
     let tcp = sockets.lines().find_map(|line| line.strip_prefix("TCP:"));
     let pages = tcp.and_then(|line| line.split_once("mem ")).and_then(|(_, pages)| pages.trim().parse::<u64>().ok());
-    slab + pages.unwrap_or(0) * rustix::param::page_size() as u64
+    slab + pages.unwrap_or(0) * procfs::page_size()
 }
 
+/// These processes and all that they started, directly or not.
 fn tree(pids: &[u32]) -> BTreeSet<u32> {
     let mut all = BTreeSet::new();
     let mut next = pids.to_vec();
     while let Some(pid) = next.pop() {
-        if !all.insert(pid) {
-            continue;
-        }
-        let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-        for thread in threads {
-            let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-            next.extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+        if all.insert(pid) {
+            let threads = process(pid).and_then(|process| process.tasks().ok()).into_iter().flatten().flatten();
+            next.extend(threads.filter_map(|thread| thread.children().ok()).flatten());
         }
     }
     all
 }
 
-fn kibibytes(text: &str, name: &str) -> u64 {
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+fn process(pid: u32) -> Option<Process> {
+    Process::new(i32::try_from(pid).ok()?).ok()
 }
 
 #[cfg(test)]
