@@ -7,6 +7,7 @@ use hutong_e2e::{Context, Result, ensure};
 use serde_json::json;
 
 use crate::{
+    binary::Passage,
     clock::{Camera, Drawing},
     figures::{Figures, compare, table},
     run::{Extra, Outcome, Pair, Scene, Size, Times, run},
@@ -54,94 +55,128 @@ const BEFORE: Duration = Duration::from_secs(5);
 /// The busiest threads that are told.
 const THREADS: usize = 12;
 
+impl Options {
+    fn times(&self) -> Times {
+        Times {
+            before: BEFORE,
+            settle: Duration::from_secs(self.settle),
+            load: Duration::from_secs(self.load),
+            read: Duration::from_secs(self.read),
+            calls: self.calls,
+        }
+    }
+}
+
+/// Runs of two kinds in turn, whose figures are compared.
+struct Series {
+    key: &'static str,
+    title: &'static str,
+    pair: Pair,
+    camera: Camera,
+    count: usize,
+}
+
 /// Measures, and prints what was found.
 ///
 /// # Errors
 ///
 /// When something does not run, or cannot be measured.
 pub async fn measure(options: &Options) -> Result<()> {
-    ensure!(options.pairs + options.app_pairs + options.fake_pairs > 0, "nothing to measure");
-    let times = Times {
-        before: BEFORE,
-        settle: Duration::from_secs(options.settle),
-        load: Duration::from_secs(options.load),
-        read: Duration::from_secs(options.read),
-        calls: options.calls,
-    };
-    let mut told = serde_json::Map::new();
+    let all = [
+        Series {
+            key: "clock",
+            title: "The app calls Chromium, a clock in the picture",
+            pair: Pair::AppAndChromium,
+            camera: Camera::Clock,
+            count: options.pairs,
+        },
+        Series {
+            key: "apps",
+            title: "The app calls the app, a clock in the picture",
+            pair: Pair::Apps,
+            camera: Camera::Clock,
+            count: options.app_pairs,
+        },
+        Series {
+            key: "fake",
+            title: "The app calls the app, with the fake cameras, which differ",
+            pair: Pair::Apps,
+            camera: Camera::Fake,
+            count: options.fake_pairs,
+        },
+    ];
+    ensure!(all.iter().any(|series| series.count > 0), "nothing to measure");
+    let mut json = serde_json::Map::new();
     let mut passages = Vec::new();
-    for (key, with_app, camera, pairs, title) in [
-        ("clock", Pair::AppAndChromium, Camera::Clock, options.pairs, "The app calls Chromium, a clock in the picture"),
-        ("apps", Pair::Apps, Camera::Clock, options.app_pairs, "The app calls the app, a clock in the picture"),
-        (
-            "fake",
-            Pair::Apps,
-            Camera::Fake,
-            options.fake_pairs,
-            "The app calls the app, with the fake cameras, which differ",
-        ),
-    ] {
-        let (drawing, apart) = if options.undrawn {
-            (Drawing::Off, "; the app's pictures not drawn while its processors are measured")
-        } else {
-            (Drawing::On, "")
-        };
-        let scene = Scene { camera, window: options.window, drawing };
-        let mut all = Vec::new();
-        for pair in 0..pairs {
-            let extra = if passages.is_empty() { Extra::Passages } else { Extra::Nothing };
-            let mut runs = Vec::new();
-            // Neither is always the first, on a machine that warms up.
-            let order = if pair % 2 == 0 { [with_app, Pair::Chromiums] } else { [Pair::Chromiums, with_app] };
-            for who in order {
-                let extra = if who == with_app { extra } else { Extra::Nothing };
-                let outcome = run(who, scene, times, extra).await.with_context(|| format!("{who:?}"))?;
-                eprintln!("{who:?}: {}; {:.2?}", outcome.pressure, outcome.figures);
-                if let Some(problem) = &outcome.problem {
-                    println!("{who:?}: a later call failed: {problem}");
-                }
-                runs.push((who, outcome));
-            }
-            runs.sort_by_key(|(who, _)| *who != with_app);
-            let [app, chromium]: [Outcome; 2] =
-                runs.into_iter().map(|(_, outcome)| outcome).collect::<Vec<_>>().try_into().ok().context("two runs")?;
-            if !app.passages.is_empty() {
-                passages.clone_from(&app.passages);
-            }
-            all.push([app, chromium]);
-        }
-        if all.is_empty() {
-            continue;
-        }
-        let figures: Vec<[Figures; 2]> =
-            all.iter().map(|pair| [&pair[0], &pair[1]].map(|it| it.figures.clone())).collect();
-        let compared = compare(&figures);
-        println!("\n{title}{apart}; {pairs} times each, in turn: median (least to greatest)\n\n{}", table(&compared));
-        for (place, who) in ["The app", "Chromium"].into_iter().enumerate() {
-            println!("{who}'s threads, processors used: {}\n", busiest(all.iter().map(|pair| &pair[place].threads)));
-        }
-        let runs: Vec<_> = all
-            .iter()
-            .map(|pair| {
-                let one =
-                    |it: &Outcome| json!({ "figures": it.figures, "threads": it.threads, "pressure": it.pressure, "problem": it.problem });
-                json!({ "app": one(&pair[0]), "chromium": one(&pair[1]) })
-            })
-            .collect();
-        told.insert(key.to_owned(), json!({ "undrawn": options.undrawn, "compared": compared, "runs": runs }));
+    for series in all.iter().filter(|series| series.count > 0) {
+        let runs = series.run(options, &mut passages).await?;
+        json.insert(series.key.to_owned(), series.report(options, &runs));
     }
     println!("Between page and core\n\n| KiB | at once | a second | MiB/s | median, ms | 99 %, ms |");
     println!("| --- | --- | --- | --- | --- | --- |");
     for passage in &passages {
         println!("{passage}");
     }
-    told.insert("passages".to_owned(), json!(passages));
+    json.insert("passages".to_owned(), json!(passages));
     if let Some(file) = &options.json {
-        fs::write(file, serde_json::to_string_pretty(&told)?).with_context(|| file.display().to_string())?;
+        fs::write(file, serde_json::to_string_pretty(&json)?).with_context(|| file.display().to_string())?;
     } else {
-        println!("\n{}", serde_json::Value::from(told));
+        println!("\n{}", serde_json::Value::from(json));
     }
     Ok(())
+}
+
+impl Series {
+    /// Pairs of runs: the app's and Chromium's. The first run of an app measures the passages, too.
+    async fn run(&self, options: &Options, passages: &mut Vec<Passage>) -> Result<Vec<[Outcome; 2]>> {
+        let drawing = if options.undrawn { Drawing::Off } else { Drawing::On };
+        let scene = Scene { camera: self.camera, window: options.window, drawing };
+        let mut all = Vec::new();
+        for count in 0..self.count {
+            // Neither is always the first, on a machine that warms up.
+            let is_app_first = count % 2 == 0;
+            let earlier =
+                if is_app_first { None } else { Some(self.once(options, Pair::Chromiums, scene, false).await?) };
+            let mut app = self.once(options, self.pair, scene, passages.is_empty()).await?;
+            let chromium = match earlier {
+                Some(outcome) => outcome,
+                None => self.once(options, Pair::Chromiums, scene, false).await?,
+            };
+            passages.append(&mut app.passages);
+            all.push([app, chromium]);
+        }
+        Ok(all)
+    }
+
+    async fn once(&self, options: &Options, who: Pair, scene: Scene, with_passages: bool) -> Result<Outcome> {
+        let extra = if with_passages { Extra::Passages } else { Extra::Nothing };
+        let outcome = run(who, scene, options.times(), extra).await.with_context(|| format!("{who:?}"))?;
+        eprintln!("{who:?}: {}; {:.2?}", outcome.pressure, outcome.figures);
+        if let Some(problem) = &outcome.problem {
+            println!("{who:?}: a later call failed: {problem}");
+        }
+        Ok(outcome)
+    }
+
+    /// Prints what was found, and gives it for machines.
+    fn report(&self, options: &Options, runs: &[[Outcome; 2]]) -> serde_json::Value {
+        let figures: Vec<[Figures; 2]> =
+            runs.iter().map(|pair| [&pair[0], &pair[1]].map(|it| it.figures.clone())).collect();
+        let compared = compare(&figures);
+        let apart =
+            if options.undrawn { "; the app's pictures not drawn while its processors are measured" } else { "" };
+        println!(
+            "\n{}{apart}; {} times each, in turn: median (least to greatest)\n\n{}",
+            self.title,
+            self.count,
+            table(&compared)
+        );
+        for (place, who) in ["The app", "Chromium"].into_iter().enumerate() {
+            println!("{who}'s threads, processors used: {}\n", busiest(runs.iter().map(|pair| &pair[place].threads)));
+        }
+        let runs = runs.iter().map(|[app, chromium]| json!({ "app": app, "chromium": chromium }));
+        json!({ "undrawn": options.undrawn, "compared": compared, "runs": runs.collect::<Vec<_>>() })
+    }
 }
 
 /// The means over all runs, the largest first.

@@ -11,6 +11,7 @@ use hutong_e2e::{
     usage::Pressure,
 };
 use rustix::process::Pid;
+use serde::Serialize;
 use tokio::time::sleep;
 
 use crate::{
@@ -63,13 +64,14 @@ impl FromStr for Size {
 }
 
 /// What a run gave.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 pub struct Outcome {
     /// What is compared.
     pub figures: Figures,
     /// Processors used by threads, by their names; of one side.
     pub threads: BTreeMap<String, f64>,
     /// The way between page and core; of an app.
+    #[serde(skip)]
     pub passages: Vec<Passage>,
     /// What went wrong after all but the later calls was measured.
     pub problem: Option<String>,
