@@ -1,6 +1,6 @@
-//! The floor: three trips of messages as large as those of a set-up, from a client to itself.
+//! The echo baseline: three trips of messages as large as those of a set-up, from a client to itself.
 
-use super::{Say, Speaker};
+use super::speaker::{Say, Speaker};
 use crate::world::{Order, World, is_caller, pair};
 
 pub(super) struct Echo {

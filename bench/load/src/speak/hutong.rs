@@ -2,7 +2,7 @@
 
 use hutong_protocol::{CallId, CancelReason, ClientMessage, MediaKind, ServerMessage, Token, decode_server};
 
-use super::{Entry, Say, Speaker};
+use super::speaker::{Entry, Say, Speaker};
 use crate::{
     scan::number_after,
     world::{Known, Order, World, is_caller, pair, partner},

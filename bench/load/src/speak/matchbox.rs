@@ -1,6 +1,6 @@
 //! matchbox_signaling: everybody in a room is told of who comes later, and signals go to whom one was told of.
 
-use super::{Entry, Say, Speaker};
+use super::speaker::{Entry, Say, Speaker};
 use crate::{
     scan::text_after,
     world::{Order, World, pair},

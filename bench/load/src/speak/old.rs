@@ -1,6 +1,6 @@
 //! The old design: socket.io 4 (Engine.IO 4) over a WebSocket, as bench/servers/node/old.mjs speaks it.
 
-use super::{Entry, Say, Speaker};
+use super::speaker::{Entry, Say, Speaker};
 use crate::{
     scan::number_after,
     world::{Known, Order, World, is_caller, pair, partner},

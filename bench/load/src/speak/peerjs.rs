@@ -1,6 +1,6 @@
 //! PeerJS's server: OFFER and ANSWER as its clients say them, and one CANDIDATE as the third trip.
 
-use super::{Say, Speaker};
+use super::speaker::{Say, Speaker};
 use crate::world::{Order, World, pair, partner};
 
 pub(super) struct PeerJs {
