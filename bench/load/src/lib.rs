@@ -1,11 +1,11 @@
 //! Load for signalling servers, and what they use of the machine under it, side by side in one run.
 //!
 //! `measure` starts each server as a process of its own and clients in others (`worker`), and tells those what to do; `report` makes
-//! tables and plots of what was found. docs/BENCHMARKS.md tells what is measured and how to run it.
+//! tables of what was found. docs/BENCHMARKS.md says what is measured and how to run it.
 
 pub mod command;
 pub mod control;
-pub mod floor;
+pub mod echo_baseline;
 pub mod limits;
 pub mod link;
 pub mod measure;

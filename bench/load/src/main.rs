@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
 use hutong_load::{
-    floor,
+    echo_baseline,
     measure::{self, Bench, Found, Part, Plan},
     report,
     server::Programs,
@@ -43,9 +43,11 @@ enum What {
     Worker,
     /// Is the bare echo server
     #[command(hide = true)]
-    Floor {
+    Echo {
         /// Where it listens
         address: SocketAddr,
+        /// Bytes of each connection's read buffer
+        read_buffer: usize,
     },
 }
 
@@ -60,7 +62,7 @@ struct Options {
     /// Writes every figure there, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Writes tables, plots and figures into this project's documentation
+    /// Writes tables and figures into this project's documentation
     #[arg(long)]
     write: bool,
 }
@@ -70,7 +72,9 @@ fn main() -> ExitCode {
         What::Server(options) => run(tokio::runtime::Builder::new_current_thread(), server(&options)),
         What::Report { figures, docs } => again(&figures, &docs),
         What::Worker => run(tokio::runtime::Builder::new_current_thread(), worker::work()),
-        What::Floor { address } => run(tokio::runtime::Builder::new_multi_thread(), floor::serve(address)),
+        What::Echo { address, read_buffer } => {
+            run(tokio::runtime::Builder::new_multi_thread(), echo_baseline::serve(address, read_buffer))
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -96,13 +100,12 @@ async fn server(options: &Options) -> Result<()> {
     if !options.only.is_empty() {
         plan.parts.clone_from(&options.only);
     }
-    let found = Bench::new(programs, plan).run().await;
+    let found = measure::run(&Bench::new(programs, plan)).await;
     // What is left there harms nobody.
     fs::remove_dir_all(&scratch).ok();
-    let found = found?;
     println!("{}", report::markdown(&found));
     if let Some(file) = &options.json {
-        measure::write(&found, file)?;
+        found.write(file)?;
     }
     if options.write {
         let docs = path("HUTONG_DOCS").context("HUTONG_DOCS does not say where the documentation is")?;

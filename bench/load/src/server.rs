@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use tokio::process::{Child, Command};
 
 use crate::{
+    echo_baseline::{HELD_BUFFER, READ_AT_ONCE},
     link::Target,
     speak::Protocol,
-    usage::{self, Memory},
+    usage,
 };
 
 /// How long a server may take to listen.
@@ -43,8 +44,10 @@ pub enum Subject {
     MatchboxMesh,
     /// matchbox_signaling, where only the first is told.
     MatchboxHost,
-    /// tokio-tungstenite that sends back what it gets.
-    Floor,
+    /// The echo baseline, with a read buffer of what our server reads at once: for processor time and latency.
+    Echo,
+    /// The echo baseline, with the read buffer that our server's connections hold: for memory.
+    EchoIdle,
 }
 
 impl Subject {
@@ -60,7 +63,8 @@ impl Subject {
             Self::PeerJs => "PeerJS's server",
             Self::MatchboxMesh => "matchbox_signaling",
             Self::MatchboxHost => "matchbox_signaling, one host",
-            Self::Floor => "bare tokio-tungstenite echo",
+            Self::Echo => "bare tokio-tungstenite echo",
+            Self::EchoIdle => "bare tokio-tungstenite echo, 128-byte buffer",
         }
     }
 
@@ -72,7 +76,7 @@ impl Subject {
             Self::Old => Protocol::Old,
             Self::PeerJs => Protocol::PeerJs,
             Self::MatchboxMesh | Self::MatchboxHost => Protocol::Matchbox,
-            Self::Floor => Protocol::Echo,
+            Self::Echo | Self::EchoIdle => Protocol::Echo,
         }
     }
 
@@ -84,7 +88,7 @@ impl Subject {
 /// Where the programs are. What is not there is not measured.
 #[derive(Clone, Debug)]
 pub struct Programs {
-    /// This one, for workers and for the floor.
+    /// This one, for workers and for the echo baseline.
     pub own: PathBuf,
     /// Ours.
     pub hutong: Option<PathBuf>,
@@ -138,7 +142,8 @@ impl Programs {
             }
             Protocol::Echo => {
                 let mut command = Command::new(&self.own);
-                command.args(["floor", &at]);
+                let read_buffer = if subject == Subject::EchoIdle { HELD_BUFFER } else { READ_AT_ONCE };
+                command.args(["echo", &at, &read_buffer.to_string()]);
                 command
             }
         };
@@ -191,15 +196,6 @@ impl Server {
     #[must_use]
     pub fn processor(&self) -> f64 {
         usage::processor(&[self.pid])
-    }
-
-    /// Its memory now.
-    ///
-    /// # Errors
-    ///
-    /// When it is gone.
-    pub fn memory(&self) -> Result<Memory> {
-        usage::memory(&[self.pid])
     }
 
     /// Ends it, and waits until it is gone.

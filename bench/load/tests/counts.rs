@@ -1,4 +1,4 @@
-//! What the generator counts is what happened: over the real server and the floor, each a process or a task of its own.
+//! What the generator counts is what happened: over the real server and the echo baseline, each a process or a task of its own.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may fail")]
 
@@ -6,6 +6,7 @@ use std::{path::Path, time::Duration};
 
 use hutong_load::{
     control::{Clients, Workers},
+    echo_baseline,
     link::Target,
     speak::{Entry, Protocol},
     world::Outcome,
@@ -60,11 +61,11 @@ async fn everybody_knows_everybody_and_calls_are_made_as_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_floor_and_tls_are_measured_alike() {
+async fn the_echo_baseline_and_tls_are_measured_alike() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let floor = tokio::spawn(hutong_load::floor::serve(address));
+    let echo = tokio::spawn(echo_baseline::serve(address, echo_baseline::HELD_BUFFER));
     let directory = std::env::temp_dir().join(format!("hutong-load-test-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let (server, secured) = hutong(Some(Tls::self_signed(&directory, &["127.0.0.1".to_owned()]).unwrap())).await;
@@ -75,7 +76,7 @@ async fn the_floor_and_tls_are_measured_alike() {
         check(&workers.call(20.0, 0.0, 0.5, 1_000).await.unwrap(), 10);
         workers.end().await;
     }
-    floor.abort();
+    echo.abort();
     server.shutdown().await;
     std::fs::remove_dir_all(&directory).unwrap();
 }

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::{Bench, SDP, Spread};
+use super::{bench::Bench, plan::SDP, spread::Spread};
 use crate::{
-    control::{Clients, Workers},
+    control::Workers,
     server::{Server, Subject},
     speak::Entry,
-    world::histogram,
+    world::{Outcome, histogram},
 };
 
 /// How often the judged rate is measured.
@@ -68,98 +68,83 @@ impl Ladder {
     }
 }
 
+/// One rate, measured once.
 struct Once {
-    rung: Rung,
+    outcome: Outcome,
+    /// Milliseconds: the median, 99 of 100, 999 of 1000, the longest.
     times: [f64; 4],
+    server: f64,
+    clients: f64,
+    micros: f64,
 }
 
-impl Bench {
-    pub(super) async fn calls(&self, subject: Subject) -> Result<Ladder> {
-        let plan = &self.plan;
-        let is_old = subject == Subject::Old;
-        let (online, rates) = if is_old { (plan.online_old, &plan.rates_old) } else { (plan.online, &plan.rates) };
-        let server = Server::start(&self.programs, subject).await?;
-        let mut workers = self.populate(&server, subject, online).await?;
-        let mut rungs = Vec::new();
-        for &rate in rates {
-            let times = if rate == plan.judged && !is_old { JUDGED_TIMES } else { 1 };
-            let mut all = Vec::new();
-            for _ in 0..times {
-                all.push(self.rung(&server, &mut workers, rate).await?);
-            }
-            let spread = |place: usize| Spread::of(all.iter().map(|once| once.times[place]));
-            let (Some(p50), Some(p99), Some(p999), Some(longest)) = (spread(0), spread(1), spread(2), spread(3)) else {
-                continue;
-            };
-            let sum = |value: fn(&Rung) -> u64| all.iter().map(|once| value(&once.rung)).sum();
-            let mean = |value: fn(&Rung) -> f64| all.iter().map(|once| value(&once.rung)).sum::<f64>() / times as f64;
-            rungs.push(Rung {
-                rate,
-                asked: sum(|it| it.asked),
-                done: sum(|it| it.done),
-                refused: sum(|it| it.refused),
-                unfinished: sum(|it| it.unfinished),
-                p50,
-                p99,
-                p999,
-                longest,
-                server: mean(|it| it.server),
-                clients: mean(|it| it.clients),
-                micros: mean(|it| it.micros),
-            });
-            if p99.median > BENT {
-                break;
-            }
+pub(super) async fn measure(bench: &Bench, subject: Subject) -> Result<Ladder> {
+    let plan = &bench.plan;
+    let is_old = subject == Subject::Old;
+    let (online, rates) = if is_old { (plan.online_old, &plan.rates_old) } else { (plan.online, &plan.rates) };
+    let server = Server::start(&bench.programs, subject).await?;
+    let mut workers = bench.populate(&server, subject, Entry::Pairs, online).await?;
+    let mut rungs = Vec::new();
+    for &rate in rates {
+        let times = if rate == plan.judged && !is_old { JUDGED_TIMES } else { 1 };
+        let mut all = Vec::new();
+        for _ in 0..times {
+            all.push(once(plan.rung, &server, &mut workers, rate).await?);
         }
-        server.end().await;
-        workers.end().await;
-        Ok(Ladder { subject, online, rungs })
-    }
-
-    /// Everybody is logged in, and it is quiet.
-    pub(super) async fn populate(&self, server: &Server, subject: Subject, online: u32) -> Result<Workers> {
-        const PATIENCE: Duration = Duration::from_secs(120);
-        let mut workers = self.workers(online)?;
-        let clients =
-            Clients { protocol: subject.protocol(), entry: Entry::Pairs, first: 0, count: online, everybody: 0 };
-        workers.open(server.target, clients).await?;
-        workers.until("users to get in", PATIENCE, |counts| counts.ready >= u64::from(online)).await?;
-        workers.until_quiet(PATIENCE).await?;
-        Ok(workers)
-    }
-
-    async fn rung(&self, server: &Server, workers: &mut Workers, rate: f64) -> Result<Once> {
-        let (warm_up, seconds) = self.plan.rung;
-        let (processor, clients, begun) = (server.processor(), workers.processor(), Instant::now());
-        let outcome = workers.call(rate, warm_up, seconds, SDP).await?;
-        let passed = begun.elapsed().as_secs_f64();
-        let used = server.processor() - processor;
-        let mut all = histogram()?;
-        for (time, count) in &outcome.times {
-            all.saturating_record_n(*time, *count);
+        let rung = rung(rate, &all);
+        let is_bent = rung.p99.median > BENT;
+        rungs.push(rung);
+        if is_bent {
+            break;
         }
-        ensure!(!all.is_empty(), "no call was to be made");
-        let millis = |micros: u64| micros as f64 / 1_000.0;
-        let times = [all.value_at_quantile(0.5), all.value_at_quantile(0.99), all.value_at_quantile(0.999), all.max()];
-        let nothing = Spread { least: 0.0, median: 0.0, greatest: 0.0 };
-        // What was warmed up with costs as much as what was measured.
-        let made = (rate * (warm_up + seconds)).max(1.0);
-        let rung = Rung {
-            rate,
-            asked: outcome.asked,
-            done: outcome.done,
-            refused: outcome.refused,
-            unfinished: outcome.unfinished,
-            p50: nothing,
-            p99: nothing,
-            p999: nothing,
-            longest: nothing,
-            server: used / passed,
-            clients: (workers.processor() - clients) / passed,
-            micros: used * 1e6 / made,
-        };
-        // What the last calls left behind is not the next rate's.
-        workers.until_quiet(Duration::from_secs(60)).await?;
-        Ok(Once { rung, times: times.map(millis) })
+    }
+    server.end().await;
+    workers.end().await;
+    Ok(Ladder { subject, online, rungs })
+}
+
+async fn once((warm_up, seconds): (f64, f64), server: &Server, workers: &mut Workers, rate: f64) -> Result<Once> {
+    let (processor, clients, begun) = (server.processor(), workers.processor(), Instant::now());
+    let outcome = workers.call(rate, warm_up, seconds, SDP).await?;
+    let passed = begun.elapsed().as_secs_f64();
+    let used = server.processor() - processor;
+    let mut all = histogram()?;
+    for (time, count) in &outcome.times {
+        all.saturating_record_n(*time, *count);
+    }
+    ensure!(!all.is_empty(), "no call was to be made");
+    let times = [all.value_at_quantile(0.5), all.value_at_quantile(0.99), all.value_at_quantile(0.999), all.max()];
+    // What was warmed up with costs as much as what was measured.
+    let made = (rate * (warm_up + seconds)).max(1.0);
+    let once = Once {
+        outcome,
+        times: times.map(|micros| micros as f64 / 1_000.0),
+        server: used / passed,
+        clients: (workers.processor() - clients) / passed,
+        micros: used * 1e6 / made,
+    };
+    // What the last calls left behind is not the next rate's.
+    workers.until_quiet(Duration::from_secs(60)).await?;
+    Ok(once)
+}
+
+/// The sums, means and spreads of all the times that a rate was measured.
+fn rung(rate: f64, all: &[Once]) -> Rung {
+    let spread = |place: usize| Spread::of(all.iter().map(|once| once.times[place])).unwrap_or_default();
+    let sum = |value: fn(&Outcome) -> u64| all.iter().map(|once| value(&once.outcome)).sum();
+    let mean = |value: fn(&Once) -> f64| all.iter().map(value).sum::<f64>() / all.len() as f64;
+    Rung {
+        rate,
+        asked: sum(|it| it.asked),
+        done: sum(|it| it.done),
+        refused: sum(|it| it.refused),
+        unfinished: sum(|it| it.unfinished),
+        p50: spread(0),
+        p99: spread(1),
+        p999: spread(2),
+        longest: spread(3),
+        server: mean(|it| it.server),
+        clients: mean(|it| it.clients),
+        micros: mean(|it| it.micros),
     }
 }

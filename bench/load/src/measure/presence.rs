@@ -1,13 +1,10 @@
 //! People come and go, and the others are told.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::Bench;
+use super::bench::{Bench, PATIENCE};
 use crate::{
-    control::Clients,
     server::{Server, Subject},
     speak::Entry,
 };
@@ -48,38 +45,30 @@ impl Presence {
     }
 }
 
-impl Bench {
-    pub(super) async fn presence(&self, subject: Subject) -> Result<Vec<Presence>> {
-        const PATIENCE: Duration = Duration::from_secs(120);
-        let watchers = self.plan.watchers;
-        let server = Server::start(&self.programs, subject).await?;
-        let mut workers = self.workers(watchers)?;
-        let clients =
-            Clients { protocol: subject.protocol(), entry: Entry::LogIn, first: 0, count: watchers, everybody: 0 };
-        workers.open(server.target, clients).await?;
-        workers.until("users to get in", PATIENCE, |counts| counts.ready >= u64::from(watchers)).await?;
-        workers.until_quiet(PATIENCE).await?;
-        let mut found = Vec::new();
-        for rate in RATES {
-            // The old server does not get through with more.
-            if subject == Subject::Old && rate > RATES[0] {
-                continue;
-            }
-            let (before, processor) = (workers.count().await?, server.processor());
-            let changes = workers.churn(rate, self.plan.churn).await?;
-            let counts = workers.until_quiet(PATIENCE).await?.since(before);
-            found.push(Presence {
-                subject,
-                watchers,
-                rate,
-                changes,
-                messages: counts.presence,
-                told: counts.entries,
-                processor: server.processor() - processor,
-            });
+pub(super) async fn measure(bench: &Bench, subject: Subject) -> Result<Vec<Presence>> {
+    let watchers = bench.plan.watchers;
+    let server = Server::start(&bench.programs, subject).await?;
+    let mut workers = bench.populate(&server, subject, Entry::LogIn, watchers).await?;
+    let mut found = Vec::new();
+    for rate in RATES {
+        // The old server does not get through with more.
+        if subject == Subject::Old && rate > RATES[0] {
+            continue;
         }
-        server.end().await;
-        workers.end().await;
-        Ok(found)
+        let (before, processor) = (workers.count().await?, server.processor());
+        let changes = workers.churn(rate, bench.plan.churn).await?;
+        let counts = workers.until_quiet(PATIENCE).await?.since(before);
+        found.push(Presence {
+            subject,
+            watchers,
+            rate,
+            changes,
+            messages: counts.presence,
+            told: counts.entries,
+            processor: server.processor() - processor,
+        });
     }
+    server.end().await;
+    workers.end().await;
+    Ok(found)
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::{Bench, Spread};
+use super::{bench::Bench, spread::Spread};
 use crate::{
     control::{Clients, QUIET},
     server::{Server, Subject},
@@ -59,71 +59,69 @@ struct Once {
     counts: Counts,
 }
 
-impl Bench {
-    pub(super) async fn storms(&self, subject: Subject) -> Result<Vec<Storm>> {
-        let until = match subject {
-            // matchbox tells one of two, and neither where both come at the same moment.
-            Subject::Ours | Subject::OursTls | Subject::Floor | Subject::MatchboxMesh => Until::Quiet,
-            _ => Until::EverybodyKnown,
-        };
-        let mut sizes = self.plan.storms.clone();
-        if matches!(subject, Subject::Ours | Subject::OursWhole) {
-            sizes.extend(&self.plan.large_storms);
-        }
-        let mut found = Vec::new();
-        for users in sizes {
-            let is_long = subject == Subject::Old && users >= ONCE_FROM;
-            let times = if is_long { 1 } else { self.plan.repeats };
-            let mut all = Vec::new();
-            for _ in 0..times {
-                all.push(self.storm(subject, users, until).await?);
-            }
-            let spread = |value: fn(&Once) -> f64| Spread::of(all.iter().map(value));
-            if let (Some(processor), Some(passed), Some(clients), Some(last)) =
-                (spread(|it| it.processor), spread(|it| it.passed), spread(|it| it.clients), all.last())
-            {
-                let Counts { messages, bytes, .. } = last.counts;
-                found.push(Storm { subject, users, until, times, processor, passed, clients, messages, bytes });
-            }
-        }
-        Ok(found)
+pub(super) async fn measure(bench: &Bench, subject: Subject) -> Result<Vec<Storm>> {
+    let until = match subject {
+        // matchbox tells one of two, and neither where both come at the same moment.
+        Subject::Ours | Subject::OursTls | Subject::Echo | Subject::MatchboxMesh => Until::Quiet,
+        _ => Until::EverybodyKnown,
+    };
+    let mut sizes = bench.plan.storms.clone();
+    if matches!(subject, Subject::Ours | Subject::OursWhole) {
+        sizes.extend(&bench.plan.large_storms);
     }
+    let mut found = Vec::new();
+    for users in sizes {
+        let is_long = subject == Subject::Old && users >= ONCE_FROM;
+        let times = if is_long { 1 } else { bench.plan.repeats };
+        let mut all = Vec::new();
+        for _ in 0..times {
+            all.push(once(bench, subject, users, until).await?);
+        }
+        let spread = |value: fn(&Once) -> f64| Spread::of(all.iter().map(value));
+        if let (Some(processor), Some(passed), Some(clients), Some(last)) =
+            (spread(|it| it.processor), spread(|it| it.passed), spread(|it| it.clients), all.last())
+        {
+            let Counts { messages, bytes, .. } = last.counts;
+            found.push(Storm { subject, users, until, times, processor, passed, clients, messages, bytes });
+        }
+    }
+    Ok(found)
+}
 
-    async fn storm(&self, subject: Subject, users: u32, until: Until) -> Result<Once> {
-        let server = Server::start(&self.programs, subject).await?;
-        let mut workers = self.workers(users)?;
-        let keeps = matches!(subject.protocol(), Protocol::Hutong | Protocol::Old) && until == Until::EverybodyKnown;
-        // The first answers, so that starting is not in it.
-        workers.count().await?;
-        let (before, clients, begun) = (server.processor(), workers.processor(), Instant::now());
-        let clients_to_open = Clients {
-            protocol: subject.protocol(),
-            entry: Entry::LogIn,
-            first: 0,
-            count: users,
-            everybody: if keeps { users } else { 0 },
-        };
-        workers.open(server.target, clients_to_open).await?;
-        let users = u64::from(users);
-        let wanted = match until {
-            Until::EverybodyKnown => users * (users - 1),
-            Until::Quiet => 0,
-        };
-        let is_over = |counts: &Counts| counts.ready >= users && counts.known >= wanted;
-        let counts = workers.until("the storm to be over", PATIENCE, is_over).await?;
-        let (counts, passed) = match until {
-            Until::EverybodyKnown => (counts, begun.elapsed()),
-            // What is still under way belongs to it, too; the last wait for quiet does not.
-            Until::Quiet => (workers.until_quiet(PATIENCE).await?, begun.elapsed().saturating_sub(QUIET)),
-        };
-        let once = Once {
-            processor: server.processor() - before,
-            passed: passed.as_secs_f64(),
-            clients: workers.processor() - clients,
-            counts,
-        };
-        server.end().await;
-        workers.end().await;
-        Ok(once)
-    }
+async fn once(bench: &Bench, subject: Subject, users: u32, until: Until) -> Result<Once> {
+    let server = Server::start(&bench.programs, subject).await?;
+    let mut workers = bench.workers(users)?;
+    let keeps = matches!(subject.protocol(), Protocol::Hutong | Protocol::Old) && until == Until::EverybodyKnown;
+    // The first answers, so that starting is not in it.
+    workers.count().await?;
+    let (before, clients, begun) = (server.processor(), workers.processor(), Instant::now());
+    let clients_to_open = Clients {
+        protocol: subject.protocol(),
+        entry: Entry::LogIn,
+        first: 0,
+        count: users,
+        everybody: if keeps { users } else { 0 },
+    };
+    workers.open(server.target, clients_to_open).await?;
+    let users = u64::from(users);
+    let wanted = match until {
+        Until::EverybodyKnown => users * (users - 1),
+        Until::Quiet => 0,
+    };
+    let is_over = |counts: &Counts| counts.ready >= users && counts.known >= wanted;
+    let counts = workers.until("the storm to be over", PATIENCE, is_over).await?;
+    let (counts, passed) = match until {
+        Until::EverybodyKnown => (counts, begun.elapsed()),
+        // What is still under way belongs to it, too; the last wait for quiet does not.
+        Until::Quiet => (workers.until_quiet(PATIENCE).await?, begun.elapsed().saturating_sub(QUIET)),
+    };
+    let once = Once {
+        processor: server.processor() - before,
+        passed: passed.as_secs_f64(),
+        clients: workers.processor() - clients,
+        counts,
+    };
+    server.end().await;
+    workers.end().await;
+    Ok(once)
 }

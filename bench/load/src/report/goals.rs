@@ -11,13 +11,13 @@ use crate::{
 const STORM: (u32, f64) = (2_000, 50.0);
 
 /// Bytes a user, at so many.
-pub(super) const MEMORY: (u32, f64) = (50_000, 4_096.0);
+const MEMORY: (u32, f64) = (50_000, 4_096.0);
 
 /// The old server's bytes a user to ours.
 const MEMORY_RATIO: f64 = 10.0;
 
 /// Calls a second, and the milliseconds within which 99 of 100 are set up.
-pub(super) const SET_UP: (f64, f64) = (1_000.0, 5.0);
+const SET_UP: (f64, f64) = (1_000.0, 5.0);
 
 /// A line for each; what was not measured is said to be so.
 pub(super) fn table(found: &Found) -> String {

@@ -1,8 +1,6 @@
-//! Tables and plots of what was found, and docs/BENCHMARKS.md's part about the server.
+//! Tables of what was found, and docs/BENCHMARKS.md's part about the server.
 
 mod goals;
-mod pictures;
-mod plot;
 mod tables;
 
 use std::{fs, path::Path};
@@ -21,7 +19,7 @@ pub fn markdown(found: &Found) -> String {
     [goals::table(found), tables::all(found)].concat()
 }
 
-/// Writes the part of docs/BENCHMARKS.md, and its pictures and figures beside it.
+/// Writes the part of docs/BENCHMARKS.md, and its figures beside it.
 ///
 /// # Errors
 ///
@@ -31,14 +29,7 @@ pub fn write(found: &Found, docs: &Path) -> Result<()> {
     let text = fs::read_to_string(&page).with_context(|| page.display().to_string())?;
     let (before, rest) = text.split_once(BEGIN).context("docs/BENCHMARKS.md has no place for figures")?;
     let (_, after) = rest.split_once(END).context("docs/BENCHMARKS.md has no end of figures")?;
-    let images = docs.join("images");
-    let mut shown = String::new();
-    for (name, alternative, svg) in pictures::all(found) {
-        fs::write(images.join(format!("bench-{name}.svg")), svg)?;
-        shown += &format!("![{alternative}](images/bench-{name}.svg)\n\n");
-    }
-    crate::measure::write(found, &images.join("bench-server.json"))?;
-    let part = [&goals::table(found), shown.as_str(), &tables::all(found)].concat();
-    fs::write(&page, [before, BEGIN, "\n\n", &part, END, after].concat())?;
+    found.write(&docs.join("bench-server.json"))?;
+    fs::write(&page, [before, BEGIN, "\n\n", &markdown(found), END, after].concat())?;
     Ok(())
 }

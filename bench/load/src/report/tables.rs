@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::goals::{idle, storm};
 use crate::{
-    measure::{Costs, Found, Ladder, Spread, Storm},
+    measure::{Costs, Doing, Found, Ladder, Spread, Storm},
     server::Subject,
 };
 
@@ -12,7 +12,7 @@ use crate::{
 const KEPT_UP: f64 = 50.0;
 
 pub(super) fn all(found: &Found) -> String {
-    let mut parts = vec![memory(found), storms(found), presence(found), calls(found), costs(found), profiles(found)];
+    let mut parts = vec![memory(found), storms(found), presence(found), calls(found), costs(found)];
     if !found.left_out.is_empty() {
         parts.push(format!("Not measured: {}.\n", found.left_out.join("; ")));
     }
@@ -25,11 +25,13 @@ fn memory(found: &Found) -> String {
         return String::new();
     }
     let mut text = "### Idle users\n\n\
-        | server | users | processes | PSS a user, KiB | RSS a user, KiB | to the old server | to the floor | CPU to get in, µs | kernel, both ends, KiB |\n\
+        | server | users | processes | PSS a user, KiB | RSS a user, KiB | to the old server | to the echo | CPU to get in, µs | kernel, both ends, KiB |\n\
         | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
         .to_owned();
     for it in &found.idle {
         let to = |subject| idle(found, subject, it.users).map(|other| it.pss / other.pss);
+        // Figures of before the echo had our read buffer here have the other echo's.
+        let to_echo = to(Subject::EchoIdle).or_else(|| to(Subject::Echo));
         let _ = writeln!(
             text,
             "| {} | {} | {} | {:.2} | {:.2} | {} | {} | {:.0} | {:.1} |",
@@ -39,7 +41,7 @@ fn memory(found: &Found) -> String {
             it.pss / 1_024.0,
             it.rss / 1_024.0,
             ratio(to(Subject::Old)),
-            ratio(to(Subject::Floor)),
+            ratio(to_echo),
             it.entering,
             it.kernel / 1_024.0
         );
@@ -52,7 +54,7 @@ fn storms(found: &Found) -> String {
         return String::new();
     }
     let mut text = "### Everybody logs in at once\n\n\
-        | server | users | times | CPU of the server, s | to the old server | to the floor | passed, s | CPU of the clients, s | messages | MiB |\n\
+        | server | users | times | CPU of the server, s | to the old server | to the echo | passed, s | CPU of the clients, s | messages | MiB |\n\
         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
         .to_owned();
     for it in &found.storms {
@@ -66,7 +68,7 @@ fn storms(found: &Found) -> String {
             it.times,
             spread(&it.processor),
             ratio(to(Subject::Old)),
-            ratio(to(Subject::Floor)),
+            ratio(to(Subject::Echo)),
             spread(&it.passed),
             it.clients.median,
             it.messages,
@@ -173,8 +175,8 @@ fn costs(found: &Found) -> String {
     for it in &found.costs {
         let Costs { subject, doing, calls, bytes, by_name, .. } = it;
         let doing = match doing {
-            crate::measure::Doing::Presence => "message of presence to a user",
-            crate::measure::Doing::Calls => "call and its end",
+            Doing::Presence => "message of presence to a user",
+            Doing::Calls => "call and its end",
         };
         let names: Vec<String> = by_name
             .iter()
@@ -182,29 +184,6 @@ fn costs(found: &Found) -> String {
             .map(|(name, count)| format!("{name} {count:.2}"))
             .collect();
         let _ = writeln!(text, "| {} | {doing} | {calls:.2} | {bytes:.0} | {} |", subject.words(), names.join(", "));
-    }
-    text
-}
-
-fn profiles(found: &Found) -> String {
-    if found.profiles.is_empty() {
-        return String::new();
-    }
-    let mut text = "### Where the server's time goes\n\n".to_owned();
-    for profile in &found.profiles {
-        let shares = |all: &[(String, f64)], least: f64| {
-            let shown = all.iter().filter(|(_, share)| *share >= least);
-            shown.map(|(name, share)| format!("{name} {share:.0} %")).collect::<Vec<_>>().join(", ")
-        };
-        let functions: Vec<(String, f64)> =
-            profile.functions.iter().map(|(name, share)| (format!("`{name}`"), *share)).collect();
-        let _ = writeln!(
-            text,
-            "- **{}**: {}. The top functions: {}.",
-            profile.doing,
-            shares(&profile.groups, 1.0),
-            shares(&functions, 1.0)
-        );
     }
     text
 }

@@ -1,4 +1,4 @@
-//! The floor: tokio-tungstenite that sends back what it gets, and does nothing else.
+//! The echo baseline: a WebSocket server of tokio-tungstenite alone, which sends each text back and does nothing else.
 
 use std::net::SocketAddr;
 
@@ -7,12 +7,20 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::{accept_async_with_config, tungstenite::protocol::WebSocketConfig};
 
-/// Listens until it is ended.
+/// Bytes of the read buffer that each of our server's connections holds (`READ_BUFFER` in `crates/server/src/gateway`): memory is compared
+/// with it.
+pub const HELD_BUFFER: usize = 128;
+
+/// Bytes that our server reads at once, past the buffer that it holds. tokio-tungstenite has one size for both; so an echo that is to cost
+/// as few system calls as possible holds this much.
+pub const READ_AT_ONCE: usize = 1_024;
+
+/// Accepts connections until the task or process ends.
 ///
 /// # Errors
 ///
 /// When it cannot listen there.
-pub async fn serve(address: SocketAddr) -> Result<()> {
+pub async fn serve(address: SocketAddr, read_buffer: usize) -> Result<()> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
     socket.bind(address).with_context(|| format!("cannot listen on {address}"))?;
@@ -20,15 +28,14 @@ pub async fn serve(address: SocketAddr) -> Result<()> {
     loop {
         if let Ok((stream, _)) = listener.accept().await {
             // A client that breaks its connection ends its task, and nothing else.
-            tokio::spawn(async move { echo(stream).await.ok() });
+            tokio::spawn(async move { echo(stream, read_buffer).await.ok() });
         }
     }
 }
 
-async fn echo(stream: TcpStream) -> Result<()> {
+async fn echo(stream: TcpStream, read_buffer: usize) -> Result<()> {
     stream.set_nodelay(true)?;
-    // The same small buffer as ours, so that the floor is none that is easily gone below.
-    let config = WebSocketConfig::default().read_buffer_size(1_024).write_buffer_size(0);
+    let config = WebSocketConfig::default().read_buffer_size(read_buffer).write_buffer_size(0);
     let mut socket = accept_async_with_config(stream, Some(config)).await?;
     while let Some(message) = socket.next().await {
         let message = message?;
