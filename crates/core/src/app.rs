@@ -6,7 +6,8 @@ use hutong_protocol::Name;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    io::{Command, MediaCommand, MediaEvent},
+    io::Command,
+    media::{MediaCommand, MediaEvent},
     view::{Update, View},
 };
 

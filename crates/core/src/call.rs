@@ -5,13 +5,13 @@ use std::{collections::VecDeque, time::Duration};
 use hutong_protocol::{CallId, IceCandidate, MediaKind, Ticket, User, limits};
 
 use crate::{
-    io::PeerId,
+    media::{Connectivity, PeerId},
     view::{CallPhase, CallView},
 };
 
-/// How long media may be away before the call has failed. With the few seconds that a browser takes to notice, and with
+/// How long media may be interrupted before the call has failed. With the few seconds that a browser takes to notice, and with
 /// the server's 30 s for claims, a call whose other side has vanished ends within 35 s.
-pub const MEDIA_AWAY: Duration = Duration::from_secs(25);
+const MEDIA_INTERRUPTED: Duration = Duration::from_secs(25);
 
 /// How long the caller waits for stopped media to come back by itself, before it restarts ICE.
 const RESTART_AFTER: Duration = Duration::from_secs(2);
@@ -73,7 +73,7 @@ pub enum Stage {
     MakingOffer { id: CallId },
     /// Target: CONFIRM is sent.
     AwaitingAnswer { id: CallId },
-    /// CALLING is sent or has come.
+    /// CALLING is sent or received.
     Set { id: CallId, ticket: Ticket, media: MediaFlow, membership: Membership },
     /// Over. `release` is the call to tell the server of, once the devices are let go.
     Ending { release: Option<CallId>, until: Duration },
@@ -87,7 +87,7 @@ pub enum MediaFlow {
     /// Yes.
     Flowing,
     /// It did, and stopped.
-    Away { until: Duration, restart_at: Duration },
+    Interrupted { until: Duration, restart_at: Duration },
 }
 
 /// What the server thinks of our being in the call.
@@ -96,20 +96,30 @@ pub enum Membership {
     /// We are in it.
     Member,
     /// Our connection was lost; the call has to be claimed before then.
-    Unclaimed { until: Duration },
+    AwaitingClaim { until: Duration },
 }
 
 impl MediaFlow {
-    /// Media has just stopped.
-    pub fn stopped(role: Role, now: Duration) -> Self {
-        let turn = if role == Role::Caller { Duration::ZERO } else { RESTART_TURN };
-        Self::Away { until: now + MEDIA_AWAY, restart_at: now + RESTART_AFTER + turn }
+    /// What a change of the peer connection's state makes of it.
+    pub fn changed(self, state: Connectivity, role: Role, now: Duration) -> Self {
+        match (state, self) {
+            (Connectivity::Connected, _) => Self::Flowing,
+            (Connectivity::Disconnected, Self::Flowing) => Self::interrupted(role, now),
+            (Connectivity::Failed, Self::Flowing) => Self::interrupted(role, now).expedite_restart(now),
+            (Connectivity::Failed, Self::Interrupted { .. }) if role == Role::Caller => self.expedite_restart(now),
+            (Connectivity::Disconnected | Connectivity::Failed, unchanged) => unchanged,
+        }
     }
 
-    /// Media will not come back by itself: restart ICE now.
-    pub fn hurry(self, now: Duration) -> Self {
+    fn interrupted(role: Role, now: Duration) -> Self {
+        let turn = if role == Role::Caller { Duration::ZERO } else { RESTART_TURN };
+        Self::Interrupted { until: now + MEDIA_INTERRUPTED, restart_at: now + RESTART_AFTER + turn }
+    }
+
+    /// Brings the ICE restart forward: media will not come back by itself, or only after it.
+    pub fn expedite_restart(self, at: Duration) -> Self {
         match self {
-            Self::Away { until, restart_at } => Self::Away { until, restart_at: restart_at.min(now) },
+            Self::Interrupted { until, restart_at } => Self::Interrupted { until, restart_at: restart_at.min(at) },
             Self::Starting { .. } | Self::Flowing => self,
         }
     }
@@ -117,13 +127,29 @@ impl MediaFlow {
     /// A restart of ICE was asked for now, or could not be: when to do it next.
     pub fn restarted(self, now: Duration) -> Self {
         match self {
-            Self::Away { until, .. } => Self::Away { until, restart_at: now + RESTART_EVERY },
+            Self::Interrupted { until, .. } => Self::Interrupted { until, restart_at: now + RESTART_EVERY },
             Self::Starting { .. } | Self::Flowing => self,
         }
     }
 }
 
 impl Call {
+    /// CALLING is sent or received: media is to start.
+    pub fn start_media(&mut self, id: CallId, ticket: Ticket, now: Duration) {
+        let media = MediaFlow::Starting { until: now + limits::MEDIA };
+        self.stage = Stage::Set { id, ticket, media, membership: Membership::Member };
+    }
+
+    /// Whether it is over on this side, but for what is awaited before it can be dropped.
+    pub const fn is_ending(&self) -> bool {
+        matches!(self.stage, Stage::GivenUp { .. } | Stage::Ending { .. })
+    }
+
+    /// Whether it is over, and this call of the server's is yet to be released.
+    pub fn is_releasing(&self, id: CallId) -> bool {
+        matches!(self.stage, Stage::Ending { release: Some(mine), .. } if mine == id)
+    }
+
     /// A call that the person wants to make.
     pub fn outgoing(with: User, media: MediaKind, peer: PeerId) -> Self {
         Self::new(with, Role::Caller, media, Some(peer), Stage::Acquiring)
@@ -169,11 +195,11 @@ impl Call {
                 let media = match media {
                     MediaFlow::Starting { until } => Some(*until),
                     MediaFlow::Flowing => None,
-                    MediaFlow::Away { until, restart_at } => Some(*until.min(restart_at)),
+                    MediaFlow::Interrupted { until, restart_at } => Some(*until.min(restart_at)),
                 };
                 let membership = match membership {
                     Membership::Member => None,
-                    Membership::Unclaimed { until } => Some(*until),
+                    Membership::AwaitingClaim { until } => Some(*until),
                 };
                 media.into_iter().chain(membership).min()
             }
@@ -201,7 +227,7 @@ impl Call {
             Stage::Set { media, .. } => match media {
                 MediaFlow::Starting { .. } => CallPhase::Connecting,
                 MediaFlow::Flowing => CallPhase::Connected,
-                MediaFlow::Away { .. } => CallPhase::Reconnecting,
+                MediaFlow::Interrupted { .. } => CallPhase::Reconnecting,
             },
             Stage::GivenUp { .. } | Stage::Ending { .. } => CallPhase::Ending,
         };

@@ -1,17 +1,16 @@
 //! The client as a whole: takes inputs, gives outputs.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
-use hutong_protocol::{
-    CallId, CancelReason, ClientMessage, ErrorCode, IceServer, ServerMessage, Token, User, UserState, limits,
-};
+use hutong_protocol::{CallId, CancelReason, ErrorCode, RefusedCode, ServerMessage, User, UserState};
 
 use crate::{
-    call::Call,
-    crowd::Wish,
-    io::{Command, Input, LinkEvent, Output, PeerId, Saved},
-    session::Link,
-    view::{Notice, Session, Update, View},
+    call_flow::{CallFlow, Context},
+    io::{Command, Input, LinkEvent, Output, Saved},
+    outputs::Outputs,
+    roster_filter::RosterFilter,
+    session_flow::{Lost, Refusal, SessionFlow},
+    view::{Notice, RetryReason, Update, View},
 };
 
 /// What a client is told when it is made.
@@ -29,19 +28,12 @@ pub struct Config {
 /// that.
 #[derive(Clone, Debug, Hash)]
 pub struct Client {
-    pub(crate) view: View,
-    pub(crate) link: Link,
-    pub(crate) call: Option<Call>,
-    pub(crate) ice_servers: Vec<IceServer>,
-    pub(crate) wish: Wish,
-    /// Calls given up while the server was away: told as soon as it is back.
-    pub(crate) cancels: VecDeque<(CallId, CancelReason)>,
-    /// The cancel that the server has not shown to have heard: lost, if the connection is lost now.
-    pub(crate) unheard_cancel: Option<(CallId, CancelReason)>,
-    next_peer: u32,
+    session: SessionFlow,
+    roster_filter: RosterFilter,
+    calls: CallFlow,
+    outputs: Outputs,
     saved: Option<Saved>,
     wake: Option<Duration>,
-    outputs: VecDeque<Output>,
 }
 
 impl Client {
@@ -49,24 +41,20 @@ impl Client {
     #[must_use]
     pub fn new(config: Config, now: Duration) -> Self {
         let mut client = Self {
-            view: View::default(),
-            link: Link::new(config.seed),
-            call: None,
-            ice_servers: Vec::new(),
-            wish: Wish::default(),
-            cancels: VecDeque::new(),
-            unheard_cancel: None,
-            next_peer: 1,
+            session: SessionFlow::new(config.seed),
+            roster_filter: RosterFilter::default(),
+            calls: CallFlow::new(),
+            outputs: Outputs::default(),
             saved: config.saved.clone(),
             wake: None,
-            outputs: VecDeque::new(),
         };
-        if let Some(saved) = config.saved {
-            if let Some(call) = saved.call {
-                client.cancel_later(call, CancelReason::Hangup);
+        if let Some(Saved { name, ticket, call }) = config.saved {
+            if let Some(call) = call {
+                client.calls.cancels().push((call, CancelReason::Hangup));
             }
-            client.log_in(now, saved.name, None, Some(saved.ticket));
-            client.settle();
+            client.session.resume(now, name, ticket, &mut client.outputs);
+            client.show_session();
+            client.flush_outputs();
         }
         client
     }
@@ -75,194 +63,191 @@ impl Client {
     pub fn handle(&mut self, now: Duration, input: Input) {
         match input {
             Input::Command(command) => self.command(now, command),
-            Input::Link(LinkEvent::Up) => self.link_up(now),
-            Input::Link(LinkEvent::Down) => self.link_down(now),
+            Input::Link(LinkEvent::Up) => self.session.link_up(now, &mut self.outputs),
+            Input::Link(LinkEvent::Down) => self.link_down(now, RetryReason::ServerAway),
             Input::Message(message) => self.message(now, message),
-            Input::Media(event) => self.media_event(now, event),
-            Input::InterfaceReloaded => self.interface_reloaded(now),
-            Input::NetworkBack => self.network_back(now),
+            Input::Media(event) => self.call(now, |calls, cx| calls.media_event(cx, event)),
+            Input::InterfaceReloaded => self.call(now, CallFlow::interface_reloaded),
+            Input::NetworkBack => self.session.network_back(now, &mut self.outputs),
             Input::Tick => {}
         }
-        self.link_due(now);
-        self.call_due(now);
-        self.settle();
+        if self.session.due(now, &mut self.outputs) {
+            self.link_down(now, RetryReason::ServerAway);
+        }
+        self.call(now, CallFlow::due);
+        self.flush_outputs();
     }
 
     /// What the driver is to do next.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.outputs.pop()
     }
 
     /// What the interface shows now: the sum of all [`Output::Show`]s taken out so far or still waiting.
     #[must_use]
-    pub fn view(&self) -> &View {
-        &self.view
+    pub const fn view(&self) -> &View {
+        self.outputs.view()
     }
 
     fn command(&mut self, now: Duration, command: Command) {
         match command {
-            Command::LogIn { name, secret } => match &self.view.session {
-                Session::LoggedOut | Session::Refused { .. } => self.log_in(now, name, secret, None),
-                // The same person coming back takes the token back, too.
-                Session::LoggingIn { name: old, .. } if !self.link.is_open() => {
-                    let ticket = (*old == name).then(|| self.link.ticket()).flatten();
-                    self.log_in(now, name, secret, ticket);
+            Command::LogIn { name, secret } => {
+                if self.session.log_in(now, name, secret, &mut self.outputs) {
+                    self.outputs.show_total(None);
+                    self.show_session();
                 }
-                Session::Replaced { name: old } => {
-                    let ticket = (old.as_str() == name).then(|| self.link.ticket()).flatten();
-                    self.log_in(now, name, secret, ticket);
-                }
-                Session::LoggingIn { .. } | Session::LoggedIn { .. } | Session::Reconnecting { .. } => {}
-            },
+            }
             Command::LogOut => self.log_out(now),
-            Command::Call { to, media } => self.start_call(to, media),
-            Command::Accept { media } => self.accept(media),
-            Command::Decline => self.hang_up(now, CancelReason::Declined),
-            Command::HangUp => self.hang_up(now, CancelReason::Hangup),
-            Command::Look { query, names } => self.look(query, names),
-            Command::DismissNotice => self.notice(None),
+            Command::Call { to, media } => self.call(now, |calls, cx| calls.start_call(cx, to, media)),
+            Command::Accept { media } => self.call(now, |calls, cx| calls.accept(cx, media)),
+            Command::Decline => self.call(now, |calls, cx| calls.hang_up(cx, CancelReason::Declined)),
+            Command::HangUp => self.call(now, |calls, cx| calls.hang_up(cx, CancelReason::Hangup)),
+            Command::SetRosterFilter { query, names } => {
+                let message = self.roster_filter.set(&query, names);
+                if self.view().total.is_some() && self.session.is_logged_in() {
+                    message.into_iter().for_each(|message| self.outputs.send(message));
+                }
+            }
+            Command::DismissNotice => self.outputs.show_notice(None),
         }
     }
 
     fn message(&mut self, now: Duration, message: ServerMessage) {
         match message {
             ServerMessage::Welcome { me, ticket, ice_servers, limits: _, users, total } => {
-                self.ice_servers = ice_servers;
-                self.welcome(now, me, ticket, users, total);
+                self.calls.set_ice_servers(ice_servers);
+                if self.session.welcome(me, ticket) {
+                    self.show_session();
+                    // Of this connection the server knows no filter yet.
+                    self.outputs.show_total(None);
+                    self.roster(users, total);
+                    self.call(now, CallFlow::welcome);
+                }
             }
             ServerMessage::Refused { code, message: _ } => self.refused(now, code),
             ServerMessage::Presence { changes, total } => {
                 if total.is_some() {
-                    self.total(total);
+                    self.outputs.show_total(total);
                 }
                 self.presence(changes);
             }
-            ServerMessage::Roster { users, total } => {
-                self.roster(users, total);
-            }
-            ServerMessage::Error { code, message: _, about, call } => {
-                self.error(now, code, about.as_deref(), call);
-            }
-            about_a_call => self.call_message(now, about_a_call),
+            ServerMessage::Roster { users, total } => self.roster(users, total),
+            ServerMessage::Error { code, message: _, about, call } => self.error(now, code, about.as_deref(), call),
+            about_a_call => self.call(now, |calls, cx| calls.message(cx, about_a_call)),
         }
     }
 
-    fn presence(&mut self, mut changes: Vec<User>) {
-        if let Session::LoggedIn { me } = &self.view.session {
-            let (token, name) = (me.token, me.name.clone());
-            // Our own going offline is old news by the time we hear of it: we are back.
-            if let Some(place) = changes.iter().position(|user| user.token == token) {
-                let state = changes.swap_remove(place).state;
-                if state != UserState::Offline {
-                    if matches!(state, UserState::Ending | UserState::Online) {
-                        self.unheard_cancel = None;
-                    }
-                    self.show(Update::Session(Session::LoggedIn { me: User { token, name, state } }));
+    fn log_out(&mut self, now: Duration) {
+        self.call(now, CallFlow::drop_call);
+        self.session.log_out(&mut self.outputs);
+        self.clear_roster();
+        self.calls.cancels().clear();
+        self.outputs.show_notice(None);
+        self.show_session();
+    }
+
+    /// The WebSocket is gone, or could not be opened.
+    fn link_down(&mut self, now: Duration, reason: RetryReason) {
+        let Some(lost) = self.session.link_down(now, self.view().online(), reason) else { return };
+        self.calls.cancels().connection_lost();
+        self.show_session();
+        if lost == Lost::Session {
+            self.call(now, CallFlow::link_down);
+        }
+    }
+
+    fn refused(&mut self, now: Duration, code: RefusedCode) {
+        match self.session.refused(now, code, &mut self.outputs) {
+            Refusal::Stale => {}
+            Refusal::Retry => self.link_down(now, RetryReason::Refused(code)),
+            Refusal::TicketDropped => {
+                self.call(now, CallFlow::drop_call);
+                self.calls.cancels().clear();
+                self.show_session();
+            }
+            refusal @ (Refusal::Replaced | Refusal::Final) => {
+                self.clear_roster();
+                self.show_session();
+                self.call(now, CallFlow::drop_call);
+                if refusal == Refusal::Final {
+                    self.calls.cancels().clear();
                 }
             }
         }
+    }
+
+    /// The server sends a roster, of everybody or of a part.
+    fn roster(&mut self, users: Vec<User>, total: Option<u32>) {
+        let begins = self.view().total.is_none() && total.is_some();
+        self.outputs.show(Update::Roster(users));
+        self.outputs.show_total(total);
+        if begins && self.session.is_logged_in() {
+            self.roster_filter.begin().into_iter().for_each(|message| self.outputs.send(message));
+        }
+    }
+
+    fn clear_roster(&mut self) {
+        if !self.view().users.is_empty() {
+            self.outputs.show(Update::Roster(Vec::new()));
+        }
+        self.outputs.show_total(None);
+    }
+
+    fn presence(&mut self, mut changes: Vec<User>) {
+        let me = self.session.me_logged_in().map(|me| me.token);
+        // Our own going offline is old news by the time we hear of it: we are back.
+        if let Some(place) = changes.iter().position(|user| Some(user.token) == me) {
+            let state = changes.swap_remove(place).state;
+            if state != UserState::Offline {
+                if matches!(state, UserState::Ending | UserState::Online) {
+                    self.calls.cancels().acknowledged();
+                }
+                self.session.my_state(state);
+                self.show_session();
+            }
+        }
         if !changes.is_empty() {
-            self.show(Update::Users(changes));
+            self.outputs.show(Update::Users(changes));
         }
     }
 
     /// A message of ours was wrong. Most such errors are crossings, which the flow expects.
     fn error(&mut self, now: Duration, code: ErrorCode, about: Option<&str>, call: Option<CallId>) {
         match (about, code) {
-            (Some("offering"), _) => self.offering_refused(now, code),
-            (Some("claim"), _) => self.claim_refused(now),
+            (Some("offering"), _) => self.call(now, |calls, cx| calls.offering_refused(cx, code)),
+            (Some("claim"), _) => self.call(now, CallFlow::claim_refused),
             (Some("accept" | "confirm" | "calling"), ErrorCode::NoCall | ErrorCode::WrongStep) => {
-                self.step_refused(now, call);
+                self.call(now, |calls, cx| calls.step_refused(cx, call));
             }
             (_, ErrorCode::NoCall | ErrorCode::WrongStep | ErrorCode::RateLimited) => {}
-            _ => self.notice(Some(Notice::Error { code })),
+            _ => self.outputs.show_notice(Some(Notice::Error { code })),
         }
     }
 
-    /// Everybody who may be called, with the newest state known.
-    pub(crate) fn user(&self, token: Token) -> Option<&User> {
-        self.view.users.get(&token)
+    /// Steps the call flow.
+    fn call(&mut self, now: Duration, step: impl FnOnce(&mut CallFlow, &mut Context<'_>)) {
+        let logged_in = self.session.is_logged_in();
+        step(&mut self.calls, &mut Context { now, logged_in, outputs: &mut self.outputs });
     }
 
-    pub(crate) fn is_logged_in(&self) -> bool {
-        matches!(self.view.session, Session::LoggedIn { .. })
-    }
-
-    pub(crate) fn output(&mut self, output: Output) {
-        self.outputs.push_back(output);
-    }
-
-    /// Sends, if there is somebody to send to. What must not be lost is kept by the caller.
-    pub(crate) fn send(&mut self, message: ClientMessage) {
-        if self.is_logged_in() {
-            self.output(Output::Send(message));
-        }
-    }
-
-    pub(crate) fn show(&mut self, update: Update) {
-        self.view.apply(update.clone());
-        self.output(Output::Show(update));
-    }
-
-    pub(crate) fn notice(&mut self, notice: Option<Notice>) {
-        if self.view.notice != notice {
-            self.show(Update::Notice(notice));
-        }
-    }
-
-    pub(crate) fn session(&mut self, session: Session) {
-        if self.view.session != session {
-            self.show(Update::Session(session));
-        }
-    }
-
-    pub(crate) fn new_peer(&mut self) -> PeerId {
-        let peer = PeerId(self.next_peer);
-        self.next_peer = self.next_peer.wrapping_add(1);
-        peer
-    }
-
-    /// Remembers to cancel a call once the server is there. Bounded: a person cannot be in many calls at a time.
-    pub(crate) fn cancel_later(&mut self, call: CallId, reason: CancelReason) {
-        const MOST: usize = 8;
-        if self.cancels.len() == MOST {
-            self.cancels.pop_front();
-        }
-        self.cancels.push_back((call, reason));
-    }
-
-    /// The calls of this session are nobody's any more.
-    pub(crate) fn forget_cancels(&mut self) {
-        self.cancels.clear();
-        self.unheard_cancel = None;
+    fn show_session(&mut self) {
+        self.outputs.show_session(self.session.view());
     }
 
     /// After every step: shows the call, saves what a reload needs, and asks to be woken.
-    fn settle(&mut self) {
-        let call = self.call.as_ref().map(Call::view);
-        if self.view.call != call {
-            self.show(Update::Call(call));
-        }
-        let saved = self.link.saved(self.saved_call());
+    fn flush_outputs(&mut self) {
+        self.outputs.show_call(self.calls.view());
+        let saved = self.session.saved(self.calls.saved_call());
         if self.saved != saved {
             self.saved.clone_from(&saved);
-            self.output(Output::Save(saved));
+            self.outputs.push(Output::Save(saved));
         }
-        let wake = self.link.deadline().into_iter().chain(self.call.as_ref().and_then(Call::deadline)).min();
+        let wake = self.session.deadline().into_iter().chain(self.calls.deadline()).min();
         if self.wake != wake {
             self.wake = wake;
             if let Some(at) = wake {
-                self.output(Output::Wake(at));
+                self.outputs.push(Output::Wake(at));
             }
         }
     }
-
-    /// The call that a reloaded page would have to cancel.
-    fn saved_call(&self) -> Option<CallId> {
-        let current = self.call.as_ref().and_then(Call::confirmed_id);
-        current.or_else(|| self.cancels.back().map(|(call, _)| *call))
-    }
 }
-
-/// The bound on how long an unclaimed call is kept after the server is back: its own bound, and time for its word to come.
-pub(crate) const CLAIM_ANSWER: Duration = limits::CLAIM.saturating_add(Duration::from_secs(5));

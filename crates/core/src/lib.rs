@@ -16,14 +16,18 @@
 
 pub mod app;
 mod call;
+mod call_flow;
+mod cancels;
 mod client;
-mod crowd;
-mod flow;
 mod io;
+mod media;
 pub mod native;
-mod session;
+mod outputs;
+mod roster_filter;
+mod session_flow;
 mod view;
 
 pub use client::{Client, Config};
-pub use io::{Command, Connectivity, Input, LinkEvent, MediaCommand, MediaEvent, MediaProblem, Output, PeerId, Saved};
-pub use view::{CallPhase, CallView, Notice, Session, Trouble, Update, View};
+pub use io::{Command, Input, LinkEvent, Output, Saved};
+pub use media::{Connectivity, MediaCommand, MediaEvent, MediaProblem, PeerId};
+pub use view::{CallPhase, CallView, Notice, RetryReason, Session, Update, View};

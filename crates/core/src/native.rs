@@ -10,7 +10,7 @@ use std::ops::Range;
 use hutong_protocol::IceCandidate;
 use serde::{Deserialize, Serialize};
 
-use crate::io::Connectivity;
+use crate::media::Connectivity;
 
 /// One native connection. Never used twice while the app runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hutong_protocol::{EndReason, ErrorCode, MediaKind, Name, RefusedCode, Token, User, UserState};
 use serde::{Deserialize, Serialize};
 
-use crate::io::{MediaProblem, PeerId};
+use crate::media::{MediaProblem, PeerId};
 
 /// Everything that the interface shows of session, roster and call. Kept equal on both ends by [`Update`]s.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -42,6 +42,11 @@ impl View {
             Update::Notice(notice) => self.notice = notice,
         }
     }
+
+    /// How many users the server had when it was last there, this one among them; 1 where it never was.
+    pub(crate) fn online(&self) -> usize {
+        self.total.map_or(self.users.len() + 1, |total| total as usize)
+    }
 }
 
 /// A change of the [`View`].
@@ -74,7 +79,7 @@ pub enum Session {
         /// As typed.
         name: String,
         /// Why the last attempt failed, if there was one. The next is made by itself.
-        trouble: Option<Trouble>,
+        retry_reason: Option<RetryReason>,
     },
     /// The server said no; the person can mend it on the main page.
     Refused {
@@ -100,10 +105,10 @@ pub enum Session {
     },
 }
 
-/// What delays a login.
+/// Why the login is being retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Trouble {
+pub enum RetryReason {
     /// The server does not answer.
     ServerAway,
     /// The server is there and cannot take this client yet.

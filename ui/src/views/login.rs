@@ -1,7 +1,7 @@
 //! The main page before login: one field, and one more where the server has asked for a secret.
 
 use hutong_core::{
-    Command, Session, Trouble,
+    Command, RetryReason as Trouble, Session,
     app::{AppView, ServerChoice},
 };
 use hutong_protocol::{RefusedCode, Secret, limits::SECRET_BYTES};
@@ -217,7 +217,7 @@ const fn is_about_the_secret(problem: Option<Trouble>) -> bool {
 /// What stands in the way.
 fn problem(session: &Session) -> Option<Trouble> {
     match session {
-        Session::LoggingIn { trouble, .. } => *trouble,
+        Session::LoggingIn { retry_reason, .. } => *retry_reason,
         Session::Refused { code, .. } => Some(Trouble::Refused(*code)),
         Session::Replaced { .. } => Some(Trouble::Refused(RefusedCode::Replaced)),
         Session::LoggedOut | Session::LoggedIn { .. } | Session::Reconnecting { .. } => None,

@@ -47,7 +47,7 @@ pub fn Roster(props: &RosterProps) -> Html {
         let command = props.command.clone();
         let names: Vec<String> = favourites.iter().cloned().chain(people::met()).collect();
         use_effect_with((typed.to_owned(), names), move |(query, names)| {
-            command.emit(Command::Look { query: query.clone(), names: names.clone() });
+            command.emit(Command::SetRosterFilter { query: query.clone(), names: names.clone() });
         });
     }
     let star = {

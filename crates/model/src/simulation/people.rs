@@ -52,7 +52,7 @@ impl Simulation {
     fn look(&mut self, who: usize) {
         let (query, favourite) = (self.random.usize(0..self.phases.len()), self.random.usize(0..self.phases.len()));
         let names = vec![format!("person {favourite}")];
-        self.world.command(who, Command::Look { query: format!("person {query}"), names });
+        self.world.command(who, Command::SetRosterFilter { query: format!("person {query}"), names });
     }
 
     /// Calls one of those who are shown as free.

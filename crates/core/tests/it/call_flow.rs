@@ -1,8 +1,6 @@
 //! Steps of the call flow that need a server that misbehaves, or is lost.
 
-mod common;
-
-use common::{Bench, media, sent};
+use crate::common::{Bench, media, sent};
 use hutong_core::{Command, Input, MediaCommand, MediaEvent};
 use hutong_protocol::{CallId, ClientMessage, ErrorCode, MediaKind, ServerMessage, Token, limits};
 

@@ -1,11 +1,9 @@
 //! Logging in, being refused, losing the server and coming back.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{Bench, CALL, sent, user, welcome};
-use hutong_core::{Command, Input, LinkEvent, Output, Saved, Session, Trouble};
+use crate::common::{Bench, CALL, sent, user, welcome};
+use hutong_core::{Command, Input, LinkEvent, Output, RetryReason, Saved, Session};
 use hutong_protocol::{CancelReason, ClientMessage, RefusedCode, Secret, ServerMessage, Ticket, UserState};
 
 fn refused(code: RefusedCode) -> Input {
@@ -83,17 +81,17 @@ fn who_waits_to_be_let_in_learns_what_for() {
     bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
     bench.give(Input::Link(LinkEvent::Up));
     bench.give(refused(RefusedCode::TooMany));
-    let trouble = Some(Trouble::Refused(RefusedCode::TooMany));
-    assert_eq!(bench.client.view().session, Session::LoggingIn { name: "Ana".into(), trouble });
+    let retry_reason = Some(RetryReason::Refused(RefusedCode::TooMany));
+    assert_eq!(bench.client.view().session, Session::LoggingIn { name: "Ana".into(), retry_reason });
     assert_eq!(connects(&bench.at(Duration::from_secs(1))), 1);
     assert_eq!(
         bench.client.view().session,
-        Session::LoggingIn { name: "Ana".into(), trouble },
+        Session::LoggingIn { name: "Ana".into(), retry_reason },
         "until it is known better"
     );
     bench.give(Input::Link(LinkEvent::Down));
-    let trouble = Some(Trouble::ServerAway);
-    assert_eq!(bench.client.view().session, Session::LoggingIn { name: "Ana".into(), trouble });
+    let retry_reason = Some(RetryReason::ServerAway);
+    assert_eq!(bench.client.view().session, Session::LoggingIn { name: "Ana".into(), retry_reason });
 }
 
 #[test]
@@ -212,7 +210,10 @@ fn a_server_that_does_not_answer_is_tried_again_ever_more_patiently() {
     bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
     bench.give(Input::Link(LinkEvent::Up));
     assert!(bench.at(Duration::from_secs(10)).contains(&Output::Disconnect), "no answer to hello");
-    assert!(matches!(bench.client.view().session, Session::LoggingIn { trouble: Some(Trouble::ServerAway), .. }));
+    assert!(matches!(
+        bench.client.view().session,
+        Session::LoggingIn { retry_reason: Some(RetryReason::ServerAway), .. }
+    ));
     let mut tries = 0;
     for second in 11..611 {
         let outputs = bench.at(Duration::from_secs(second));

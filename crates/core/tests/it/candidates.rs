@@ -1,8 +1,6 @@
 //! Trickle ICE from the first candidate to the last: none is lost, and none comes before its description.
 
-mod common;
-
-use common::{Bench, CALL, candidate, description, making_offer, media, ringing, sent};
+use crate::common::{Bench, CALL, candidate, description, making_offer, media, ringing, sent};
 use hutong_core::{MediaCommand, MediaEvent};
 use hutong_protocol::{ClientMessage, SdpKind, ServerMessage, Ticket, limits};
 

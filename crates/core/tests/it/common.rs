@@ -1,8 +1,5 @@
 //! A client whose inputs are given, and whose outputs are read, one by one.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
-
 use std::time::Duration;
 
 use hutong_core::{Client, Command, Config, Input, LinkEvent, MediaCommand, MediaEvent, Output, PeerId, Saved};

@@ -1,0 +1,8 @@
+//! The client, stepped by hand.
+
+mod call_flow;
+mod candidates;
+#[allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+mod common;
+mod roster_filter;
+mod session;
