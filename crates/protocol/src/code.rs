@@ -27,7 +27,7 @@ macro_rules! codes {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(self.as_str()) }
         }
         #[cfg(feature = "schema")]
-        impl crate::schema::Described for $name {
+        impl crate::code_schema::Described for $name {
             const NAME: &'static str = stringify!($name);
             const ABOUT: &'static str = concat!($($about),*);
             const VALUES: &'static [(&'static str, &'static str)] = &[$(($wire, concat!($($meaning),*)),)+];
@@ -35,10 +35,10 @@ macro_rules! codes {
         #[cfg(feature = "schema")]
         impl schemars::JsonSchema for $name {
             fn schema_name() -> std::borrow::Cow<'static, str> {
-                <Self as crate::schema::Described>::NAME.into()
+                <Self as crate::code_schema::Described>::NAME.into()
             }
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                crate::schema::codes::<Self>()
+                crate::code_schema::codes::<Self>()
             }
         }
     };

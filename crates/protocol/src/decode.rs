@@ -1,6 +1,6 @@
 //! From a text frame to a message, with an error that says what was wrong.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -55,7 +55,8 @@ pub fn decode_server(text: &str) -> Result<ServerMessage, DecodeError> {
 }
 
 /// Why a text is no message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
 pub struct DecodeError {
     /// [`ErrorCode::Malformed`] or [`ErrorCode::UnknownType`].
     pub code: ErrorCode,
@@ -66,14 +67,6 @@ pub struct DecodeError {
     /// The call that the message named, where it could be read.
     pub call: Option<CallId>,
 }
-
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code, self.message)
-    }
-}
-
-impl std::error::Error for DecodeError {}
 
 fn decode<M: DeserializeOwned>(text: &str, kinds: &[&str]) -> Result<M, DecodeError> {
     serde_json::from_str(text).map_err(|error| explain(text, kinds, &error))

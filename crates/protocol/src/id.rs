@@ -46,14 +46,9 @@ impl FromStr for CallId {
 }
 
 /// The text is no call id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a call id is c- and up to 16 hexadecimal digits")]
 pub struct BadCallId;
-
-impl fmt::Display for BadCallId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a call id is c- and up to 16 hexadecimal digits")
-    }
-}
 
 impl Serialize for CallId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -152,16 +147,9 @@ impl<'de> Deserialize<'de> for Secret {
 }
 
 /// The text is no secret: it is longer than [`SECRET_BYTES`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a secret has at most {SECRET_BYTES} bytes")]
 pub struct SecretTooLong;
-
-impl fmt::Display for SecretTooLong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a secret has at most {SECRET_BYTES} bytes")
-    }
-}
-
-impl std::error::Error for SecretTooLong {}
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,8 @@
 //! foresees in the client, and is tested without waiting. The protocol as prose is in `docs/PROTOCOL.md`.
 
 mod code;
+#[cfg(feature = "schema")]
+mod code_schema;
 mod decode;
 mod id;
 pub mod limits;

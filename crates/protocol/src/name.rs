@@ -114,27 +114,18 @@ pub(crate) fn fold(name: &str) -> String {
 const EMOJI_STYLE: char = '\u{FE0F}';
 
 /// Why a text cannot be a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Nothing but white space.
+    #[error("a name needs at least one visible character")]
     Empty,
     /// More than [`NAME_CHARS`] characters.
+    #[error("a name has at most {NAME_CHARS} characters")]
     TooLong,
     /// A control, bidirectional or invisible character.
+    #[error("a name has no control, bidirectional or invisible characters")]
     Character,
 }
-
-impl fmt::Display for NameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("a name needs at least one visible character"),
-            Self::TooLong => write!(f, "a name has at most {NAME_CHARS} characters"),
-            Self::Character => f.write_str("a name has no control, bidirectional or invisible characters"),
-        }
-    }
-}
-
-impl std::error::Error for NameError {}
 
 /// Characters that are not seen, or that change how others are seen: controls, bidirectional marks and overrides,
 /// zero-width characters, fillers and the like (Unicode `Default_Ignorable_Code_Point`, general categories Cc, Co and Cn's

@@ -1,7 +1,5 @@
 //! The five states of a user, and the one table of their transitions.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 /// What a user is doing. A user is in exactly one state at a time, and the server decides which.
@@ -96,30 +94,21 @@ impl StateEvent {
 }
 
 /// Why a transition does not exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Denied {
     /// The user already has a WebSocket.
+    #[error("the user is online already")]
     AlreadyOnline,
     /// The user has no WebSocket.
+    #[error("the user is offline")]
     Offline,
     /// The user is connecting, in a call or ending one.
+    #[error("the user is busy")]
     Busy,
     /// The user is in no call that this could apply to.
+    #[error("the user is in no such call")]
     NoCall,
 }
-
-impl fmt::Display for Denied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::AlreadyOnline => "the user is online already",
-            Self::Offline => "the user is offline",
-            Self::Busy => "the user is busy",
-            Self::NoCall => "the user is in no such call",
-        })
-    }
-}
-
-impl std::error::Error for Denied {}
 
 #[cfg(test)]
 mod tests {
