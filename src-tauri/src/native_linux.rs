@@ -13,12 +13,9 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use hutong_core::{
-    Connectivity,
-    native::{Batch, FrameHeader, FrameKind, NativeId, NativeProblem, Order, Reply, TOLD, Told},
-};
+use hutong_core::native::{Batch, FrameHeader, FrameKind, NativeId, NativeProblem, Order, Reply, TOLD, Told};
 use hutong_media as media;
-use hutong_protocol::{IceCandidate, IceServer};
+use hutong_protocol::{IceServer, SdpKind};
 
 /// The one of a call, and some that are being let go.
 const CONNECTIONS: usize = 4;
@@ -56,7 +53,7 @@ impl Native {
         });
         let (label, number) = CHANNEL;
         let config = media::Config {
-            ice_servers: ice_servers.into_iter().map(server).collect(),
+            ice_servers,
             voice: true,
             video: true,
             channel: Some(media::Channel { label: label.to_owned(), number }),
@@ -158,21 +155,11 @@ impl Connection {
             Order::Offer { restart_ice: false } => self.peer.offer().await.map(Reply::Sdp),
             Order::Offer { restart_ice: true } => self.peer.restart_ice().await.map(Reply::Sdp),
             Order::Answer { offer } => {
-                self.peer.set_remote(media::SdpKind::Offer, &offer).await?;
+                self.peer.set_remote(SdpKind::Offer, &offer).await?;
                 self.peer.answer().await.map(Reply::Sdp)
             }
-            Order::Accept { answer } => {
-                self.peer.set_remote(media::SdpKind::Answer, &answer).await.map(|()| Reply::Done)
-            }
-            Order::Candidate { candidate } => {
-                let candidate = media::Candidate {
-                    candidate: candidate.candidate,
-                    mid: candidate.sdp_mid,
-                    m_line: candidate.sdp_m_line_index,
-                    username_fragment: candidate.username_fragment,
-                };
-                self.peer.add_candidate(candidate).await.map(|()| Reply::Done)
-            }
+            Order::Accept { answer } => self.peer.set_remote(SdpKind::Answer, &answer).await.map(|()| Reply::Done),
+            Order::Candidate { candidate } => self.peer.add_candidate(candidate).await.map(|()| Reply::Done),
             Order::Text { text } => self.peer.send_message(&media::Message::Text(text)).await.map(|()| Reply::Done),
             Order::Keyframe => {
                 self.peer.request_keyframe();
@@ -198,25 +185,12 @@ impl Connection {
     }
 }
 
-fn server(server: IceServer) -> media::IceServer {
-    media::IceServer { urls: server.urls, username: server.username, credential: server.credential }
-}
-
 /// Adds an event as the page takes it, unless the page has no use for it.
 fn add(batch: &mut Batch, id: NativeId, event: media::Event) {
     let told = match event {
         media::Event::Frame(frame) => return batch.push(&header(id, &frame).encode(), &frame.data),
-        media::Event::Candidate(candidate) => Told::Candidate(IceCandidate {
-            candidate: candidate.candidate,
-            sdp_mid: candidate.mid,
-            sdp_m_line_index: candidate.m_line,
-            username_fragment: candidate.username_fragment,
-        }),
-        media::Event::Connectivity(connectivity) => Told::State(match connectivity {
-            media::Connectivity::Connected => Connectivity::Connected,
-            media::Connectivity::Disconnected => Connectivity::Disconnected,
-            media::Connectivity::Failed => Connectivity::Failed,
-        }),
+        media::Event::Candidate(candidate) => Told::Candidate(candidate),
+        media::Event::Connectivity(connectivity) => Told::State(connectivity),
         media::Event::Track(kind) => Told::Track(frame_kind(kind)),
         media::Event::KeyframeWanted => Told::KeyframeWanted,
         media::Event::TargetBitrate(bitrate) => Told::Bitrate(bitrate),

@@ -1,20 +1,13 @@
 //! The codecs: VP8 with retransmission, and Opus. One each, so that what is agreed on is never a surprise.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use rtc::interceptor::{NackGeneratorBuilder, Registry, Slot};
 use rtc::media_stream::MediaStreamTrack;
-use rtc::peer_connection::configuration::interceptor_registry::register_default_interceptors;
 use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_OPUS, MIME_TYPE_RTX, MIME_TYPE_VP8, MediaEngine};
 use rtc::rtp_transceiver::rtp_sender::{
     RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
     RTCRtpRtxParameters, RtpCodecKind,
 };
 
-use crate::events::Kind;
-use crate::interceptors;
-use crate::traffic::Traffic;
+use crate::frame::Kind;
 
 /// Payload types in our own offers; an answer uses the offerer's.
 const VP8: u8 = 96;
@@ -26,11 +19,6 @@ const VIDEO_CLOCK: u32 = 90_000;
 /// RTP ticks per second of voice (RFC 7587, section 4.1).
 const VOICE_CLOCK: u32 = 48_000;
 
-/// How often missing packets are asked for.
-const ASK: Duration = Duration::from_millis(50);
-/// How many times each: as long as the picture waits for it.
-const ASK_TIMES: u16 = 10;
-
 /// Ticks per second of the RTP timestamps.
 pub(crate) const fn clock(kind: Kind) -> u32 {
     match kind {
@@ -39,8 +27,8 @@ pub(crate) const fn clock(kind: Kind) -> u32 {
     }
 }
 
-/// The codecs, and the chain that packets pass.
-pub(crate) fn engine(traffic: &Arc<Traffic>) -> webrtc::error::Result<(MediaEngine, Registry)> {
+/// The library's engine with our codecs.
+pub(crate) fn engine() -> webrtc::error::Result<MediaEngine> {
     let mut engine = MediaEngine::default();
     let opus = RTCRtpCodecParameters { rtp_codec: codec(Kind::Voice), payload_type: OPUS };
     engine.register_codec(opus, RtpCodecKind::Audio)?;
@@ -57,12 +45,7 @@ pub(crate) fn engine(traffic: &Arc<Traffic>) -> webrtc::error::Result<(MediaEngi
         payload_type: RTX,
     };
     engine.register_codec(rtx, RtpCodecKind::Video)?;
-    // Adds NACK, picture loss indications, transport-wide feedback and reports to what was registered above.
-    let registry = register_default_interceptors(Registry::new(), &mut engine)?;
-    // In place of the default's, which asks every 100 ms, and without end.
-    let missing = NackGeneratorBuilder::new().with_interval(ASK).with_max_nacks_per_packet(ASK_TIMES).build();
-    let registry = registry.with(Slot::NackGenerator, missing);
-    Ok((engine, interceptors::add(registry, traffic)))
+    Ok(engine)
 }
 
 /// A track to send on, and the number of its stream.

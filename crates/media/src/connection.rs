@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use hutong_core::Connectivity;
+use hutong_protocol::IceCandidate;
 use rtc::ice::mdns::MulticastDnsMode;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -17,10 +19,10 @@ use webrtc::peer_connection::{
 
 use crate::config::{Config, usable};
 use crate::error::{At, Error, Step};
-use crate::events::{Candidate, Connectivity, Event, Message, Sinks};
+use crate::events::{Event, Message, Sinks};
 use crate::runtime::Haste;
 use crate::traffic::{Bitrate, Traffic};
-use crate::{codecs, estimator, remote};
+use crate::{codecs, estimator, interceptors, remote};
 
 /// How many bytes of messages may wait to be sent.
 const MAX_WAITING: usize = 1 << 20;
@@ -42,6 +44,10 @@ const CHECKS: u16 = 300;
 const TOLD: u32 = 10;
 /// How much time is between two times.
 const TELL: Duration = Duration::from_millis(250);
+
+/// Says that no more will come.
+const END_OF_CANDIDATES: IceCandidate =
+    IceCandidate { candidate: String::new(), sdp_mid: None, sdp_m_line_index: Some(0), username_fragment: None };
 
 /// The peer's own tasks. None can be added once they were ended.
 #[derive(Clone)]
@@ -95,10 +101,10 @@ impl PeerConnectionEventHandler for Handler {
         if let Ok(candidate) = event.candidate.to_json()
             && is_usable
         {
-            let candidate = Candidate {
+            let candidate = IceCandidate {
                 candidate: candidate.candidate,
-                mid: candidate.sdp_mid.filter(|mid| !mid.is_empty()),
-                m_line: candidate.sdp_mline_index,
+                sdp_mid: candidate.sdp_mid.filter(|mid| !mid.is_empty()),
+                sdp_m_line_index: candidate.sdp_mline_index,
                 username_fragment: candidate.username_fragment,
             };
             self.sinks.tell(Event::Candidate(candidate)).await;
@@ -107,7 +113,7 @@ impl PeerConnectionEventHandler for Handler {
 
     async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
         if state == RTCIceGatheringState::Complete {
-            self.sinks.tell(Event::Candidate(Candidate::end())).await;
+            self.sinks.tell(Event::Candidate(END_OF_CANDIDATES)).await;
         }
     }
 
@@ -146,7 +152,8 @@ pub(crate) async fn connect(
     handler: Arc<Handler>,
     mdns: MulticastDnsMode,
 ) -> Result<Arc<dyn PeerConnection>, Error> {
-    let (engine, registry) = codecs::engine(&handler.traffic).at(Step::Start)?;
+    let mut engine = codecs::engine().at(Step::Start)?;
+    let registry = interceptors::chain(&mut engine, &handler.traffic).at(Step::Start)?;
     let settings = SettingEngineBuilder::new()
         .with_multicast_dns_mode(mdns)
         // With the default of a second, the side that offers waits that long for a candidate that it does not need.

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use window::{Departures, Losses, Window};
 
+pub(crate) use window::Outcome;
+
 mod window;
 
 /// Of the encoder, in bits per second.
@@ -66,19 +68,6 @@ const AHEAD: f64 = 1.5;
 
 /// So long nothing may be heard of what was sent.
 const SILENCE: Duration = Duration::from_millis(1_000);
-
-/// What became of a packet.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Outcome {
-    /// When it left.
-    pub sent: Instant,
-    /// When it arrived, on the other side's clock; none if it did not.
-    pub arrival: Option<Duration>,
-    /// With all headers.
-    pub bytes: usize,
-    /// Whether it carries what the encoder of the picture made, for the first time.
-    pub picture: bool,
-}
 
 /// The estimate.
 pub(crate) struct Estimator {

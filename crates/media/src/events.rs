@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hutong_core::Connectivity;
+use hutong_protocol::IceCandidate;
 use tokio::sync::{mpsc, watch};
 
+use crate::frame::{Frame, Kind};
 use crate::queue::VideoQueue;
 
 /// How many events other than media may wait. Who does not read them holds up the connection.
@@ -15,84 +18,6 @@ const MESSAGES: usize = 64;
 const VOICE: usize = 250;
 /// How many frames of the picture may wait: a second of the usual 30 a second.
 const VIDEO: usize = 30;
-
-/// Voice or picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Opus.
-    Voice,
-    /// VP8.
-    Video,
-}
-
-/// An encoded frame: one Opus packet (RFC 6716), or one VP8 frame (RFC 6386).
-#[derive(Clone, PartialEq, Eq)]
-pub struct Frame {
-    /// Voice or picture.
-    pub kind: Kind,
-    /// Its place among the frames of its track, in microseconds: only differences mean something. What travels has steps of
-    /// 1/90 ms (picture) or 1/48 ms (voice).
-    pub timestamp: u64,
-    /// When it was captured, in microseconds on its sender's clock, which is the same for voice and picture: by it they are
-    /// played in step. Received: from sender reports (RFC 3550, section 6.4.1); none before the track's first, which may take
-    /// five seconds. To send: where there is none, `timestamp` is on that clock. A voice's is not: it goes by the sound card's.
-    pub captured: Option<u64>,
-    /// Whether it can be decoded by itself. Every voice packet can.
-    pub keyframe: bool,
-    /// What the encoder made.
-    pub data: Bytes,
-}
-
-/// Leaves out what was said and shown.
-impl std::fmt::Debug for Frame {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Frame")
-            .field("kind", &self.kind)
-            .field("timestamp", &self.timestamp)
-            .field("captured", &self.captured)
-            .field("keyframe", &self.keyframe)
-            .field("bytes", &self.data.len())
-            .finish()
-    }
-}
-
-/// An ICE candidate, as in the W3C's `RTCIceCandidateInit`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Candidate {
-    /// The candidate attribute (RFC 8839, section 5.1). Empty when no more will come.
-    pub candidate: String,
-    /// The media stream identification tag (RFC 5888).
-    pub mid: Option<String>,
-    /// The index of the media description.
-    pub m_line: Option<u16>,
-    /// Which generation of ICE credentials it belongs to.
-    pub username_fragment: Option<String>,
-}
-
-impl Candidate {
-    /// Says that no more will come.
-    pub(crate) const fn end() -> Self {
-        Self { candidate: String::new(), mid: None, m_line: Some(0), username_fragment: None }
-    }
-}
-
-/// Leaves out the addresses.
-impl std::fmt::Debug for Candidate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Candidate").field("end", &self.candidate.is_empty()).finish_non_exhaustive()
-    }
-}
-
-/// Whether media can flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Connectivity {
-    /// It flows.
-    Connected,
-    /// It stopped, and may come back by itself.
-    Disconnected,
-    /// It will not come back without an ICE restart.
-    Failed,
-}
 
 /// A message of the data channel.
 #[derive(Clone, PartialEq, Eq)]
@@ -118,7 +43,7 @@ impl std::fmt::Debug for Message {
 #[non_exhaustive]
 pub enum Event {
     /// For the other side. An empty one says that no more will come.
-    Candidate(Candidate),
+    Candidate(IceCandidate),
     /// Whether media can flow. Comes at every change.
     Connectivity(Connectivity),
     /// The other side began to send voice or a picture.

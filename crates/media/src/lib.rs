@@ -33,6 +33,7 @@ mod connection;
 mod error;
 mod estimator;
 mod events;
+mod frame;
 mod interceptors;
 mod outgoing;
 mod pacer;
@@ -45,10 +46,11 @@ mod traffic;
 mod vp8;
 mod wrapping;
 
-pub use config::{Channel, Config, IceServer};
+pub use config::{Channel, Config};
 pub use error::{Error, Step};
-pub use events::{Candidate, Connectivity, Event, Events, Frame, Kind, Message};
-pub use peer::{Peer, SdpKind};
+pub use events::{Event, Events, Message};
+pub use frame::{Frame, Kind};
+pub use peer::Peer;
 pub use stats::{
     CandidatePairStats, CandidateStats, CodecStats, InboundRtpStats, MediaKind, OutboundRtpStats,
     RemoteInboundRtpStats, Stats, TransportStats,

@@ -16,7 +16,8 @@ use webrtc::rtp_transceiver::RtpSender;
 
 use crate::codecs;
 use crate::error::{At, Error, Step};
-use crate::events::{Frame, Kind, Sinks};
+use crate::events::Sinks;
+use crate::frame::{Frame, Kind};
 use crate::interceptors::is_keyframe_request;
 use crate::pacer::Pacer;
 use crate::queue::VideoQueue;

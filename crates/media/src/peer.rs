@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use bytes::BytesMut;
+use hutong_protocol::{IceCandidate, SdpKind};
 use rtc::data_channel::RTCDataChannelInit;
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::peer_connection::configuration::RTCOfferOptions;
@@ -16,7 +17,8 @@ use crate::connection::{Handler, Tasks, connect, read_messages, tell_bitrate};
 use crate::error::{At, Error, Step};
 #[cfg(doc)]
 use crate::events::Event;
-use crate::events::{Candidate, Events, Frame, Kind, Message, Sinks};
+use crate::events::{Events, Message, Sinks};
+use crate::frame::{Frame, Kind};
 use crate::outgoing::{Outgoing, Source};
 use crate::queue::VideoQueue;
 use crate::runtime::Haste;
@@ -31,15 +33,6 @@ const MAX_MESSAGE: usize = 64 << 10;
 const VOICE: usize = 50;
 /// How many frames of the picture may wait to be sent: half a second of the usual 30 a second.
 const VIDEO: usize = 15;
-
-/// What a session description is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SdpKind {
-    /// An offer.
-    Offer,
-    /// An answer.
-    Answer,
-}
 
 /// One WebRTC connection. Runs on the tokio runtime that it was made on.
 ///
@@ -169,12 +162,12 @@ impl Peer {
     ///
     /// # Errors
     /// [`Error::Closed`]; [`Step::Candidate`] when it cannot be parsed, or comes too early. Others may still do.
-    pub async fn add_candidate(&self, candidate: Candidate) -> Result<(), Error> {
+    pub async fn add_candidate(&self, candidate: IceCandidate) -> Result<(), Error> {
         self.check_open()?;
         let candidate = RTCIceCandidateInit {
             candidate: candidate.candidate,
-            sdp_mid: candidate.mid,
-            sdp_mline_index: candidate.m_line,
+            sdp_mid: candidate.sdp_mid,
+            sdp_mline_index: candidate.sdp_m_line_index,
             username_fragment: candidate.username_fragment,
             url: None,
         };

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::events::Frame;
+use crate::frame::Frame;
 
 /// Frames that wait, for one reader. A delta frame is taken only when all that it needs were taken: when too many wait, all of
 /// them are dropped, and delta frames are refused until a keyframe comes. So what is read can always be decoded.
@@ -84,7 +84,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::events::Kind;
+    use crate::frame::Kind;
 
     fn frame(timestamp: u64, keyframe: bool) -> Frame {
         Frame { kind: Kind::Video, timestamp, captured: None, keyframe, data: Bytes::from_static(&[0]) }

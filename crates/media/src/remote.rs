@@ -9,7 +9,8 @@ use tokio::sync::Notify;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use crate::codecs;
-use crate::events::{Event, Frame, Kind, Sinks};
+use crate::events::{Event, Sinks};
+use crate::frame::{Frame, Kind};
 use crate::traffic::Traffic;
 use crate::vp8::{self, Assembler, Next};
 use crate::wrapping::Ticks;
@@ -115,42 +116,55 @@ async fn ask(track: &dyn TrackRemote) {
 /// When to ask for a keyframe.
 #[derive(Default)]
 struct Requests {
-    needed: bool,
-    demanded: bool,
+    need: Need,
     asked: Option<Instant>,
+}
+
+/// Whether a keyframe is needed, and by whom.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Need {
+    #[default]
+    Nobody,
+    /// Nothing can be shown without one: asked for now and then.
+    Assembler,
+    /// The decoder wants one: asked for at once.
+    Decoder,
 }
 
 impl Requests {
     /// Nothing can be shown without one.
     fn need(&mut self) {
-        self.needed = true;
+        if self.need == Need::Nobody {
+            self.need = Need::Assembler;
+        }
     }
 
     /// The decoder wants one.
     fn demand(&mut self) {
-        self.needed = true;
-        self.demanded = true;
+        self.need = Need::Decoder;
     }
 
     /// A frame came.
     fn came(&mut self, keyframe: bool) {
         if keyframe {
-            self.needed = false;
+            self.need = Need::Nobody;
         }
     }
 
     /// When to ask once more.
     fn again(&self) -> Option<Instant> {
-        self.asked.filter(|_| self.needed).map(|asked| asked + AGAIN)
+        self.asked.filter(|_| self.need != Need::Nobody).map(|asked| asked + AGAIN)
     }
 
     /// Whether to ask now.
     fn due(&mut self, now: Instant) -> bool {
-        let waited = self.asked.is_none_or(|asked| now.duration_since(asked) >= AGAIN);
-        let due = self.needed && (self.demanded || waited);
+        let due = match self.need {
+            Need::Nobody => false,
+            Need::Assembler => self.asked.is_none_or(|asked| now.duration_since(asked) >= AGAIN),
+            Need::Decoder => true,
+        };
         if due {
-            self.asked = Some(now);
-            self.demanded = false;
+            (self.need, self.asked) = (Need::Assembler, Some(now));
         }
         due
     }

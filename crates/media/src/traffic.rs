@@ -1,9 +1,8 @@
 //! What the connection's streams did so far: told by the steps of the packet chain and by the tracks, read for statistics.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rtc::interceptor::StreamInfo;
 use rtc::rtcp::reception_report::ReceptionReport;
@@ -14,9 +13,11 @@ use rtc::shared::time::SystemInstant;
 use tokio::sync::watch;
 
 use crate::estimator;
-use crate::events::Kind;
+use crate::stats::Stats;
 use clock::CaptureClock;
-use streams::{Inbound, Outbound};
+use streams::{Inbound, Outbound, Streams};
+
+pub(crate) use streams::Asked;
 
 mod clock;
 mod report;
@@ -24,17 +25,6 @@ mod streams;
 
 /// More streams than a call has. What else comes is not counted.
 const MOST: usize = 16;
-
-/// What was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
-    /// Packets that are missing (NACK).
-    Again,
-    /// A keyframe (PLI).
-    Keyframe,
-    /// A keyframe (FIR).
-    FullKeyframe,
-}
 
 /// Shared by everything that carries media.
 pub(crate) struct Traffic {
@@ -54,14 +44,6 @@ pub(crate) struct Bitrate {
     pub target: u32,
     /// For everything; none before there was an estimate.
     pub available: Option<f64>,
-}
-
-#[derive(Default)]
-struct Streams {
-    /// By their numbers.
-    inbound: BTreeMap<u32, Inbound>,
-    /// By their numbers.
-    outbound: BTreeMap<u32, Outbound>,
 }
 
 impl Default for Traffic {
@@ -225,6 +207,12 @@ impl Traffic {
         report
     }
 
+    /// What the streams did so far.
+    pub fn stats(&self, now: SystemTime) -> Vec<Stats> {
+        let target = self.target();
+        report::stats(&self.streams(), target, now)
+    }
+
     /// Microseconds since this began.
     fn since(&self, now: Instant) -> i64 {
         let passed = self.started.unix(now).saturating_sub(self.started.duration_since_unix_epoch());
@@ -235,8 +223,4 @@ impl Traffic {
         // Nothing that can panic happens under the lock.
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn kind(info: &StreamInfo) -> Kind {
-    if info.mime_type.to_ascii_lowercase().starts_with("audio/") { Kind::Voice } else { Kind::Video }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::events::{Frame, Kind};
+use crate::frame::{Frame, Kind};
 use crate::wrapping::{Sequence, Ticks};
 
 /// How long a missing packet is waited for. Time for two rounds of asking on a path with 100 ms there and back.

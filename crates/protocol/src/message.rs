@@ -322,7 +322,7 @@ pub enum SdpKind {
 }
 
 /// An ICE candidate in the W3C's names (`RTCIceCandidateInit`). An empty `candidate` says that no more will come.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct IceCandidate {
@@ -337,6 +337,13 @@ pub struct IceCandidate {
     /// Which generation of ICE credentials it belongs to (RFC 8839, section 5.4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username_fragment: Option<String>,
+}
+
+/// Leaves out the addresses, so that they cannot reach a log.
+impl fmt::Debug for IceCandidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IceCandidate").field("end", &self.candidate.is_empty()).finish_non_exhaustive()
+    }
 }
 
 /// A STUN or TURN server in the W3C's names (`RTCIceServer`). The credential is left out of debug output, so that it cannot
@@ -354,9 +361,10 @@ pub struct IceServer {
     pub credential: Option<String>,
 }
 
+/// Leaves out user name and credential, so that they cannot reach a log.
 impl fmt::Debug for IceServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IceServer").field("urls", &self.urls).field("username", &self.username).finish_non_exhaustive()
+        f.debug_struct("IceServer").field("urls", &self.urls).finish_non_exhaustive()
     }
 }
 
@@ -391,6 +399,15 @@ mod tests {
             credential: Some("s3cret".into()),
         };
         let debug = format!("{server:?}");
-        assert!(debug.contains("turn.example.org") && !debug.contains("s3cret"), "{debug}");
+        assert!(debug.contains("turn.example.org"), "{debug}");
+        assert!(!debug.contains("s3cret") && !debug.contains("alice"), "{debug}");
+    }
+
+    #[test]
+    fn addresses_stay_out_of_debug_output() {
+        let (candidate, sdp_mid) = ("candidate:1 1 udp 1 192.0.2.7 9 typ host".into(), Some("0".into()));
+        let candidate = IceCandidate { candidate, sdp_mid, sdp_m_line_index: None, username_fragment: None };
+        let debug = format!("{candidate:?}");
+        assert!(!debug.contains("192.0.2.7"), "{debug}");
     }
 }

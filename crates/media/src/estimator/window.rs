@@ -3,8 +3,6 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::Outcome;
-
 /// Over which what arrives is measured.
 const RATE: Duration = Duration::from_millis(600);
 /// Over which what leaves is measured.
@@ -24,6 +22,19 @@ const PACKETS: usize = 20;
 const FORGET: f64 = 0.02;
 /// How long a decrease has to show in the losses.
 const ANSWER: Duration = Duration::from_millis(2_000);
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Outcome {
+    /// When it left.
+    pub sent: Instant,
+    /// When it arrived, on the other side's clock; none if it did not.
+    pub arrival: Option<Duration>,
+    /// With all headers.
+    pub bytes: usize,
+    /// Whether it carries what the encoder of the picture made, for the first time.
+    pub picture: bool,
+}
 
 /// What arrived, on the other side's clock.
 #[derive(Default)]

@@ -11,7 +11,7 @@ use rtc::rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 use rtc::sdp::extmap::TRANSPORT_CC_URI;
 use rtc::shared::marshal::MarshalSize;
 
-use super::Step;
+use super::adapter::PacketStep;
 use crate::estimator::{Estimator, Outcome};
 use crate::traffic::Traffic;
 
@@ -108,7 +108,7 @@ impl Congestion {
     }
 }
 
-impl Step for Congestion {
+impl PacketStep for Congestion {
     fn read(&mut self, packet: TaggedPacket) -> Option<TaggedPacket> {
         if let Packet::Rtcp(feedback) = &packet.message.packet {
             for one in feedback {

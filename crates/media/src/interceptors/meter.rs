@@ -9,7 +9,7 @@ use rtc::rtcp::receiver_report::ReceiverReport;
 use rtc::rtcp::sender_report::SenderReport;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 
-use super::Step;
+use super::adapter::PacketStep;
 use crate::traffic::{Asked, Traffic};
 
 /// Next to the network.
@@ -23,7 +23,7 @@ impl Meter {
     }
 }
 
-impl Step for Meter {
+impl PacketStep for Meter {
     fn read(&mut self, packet: TaggedPacket) -> Option<TaggedPacket> {
         let now = packet.now;
         match &packet.message.packet {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rtc::interceptor::{Attribute, Packet, TaggedPacket};
 
-use super::Step;
+use super::adapter::PacketStep;
 use crate::traffic::Traffic;
 
 /// What was repeated is not repeated before it can have arrived, and the request that crossed it: within the time that feedback
@@ -56,7 +56,7 @@ impl Repeats {
     }
 }
 
-impl Step for Repeats {
+impl PacketStep for Repeats {
     fn write(&mut self, packet: TaggedPacket) -> Option<TaggedPacket> {
         if packet.message.has(&Attribute::Retransmission)
             && let Packet::Rtp(rtp) = &packet.message.packet

@@ -4,12 +4,12 @@ use rtc::interceptor::{Attribute, Packet, TaggedPacket};
 use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 
-use super::Step;
+use super::adapter::PacketStep;
 
 /// Marks keyframe requests for delivery: the library drops feedback at the end of the chain otherwise.
 pub(super) struct KeyframeRequests;
 
-impl Step for KeyframeRequests {
+impl PacketStep for KeyframeRequests {
     fn read(&mut self, mut packet: TaggedPacket) -> Option<TaggedPacket> {
         if let Packet::Rtcp(feedback) = &mut packet.message.packet {
             feedback.retain(|one| is_keyframe_request(one.as_ref()));

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::Buf;
 use rtc::interceptor::{Packet, StreamInfo, TaggedPacket};
 
-use super::Step;
+use super::adapter::PacketStep;
 
 /// Turns retransmissions back into the packets that they repeat.
 ///
@@ -24,7 +24,7 @@ struct Repeated {
     payload_type: u8,
 }
 
-impl Step for Retransmissions {
+impl PacketStep for Retransmissions {
     fn read(&mut self, mut packet: TaggedPacket) -> Option<TaggedPacket> {
         if let Packet::Rtp(rtp) = &mut packet.message.packet
             && let Some(stream) = self.streams.get(&rtp.header.ssrc)

@@ -2,36 +2,30 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::Traffic;
-use super::streams::{Inbound, Outbound};
+use super::streams::{Inbound, Outbound, Streams};
 use crate::codecs;
-use crate::events::Kind;
+use crate::frame::Kind;
 use crate::stats::{
     CodecStats, InboundRtpStats, MediaKind, OutboundRtpStats, RemoteInboundRtpStats, Stats, TRANSPORT, milliseconds,
 };
 
-impl Traffic {
-    /// What the streams did so far.
-    pub fn stats(&self, now: SystemTime) -> Vec<Stats> {
-        let target = self.bitrate().borrow().target;
-        let streams = self.streams();
-        let mut all = Vec::new();
-        let mut codecs = Vec::new();
-        for (ssrc, stream) in &streams.inbound {
-            codecs.push((stream.kind, stream.payload_type));
-            all.push(Stats::InboundRtp(inbound(now, *ssrc, stream)));
-        }
-        for (ssrc, stream) in &streams.outbound {
-            codecs.push((stream.kind, stream.payload_type));
-            all.push(Stats::OutboundRtp(outbound(now, *ssrc, stream, target)));
-            all.extend(remote(now, *ssrc, stream).map(Stats::RemoteInboundRtp));
-        }
-        drop(streams);
-        codecs.sort_by_key(|(_, payload_type)| *payload_type);
-        codecs.dedup();
-        all.extend(codecs.into_iter().map(|(kind, payload_type)| Stats::Codec(codec(now, kind, payload_type))));
-        all
+/// What these streams did so far. The encoder of the picture shall make so many bits per second.
+pub(super) fn stats(streams: &Streams, target: u32, now: SystemTime) -> Vec<Stats> {
+    let mut all = Vec::new();
+    let mut codecs = Vec::new();
+    for (ssrc, stream) in &streams.inbound {
+        codecs.push((stream.kind, stream.payload_type));
+        all.push(Stats::InboundRtp(inbound(now, *ssrc, stream)));
     }
+    for (ssrc, stream) in &streams.outbound {
+        codecs.push((stream.kind, stream.payload_type));
+        all.push(Stats::OutboundRtp(outbound(now, *ssrc, stream, target)));
+        all.extend(remote(now, *ssrc, stream).map(Stats::RemoteInboundRtp));
+    }
+    codecs.sort_by_key(|(_, payload_type)| *payload_type);
+    codecs.dedup();
+    all.extend(codecs.into_iter().map(|(kind, payload_type)| Stats::Codec(codec(now, kind, payload_type))));
+    all
 }
 
 fn inbound(now: SystemTime, ssrc: u32, stream: &Inbound) -> InboundRtpStats {

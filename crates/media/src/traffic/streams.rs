@@ -1,6 +1,6 @@
-//! One stream's counts.
+//! The counts of every stream.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use rtc::interceptor::StreamInfo;
@@ -9,14 +9,33 @@ use rtc::rtp;
 use rtc::shared::marshal::MarshalSize;
 
 use super::clock::CaptureClock;
-use super::{Asked, kind};
-use crate::events::Kind;
+use crate::frame::Kind;
 use crate::wrapping::Sequence;
 
 /// How many of our reports are remembered, to work out the round trip: they go out every second.
 const REPORTS: usize = 16;
 
 /// What was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Packets that are missing (NACK).
+    Again,
+    /// A keyframe (PLI).
+    Keyframe,
+    /// A keyframe (FIR).
+    FullKeyframe,
+}
+
+/// The streams of a connection.
+#[derive(Default)]
+pub(super) struct Streams {
+    /// By their numbers.
+    pub inbound: BTreeMap<u32, Inbound>,
+    /// By their numbers.
+    pub outbound: BTreeMap<u32, Outbound>,
+}
+
+/// How often what was asked for.
 #[derive(Default)]
 pub(super) struct Requests {
     pub again: u32,
@@ -213,6 +232,10 @@ impl Outbound {
             self.round_trips_sum += time;
         }
     }
+}
+
+fn kind(info: &StreamInfo) -> Kind {
+    if info.mime_type.to_ascii_lowercase().starts_with("audio/") { Kind::Voice } else { Kind::Video }
 }
 
 /// By which a report is known to the other side.

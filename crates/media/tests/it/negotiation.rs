@@ -1,10 +1,8 @@
 //! Offers of others: with places for a picture that nobody uses yet.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod common;
-
 use hutong_media::{Error, Kind};
+
+use crate::common;
 
 /// The offer, with the picture's section changed, line by line.
 fn change(offer: &str, mut line: impl FnMut(&str) -> Option<String>) -> String {
@@ -30,6 +28,7 @@ fn is_of_a_track(line: &str) -> bool {
 /// Whoever offers wants to see, and has no camera.
 #[tokio::test]
 async fn a_picture_flows_to_who_only_receives() {
+    let _turn = common::beside_others().await;
     let mut offering = common::side(common::config()).await;
     let mut answering = common::side(common::config()).await;
     let offer = offering.peer.offer().await.unwrap();
@@ -44,6 +43,7 @@ async fn a_picture_flows_to_who_only_receives() {
 /// Whoever offers may show something later, and has no track for it yet.
 #[tokio::test]
 async fn a_picture_flows_to_who_has_no_track_yet() {
+    let _turn = common::beside_others().await;
     let mut offering = common::side(common::config()).await;
     let mut answering = common::side(common::config()).await;
     let offer = offering.peer.offer().await.unwrap();
@@ -72,6 +72,7 @@ async fn later(from: &mut common::Side, to: &mut common::Side) {
 /// Whoever offers takes no picture at all.
 #[tokio::test]
 async fn a_picture_that_nobody_takes_is_dropped() {
+    let _turn = common::beside_others().await;
     let mut offering = common::side(hutong_media::Config { video: false, ..common::config() }).await;
     let mut answering = common::side(common::config()).await;
     let offer = offering.peer.offer().await.unwrap();

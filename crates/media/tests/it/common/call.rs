@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use hutong_media::{Connectivity, Error, Event, Kind};
+use hutong_core::Connectivity;
+use hutong_media::{Error, Event, Kind};
 
 use super::Side;
 

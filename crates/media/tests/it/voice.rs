@@ -1,13 +1,12 @@
 //! Voice arrives, none of it dropped.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
-
 use hutong_media::Kind;
+
+use crate::common;
 
 #[tokio::test]
 async fn arrives_both_ways() {
+    let _turn = common::beside_others().await;
     let (mut offering, mut answering) = common::pair().await;
     exchange(&mut offering, &mut answering).await;
     exchange(&mut answering, &mut offering).await;

@@ -1,15 +1,15 @@
 //! Two peers find each other with candidates that follow the descriptions, and again after an ICE restart.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
-
 use std::time::{Duration, Instant};
 
-use hutong_media::{Config, Error, Event, Kind, SdpKind, Step};
+use hutong_media::{Config, Error, Event, Kind, Step};
+use hutong_protocol::SdpKind;
+
+use crate::common;
 
 #[tokio::test]
 async fn with_trickled_candidates() {
+    let _turn = common::beside_others().await;
     let (mut offering, mut answering) = common::pair().await;
     for side in [&mut offering, &mut answering] {
         side.wait_for(Event::ChannelOpen).await;
@@ -20,6 +20,7 @@ async fn with_trickled_candidates() {
 
 #[tokio::test]
 async fn descriptions_carry_no_candidates_but_the_codecs() {
+    let _turn = common::beside_others().await;
     let offering = common::side(common::config()).await;
     let offer = offering.peer.offer().await.unwrap();
     assert!(!offer.contains("a=candidate"));
@@ -35,6 +36,7 @@ async fn descriptions_carry_no_candidates_but_the_codecs() {
 
 #[tokio::test]
 async fn again_after_an_ice_restart() {
+    let _turn = common::beside_others().await;
     let (mut offering, mut answering) = common::pair().await;
     offering.peer.send_video(common::picture(0, true, 2_000)).unwrap();
     answering.frame(Kind::Video).await;
@@ -46,6 +48,7 @@ async fn again_after_an_ice_restart() {
 
 #[tokio::test]
 async fn with_voice_alone_on_one_side() {
+    let _turn = common::beside_others().await;
     let mut offering = common::side(common::config()).await;
     let mut answering = common::side(Config { video: false, ..common::config() }).await;
     let offer = offering.peer.offer().await.unwrap();
@@ -59,6 +62,7 @@ async fn with_voice_alone_on_one_side() {
 
 #[tokio::test]
 async fn what_makes_no_sense_is_refused() {
+    let _turn = common::beside_others().await;
     let side = common::side(common::config()).await;
     for sdp in ["", "nonsense", "v=0\r\n"] {
         for kind in [SdpKind::Offer, SdpKind::Answer] {
@@ -73,6 +77,7 @@ async fn what_makes_no_sense_is_refused() {
 /// handshake with the third.
 #[tokio::test]
 async fn the_handshake_begins_as_soon_as_there_is_a_path() {
+    let _turn = common::beside_others().await;
     let mut quickest = Duration::MAX;
     for _ in 0..5 {
         let begun = Instant::now();

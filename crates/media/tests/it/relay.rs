@@ -1,15 +1,14 @@
 //! Frames over a relay alone: coturn, on loopback.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod common;
-
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use common::call::Call;
-use hutong_media::{Config, Event, IceServer, Stats};
+use hutong_media::{Config, Event, Stats};
+use hutong_protocol::IceServer;
+
+use crate::common;
+use crate::common::call::Call;
 
 /// Ends with the test.
 struct Relay {
@@ -71,11 +70,12 @@ impl Relay {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frames_flow_over_a_relay_alone() {
+    let _turn = common::beside_others().await;
     let relay = Relay::start();
     let mut offering = common::side(relay.config("secret")).await;
     let mut answering = common::side(relay.config("secret")).await;
     let offer = offering.peer.offer().await.unwrap();
-    let only_relayed = |candidate: hutong_media::Candidate| {
+    let only_relayed = |candidate: hutong_protocol::IceCandidate| {
         assert!(candidate.candidate.is_empty() || candidate.candidate.contains(" typ relay "));
         candidate
     };
@@ -99,6 +99,7 @@ async fn frames_flow_over_a_relay_alone() {
 /// Neither the relay nor anything else.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_password_gives_no_candidate() {
+    let _turn = common::beside_others().await;
     let relay = Relay::start();
     let mut side = common::side(relay.config("wrong")).await;
     side.peer.offer().await.unwrap();

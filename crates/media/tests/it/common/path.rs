@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use hutong_media::Candidate;
+use hutong_protocol::IceCandidate;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
@@ -77,7 +77,7 @@ impl Path {
     }
 
     /// The answerer's candidate, with this path's address in place of its own.
-    pub fn instead(&self, mut candidate: Candidate) -> Candidate {
+    pub fn instead(&self, mut candidate: IceCandidate) -> IceCandidate {
         let mut fields: Vec<String> = candidate.candidate.split(' ').map(str::to_owned).collect();
         if let [_, _, _, _, host, port, ..] = &mut fields[..] {
             *self.answering.lock().unwrap() = Some(format!("{host}:{port}").parse().unwrap());
@@ -98,8 +98,8 @@ impl Path {
 }
 
 /// The answerer learns the way back from what arrives, so it is given no candidates.
-pub fn none(_: Candidate) -> Candidate {
-    Candidate { candidate: String::new(), mid: None, m_line: Some(0), username_fragment: None }
+pub fn none(_: IceCandidate) -> IceCandidate {
+    IceCandidate { candidate: String::new(), sdp_mid: None, sdp_m_line_index: Some(0), username_fragment: None }
 }
 
 async fn pass(

@@ -1,15 +1,13 @@
 //! Statistics say what happened, and nothing that was not measured.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod common;
-
 use std::time::Duration;
 
-use common::call::Call;
-use common::path::{Link, Path};
 use hutong_media::{MediaKind, Peer, Stats};
 use serde_json::Value;
+
+use crate::common;
+use crate::common::call::Call;
+use crate::common::path::{Link, Path};
 
 const DELAY: Duration = Duration::from_millis(40);
 
@@ -43,6 +41,7 @@ async fn one(peer: &Peer, typ: &str, kind: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn say_what_was_sent_and_received() {
+    let _turn = common::beside_others().await;
     let call = call(7).await;
     let (sending, receiving) = (&call.sending.peer, &call.receiving.peer);
 
@@ -80,6 +79,7 @@ async fn say_what_was_sent_and_received() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn say_how_long_the_way_is() {
+    let _turn = common::beside_others().await;
     let call = call(6).await;
     let peer = &call.sending.peer;
     let remote = one(peer, "remote-inbound-rtp", "video").await;
@@ -105,6 +105,7 @@ async fn say_how_long_the_way_is() {
 
 #[tokio::test]
 async fn know_nothing_before_there_is_anything() {
+    let _turn = common::beside_others().await;
     let side = common::side(common::config()).await;
     for stats in side.peer.stats().await {
         assert!(matches!(stats, Stats::Transport(_)), "{stats:?}");
@@ -116,6 +117,7 @@ async fn know_nothing_before_there_is_anything() {
 /// A report that never came has no figures.
 #[tokio::test]
 async fn leave_out_what_is_not_known() {
+    let _turn = common::beside_others().await;
     let (offering, mut answering) = common::pair().await;
     offering.peer.send_video(common::picture(0, true, 1_000)).unwrap();
     answering.frame(hutong_media::Kind::Video).await;
@@ -134,6 +136,7 @@ async fn leave_out_what_is_not_known() {
 /// Voice and picture that were captured together are told so, whatever lies between capture and sending.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn voice_and_picture_are_on_one_clock() {
+    let _turn = common::beside_others().await;
     let (offering, mut answering) = common::pair().await;
     let start = tokio::time::Instant::now();
     let send = async {

@@ -1,8 +1,5 @@
 //! Two peers on loopback.
 
-#![allow(dead_code, reason = "not every test uses all of it")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
 pub mod call;
 pub mod path;
 
@@ -10,10 +7,26 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hutong_media::{Candidate, Channel, Config, Connectivity, Event, Events, Frame, Kind, Peer, SdpKind};
+use hutong_core::Connectivity;
+use hutong_media::{Channel, Config, Event, Events, Frame, Kind, Peer};
+use hutong_protocol::{IceCandidate, SdpKind};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Far beyond what anything here takes.
 const LONG: Duration = Duration::from_secs(30);
+
+/// Tests that measure time have the process to themselves; the others share it.
+static TURN: RwLock<()> = RwLock::const_new(());
+
+/// Waits until no other test runs, and keeps the others waiting.
+pub async fn alone() -> RwLockWriteGuard<'static, ()> {
+    TURN.write().await
+}
+
+/// Waits while a test runs that measures time.
+pub async fn beside_others() -> RwLockReadGuard<'static, ()> {
+    TURN.read().await
+}
 
 /// A peer and what it tells.
 pub struct Side {
@@ -89,8 +102,8 @@ pub async fn connect(
     offering: &mut Side,
     answering: &mut Side,
     offer: &str,
-    to_answering: impl Fn(Candidate) -> Candidate,
-    to_offering: impl Fn(Candidate) -> Candidate,
+    to_answering: impl Fn(IceCandidate) -> IceCandidate,
+    to_offering: impl Fn(IceCandidate) -> IceCandidate,
 ) {
     answering.peer.set_remote(SdpKind::Offer, &with_candidates(offer, &to_answering)).await.unwrap();
     let answer = answering.peer.answer().await.unwrap();
@@ -116,13 +129,17 @@ pub async fn connect(
 }
 
 /// A description whose candidates are changed; one that is changed to none is left out.
-fn with_candidates(sdp: &str, change: impl Fn(Candidate) -> Candidate) -> String {
+fn with_candidates(sdp: &str, change: impl Fn(IceCandidate) -> IceCandidate) -> String {
     let mut changed = String::new();
     for line in sdp.lines() {
         let line = match line.strip_prefix("a=").filter(|line| line.starts_with("candidate:")) {
             Some(candidate) => {
-                let candidate =
-                    Candidate { candidate: candidate.into(), mid: None, m_line: Some(0), username_fragment: None };
+                let candidate = IceCandidate {
+                    candidate: candidate.into(),
+                    sdp_mid: None,
+                    sdp_m_line_index: Some(0),
+                    username_fragment: None,
+                };
                 let candidate = change(candidate).candidate;
                 if candidate.is_empty() {
                     continue;

@@ -1,17 +1,12 @@
 //! Calls over networks that are narrow, lossy and interrupted.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod common;
-
 use std::time::{Duration, Instant};
 
-use common::call::Call;
-use common::path::{Link, Path};
-use hutong_media::Connectivity;
+use hutong_core::Connectivity;
 
-/// One call at a time: they measure time.
-static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+use crate::common;
+use crate::common::call::Call;
+use crate::common::path::{Link, Path};
 
 async fn call(link: Link) -> (Call, Path) {
     let mut offering = common::side(common::config()).await;
@@ -30,7 +25,7 @@ const fn seconds(seconds: u64) -> Duration {
 /// With a queue of 400 ms and one of 100 ms.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settles_below_a_bottleneck() {
-    let _turn = TURN.lock().await;
+    let _turn = common::alone().await;
     for queue in [25_000, 6_250] {
         let link = Link { bits_per_second: Some(500e3), queue, delay: Duration::from_millis(20), ..Link::default() };
         let (mut call, _path) = call(link).await;
@@ -53,7 +48,7 @@ async fn settles_below_a_bottleneck() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bears_loss_and_delay() {
-    let _turn = TURN.lock().await;
+    let _turn = common::alone().await;
     let link = Link { loss: 0.03, delay: Duration::from_millis(50), ..Link::default() };
     let (mut call, _path) = call(link).await;
     call.run(seconds(15)).await;
@@ -68,7 +63,7 @@ async fn bears_loss_and_delay() {
 /// Without anybody doing anything about it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn comes_back_after_an_outage() {
-    let _turn = TURN.lock().await;
+    let _turn = common::alone().await;
     let (mut call, path) = call(Link { delay: Duration::from_millis(20), ..Link::default() }).await;
     call.run(seconds(4)).await;
     path.change(|link| link.is_up = false);
@@ -96,7 +91,7 @@ async fn comes_back_after_an_outage() {
 /// With what a caller may do about it, once there is a way to the other side again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ice_restart_after_an_outage_brings_it_back() {
-    let _turn = TURN.lock().await;
+    let _turn = common::alone().await;
     let (mut call, path) = call(Link { delay: Duration::from_millis(20), ..Link::default() }).await;
     call.run(seconds(3)).await;
     path.change(|link| link.is_up = false);
@@ -116,7 +111,7 @@ async fn an_ice_restart_after_an_outage_brings_it_back() {
 /// Whoever restarts ICE does not know how long the outage still lasts, and the next restart is seconds away.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ice_restart_in_an_outage_brings_it_back_as_soon_as_that_is_over() {
-    let _turn = TURN.lock().await;
+    let _turn = common::alone().await;
     let (mut call, path) = call(Link { delay: Duration::from_millis(20), ..Link::default() }).await;
     call.run(seconds(1)).await;
     path.change(|link| link.is_up = false);
@@ -139,7 +134,7 @@ async fn an_ice_restart_in_an_outage_brings_it_back_as_soon_as_that_is_over() {
 /// A camera that is off for a while, and a voice that goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_picture_pauses_and_goes_on() {
-    let _turn = TURN.lock().await;
+    let _turn = common::alone().await;
     let (mut call, _path) = call(Link { delay: Duration::from_millis(10), ..Link::default() }).await;
     call.camera = false;
     call.run(seconds(3)).await;

@@ -1,13 +1,13 @@
 //! Families, interfaces and names.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod common;
-
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use hutong_media::{Candidate, Config, Connectivity, Event, Kind};
+use hutong_core::Connectivity;
+use hutong_media::{Config, Event, Kind};
+use hutong_protocol::IceCandidate;
+
+use crate::common;
 
 async fn pair(config: Config) -> (common::Side, common::Side) {
     let mut offering = common::side(config.clone()).await;
@@ -24,6 +24,7 @@ async fn one_frame(from: &common::Side, to: &mut common::Side) {
 
 #[tokio::test]
 async fn over_ipv6() {
+    let _turn = common::beside_others().await;
     let addresses = vec![SocketAddr::from((Ipv6Addr::LOCALHOST, 0))];
     let (offering, mut answering) = pair(Config { addresses, ..common::config() }).await;
     one_frame(&offering, &mut answering).await;
@@ -31,6 +32,7 @@ async fn over_ipv6() {
 
 #[tokio::test]
 async fn over_several_interfaces_of_both_families() {
+    let _turn = common::beside_others().await;
     let addresses = ["127.0.0.1:0", "127.0.0.2:0", "[::1]:0"].map(|address| address.parse().unwrap()).to_vec();
     let (offering, mut answering) = pair(Config { addresses, ..common::config() }).await;
     one_frame(&offering, &mut answering).await;
@@ -38,6 +40,7 @@ async fn over_several_interfaces_of_both_families() {
 
 #[tokio::test]
 async fn an_address_that_is_not_there_does_no_harm() {
+    let _turn = common::beside_others().await;
     // Of documentation (RFC 3849).
     let addresses = ["127.0.0.1:0", "[2001:db8::1]:0"].map(|address| address.parse().unwrap()).to_vec();
     let (offering, mut answering) = pair(Config { addresses, ..common::config() }).await;
@@ -46,6 +49,7 @@ async fn an_address_that_is_not_there_does_no_harm() {
 
 #[tokio::test]
 async fn every_candidate_says_where_it_is() {
+    let _turn = common::beside_others().await;
     let addresses = vec!["0.0.0.0:0".parse().unwrap(), "[::]:0".parse().unwrap()];
     assert_eq!(Config::default().addresses, addresses);
     let mut side = common::side(Config { channel: None, ..Config { addresses, ..common::config() } }).await;
@@ -66,14 +70,15 @@ async fn every_candidate_says_where_it_is() {
 }
 
 /// The test below, in a network of its own: asking for a name sends to everybody.
-#[test]
-fn a_name_that_nobody_knows_delays_nothing() {
+#[tokio::test]
+async fn a_name_that_nobody_knows_delays_nothing() {
+    let _turn = common::beside_others().await;
     let network = "ip link set lo up && ip link add d0 type veth peer name d1 && ip link set d1 up && ip link set d0 up multicast on \
                    && ip addr add 10.99.0.1/24 dev d0 && ip route add default dev d0 && exec \"$0\" \"$@\"";
     let output = std::process::Command::new("unshare")
         .args(["--net", "--map-root-user", "sh", "-c", network])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "inside_a_network_of_its_own", "--ignored", "--nocapture"])
+        .args(["--exact", "addresses::inside_a_network_of_its_own", "--ignored", "--nocapture"])
         .output()
         .unwrap();
     let printed = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -87,16 +92,16 @@ async fn inside_a_network_of_its_own() {
     let mut offering = common::side(config.clone()).await;
     let mut answering = common::side(config).await;
     let offer = offering.peer.offer().await.unwrap();
-    let unknown = |candidate: &Candidate, number: u32| {
+    let unknown = |candidate: &IceCandidate, number: u32| {
         let mut fields: Vec<String> = candidate.candidate.split(' ').map(str::to_owned).collect();
         if let Some(address) = fields.get_mut(4) {
             *address = format!("8ad55c71-0000-4000-8000-{number:012}.local");
         }
-        Candidate { candidate: fields.join(" "), ..candidate.clone() }
+        IceCandidate { candidate: fields.join(" "), ..candidate.clone() }
     };
-    answering.peer.set_remote(hutong_media::SdpKind::Offer, &offer).await.unwrap();
+    answering.peer.set_remote(hutong_protocol::SdpKind::Offer, &offer).await.unwrap();
     let answer = answering.peer.answer().await.unwrap();
-    offering.peer.set_remote(hutong_media::SdpKind::Answer, &answer).await.unwrap();
+    offering.peer.set_remote(hutong_protocol::SdpKind::Answer, &answer).await.unwrap();
     let start = std::time::Instant::now();
     let exchange = async {
         let mut connected = (false, false);

@@ -1,13 +1,11 @@
 //! What is lost on the way is sent again, once.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod common;
-
 use std::time::Duration;
 
-use common::path::{Link, Path, THERE};
 use hutong_media::Kind;
+
+use crate::common;
+use crate::common::path::{Link, Path, THERE};
 
 /// How many frames are looked at.
 const FRAMES: u64 = 250;
@@ -16,6 +14,7 @@ const LOST: u64 = 25;
 
 #[tokio::test]
 async fn no_frame_is_lost_with_a_packet() {
+    let _turn = common::beside_others().await;
     let mut offering = common::side(common::config()).await;
     let mut answering = common::side(common::config()).await;
     let sieve = Box::new(|number| number % LOST == 0);

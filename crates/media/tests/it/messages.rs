@@ -1,14 +1,13 @@
 //! Messages over the data channel.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
-
 use bytes::Bytes;
 use hutong_media::{Config, Error, Event, Message};
 
+use crate::common;
+
 #[tokio::test]
 async fn arrive_both_ways() {
+    let _turn = common::beside_others().await;
     let (mut offering, mut answering) = common::pair().await;
     offering.wait_for(Event::ChannelOpen).await;
     answering.wait_for(Event::ChannelOpen).await;
@@ -24,6 +23,7 @@ async fn arrive_both_ways() {
 
 #[tokio::test]
 async fn that_are_too_large_or_have_no_channel_are_refused() {
+    let _turn = common::beside_others().await;
     let (offering, _answering) = common::pair().await;
     let large = Message::Binary(Bytes::from(vec![7; (64 << 10) + 1]));
     assert_eq!(offering.peer.send_message(&large).await, Err(Error::Size));

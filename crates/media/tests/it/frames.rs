@@ -1,14 +1,13 @@
 //! Pictures arrive whole, in order, with their timestamps.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
-
 use hutong_media::{Error, Event, Kind};
+
+use crate::common;
 
 /// Both ways, of sizes from below one packet to more than a hundred.
 #[tokio::test]
 async fn arrive_whole_and_in_order() {
+    let _turn = common::beside_others().await;
     let (mut offering, mut answering) = common::pair().await;
     exchange(&mut offering, &mut answering).await;
     exchange(&mut answering, &mut offering).await;
@@ -31,6 +30,7 @@ async fn exchange(from: &mut common::Side, to: &mut common::Side) {
 
 #[tokio::test]
 async fn begin_with_a_keyframe() {
+    let _turn = common::beside_others().await;
     let (mut offering, _answering) = common::pair().await;
     assert_eq!(offering.peer.send_video(common::picture(0, false, 100)), Err(Error::KeyframeNeeded));
     offering.wait_for(Event::KeyframeWanted).await;
@@ -39,6 +39,7 @@ async fn begin_with_a_keyframe() {
 
 #[tokio::test]
 async fn of_a_wrong_size_are_refused() {
+    let _turn = common::beside_others().await;
     let (offering, _answering) = common::pair().await;
     let mut frame = common::picture(0, true, 100);
     frame.data = bytes::Bytes::new();
