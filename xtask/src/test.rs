@@ -196,9 +196,7 @@ fn unit(project: &Project, full: bool, tally: &mut Tally) -> Result<()> {
     let outcome = counted(&command, tally);
     if full {
         // The larger worlds of the protocol's model, and thousands of simulated ones.
-        let deep =
-            host_cargo(project).args(["test", "--package", "hutong-model", "--test", "deep", "--test", "simulation"]);
-        let deep = deep.args(["--", "--ignored"]);
+        let deep = host_cargo(project).args(["test", "--package", "hutong-model", "--test", "it", "--", "--ignored"]);
         counted(&deep, tally)?;
         // One after the other: each loads the machine by itself, and measures what others have to wait for or what is left.
         let pressure = host_cargo(project).args(["test", "--package", "hutong-server", "--test", "pressure"]);

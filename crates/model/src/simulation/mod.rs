@@ -22,6 +22,8 @@ use crate::{
 };
 
 use arrivals::{Arrivals, What};
+use mishaps::Mishaps;
+use people::People;
 
 /// After this long without people's doing and mishaps everything has come to its end: longer than any deadline, and than any wait
 /// before the next attempt.
@@ -80,7 +82,7 @@ pub fn simulate(seed: u64, plan: &Plan) -> Result<Seen, String> {
         let Simulation { world, begun, .. } = &simulation;
         format!("seed {seed} of {plan:?}: {broken}, {:?} after the beginning, in {world:?}", world.now - *begun)
     })?;
-    Ok(simulation.seen)
+    Ok(Seen { cuts: simulation.mishaps.cuts, restarts: simulation.mishaps.restarts, ..simulation.seen })
 }
 
 struct Simulation {
@@ -88,27 +90,11 @@ struct Simulation {
     begun: Duration,
     random: Rng,
     arrivals: Arrivals,
-    /// When each person does something next.
-    acts: Vec<Duration>,
-    mood: Mood,
-    /// When something goes wrong next.
-    mishap: Option<Duration>,
-    /// While the server is down: until when.
-    down_until: Option<Duration>,
-    /// Whose connection was cut in a call that is not over.
-    cut_in_call: Vec<bool>,
+    people: People,
+    mishaps: Mishaps,
     phases: Vec<Option<CallPhase>>,
     lively: Duration,
     seen: Seen,
-}
-
-/// What people do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mood {
-    /// Anything.
-    Lively,
-    /// Only what gets them in again: a name may be held by a connection that the server does not know to be gone.
-    Calm,
 }
 
 /// What happens next.
@@ -131,15 +117,12 @@ impl Simulation {
         let begun = world.now;
         let soon = |random: &mut Rng| begun + Duration::from_millis(random.u64(0..5_000));
         Self {
-            acts: (0..plan.people).map(|_| soon(&mut random)).collect(),
-            mood: Mood::Lively,
-            mishap: Some(soon(&mut random)),
+            people: People::new((0..plan.people).map(|_| soon(&mut random)).collect()),
+            mishaps: Mishaps::new(plan.people, soon(&mut random)),
             arrivals: Arrivals::new(plan.people, &mut random),
             world,
             begun,
             random,
-            down_until: None,
-            cut_in_call: vec![false; plan.people],
             phases: vec![None; plan.people],
             lively: plan.lively,
             seen: Seen::default(),
@@ -148,8 +131,8 @@ impl Simulation {
 
     fn run(&mut self) -> Result<(), String> {
         self.go_on(self.begun + self.lively)?;
-        self.mood = Mood::Calm;
-        self.mishap = None;
+        self.people.calm_down();
+        self.mishaps.next = None;
         self.go_on(self.world.now + CALM)?;
         if !is_settled(&self.world) {
             return Err("somebody is stuck, or does not agree".into());
@@ -189,13 +172,13 @@ impl Simulation {
     fn next(&self) -> Option<(Duration, Next)> {
         let arrival = self.arrivals.next().map(|(at, what)| (at, Next::Arrival(what)));
         let wakes = self.everybody().filter_map(|who| Some((self.world.people[who].wake?, Next::Tick(who))));
-        let acts = self.everybody().map(|who| (self.acts[who], Next::Act(who)));
+        let acts = self.people.acts().map(|(at, who)| (at, Next::Act(who)));
         let is_timeless = self.world.fault == Fault::Timeless;
-        let server = self.world.registry.next_tick().filter(|_| !is_timeless && self.down_until.is_none());
+        let server = self.world.registry.next_tick().filter(|_| !is_timeless && self.mishaps.down_until.is_none());
         let others = [
             server.map(|at| (at, Next::TickServer)),
-            self.mishap.map(|at| (at, Next::Mishap)),
-            self.down_until.map(|at| (at, Next::ServerIsBack)),
+            self.mishaps.next.map(|at| (at, Next::Mishap)),
+            self.mishaps.down_until.map(|at| (at, Next::ServerIsBack)),
         ];
         let all = arrival.into_iter().chain(wakes).chain(acts).chain(others.into_iter().flatten());
         all.min_by_key(|(at, _)| *at)
@@ -206,10 +189,10 @@ impl Simulation {
             Next::Arrival(what) => self.arrives(what),
             Next::Tick(who) => self.world.tick(who),
             Next::TickServer => self.world.server_due(),
-            Next::Act(who) => self.act(who),
-            Next::Mishap => self.mishap(),
+            Next::Act(who) => self.people.act(&mut self.world, &mut self.random, who),
+            Next::Mishap => self.mishaps.strike(&mut self.world, &mut self.arrivals, &mut self.random),
             Next::ServerIsBack => {
-                self.down_until = None;
+                self.mishaps.down_until = None;
                 // As of now: what it may claim is counted from here.
                 self.world.restart_server();
             }
@@ -228,7 +211,7 @@ impl Simulation {
             What::ToClient(who, _) => {
                 self.world.deliver_to_client(who);
             }
-            What::Opens(who, _) if self.down_until.is_some() => self.world.not_opened(who),
+            What::Opens(who, _) if self.mishaps.down_until.is_some() => self.world.not_opened(who),
             What::Opens(who, _) => self.world.opened(who),
             What::Report(who) => {
                 if self.random.u8(0..30) == 0 {
@@ -253,14 +236,14 @@ impl Simulation {
                 self.seen.connected += 1;
             }
             self.phases[who] = phase;
-            if !self.cut_in_call[who] {
+            if !self.mishaps.cut_in_call[who] {
                 continue;
             }
             let session = &self.world.people[who].client.view().session;
             if phase.is_none() {
-                self.cut_in_call[who] = false;
+                self.mishaps.cut_in_call[who] = false;
             } else if self.world.is_logged_in(who) && session.me().is_some_and(|me| me.state == UserState::InCall) {
-                self.cut_in_call[who] = false;
+                self.mishaps.cut_in_call[who] = false;
                 self.seen.outlived += 1;
             }
         }

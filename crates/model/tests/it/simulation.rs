@@ -1,7 +1,5 @@
 //! Twelve people on slow networks, for two minutes each time.
 
-#![allow(clippy::panic, reason = "helpers of tests may fail the test")]
-
 use std::{
     num::NonZeroUsize,
     ops::Range,

@@ -1,11 +1,8 @@
 //! Small worlds, gone through whole.
 
-#![allow(clippy::panic, reason = "helpers of tests may fail the test")]
-
-mod common;
-
-use common::check;
 use hutong_model::{Left, Runs, Scope, all_runs};
+
+use crate::common::check;
 
 const NOTHING: Left = Left { calls: 0, cuts: 0, restarts: 0, refusals: 0, leaves: 0, late: 0 };
 

@@ -1,7 +1,5 @@
 //! That the checker finds a rule that is broken on purpose: so the rules can fail.
 
-#![allow(clippy::panic, reason = "helpers of tests may fail the test")]
-
 use std::collections::BTreeSet;
 
 use hutong_model::{Fault, Left, Scope};
