@@ -10,9 +10,8 @@ use hutong_protocol::{
 use crate::{
     call::{Call, MediaFlow, Membership, OFFERING_ANSWER, Role, Stage},
     cancels::PendingCancels,
-    io::Output,
+    context::Context,
     media::{Connectivity, MediaCommand, MediaEvent, MediaProblem, PeerId},
-    outputs::Outputs,
     view::{CallView, Notice},
 };
 
@@ -26,42 +25,6 @@ pub struct CallFlow {
     cancels: PendingCancels,
     ice_servers: Vec<IceServer>,
     next_peer: u32,
-}
-
-/// What a step of the call flow knows of the rest of the client, and where its outputs go.
-#[derive(Debug)]
-pub struct Context<'a> {
-    pub now: Duration,
-    pub logged_in: bool,
-    pub outputs: &'a mut Outputs,
-}
-
-impl Context<'_> {
-    /// Sends, if the server is there. What must not be lost is kept by the caller.
-    fn send(&mut self, message: ClientMessage) {
-        if self.logged_in {
-            self.outputs.send(message);
-        }
-    }
-
-    fn media(&mut self, command: MediaCommand) {
-        self.outputs.push(Output::Media(command));
-    }
-
-    fn add_candidates(&mut self, peer: PeerId, candidates: impl IntoIterator<Item = IceCandidate>) {
-        for candidate in candidates {
-            self.media(MediaCommand::AddCandidate { peer, candidate });
-        }
-    }
-
-    fn notice(&mut self, notice: Option<Notice>) {
-        self.outputs.show_notice(notice);
-    }
-
-    /// Whether somebody can be called, as far as is known.
-    fn state_of(&self, token: Token) -> UserState {
-        self.outputs.user(token).map_or(UserState::Offline, |user| user.state)
-    }
 }
 
 // What the client asks of it.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use hutong_protocol::{CallId, CancelReason, ErrorCode, RefusedCode, ServerMessage, User, UserState};
 
 use crate::{
-    call_flow::{CallFlow, Context},
+    call_flow::CallFlow,
+    context::Context,
     io::{Command, Input, LinkEvent, Output, Saved},
     outputs::Outputs,
     roster_filter::RosterFilter,

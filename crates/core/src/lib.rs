@@ -19,6 +19,7 @@ mod call;
 mod call_flow;
 mod cancels;
 mod client;
+mod context;
 mod io;
 mod media;
 pub mod native;

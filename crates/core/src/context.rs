@@ -1,0 +1,48 @@
+//! What surrounds the call flow.
+
+use std::time::Duration;
+
+use hutong_protocol::{ClientMessage, IceCandidate, Token, UserState};
+
+use crate::{
+    io::Output,
+    media::{MediaCommand, PeerId},
+    outputs::Outputs,
+    view::Notice,
+};
+
+/// What a step of the call flow knows of the rest of the client, and where its outputs go.
+#[derive(Debug)]
+pub struct Context<'a> {
+    pub now: Duration,
+    pub logged_in: bool,
+    pub outputs: &'a mut Outputs,
+}
+
+impl Context<'_> {
+    /// Sends, if the server is there. What must not be lost is kept by the caller.
+    pub fn send(&mut self, message: ClientMessage) {
+        if self.logged_in {
+            self.outputs.send(message);
+        }
+    }
+
+    pub fn media(&mut self, command: MediaCommand) {
+        self.outputs.push(Output::Media(command));
+    }
+
+    pub fn add_candidates(&mut self, peer: PeerId, candidates: impl IntoIterator<Item = IceCandidate>) {
+        for candidate in candidates {
+            self.media(MediaCommand::AddCandidate { peer, candidate });
+        }
+    }
+
+    pub fn notice(&mut self, notice: Option<Notice>) {
+        self.outputs.show_notice(notice);
+    }
+
+    /// Whether somebody can be called, as far as is known.
+    pub fn state_of(&self, token: Token) -> UserState {
+        self.outputs.user(token).map_or(UserState::Offline, |user| user.state)
+    }
+}
