@@ -3,39 +3,23 @@
 use std::{cell::OnceCell, rc::Rc};
 
 use hutong_core::{
-    Command, PeerId, View,
-    app::{AppCommand, AppView, FromUi, ToUi},
+    View,
+    app::{AppView, FromUi, ToUi},
 };
 use web_sys::HtmlElement;
 use yew::{Callback, Component, Context, ContextProvider, Html, html};
 
 use crate::{
+    actions::Actions,
     dom::{self, Listener},
     driver::{self, Driver},
     i18n::Language,
-    media::{self, Engine, MediaView, Reports, Sort, Source, Stats},
+    media::{self, Engine, MediaView, Reports, Sort},
     people,
     place::Place,
     sound,
     views::{CallOffer, CallScreen, LinkBanner, Login, Main, NoticeBar},
 };
-
-/// What the person can set off, from anywhere in the views.
-#[derive(Clone, PartialEq)]
-pub struct Actions {
-    /// For the client.
-    pub command: Callback<Command>,
-    /// For the app around this page.
-    pub app: Callback<AppCommand>,
-    /// For the media engine, in the call that is on.
-    pub switch: Callback<(PeerId, Source, bool)>,
-    /// To another device, by its [`id`](media::Device::id).
-    pub choose: Callback<(Sort, String)>,
-    /// Measures a call.
-    pub stats: Callback<PeerId, Stats>,
-    /// To the other language.
-    pub language: Callback<Language>,
-}
 
 /// What happened.
 pub enum Msg {

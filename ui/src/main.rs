@@ -3,6 +3,7 @@
 //! [`app`] holds what is shown and hands it to [`views`]. What there is to show comes from a [`driver`], and a call's camera,
 //! microphone and peer connection live in [`media`]. Both are chosen when the page starts; nothing else knows which they are.
 
+mod actions;
 mod app;
 mod awake;
 #[cfg(all(test, target_arch = "wasm32"))]

@@ -1,28 +1,23 @@
 //! The call, over everything else.
 
 use hutong_core::{CallPhase, CallView};
-use hutong_protocol::MediaKind;
 use web_sys::HtmlElement;
-use yew::{
-    Callback, Html, KeyboardEvent, Properties, component, hook, html, use_effect_with, use_mut_ref, use_node_ref,
-    use_state,
-};
+use yew::{Html, NodeRef, Properties, component, hook, html, use_effect_with, use_mut_ref, use_node_ref};
 
 use super::{
-    avatar::Avatar,
-    controls::{self, Panel},
+    call_parts::CallParts,
+    controls::Controls,
     details::Details,
-    icons,
+    panels::{Panel, Panels, use_panels},
+    playback::use_playback,
     settings::Settings,
-    stream::Stream,
-    timer::Timer,
 };
 use crate::{
-    app::Actions,
+    actions::Actions,
     awake::use_screen_on,
     dom,
     i18n::{Texts, use_texts},
-    media::{Abilities, MediaView, Other, Sending},
+    media::{Abilities, MediaView, Other},
     sound::Tone,
 };
 
@@ -48,68 +43,24 @@ pub struct CallScreenProps {
 pub fn CallScreen(props: &CallScreenProps) -> Html {
     let texts = use_texts();
     let screen = use_node_ref();
-    let blocked = use_state(|| false);
-    let asked = use_state(|| 0_u32);
-    let framed = use_state(|| None);
-    let open = use_state(Open::default);
-    let since = use_mut_ref(|| None::<f64>);
+    let playback = use_playback();
     let phase = props.call.phase;
     let name = props.call.with.name.to_string();
+    let since = use_since(phase);
     use_tone(phase);
     use_screen_on();
     use_title(phase, &name, texts);
-    {
-        let screen = screen.clone();
-        // On the whole, and not on a button: a key that is pressed by chance must neither take a call nor end one.
-        use_effect_with(phase, move |_| keep_focus(screen.cast()));
-    }
-    match phase {
-        CallPhase::Connected => {
-            since.borrow_mut().get_or_insert_with(dom::now_ms);
-        }
-        CallPhase::Reconnecting | CallPhase::Ending => {}
-        // A next call with the same person may find this very component.
-        _ => *since.borrow_mut() = None,
-    }
-    let own = props.media.as_ref().map(|media| media.own).unwrap_or_default();
-    let other = props.media.as_ref().map_or_else(Other::default, |media| media.other);
-    let own_picture = own.camera.is_on() || own.screen.is_on();
+    use_focus(phase, &screen);
     let flowing = matches!(phase, CallPhase::Connected | CallPhase::Reconnecting);
-    // A picture that is announced and not there yet would be a black page.
-    let picture = other.picture && flowing && *framed == props.call.peer;
     let set_up = matches!(phase, CallPhase::Connecting) || flowing;
-    let peer = props.call.peer.filter(|_| set_up);
-    let Open { settings, details } = if set_up { *open } else { Open::default() };
-    // The moment the call is taken, drawing has to make way for setting it up.
-    let alone = matches!(phase, CallPhase::Acquiring | CallPhase::Offering | CallPhase::Ringing);
+    let Panels { open, toggle, onkeydown } = use_panels(&screen, set_up);
+    let media = props.media.as_ref();
+    let own = media.map(|media| media.own).unwrap_or_default();
+    let other = media.map_or_else(Other::default, |media| media.other);
+    // A picture that is announced and not there yet would be a black page.
+    let picture = other.picture && flowing && playback.has_frame(props.call.peer);
+    let parts = CallParts { call: &props.call, name: &name, media, own, other, picture, texts };
     let code = dom::code(&phase);
-    let set_blocked = {
-        let blocked = blocked.clone();
-        Callback::from(move |now| blocked.set(now))
-    };
-    let ask = {
-        let asked = asked.clone();
-        move |_| asked.set(*asked + 1)
-    };
-    let toggle = {
-        let (open, screen) = (open.clone(), screen.clone());
-        Callback::from(move |panel| {
-            let next = open.toggled(panel);
-            if open.settings && !next.settings {
-                // What had the focus is gone.
-                dom::focus(screen.cast::<HtmlElement>().and_then(|screen| controls::more_button(&screen)));
-            }
-            open.set(next);
-        })
-    };
-    let onkeydown = {
-        let toggle = toggle.clone();
-        Callback::from(move |event: KeyboardEvent| {
-            let Some(panel) = wanted(&event, settings, set_up) else { return };
-            event.prevent_default();
-            toggle.emit(panel);
-        })
-    };
     html! {
         <section
             ref={screen}
@@ -124,130 +75,51 @@ pub fn CallScreen(props: &CallScreenProps) -> Html {
             data-phase={code.clone()}
             data-media={dom::code(&props.call.media)}
         >
-            if let Some(peer) = props.call.peer {
-                <Stream
-                    key={peer.0}
-                    stream={props.media.as_ref().and_then(|media| media.remote.clone())}
-                    label={if other.screen { (texts.screen_of)(&name) } else { (texts.picture_of)(&name) }}
-                    testid="remote-video"
-                    class={yew::classes!("remote", (!picture).then_some("unseen"), other.screen.then_some("screen"))}
-                    speaker={props.speaker.clone()}
-                    seen={let framed = framed.clone(); move |()| framed.set(Some(peer))}
-                    blocked={set_blocked}
-                    asked={*asked}
-                />
-            }
-            <div class="who">
-                <span class="who-ring"><Avatar name={name.clone()} class="huge" /></span>
-                <h1 class="who-name">{ name.clone() }</h1>
-                <p id="call-phase" class="who-phase" role="status">
-                    { said(phase, props.call.media, &name, texts) }
-                </p>
-                if let (true, Some(since)) = (flowing, *since.borrow()) {
-                    <Timer {since} />
-                }
-                if flowing && !other.camera && own.camera != Sending::Absent {
-                    <p class="who-more">{ (texts.other_camera_off)(&name) }</p>
-                }
-            </div>
-            <div class="call-hints" aria-live="polite">
-                if props.link_lost {
-                    <p class="call-hint" data-testid="link"><span class="spinner" aria-hidden="true" />{ texts.reconnecting_in_call }</p>
-                }
-                if flowing && !other.microphone {
-                    <p class="call-hint">{ icons::microphone_off() }{ (texts.other_muted)(&name) }</p>
-                }
-                if own.camera == Sending::Held {
-                    <p class="call-hint warn" data-testid="camera-held">{ icons::camera_off() }{ texts.camera_held }</p>
-                }
-                if own.microphone == Sending::Held {
-                    <p class="call-hint warn" data-testid="microphone-held">{ icons::microphone_off() }{ texts.microphone_held }</p>
-                }
-                if own.camera == Sending::Lost {
-                    <p class="call-hint warn" data-testid="camera-lost">{ icons::warning() }{ texts.camera_lost }</p>
-                }
-                if own.screen == Sending::Lost {
-                    <p class="call-hint warn" data-testid="screen-lost">{ icons::warning() }{ texts.screen_lost }</p>
-                }
-                if own.microphone == Sending::Lost {
-                    <p class="call-hint warn" data-testid="microphone-lost">{ icons::warning() }{ texts.microphone_lost }</p>
-                }
-            </div>
-            if own.camera != Sending::Absent || own.screen.is_on() {
-                <div class={yew::classes!("self", alone.then_some("large"))}>
-                    <Stream
-                        stream={props.media.as_ref().and_then(|media| media.local.clone())}
-                        muted=true
-                        label={texts.own_picture}
-                        testid="local-video"
-                        class={yew::classes!("local", (!own_picture).then_some("unseen"), own.screen.is_on().then_some("screen"))}
-                    />
-                    if !own_picture {
-                        <span class="self-off">{ icons::camera_off() }</span>
-                    }
-                    <span class="self-name">
-                        if !own.microphone.is_on() { { icons::microphone_off() } }
-                        { if own.screen.is_on() { texts.your_screen } else { texts.you } }
-                    </span>
-                </div>
-            }
-            if *blocked {
-                <button type="button" class="primary hear" data-testid="hear" onclick={ask}>
-                    { icons::speaker() }<span>{ texts.tap_to_hear }</span>
-                </button>
-            }
-            if let (Some(peer), true) = (peer, details) {
+            { playback.view(&parts, props.speaker.clone()) }
+            { parts.who(since) }
+            { parts.hints(props.link_lost) }
+            { parts.own_picture() }
+            { playback.button(texts) }
+            if let (Some(peer), true) = (props.call.peer.filter(|_| set_up), open.details) {
                 <Details {peer} stats={props.actions.stats.clone()} close={toggle.reform(|()| Panel::Details)} />
             }
-            if let (Some(media), true) = (&props.media, settings) {
+            if let (Some(media), true) = (&props.media, open.settings) {
                 <Settings
                     in_use={media.in_use.clone()}
                     speaker={props.speaker.clone()}
                     abilities={props.abilities}
-                    details={details}
+                    details={open.details}
                     choose={props.actions.choose.clone()}
                     toggle={toggle.clone()}
                 />
             }
-            { controls::controls(props, own, settings, toggle, texts) }
+            { Controls {
+                call: &props.call,
+                own,
+                abilities: props.abilities,
+                actions: &props.actions,
+                settings_open: open.settings,
+                toggle_panel: toggle,
+                texts,
+            }.view() }
         </section>
     }
 }
 
-/// What is open beside the call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Open {
-    settings: bool,
-    details: bool,
-}
-
-impl Open {
-    fn toggled(self, panel: Panel) -> Self {
-        match panel {
-            Panel::Settings => Self { settings: !self.settings, ..self },
-            Panel::Details => Self { details: !self.details, ..self },
-        }
-    }
-}
-
-/// Which panel a key opens or closes.
-fn wanted(event: &KeyboardEvent, settings: bool, set_up: bool) -> Option<Panel> {
-    if event.ctrl_key() || event.meta_key() || event.alt_key() || !set_up {
-        return None;
-    }
-    match event.key().as_str() {
-        "Escape" if settings => Some(Panel::Settings),
-        // Letters choose within a list.
-        "i" | "I" if !settings => Some(Panel::Details),
-        _ => None,
-    }
-}
-
-fn said(phase: CallPhase, media: MediaKind, name: &str, texts: &Texts) -> String {
+/// Since when media has been flowing, in the milliseconds of [`dom::now_ms`].
+#[hook]
+fn use_since(phase: CallPhase) -> Option<f64> {
+    let since = use_mut_ref(|| None::<f64>);
+    let mut since = since.borrow_mut();
     match phase {
-        CallPhase::Incoming => (texts.incoming)(media).to_owned(),
-        phase => (texts.phase)(phase, media, name),
+        CallPhase::Connected => {
+            since.get_or_insert_with(dom::now_ms);
+        }
+        CallPhase::Reconnecting | CallPhase::Ending => {}
+        // A next call with the same person may find this very component.
+        _ => *since = None,
     }
+    *since
 }
 
 /// Rings, here or for the one who waits.
@@ -282,6 +154,14 @@ fn use_title(phase: CallPhase, name: &str, texts: &'static Texts) {
             }
         }
     });
+}
+
+/// Moves the focus into the call at each of its stages: to the whole, and not to a button, since a key that is pressed by chance must
+/// neither take a call nor end one.
+#[hook]
+fn use_focus(phase: CallPhase, screen: &NodeRef) {
+    let screen = screen.clone();
+    use_effect_with(phase, move |_| keep_focus(screen.cast()));
 }
 
 /// Takes the focus into the call, unless it is there already.

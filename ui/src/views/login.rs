@@ -9,7 +9,7 @@ use web_sys::{HtmlInputElement, SubmitEvent};
 use yew::{Html, Properties, component, hook, html, use_effect_with, use_node_ref, use_state};
 
 use super::{app_server::AppServer, icons, language::LanguageSwitch};
-use crate::{app::Actions, dom, i18n::use_texts, place::Place};
+use crate::{actions::Actions, dom, i18n::use_texts, place::Place};
 
 /// Where the last name is remembered.
 const NAME: &str = "hutong.name";

@@ -6,7 +6,7 @@ use hutong_core::{Command, Session, View, app::AppView};
 use yew::{Html, Properties, component, html};
 
 use super::{app_server::AppServer, avatar::Avatar, icons, invite::Invite, language::LanguageSwitch, roster::Roster};
-use crate::{app::Actions, dom, i18n::use_texts, place::Place};
+use crate::{actions::Actions, dom, i18n::use_texts, place::Place};
 
 /// Properties of [`Main`].
 #[derive(PartialEq, Properties)]

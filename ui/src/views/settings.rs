@@ -7,7 +7,7 @@ use yew::{
     use_state,
 };
 
-use super::{controls::Panel, icons};
+use super::{icons, panels::Panel};
 use crate::{
     dom,
     i18n::use_texts,
