@@ -6,10 +6,18 @@ use hutong_core::{
 };
 use hutong_protocol::{RefusedCode, Secret, limits::SECRET_BYTES};
 use web_sys::{HtmlInputElement, SubmitEvent};
-use yew::{Html, Properties, component, hook, html, use_effect_with, use_node_ref, use_state};
+use yew::{
+    Callback, Html, NodeRef, Properties, UseStateHandle, component, hook, html, use_effect_with, use_node_ref,
+    use_state,
+};
 
-use super::{app_server::AppServer, icons, language::LanguageSwitch};
-use crate::{actions::Actions, dom, i18n::use_texts, place::Place};
+use super::{app_server::AppServer, caution::not_secure, icons, language::LanguageSwitch};
+use crate::{
+    actions::Actions,
+    dom,
+    i18n::{Texts, use_texts},
+    place::Place,
+};
 
 /// Where the last name is remembered.
 const NAME: &str = "hutong.name";
@@ -35,12 +43,58 @@ pub struct LoginProps {
 #[component]
 pub fn Login(props: &LoginProps) -> Html {
     let texts = use_texts();
-    let field = use_node_ref();
-    let secret_field = use_node_ref();
+    let form = use_form(props);
+    html! {
+        <div class="login-page">
+            <header class="login-top"><LanguageSwitch choose={props.actions.language.clone()} /></header>
+            <main class="login">
+                <form class="card login-card" onsubmit={form.submit()} novalidate=true>
+                    <span class="logo" aria-hidden="true" />
+                    <h1>{ texts.hutong }</h1>
+                    <p class="tagline">{ texts.tagline }</p>
+                    { form.name_field(texts) }
+                    if form.asked {
+                        { form.secret_field(texts) }
+                    }
+                    { form.problem_text(texts) }
+                    { form.buttons(texts) }
+                    // It says that there is no password.
+                    if !form.asked {
+                        <p id="name-hint" class="hint">{ texts.name_hint }</p>
+                    }
+                </form>
+                { not_secure(&props.place, texts) }
+                if !props.can_call {
+                    <p class="card caution" data-testid="no-calls">{ texts.no_calls }</p>
+                }
+                if props.in_app {
+                    <AppServer app={props.app.clone()} command={props.actions.app.clone()} />
+                }
+            </main>
+        </div>
+    }
+}
+
+/// The form: what is typed into it, and how far the login is.
+struct Form {
+    field: NodeRef,
+    secret_field: NodeRef,
+    name: UseStateHandle<String>,
+    entering: bool,
+    /// Whether the server asks for a secret.
+    asked: bool,
+    no_server: bool,
+    problem: Option<Trouble>,
+    command: Callback<Command>,
+}
+
+/// Holds the name that is typed, and moves the focus.
+#[hook]
+fn use_form(props: &LoginProps) -> Form {
+    let (field, secret_field) = (use_node_ref(), use_node_ref());
     let name = use_state(|| known_name(&props.session));
     let entering = matches!(props.session, Session::LoggingIn { .. });
     let asked = use_secret_asked(props);
-    let no_server = matches!(&props.app, Some(AppView { server: ServerChoice::None, .. }));
     {
         let (field, secret_field) = (field.clone(), secret_field.clone());
         // The field is where a person goes on after every refusal. A secret that was refused is typed anew.
@@ -57,20 +111,23 @@ pub fn Login(props: &LoginProps) -> Html {
             }
         });
     }
-    let problem = problem(&props.session);
-    let problem_text = problem.map(|problem| match problem {
-        Trouble::ServerAway => texts.server_away,
-        Trouble::Refused(code) => (texts.refused)(code),
-    });
-    let described_by = match (problem, asked) {
-        (Some(_), _) => Some("login-problem"),
-        (None, false) => Some("name-hint"),
-        (None, true) => None,
-    };
-    let submit = {
-        let (name, field, log_in) = (name.clone(), field.clone(), props.actions.command.clone());
-        let secret_field = secret_field.clone();
-        move |event: SubmitEvent| {
+    Form {
+        field,
+        secret_field,
+        name,
+        entering,
+        asked,
+        no_server: matches!(&props.app, Some(AppView { server: ServerChoice::None, .. })),
+        problem: problem(&props.session),
+        command: props.actions.command.clone(),
+    }
+}
+
+impl Form {
+    fn submit(&self) -> Callback<SubmitEvent> {
+        let (name, field, log_in) = (self.name.clone(), self.field.clone(), self.command.clone());
+        let secret_field = self.secret_field.clone();
+        Callback::from(move |event: SubmitEvent| {
             event.prevent_default();
             let typed = name.trim();
             if typed.is_empty() {
@@ -84,97 +141,101 @@ pub fn Login(props: &LoginProps) -> Html {
             let secret = secret_field.cast::<HtmlInputElement>().map(|field| field.value());
             let secret = secret.filter(|secret| !secret.is_empty()).and_then(|secret| Secret::new(&secret).ok());
             log_in.emit(Command::LogIn { name: typed.to_owned(), secret });
-        }
-    };
-    let typed = {
-        let (name, field) = (name.clone(), field.clone());
-        move |_| {
-            if let Some(field) = field.cast::<HtmlInputElement>() {
-                name.set(field.value());
+        })
+    }
+
+    fn name_field(&self, texts: &Texts) -> Html {
+        let described_by = match (self.problem, self.asked) {
+            (Some(_), _) => Some("login-problem"),
+            (None, false) => Some("name-hint"),
+            (None, true) => None,
+        };
+        let typed = {
+            let (name, field) = (self.name.clone(), self.field.clone());
+            move |_| {
+                if let Some(field) = field.cast::<HtmlInputElement>() {
+                    name.set(field.value());
+                }
             }
+        };
+        html! {
+            <>
+                <label for="name">{ texts.your_name }</label>
+                <input
+                    ref={self.field.clone()}
+                    id="name"
+                    name="name"
+                    type="text"
+                    autocomplete="nickname"
+                    autocapitalize="words"
+                    spellcheck="false"
+                    enterkeyhint="go"
+                    maxlength="80"
+                    required=true
+                    readonly={self.entering}
+                    aria-describedby={described_by}
+                    aria-invalid={is_about_the_name(self.problem).then_some("true")}
+                    value={(*self.name).clone()}
+                    oninput={typed}
+                />
+            </>
         }
-    };
-    html! {
-        <div class="login-page">
-            <header class="login-top"><LanguageSwitch choose={props.actions.language.clone()} /></header>
-            <main class="login">
-                <form class="card login-card" onsubmit={submit} novalidate=true>
-                    <span class="logo" aria-hidden="true" />
-                    <h1>{ texts.hutong }</h1>
-                    <p class="tagline">{ texts.tagline }</p>
-                    <label for="name">{ texts.your_name }</label>
-                    <input
-                        ref={field}
-                        id="name"
-                        name="name"
-                        type="text"
-                        autocomplete="nickname"
-                        autocapitalize="words"
-                        spellcheck="false"
-                        enterkeyhint="go"
-                        maxlength="80"
-                        required=true
-                        readonly={entering}
-                        aria-describedby={described_by}
-                        aria-invalid={is_about_the_name(problem).then_some("true")}
-                        value={(*name).clone()}
-                        oninput={typed}
-                    />
-                    if asked {
-                        <label for="secret">{ texts.secret }</label>
-                        <input
-                            ref={secret_field}
-                            id="secret"
-                            name="secret"
-                            type="password"
-                            autocomplete="current-password"
-                            enterkeyhint="go"
-                            maxlength={SECRET_BYTES.to_string()}
-                            readonly={entering}
-                            aria-describedby={problem.map(|_| "login-problem")}
-                            aria-invalid={is_about_the_secret(problem).then_some("true")}
-                            data-testid="secret"
-                        />
+    }
+
+    fn secret_field(&self, texts: &Texts) -> Html {
+        html! {
+            <>
+                <label for="secret">{ texts.secret }</label>
+                <input
+                    ref={self.secret_field.clone()}
+                    id="secret"
+                    name="secret"
+                    type="password"
+                    autocomplete="current-password"
+                    enterkeyhint="go"
+                    maxlength={SECRET_BYTES.to_string()}
+                    readonly={self.entering}
+                    aria-describedby={self.problem.map(|_| "login-problem")}
+                    aria-invalid={is_about_the_secret(self.problem).then_some("true")}
+                    data-testid="secret"
+                />
+            </>
+        }
+    }
+
+    fn problem_text(&self, texts: &Texts) -> Html {
+        let text = |problem| match problem {
+            Trouble::ServerAway => texts.server_away,
+            Trouble::Refused(code) => (texts.refused)(code),
+        };
+        html! {
+            <div class="login-said" aria-live="polite">
+                if let Some(problem) = self.problem {
+                    <p id="login-problem" class="problem" data-testid="login-problem" data-code={code_of(problem)}>
+                        { icons::warning() }<span>{ text(problem) }</span>
+                    </p>
+                }
+            </div>
+        }
+    }
+
+    fn buttons(&self, texts: &Texts) -> Html {
+        html! {
+            <>
+                <button type="submit" class="primary" data-testid="login" disabled={self.entering || self.no_server}>
+                    if self.entering {
+                        <span class="spinner" aria-hidden="true" />{ texts.entering }
+                    } else {
+                        { texts.enter }
                     }
-                    <div class="login-said" aria-live="polite">
-                        if let (Some(problem), Some(text)) = (problem, problem_text) {
-                            <p id="login-problem" class="problem" data-testid="login-problem" data-code={code_of(problem)}>
-                                { icons::warning() }<span>{ text }</span>
-                            </p>
-                        }
-                    </div>
-                    <button type="submit" class="primary" data-testid="login" disabled={entering || no_server}>
-                        if entering {
-                            <span class="spinner" aria-hidden="true" />{ texts.entering }
-                        } else {
-                            { texts.enter }
-                        }
+                </button>
+                if self.entering {
+                    <button type="button" class="quiet wide" onclick={self.command.reform(|_| Command::LogOut)}>
+                        { texts.cancel }
                     </button>
-                    if entering {
-                        <button type="button" class="quiet wide" onclick={props.actions.command.reform(|_| Command::LogOut)}>
-                            { texts.cancel }
-                        </button>
-                    }
-                    // It says that there is no password.
-                    if !asked {
-                        <p id="name-hint" class="hint">{ texts.name_hint }</p>
-                    }
-                </form>
-                if let Some(address) = props.place.secure_twin() {
-                    <section class="card caution" data-testid="not-secure">
-                        <h2>{ icons::warning() }{ texts.not_secure_title }</h2>
-                        <p>{ texts.not_secure }</p>
-                        <a class="button" href={address.clone()}>{ texts.not_secure_link }{ " " }{ address }</a>
-                    </section>
                 }
-                if !props.can_call {
-                    <p class="card caution" data-testid="no-calls">{ texts.no_calls }</p>
-                }
-                if props.in_app {
-                    <AppServer app={props.app.clone()} command={props.actions.app.clone()} />
-                }
-            </main>
-        </div>
+            </>
+        }
     }
 }
 

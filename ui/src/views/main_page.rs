@@ -5,7 +5,10 @@ use std::rc::Rc;
 use hutong_core::{Command, Session, View, app::AppView};
 use yew::{Html, Properties, component, html};
 
-use super::{app_server::AppServer, avatar::Avatar, icons, invite::Invite, language::LanguageSwitch, roster::Roster};
+use super::{
+    app_server::AppServer, avatar::Avatar, caution::not_secure, icons, invite::Invite, language::LanguageSwitch,
+    roster::Roster,
+};
 use crate::{actions::Actions, dom, i18n::use_texts, place::Place};
 
 /// Properties of [`Main`].
@@ -67,13 +70,7 @@ pub fn Main(props: &MainProps) -> Html {
             </header>
             <div class="columns">
                 <main>
-                    if let Some(address) = props.place.secure_twin() {
-                        <section class="card caution" data-testid="not-secure">
-                            <h2>{ icons::warning() }{ texts.not_secure_title }</h2>
-                            <p>{ texts.not_secure }</p>
-                            <a class="button" href={address.clone()}>{ texts.not_secure_link }{ " " }{ address }</a>
-                        </section>
-                    }
+                    { not_secure(&props.place, texts) }
                     if !props.can_call {
                         <p id="no-calls" class="card caution" data-testid="no-calls">{ texts.no_calls }</p>
                     }

@@ -5,6 +5,7 @@ mod avatar;
 mod banner;
 mod call;
 mod call_parts;
+mod caution;
 mod controls;
 mod details;
 mod icons;
