@@ -15,7 +15,7 @@ use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use yew::Callback;
 
-use super::Driver;
+use super::interface::Driver;
 use crate::dom;
 
 /// What Tauri gives every page of the app.

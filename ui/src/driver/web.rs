@@ -17,7 +17,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{MessageEvent, WebSocket};
 use yew::Callback;
 
-use super::Driver;
+use super::interface::Driver;
 use crate::{
     dom::{self, Listener},
     place::Place,
