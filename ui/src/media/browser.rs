@@ -1,4 +1,4 @@
-//! The way to connect by the browser's own `RTCPeerConnection`.
+//! The backend that connects by the browser's own `RTCPeerConnection`.
 
 use std::{
     cell::{Cell, RefCell},

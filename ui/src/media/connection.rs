@@ -1,18 +1,11 @@
-//! One connection to the other side of a call, whatever carries it. What to do when is [`super::peer`]'s.
-//!
-//! There are two ways: the browser's own `RTCPeerConnection` ([`browser`](super::browser)), and the app's native peer for
-//! webviews that have none ([`native`](super::native)). Which one there is, is found out by [`Way::here`].
-
-use std::rc::Rc;
+//! Interface of one connection to the other side of a call, whatever carries it. What to do when is [`super::peer`]'s, and which
+//! backend there is, [`super::backend`]'s.
 
 use futures_util::future::LocalBoxFuture;
 use hutong_core::{Connectivity, MediaProblem};
-use hutong_protocol::{IceCandidate, IceServer};
+use hutong_protocol::IceCandidate;
 use wasm_bindgen::JsValue;
 use web_sys::MediaStreamTrack;
-use yew::Callback;
-
-use super::{browser, native};
 
 /// A step that failed, for reasons that only a developer could read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,40 +87,4 @@ pub trait Connection {
     fn stats(&self) -> Pending<Vec<serde_json::Value>>;
     /// Ends it. The tracks that were sent are left running.
     fn close(&self);
-}
-
-/// A way to connect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// The browser's `RTCPeerConnection`.
-    Browser,
-    /// The app's native peer.
-    Native,
-}
-
-impl Way {
-    /// The way from where this page runs, if there is one.
-    pub fn here() -> Option<Self> {
-        if browser::is_here() { Some(Self::Browser) } else { native::is_here().then_some(Self::Native) }
-    }
-
-    /// Begins what the first call would otherwise wait for.
-    pub fn prepare(self) {
-        match self {
-            Self::Browser => {}
-            Self::Native => native::prepare(),
-        }
-    }
-
-    /// Makes a connection with nothing to send yet, which tells its events to the callback.
-    pub fn connect(
-        self,
-        ice_servers: &[IceServer],
-        events: Callback<ConnectionEvent>,
-    ) -> Result<Rc<dyn Connection>, Failed> {
-        match self {
-            Self::Browser => browser::connect(ice_servers, events),
-            Self::Native => native::connect(ice_servers, events),
-        }
-    }
 }

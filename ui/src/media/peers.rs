@@ -1,14 +1,20 @@
-//! The engine: peers by their number, whichever way they connect.
+//! The engine: peers by their number, whichever backend connects them.
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use hutong_core::{MediaCommand, MediaEvent, MediaProblem, PeerId};
 
-use super::{Abilities, Engine, Reports, Sort, Source, Stats, connection::Way, peer::Peer};
+use super::{
+    abilities::Abilities,
+    backend::Backend,
+    choice::Sort,
+    engine::{Engine, Reports, Source, Stats},
+    peer::Peer,
+};
 
 /// There is at most one peer at a time, and one more while it is being let go.
 pub struct Peers {
-    way: Way,
+    backend: Backend,
     abilities: Abilities,
     reports: Reports,
     peers: RefCell<BTreeMap<PeerId, Rc<Peer>>>,
@@ -16,8 +22,8 @@ pub struct Peers {
 
 impl Peers {
     /// No peers yet.
-    pub fn new(way: Way, reports: Reports) -> Self {
-        Self { way, abilities: Abilities::found(), reports, peers: RefCell::default() }
+    pub fn new(backend: Backend, reports: Reports) -> Self {
+        Self { backend, abilities: Abilities::found(), reports, peers: RefCell::default() }
     }
 
     fn known(&self, id: PeerId) -> Option<Rc<Peer>> {
@@ -41,7 +47,7 @@ impl Engine for Peers {
             return;
         }
         if matches!(command, MediaCommand::Acquire { .. }) {
-            self.peers.borrow_mut().entry(id).or_insert_with(|| Peer::new(id, self.way, self.reports.clone()));
+            self.peers.borrow_mut().entry(id).or_insert_with(|| Peer::new(id, self.backend, self.reports.clone()));
         }
         match self.known(id) {
             Some(peer) => peer.put(command),

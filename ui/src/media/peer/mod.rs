@@ -1,126 +1,88 @@
-//! One peer, from asking for its devices to letting them go. Which way it connects makes no difference here.
+//! One peer, from asking for its devices to letting them go. Which backend connects it makes no difference here.
 
 mod line;
-mod own;
+mod local_devices;
 mod remote;
 mod screen;
+mod sources;
+mod state;
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     rc::{Rc, Weak},
 };
 
-use hutong_core::{MediaCommand, MediaEvent, MediaProblem, PeerId};
+use hutong_core::{MediaCommand, MediaEvent, PeerId};
 use hutong_protocol::{IceCandidate, IceServer, SdpKind, limits};
-use wasm_bindgen_futures::spawn_local;
-use web_sys::{Event, EventTarget};
+use web_sys::MediaStreamTrack;
 use yew::Callback;
 
 use self::{
     line::Line,
-    own::{CameraWish, Sources},
-    remote::Remote,
+    local_devices::LocalDevices,
+    screen::ScreenShare,
+    state::{Parts, PeerState, Stop},
 };
 use super::{
-    MediaView, Reports, Sort, Source,
-    connection::{Connection, ConnectionEvent, Failed, Pending, Way},
-    devices,
+    backend::Backend,
+    choice::Sort,
+    connection::{ConnectionEvent, Failed, Pending, TrackKind},
+    engine::{Reports, Source},
+    status::Status,
 };
-use crate::dom::Listener;
 
 /// Commands that may wait: all held candidates and the few others of a call.
 const COMMANDS_WAITING: usize = limits::CANDIDATES_HELD + 64;
 
-/// How often a device may be switched while a dialog is open.
-const SWITCHES_WAITING: usize = 8;
-
 /// One peer. Its commands are done strictly one after the other; closing it waits for nothing.
 pub struct Peer {
     me: Weak<Self>,
-    id: PeerId,
-    way: Way,
-    reports: Reports,
-    closed: Cell<bool>,
+    backend: Backend,
+    state: Rc<PeerState>,
     commands: Line<MediaCommand>,
-    /// Lines of their own: the dialog that asks for a device may stay open, and the call goes on meanwhile.
-    camera_wishes: Line<CameraWish>,
-    microphone_wishes: Line<()>,
-    asking_screen: Cell<bool>,
-    parts: RefCell<Parts>,
-}
-
-/// What a peer holds. Borrowed only within one turn, never over an await.
-struct Parts {
-    view: MediaView,
-    connection: Option<Rc<dyn Connection>>,
-    listeners: Vec<Listener>,
     /// Local candidates found before their description was reported.
-    early: Option<Vec<IceCandidate>>,
-    sources: Sources,
-    remote: Remote,
-}
-
-/// Why a piece of work came to no end.
-enum Stop {
-    /// The peer was closed meanwhile.
-    Closed,
-    /// For good.
-    Problem(MediaProblem),
-}
-
-impl From<Failed> for Stop {
-    fn from(_: Failed) -> Self {
-        Self::Problem(MediaProblem::Engine)
-    }
+    early: RefCell<Option<Vec<IceCandidate>>>,
+    local: Rc<LocalDevices>,
+    screen: Rc<ScreenShare>,
 }
 
 impl Peer {
     /// Nothing is asked for yet.
-    pub fn new(id: PeerId, way: Way, reports: Reports) -> Rc<Self> {
+    pub fn new(id: PeerId, backend: Backend, reports: Reports) -> Rc<Self> {
+        let state = PeerState::new(id, reports);
         Rc::new_cyclic(|me| Self {
             me: me.clone(),
-            id,
-            way,
-            reports,
-            closed: Cell::new(false),
+            backend,
+            local: LocalDevices::new(Rc::clone(&state)),
+            screen: ScreenShare::new(Rc::clone(&state)),
+            state,
             commands: Line::new(COMMANDS_WAITING),
-            camera_wishes: Line::new(SWITCHES_WAITING),
-            microphone_wishes: Line::new(SWITCHES_WAITING),
-            asking_screen: Cell::new(false),
-            parts: RefCell::new(Parts {
-                view: MediaView::new(id),
-                connection: None,
-                listeners: Vec::new(),
-                early: Some(Vec::new()),
-                sources: Sources::default(),
-                remote: Remote::default(),
-            }),
+            early: RefCell::new(Some(Vec::new())),
         })
     }
 
     /// Does this after every command before it.
     pub fn put(self: &Rc<Self>, command: MediaCommand) {
-        self.work(|peer| &peer.commands, command, async |peer, command| peer.perform(command).await);
+        let act = async |peer: &Self, command| peer.perform(command).await;
+        self.state.work(Rc::clone(self), |peer| &peer.commands, command, act);
     }
 
     /// Switches a source on or off: the microphone at once, since nobody may be heard who believes not to be, and the screen
     /// at once, since it is to be had only within a click.
-    pub fn switch(self: &Rc<Self>, source: Source, on: bool) {
+    pub fn switch(&self, source: Source, on: bool) {
         match source {
-            _ if self.closed.get() => {}
-            Source::Microphone => self.switch_microphone(on),
-            Source::Screen => self.switch_screen(on),
-            Source::Camera => self.wish(if on { CameraWish::On } else { CameraWish::Off }),
+            _ if self.state.is_closed() => {}
+            Source::Microphone => self.local.switch_microphone(on),
+            Source::Screen => self.screen.switch(on),
+            Source::Camera => self.local.switch_camera(on),
         }
     }
 
     /// Goes over to the device that is chosen now.
-    pub fn change_device(self: &Rc<Self>, sort: Sort) {
+    pub fn change_device(&self, sort: Sort) {
         match sort {
-            Sort::Microphone => {
-                self.work(|peer| &peer.microphone_wishes, (), async |peer, ()| peer.microphone().await);
-            }
-            Sort::Camera => self.wish(CameraWish::Anew),
+            Sort::Microphone => self.local.change_device(TrackKind::Voice),
+            Sort::Camera => self.local.change_device(TrackKind::Picture),
             // What plays is the interface's.
             Sort::Speaker => {}
         }
@@ -128,73 +90,27 @@ impl Peer {
 
     /// What is measured, while there is a connection.
     pub fn stats(&self) -> Option<Pending<Vec<serde_json::Value>>> {
-        self.parts.borrow().connection.as_ref().map(|connection| connection.stats())
+        self.state.parts.borrow().connection.as_ref().map(|connection| connection.stats())
     }
 
     /// Lets go of everything at once, whatever is under way: a dialog that asks for the devices may stay open for ever.
     pub fn close(&self) {
-        self.closed.set(true);
         self.commands.clear();
-        self.camera_wishes.clear();
-        self.microphone_wishes.clear();
-        let (view, connection, listeners, sources) = {
-            let mut parts = self.parts.borrow_mut();
-            let view = std::mem::replace(&mut parts.view, MediaView::new(self.id));
-            parts.remote = Remote::default();
-            let sources = std::mem::take(&mut parts.sources);
-            (view, parts.connection.take(), std::mem::take(&mut parts.listeners), sources)
-        };
-        drop(listeners);
-        if let Some(connection) = connection {
-            connection.close();
-        }
-        sources.release();
-        if let Some(remote) = view.remote {
-            devices::release(&remote);
-        }
-        self.reports.views.emit(MediaView::new(self.id));
-        self.reports.events.emit(MediaEvent::Closed { peer: self.id });
-    }
-
-    fn wish(self: &Rc<Self>, wish: CameraWish) {
-        self.work(|peer| &peer.camera_wishes, wish, async |peer, wish| peer.camera(wish).await);
-    }
-
-    /// Does this after everything else in the same line.
-    fn work<T: 'static>(
-        self: &Rc<Self>,
-        line: fn(&Self) -> &Line<T>,
-        work: T,
-        act: impl AsyncFn(&Self, T) -> Result<(), Stop> + 'static,
-    ) {
-        if self.closed.get() || !line(self).put(work) {
-            return;
-        }
-        let peer = Rc::clone(self);
-        spawn_local(async move {
-            while let Some(work) = line(&peer).next() {
-                peer.report(act(&peer, work).await);
-            }
-        });
-    }
-
-    fn report(&self, done: Result<(), Stop>) {
-        if let Err(Stop::Problem(problem)) = done
-            && !self.closed.get()
-        {
-            self.reports.events.emit(MediaEvent::Problem { peer: self.id, problem });
-        }
+        self.local.clear();
+        self.state.close();
     }
 
     async fn perform(&self, command: MediaCommand) -> Result<(), Stop> {
         match command {
-            MediaCommand::Acquire { media, ice_servers, .. } => self.acquire(media, &ice_servers).await,
+            MediaCommand::Acquire { media, ice_servers, .. } => {
+                self.local.acquire(media, async { self.connect(&ice_servers) }).await
+            }
             MediaCommand::Offer { .. } => self.offer(false).await,
             MediaCommand::Answer { sdp, .. } => self.answer(&sdp).await,
             MediaCommand::Remote { kind, sdp, polite, .. } => self.remote(kind, &sdp, polite).await,
             MediaCommand::AddCandidate { candidate, .. } => {
                 // One that does not fit is passed over: others do.
-                self.connection()?.add_candidate(&candidate).await.ok();
+                self.state.connection()?.add_candidate(&candidate).await.ok();
                 Ok(())
             }
             MediaCommand::RestartIce { .. } => self.offer(true).await,
@@ -203,43 +119,36 @@ impl Peer {
     }
 
     fn connect(&self, ice_servers: &[IceServer]) -> Result<(), Stop> {
-        if self.closed.get() {
+        if self.state.is_closed() {
             return Err(Stop::Closed);
         }
         let me = self.me.clone();
         let events = Callback::from(move |event| {
             if let Some(me) = me.upgrade()
-                && !me.closed.get()
+                && !me.state.is_closed()
             {
                 me.hear(event);
             }
         });
-        let connection = self.way.connect(ice_servers, events)?;
-        self.parts.borrow_mut().connection = Some(connection);
+        let connection = self.backend.connect(ice_servers, events)?;
+        self.state.parts.borrow_mut().connection = Some(connection);
         Ok(())
     }
 
-    fn connection(&self) -> Result<Rc<dyn Connection>, Stop> {
-        if self.closed.get() {
-            return Err(Stop::Closed);
-        }
-        Ok(self.parts.borrow().connection.clone().ok_or(Failed)?)
-    }
-
     async fn offer(&self, restart_ice: bool) -> Result<(), Stop> {
-        let sdp = self.connection()?.offer(restart_ice).await;
+        let sdp = self.state.connection()?.offer(restart_ice).await;
         self.described(SdpKind::Offer, sdp)
     }
 
     async fn answer(&self, offer: &str) -> Result<(), Stop> {
-        let sdp = self.connection()?.answer(offer).await;
+        let sdp = self.state.connection()?.answer(offer).await;
         self.described(SdpKind::Answer, sdp)
     }
 
     /// A later description, by perfect negotiation. All commands of a peer come one after the other, so an own offer in the
     /// making needs no flag: it is either set, and seen as standing, or not begun.
     async fn remote(&self, kind: SdpKind, sdp: &str, polite: bool) -> Result<(), Stop> {
-        let connection = self.connection()?;
+        let connection = self.state.connection()?;
         match kind {
             // The answer to an offer that was taken back.
             SdpKind::Answer if !connection.offered() => Ok(()),
@@ -251,58 +160,53 @@ impl Peer {
 
     /// Reports a description, and then the candidates that were found before it.
     fn described(&self, kind: SdpKind, sdp: Result<String, Failed>) -> Result<(), Stop> {
-        if self.closed.get() {
+        if self.state.is_closed() {
             return Err(Stop::Closed);
         }
-        let peer = self.id;
-        self.reports.events.emit(MediaEvent::LocalDescription { peer, kind, sdp: sdp? });
-        let early = self.parts.borrow_mut().early.take();
+        let peer = self.state.id;
+        self.state.emit(MediaEvent::LocalDescription { peer, kind, sdp: sdp? });
+        let early = self.early.borrow_mut().take();
         for candidate in early.into_iter().flatten() {
-            self.reports.events.emit(MediaEvent::LocalCandidate { peer, candidate });
+            self.state.emit(MediaEvent::LocalCandidate { peer, candidate });
         }
         Ok(())
     }
 
     fn hear(&self, event: ConnectionEvent) {
-        let peer = self.id;
+        let peer = self.state.id;
         match event {
             ConnectionEvent::Candidate(candidate) => {
-                if let Some(early) = &mut self.parts.borrow_mut().early {
+                if let Some(early) = &mut *self.early.borrow_mut() {
                     early.push(candidate);
                     return;
                 }
-                self.reports.events.emit(MediaEvent::LocalCandidate { peer, candidate });
+                self.state.emit(MediaEvent::LocalCandidate { peer, candidate });
             }
-            ConnectionEvent::State(state) => self.reports.events.emit(MediaEvent::Connectivity { peer, state }),
-            ConnectionEvent::Problem(problem) => self.reports.events.emit(MediaEvent::Problem { peer, problem }),
-            ConnectionEvent::Track(track) => self.track(track),
-            ConnectionEvent::ChannelOpen => self.tell_status(),
-            ConnectionEvent::ChannelText(text) => self.hear_status(&text),
+            ConnectionEvent::State(state) => self.state.emit(MediaEvent::Connectivity { peer, state }),
+            ConnectionEvent::Problem(problem) => self.state.emit(MediaEvent::Problem { peer, problem }),
+            ConnectionEvent::Track(track) => self.take_up(track),
+            ConnectionEvent::ChannelOpen => self.state.tell_status(),
+            ConnectionEvent::ChannelText(text) => {
+                if let Some(status) = Status::from_text(&text) {
+                    self.state.change(|parts| {
+                        parts.remote.set_status(status);
+                        parts.show_remote();
+                    });
+                }
+            }
         }
     }
 
-    /// Changes what is held, and shows it where it differs.
-    fn change(&self, act: impl FnOnce(&mut Parts)) {
-        let view = {
-            let mut parts = self.parts.borrow_mut();
-            let before = parts.view.clone();
-            act(&mut parts);
-            if parts.view == before {
-                return;
-            }
-            parts.view.clone()
-        };
-        self.reports.views.emit(view);
-    }
-
-    fn on(&self, target: &EventTarget, event: &'static str, mut act: impl FnMut(&Self, Event) + 'static) -> Listener {
-        let me = self.me.clone();
-        Listener::new(target, event, move |event| {
-            if let Some(me) = me.upgrade()
-                && !me.closed.get()
-            {
-                act(&me, event);
-            }
-        })
+    /// Takes up a track of the other side.
+    fn take_up(&self, track: MediaStreamTrack) {
+        let state = Rc::downgrade(&self.state);
+        let mut listeners: Vec<_> = ["mute", "unmute", "ended"]
+            .map(|name| self.state.on(&state, &track, name, |state, _| state.change(Parts::show_remote)))
+            .into();
+        self.state.change(|parts| {
+            parts.listeners.append(&mut listeners);
+            parts.remote.add(track);
+            parts.show_remote();
+        });
     }
 }
