@@ -2,17 +2,15 @@
 
 use std::{
     cell::{Cell, RefCell},
-    future::ready,
+    future::{poll_fn, ready},
     rc::{Rc, Weak},
+    task::Poll,
 };
 
-use futures_util::{
-    FutureExt,
-    future::{LocalBoxFuture, Shared},
-};
+use futures_util::FutureExt;
 use hutong_core::{
     MediaProblem,
-    native::{FrameHeader, FrameKind, NativeId, NativeProblem, Order, Reply, Told},
+    native::{FrameHeader, FrameKind, NativeId, Order, Reply, Told},
 };
 use hutong_protocol::{IceCandidate, IceServer};
 use js_sys::ArrayBuffer;
@@ -23,19 +21,16 @@ use yew::Callback;
 
 use super::{
     super::connection::{Connection, ConnectionEvent, Failed, Pending, TrackKind},
-    Made,
     app::{App, Heard},
     codecs,
-    gate::{Gate, Next},
+    frame_sender::FrameSender,
     picture::{self, Picture},
+    state::{Effect, PhaseEvent, State},
+    stats,
     voice::{self, Voice},
+    worker_slot::WorkerSlot,
 };
 use crate::driver::Internals;
-
-/// Frames of the picture that may be on their way to the app. More says that it does not keep up: frames are left out.
-const PICTURES_UNDER_WAY: usize = 8;
-/// Packets of voice that may be on their way to the app: a second.
-const VOICES_UNDER_WAY: usize = 50;
 
 /// One connection. Closed when dropped.
 pub struct Native(Rc<Inner>);
@@ -43,35 +38,19 @@ pub struct Native(Rc<Inner>);
 struct Inner {
     app: App,
     events: Callback<ConnectionEvent>,
-    closed: Cell<bool>,
-    id: Cell<Option<NativeId>>,
-    /// Waits for the app's peer.
-    opened: Step<NativeId>,
-    /// Waits for the answer whether this webview has the codecs.
-    checked: Step<()>,
-    /// What is to be sent of each kind, also while there is no worker for it yet: those take longer than a description, and than
-    /// the devices. In the order of [`TrackKind::ALL`].
-    wanted: RefCell<[Wanted; 2]>,
-    picture: RefCell<Option<Picture>>,
-    voice: RefCell<Option<Voice>>,
+    state: RefCell<State>,
     signaling: Cell<Signaling>,
-    pictures: RefCell<Gate>,
-    voices_under_way: Cell<usize>,
+    workers: RefCell<Workers>,
+    frames: Rc<FrameSender>,
     /// What the workers counted last.
     counted: RefCell<Counted>,
 }
 
-/// A step that several wait for.
-type Step<T> = Shared<LocalBoxFuture<'static, Result<T, Failed>>>;
-
-/// What is to be sent of one kind.
+/// The workers of both kinds of media.
 #[derive(Default)]
-enum Wanted {
-    /// The worker knows; at first, that it is nothing.
-    #[default]
-    Known,
-    /// To be told, once: WebKitGTK 2.50 keeps every microphone that was ever led into a context, as long as that is there.
-    ToBeTold(Option<MediaStreamTrack>),
+struct Workers {
+    picture: WorkerSlot<Picture, MediaStreamTrack>,
+    voice: WorkerSlot<Voice, MediaStreamTrack>,
 }
 
 /// As `RTCSignalingState`, as far as it matters here.
@@ -95,32 +74,21 @@ impl Native {
         events: Callback<ConnectionEvent>,
     ) -> Result<Rc<dyn Connection>, Failed> {
         let app = App::new(internals);
-        let inner = Rc::new_cyclic(|me: &Weak<Inner>| {
-            let opened = open(app.clone(), ice_servers.to_vec()).boxed_local().shared();
-            let checked = check_codecs(me.clone()).boxed_local().shared();
-            // The picture does not wait for the voice: a keyframe that comes before there is a worker is lost, and the next takes its
-            // time.
-            let picture = furnish_picture(me.clone(), opened.clone(), checked.clone());
-            spawn_local(furnish(me.clone(), picture, checked.clone()));
-            let voice = furnish_voice(me.clone(), opened.clone(), checked.clone());
-            spawn_local(furnish(me.clone(), voice, checked.clone()));
-            Inner {
-                app,
-                events,
-                closed: Cell::new(false),
-                id: Cell::new(None),
-                opened,
-                checked,
-                wanted: RefCell::default(),
-                picture: RefCell::default(),
-                voice: RefCell::default(),
-                signaling: Cell::new(Signaling::Stable),
-                pictures: RefCell::new(Gate::new(PICTURES_UNDER_WAY)),
-                voices_under_way: Cell::new(0),
-                counted: RefCell::default(),
-            }
+        let inner = Rc::new(Inner {
+            app: app.clone(),
+            events,
+            state: RefCell::default(),
+            signaling: Cell::new(Signaling::Stable),
+            workers: RefCell::default(),
+            frames: FrameSender::new(app),
+            counted: RefCell::default(),
         });
-        spawn_local(listen(Rc::downgrade(&inner), inner.app.clone(), inner.opened.clone()));
+        // The picture does not wait for the voice: a keyframe that comes before there is a worker is lost, and the next takes its
+        // time.
+        spawn_local(start_picture(Rc::downgrade(&inner)));
+        spawn_local(check_codecs(Rc::downgrade(&inner)));
+        spawn_local(start_voice(Rc::downgrade(&inner)));
+        spawn_local(open_and_listen(Rc::downgrade(&inner), inner.app.clone(), ice_servers.to_vec()));
         Ok(Rc::new(Self(inner)))
     }
 
@@ -129,28 +97,26 @@ impl Native {
         let inner = Rc::clone(&self.0);
         async move { inner.order(&order).await }.boxed_local()
     }
-}
 
-impl Connection for Native {
-    fn offer(&self, restart_ice: bool) -> Pending<String> {
+    /// The same, for a description.
+    fn describe(&self, order: Order, signaling: Signaling) -> Pending<String> {
         let inner = Rc::clone(&self.0);
         async move {
-            let sdp = described(inner.order(&Order::Offer { restart_ice }).await?)?;
-            inner.signaling.set(Signaling::HaveLocalOffer);
+            let Reply::Sdp(sdp) = inner.order(&order).await? else { return Err(Failed) };
+            inner.signaling.set(signaling);
             Ok(sdp)
         }
         .boxed_local()
     }
+}
+
+impl Connection for Native {
+    fn offer(&self, restart_ice: bool) -> Pending<String> {
+        self.describe(Order::Offer { restart_ice }, Signaling::HaveLocalOffer)
+    }
 
     fn answer(&self, offer: &str) -> Pending<String> {
-        let inner = Rc::clone(&self.0);
-        let offer = offer.to_owned();
-        async move {
-            let sdp = described(inner.order(&Order::Answer { offer }).await?)?;
-            inner.signaling.set(Signaling::Stable);
-            Ok(sdp)
-        }
-        .boxed_local()
+        self.describe(Order::Answer { offer: offer.to_owned() }, Signaling::Stable)
     }
 
     fn accept(&self, answer: &str) -> Pending<()> {
@@ -178,12 +144,11 @@ impl Connection for Native {
 
     fn send(&self, kind: TrackKind, track: Option<&MediaStreamTrack>) -> Pending<()> {
         let inner = Rc::clone(&self.0);
-        inner.wanted.borrow_mut()[kind as usize] = Wanted::ToBeTold(track.cloned());
+        inner.workers.borrow_mut().set_track(kind, track.cloned());
         async move {
             // A call that cannot come about rings nobody.
-            inner.checked.clone().await?;
-            inner.opened.clone().await?;
-            if inner.closed.get() { Err(Failed) } else { inner.pass_on(kind) }
+            inner.open().await?;
+            inner.flush(kind)
         }
         .boxed_local()
     }
@@ -202,7 +167,7 @@ impl Connection for Native {
             let Reply::Stats(stats) = inner.order(&Order::Stats).await? else { return Err(Failed) };
             let stats = serde_json::from_str(&stats).map_err(|_| Failed)?;
             let counted = inner.count();
-            Ok(super::stats::complete(stats, counted))
+            Ok(stats::complete(stats, counted))
         }
         .boxed_local()
     }
@@ -219,52 +184,59 @@ impl Drop for Native {
 }
 
 impl Inner {
+    /// Waits until it is open.
+    async fn open(&self) -> Result<NativeId, Failed> {
+        poll_fn(|context| self.state.borrow_mut().poll_open(context)).await
+    }
+
     async fn order(&self, order: &Order) -> Result<Reply, Failed> {
-        let id = self.opened.clone().await?;
-        if self.closed.get() {
-            return Err(Failed);
-        }
+        let id = self.open().await?;
         self.app.order(id, order).await
     }
 
-    /// Has what is wanted sent, where there is a worker for it.
-    fn pass_on(&self, kind: TrackKind) -> Result<(), Failed> {
-        let (voice, picture) = (self.voice.borrow(), self.picture.borrow());
-        let is_there = match kind {
-            TrackKind::Voice => voice.is_some(),
-            TrackKind::Picture => picture.is_some(),
-        };
-        if !is_there {
-            return Ok(());
+    /// Takes up what happened, and does what is to be done about it.
+    fn step(&self, event: PhaseEvent) {
+        let effect = self.state.borrow_mut().step(event);
+        match effect {
+            Effect::None => {}
+            Effect::Report(problem) => self.tell(ConnectionEvent::Problem(problem)),
+            Effect::ClosePeer(id) => {
+                let app = self.app.clone();
+                spawn_local(async move { drop(app.order(id, &Order::Close).await) });
+            }
         }
-        let Wanted::ToBeTold(track) = std::mem::take(&mut self.wanted.borrow_mut()[kind as usize]) else {
-            return Ok(());
-        };
+    }
+
+    fn is_closed(&self) -> bool {
+        self.state.borrow().is_closed()
+    }
+
+    fn close(&self) {
+        let ended = self.workers.borrow_mut().end();
+        drop(ended);
+        self.step(PhaseEvent::Close);
+    }
+
+    /// Gives the worker the track that is to be sent, where there is a worker for it.
+    fn flush(&self, kind: TrackKind) -> Result<(), Failed> {
+        let mut workers = self.workers.borrow_mut();
         match kind {
-            TrackKind::Voice => voice.as_ref().map_or(Ok(()), |voice| voice.send(track.as_ref())),
-            TrackKind::Picture => picture.as_ref().map_or(Ok(()), |picture| picture.send(track.as_ref())),
+            TrackKind::Voice => workers.voice.flush(|voice, track| voice.send(track.as_ref())),
+            TrackKind::Picture => workers.picture.flush(|picture, track| picture.send(track.as_ref())),
         }
     }
 
     fn tell(&self, event: ConnectionEvent) {
-        if !self.closed.get() {
+        if !self.is_closed() {
             self.events.emit(event);
         }
     }
 
-    fn close(self: &Rc<Self>) {
-        if self.closed.replace(true) {
-            return;
+    /// Reports a worker that did not start: there will be no call.
+    fn report_start(&self, done: Result<(), Failed>) {
+        if done.is_err() {
+            self.tell(ConnectionEvent::Problem(MediaProblem::Engine));
         }
-        self.picture.take();
-        self.voice.take();
-        self.wanted.take();
-        let inner = Rc::clone(self);
-        spawn_local(async move {
-            if let Ok(id) = inner.opened.clone().await {
-                drop(inner.app.order(id, &Order::Close).await);
-            }
-        });
     }
 
     fn hear(&self, heard: Heard) {
@@ -283,24 +255,29 @@ impl Inner {
 
     fn received(&self, header: &FrameHeader, buffer: &ArrayBuffer) {
         match header.kind {
-            FrameKind::Voice => {
-                if let Some(voice) = &*self.voice.borrow() {
-                    voice.take(header, buffer);
-                }
-            }
+            FrameKind::Voice => self.with_voice(|voice| voice.take(header, buffer)),
             FrameKind::Picture => self.with_picture(|picture| picture.take(header, buffer)),
         }
     }
 
     fn with_picture(&self, act: impl FnOnce(&Picture)) {
-        if let Some(picture) = &*self.picture.borrow() {
+        if let Some(picture) = self.workers.borrow().picture.worker() {
             act(picture);
+        }
+    }
+
+    fn with_voice(&self, act: impl FnOnce(&Voice)) {
+        if let Some(voice) = self.workers.borrow().voice.worker() {
+            act(voice);
         }
     }
 
     fn of_picture(self: &Rc<Self>, told: picture::Tells) {
         match told {
-            picture::Tells::Frame(made) => self.send_picture(made),
+            picture::Tells::Frame(made) => {
+                let inner = Rc::clone(self);
+                self.frames.send_picture(self.peer(), made, move || inner.with_picture(Picture::want_keyframe));
+            }
             picture::Tells::Track(track) => self.tell(ConnectionEvent::Track(track)),
             picture::Tells::KeyframeWanted => {
                 let inner = Rc::clone(self);
@@ -313,9 +290,9 @@ impl Inner {
         }
     }
 
-    fn of_voice(self: &Rc<Self>, told: voice::Tells) {
+    fn of_voice(&self, told: voice::Tells) {
         match told {
-            voice::Tells::Frame(made) => self.send_voice(made),
+            voice::Tells::Frame(made) => self.frames.send_voice(self.peer(), made),
             voice::Tells::Playing(told) => self.with_picture(|picture| picture.keep_with(&told)),
             voice::Tells::Stats(stats) => self.counted.borrow_mut().voice = Some(stats),
             // The call goes on with what there is; the other side sees that nothing is heard.
@@ -323,137 +300,101 @@ impl Inner {
         }
     }
 
-    fn send_picture(self: &Rc<Self>, made: Made) {
-        let next = self.pictures.borrow_mut().made(made.keyframe);
-        self.heed(next);
-        if next != Next::Send {
-            return;
-        }
-        let sent = self.send_frame(FrameKind::Picture, made);
-        let inner = Rc::clone(self);
-        spawn_local(async move {
-            let refused = sent.await == Err(NativeProblem::KeyframeNeeded);
-            let next = inner.pictures.borrow_mut().ended(refused);
-            inner.heed(next);
-        });
-    }
-
-    fn heed(&self, next: Next) {
-        if next == Next::Ask {
-            self.with_picture(Picture::want_keyframe);
-        }
-    }
-
-    fn send_voice(self: &Rc<Self>, made: Made) {
-        if self.voices_under_way.get() >= VOICES_UNDER_WAY {
-            return;
-        }
-        self.voices_under_way.set(self.voices_under_way.get() + 1);
-        let sent = self.send_frame(FrameKind::Voice, made);
-        let inner = Rc::clone(self);
-        spawn_local(async move {
-            // One that was not taken is not worth sending again.
-            let _ = sent.await;
-            inner.voices_under_way.set(inner.voices_under_way.get().saturating_sub(1));
-        });
-    }
-
-    /// Begins to send a frame at once: frames must not overtake each other.
-    fn send_frame(&self, kind: FrameKind, made: Made) -> impl Future<Output = Result<(), NativeProblem>> + use<> {
-        let Made { keyframe, timestamp, captured, .. } = made;
-        let sent = self.id.get().map(|connection| {
-            self.app.send(&made.message(FrameHeader { kind, keyframe, connection, timestamp, captured }))
-        });
-        async move {
-            match sent {
-                Some(sent) => sent.await,
-                None => Err(NativeProblem::NotSending),
-            }
-        }
+    fn peer(&self) -> Option<NativeId> {
+        self.state.borrow().peer()
     }
 
     /// What was counted last; the workers count anew meanwhile.
-    fn count(&self) -> super::stats::Workers {
+    fn count(&self) -> stats::Workers {
         self.with_picture(Picture::count);
-        if let Some(voice) = &*self.voice.borrow() {
-            voice.count();
-        }
+        self.with_voice(Voice::count);
         let counted = self.counted.borrow();
-        super::stats::Workers::from(counted.picture.as_ref(), counted.voice.as_ref())
+        stats::Workers::from(counted.picture.as_ref(), counted.voice.as_ref())
     }
 }
 
-async fn open(app: App, ice_servers: Vec<IceServer>) -> Result<NativeId, Failed> {
-    app.open(&ice_servers).await
+impl Workers {
+    fn set_track(&mut self, kind: TrackKind, track: Option<MediaStreamTrack>) {
+        match kind {
+            TrackKind::Voice => self.voice.set_track(track),
+            TrackKind::Picture => self.picture.set_track(track),
+        }
+    }
+
+    fn end(&mut self) -> Self {
+        Self { picture: self.picture.end(), voice: self.voice.end() }
+    }
 }
 
-/// Tells what is missing, where something is.
-async fn check_codecs(me: Weak<Inner>) -> Result<(), Failed> {
-    let Some(problem) = codecs::missing().await else { return Ok(()) };
+/// Asks the app for its peer, and takes what that has, as it comes, until the connection is closed.
+async fn open_and_listen(me: Weak<Inner>, app: App, ice_servers: Vec<IceServer>) {
+    let opened = app.open(&ice_servers).await;
+    match (me.upgrade(), opened) {
+        (Some(inner), Ok(id)) => inner.step(PhaseEvent::PeerOpened(id)),
+        (Some(inner), Err(Failed)) => inner.step(PhaseEvent::PeerRefused),
+        (None, Ok(id)) => drop(app.order(id, &Order::Close).await),
+        (None, Err(Failed)) => {}
+    }
+    let Ok(id) = opened else { return };
+    while let Some(batch) = app.next(id).await {
+        let Some(inner) = me.upgrade().filter(|inner| !inner.is_closed()) else { return };
+        batch.for_each(|heard| inner.hear(heard));
+    }
+}
+
+/// Finds out whether this webview has the codecs.
+async fn check_codecs(me: Weak<Inner>) {
+    let missing = codecs::missing().await;
     if let Some(inner) = me.upgrade() {
-        inner.tell(ConnectionEvent::Problem(problem));
-    }
-    Err(Failed)
-}
-
-/// Waits for what is made for one kind, and tells where it comes to nothing.
-async fn furnish(me: Weak<Inner>, made: impl Future<Output = Result<(), Failed>>, checked: Step<()>) {
-    // Of a codec that is missing it is told already, and more clearly.
-    if made.await.is_err()
-        && checked.await.is_ok()
-        && let Some(inner) = me.upgrade()
-    {
-        inner.tell(ConnectionEvent::Problem(MediaProblem::Engine));
+        inner.step(missing.map_or(PhaseEvent::CodecsFound, PhaseEvent::CodecMissing));
     }
 }
 
-/// Makes the picture's worker.
-async fn furnish_picture(me: Weak<Inner>, opened: Step<NativeId>, checked: Step<()>) -> Result<(), Failed> {
+/// Waits for a step of a connection that may be dropped meanwhile.
+async fn wait<T>(
+    me: &Weak<Inner>,
+    poll: impl Fn(&mut State, &std::task::Context<'_>) -> Poll<Result<T, Failed>>,
+) -> Option<Rc<Inner>> {
+    poll_fn(|context| {
+        let Some(inner) = me.upgrade() else { return Poll::Ready(None) };
+        let done = poll(&mut inner.state.borrow_mut(), context);
+        done.map(|done| done.is_ok().then_some(inner))
+    })
+    .await
+}
+
+/// Starts the picture's worker.
+async fn start_picture(me: Weak<Inner>) {
     let of_picture = me.clone();
     let picture = Picture::start(move |told| {
         if let Some(inner) = of_picture.upgrade() {
             inner.of_picture(told);
         }
-    })?;
-    checked.await?;
-    let id = opened.await?;
-    let inner = me.upgrade().filter(|inner| !inner.closed.get()).ok_or(Failed)?;
-    inner.id.set(Some(id));
-    inner.picture.replace(Some(picture));
-    inner.pass_on(TrackKind::Picture)
+    });
+    let Some(inner) = wait(&me, State::poll_open).await else { return };
+    inner.report_start(picture.and_then(|picture| {
+        inner.workers.borrow_mut().picture.start(picture);
+        inner.flush(TrackKind::Picture)
+    }));
 }
 
-/// Makes the voice's worker and worklet.
-async fn furnish_voice(me: Weak<Inner>, opened: Step<NativeId>, checked: Step<()>) -> Result<(), Failed> {
-    checked.await?;
+/// Starts the voice's worker and worklet.
+async fn start_voice(me: Weak<Inner>) {
+    if wait(&me, State::poll_codecs).await.is_none() {
+        return;
+    }
     let of_voice = me.clone();
     let voice = Voice::start(move |told| {
         if let Some(inner) = of_voice.upgrade() {
             inner.of_voice(told);
         }
     })
-    .await?;
-    let id = opened.await?;
-    let inner = me.upgrade().filter(|inner| !inner.closed.get()).ok_or(Failed)?;
-    inner.id.set(Some(id));
-    let track = voice.track().ok_or(Failed)?;
-    inner.voice.replace(Some(voice));
-    inner.tell(ConnectionEvent::Track(track));
-    inner.pass_on(TrackKind::Voice)
-}
-
-/// Takes what the app has, as it comes, until the connection is closed.
-async fn listen(me: Weak<Inner>, app: App, opened: Step<NativeId>) {
-    let Ok(id) = opened.await else { return };
-    while let Some(batch) = app.next(id).await {
-        let Some(inner) = me.upgrade().filter(|inner| !inner.closed.get()) else { return };
-        batch.for_each(|heard| inner.hear(heard));
-    }
-}
-
-fn described(reply: Reply) -> Result<String, Failed> {
-    match reply {
-        Reply::Sdp(sdp) => Ok(sdp),
-        Reply::Done | Reply::Stats(_) => Err(Failed),
-    }
+    .await;
+    let Some(inner) = wait(&me, State::poll_open).await else { return };
+    inner.report_start(voice.and_then(|voice| {
+        let track = voice.track().ok_or(Failed)?;
+        inner.workers.borrow_mut().voice.start(voice);
+        inner.tell(ConnectionEvent::Track(track));
+        inner.flush(TrackKind::Voice)
+    }));
 }

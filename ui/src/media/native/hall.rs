@@ -16,7 +16,10 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AudioContext, AudioContextOptions, AudioContextState, MessageEvent, Response};
 
-use super::{super::connection::Failed, kind, message, post, worker};
+use super::{
+    super::connection::Failed,
+    worker::{kind, message, post, worker},
+};
 use crate::dom::{self, Listener};
 
 /// Samples a second: what Opus and the worklet speak.

@@ -7,7 +7,11 @@ use js_sys::{ArrayBuffer, Object, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{MediaStreamTrack, MessageEvent, Worker};
 
-use super::{super::connection::Failed, Made, kind, message, pass, picture_page::Page, post, worker};
+use super::{
+    super::connection::Failed,
+    picture_page::Page,
+    worker::{Made, kind, message, pass, post, worker},
+};
 use crate::dom::{self, Listener};
 
 /// What the worker tells.

@@ -10,7 +10,7 @@ use js_sys::{Function, Reflect};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, HtmlVideoElement, MediaStream, MediaStreamTrack, Worker};
 
-use super::{message, post};
+use super::worker::{message, post};
 use crate::dom;
 
 /// What the page does in place of the worker.

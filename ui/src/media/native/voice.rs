@@ -15,7 +15,11 @@ use web_sys::{
     MediaStreamAudioSourceNode, MediaStreamTrack, MessageChannel, MessageEvent, Worker,
 };
 
-use super::{super::connection::Failed, Made, hall::Hall, kind, message, pass, post, worker};
+use super::{
+    super::connection::Failed,
+    hall::Hall,
+    worker::{Made, kind, message, pass, post, worker},
+};
 use crate::dom::Listener;
 
 /// How long a worklet's node may take to run for the last time: it runs every 3 ms.
