@@ -1,0 +1,12 @@
+//! Tests that need a browser: `cargo xtask test` runs them in a headless Chromium with a made-up camera and microphone.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "clippy does not take wasm_bindgen_test for a test")]
+
+mod calls;
+mod devices;
+mod page;
+mod sides;
+
+use wasm_bindgen_test::wasm_bindgen_test_configure;
+
+wasm_bindgen_test_configure!(run_in_browser);
