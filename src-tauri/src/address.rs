@@ -9,7 +9,7 @@ use hutong_core::app::AppProblem;
 use hutong_protocol::WS_PATH;
 use url::{Host, Url};
 
-use crate::network;
+use crate::own_network;
 
 /// The port of a Hutong server of one's own, where the person names none.
 pub const DEFAULT_PORT: u16 = 8017;
@@ -77,7 +77,7 @@ impl Address {
     }
 
     /// Whether it is on the own network, where no public authority certifies anybody. Of a name this says only that it is a name
-    /// of the own network: what it leads to is judged by [`network::Way`].
+    /// of the own network: what it leads to is judged by `network::Way`.
     #[must_use]
     pub fn on_own_network(&self) -> bool {
         is_own_network(&self.host)
@@ -171,8 +171,8 @@ fn is_this_computer(host: &Host) -> bool {
 fn is_own_network(host: &Host) -> bool {
     match host {
         Host::Domain(name) => is_within(name, "localhost") || is_within(name, "local"),
-        Host::Ipv4(ip) => network::is_own((*ip).into()),
-        Host::Ipv6(ip) => network::is_own((*ip).into()),
+        Host::Ipv4(ip) => own_network::is_own((*ip).into()),
+        Host::Ipv6(ip) => own_network::is_own((*ip).into()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the desktop program is started with.
 
-use std::{ffi::OsString, fmt, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf};
 
 /// The scheme of the links that open the app.
 pub const SCHEME: &str = "hutong:";
@@ -47,16 +47,9 @@ impl Arguments {
 }
 
 /// `--profile` came without a directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("--profile wants a directory: --profile DIR")]
 pub struct NoDirectory;
-
-impl fmt::Display for NoDirectory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("--profile wants a directory: --profile DIR")
-    }
-}
-
-impl std::error::Error for NoDirectory {}
 
 fn directory(named: Option<OsString>) -> Result<PathBuf, NoDirectory> {
     named.filter(|path| !path.is_empty()).map(PathBuf::from).ok_or(NoDirectory)

@@ -26,6 +26,7 @@ pub mod link;
 pub mod manners;
 pub mod network;
 pub mod offer;
+pub mod own_network;
 pub mod permissions;
 pub mod profile;
 pub mod settings;

@@ -113,7 +113,8 @@ impl Link {
 }
 
 /// A link that takes no messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the link takes no messages")]
 pub struct Stuck;
 
 async fn run(
@@ -216,54 +217,33 @@ async fn exchange(
 }
 
 /// Why a link is down. For logs: it names no secret.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 enum LinkError {
-    Io(io::Error),
-    Tls(rustls::Error),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Tls(#[from] rustls::Error),
+    #[error(transparent)]
     Socket(Box<tungstenite::Error>),
+    #[error("the host has no name that a certificate could have")]
     Name,
+    #[error("a plain address leads out of the own network, or the server's key is pinned")]
     NotSecure,
+    #[error("the server shows another key than it should")]
     AnotherKey,
+    #[error("this computer has no certificate authorities")]
     NoRoots,
+    #[error("the server was silent for too long")]
     Silent,
+    #[error("the network takes nothing")]
     Stuck,
+    #[error("the server closed it")]
     Closed,
 }
 
-impl std::fmt::Display for LinkError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Io(error) => error.fmt(f),
-            Self::Tls(error) => error.fmt(f),
-            Self::Socket(error) => error.fmt(f),
-            Self::Name => f.write_str("the host has no name that a certificate could have"),
-            Self::NotSecure => {
-                f.write_str("a plain address leads out of the own network, or the server's key is pinned")
-            }
-            Self::AnotherKey => f.write_str("the server shows another key than it should"),
-            Self::NoRoots => f.write_str("this computer has no certificate authorities"),
-            Self::Silent => f.write_str("the server was silent for too long"),
-            Self::Stuck => f.write_str("the network takes nothing"),
-            Self::Closed => f.write_str("the server closed it"),
-        }
-    }
-}
-
-impl From<io::Error> for LinkError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
 impl From<NotSecure> for LinkError {
-    fn from(_: NotSecure) -> Self {
+    fn from(NotSecure: NotSecure) -> Self {
         Self::NotSecure
-    }
-}
-
-impl From<rustls::Error> for LinkError {
-    fn from(error: rustls::Error) -> Self {
-        Self::Tls(error)
     }
 }
 

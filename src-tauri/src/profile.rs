@@ -1,7 +1,6 @@
 //! Where an app keeps what it keeps, and what tells it from another app of the same person.
 
 use std::{
-    fmt::Write as _,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -27,11 +26,7 @@ impl Profile {
         let directory = dunce::canonicalize(directory)?;
         let digest = Sha256::digest(directory.as_os_str().as_encoded_bytes());
         // Names on the bus must not begin with a digit.
-        let mut id = String::from("p");
-        for byte in digest.iter().take(8) {
-            // Writing to a string cannot fail.
-            let _ = write!(id, "{byte:02x}");
-        }
+        let id = format!("p{}", hex::encode(digest.get(..8).unwrap_or(&digest)));
         Ok(Self { directory, id })
     }
 

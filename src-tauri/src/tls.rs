@@ -29,22 +29,20 @@ impl Fingerprint {
     /// The fingerprint of this public key (SubjectPublicKeyInfo, in DER).
     #[must_use]
     pub fn of(public_key: &[u8]) -> Self {
-        Self(hex(&Sha256::digest(public_key)))
+        Self(hex::encode(Sha256::digest(public_key)))
     }
 
     /// Reads it as an invitation writes it: in base64url, without padding.
     #[must_use]
     pub fn from_pin(pin: &str) -> Option<Self> {
         let digest: [u8; 32] = URL_SAFE_NO_PAD.decode(pin).ok()?.try_into().ok()?;
-        Some(Self(hex(&digest)))
+        Some(Self(hex::encode(digest)))
     }
 
     /// As an invitation writes it. `None` where it is none, as in a file that somebody edited.
     #[must_use]
     pub fn to_pin(&self) -> Option<String> {
-        let digit = |digit: &u8| char::from(*digit).to_digit(16);
-        let byte = |pair: &[u8]| Some((digit(pair.first()?)? << 4 | digit(pair.get(1)?)?) as u8);
-        let digest: Vec<u8> = self.0.as_bytes().chunks(2).map(byte).collect::<Option<_>>()?;
+        let digest = hex::decode(&self.0).ok()?;
         (digest.len() == 32).then(|| URL_SAFE_NO_PAD.encode(digest))
     }
 }
@@ -221,10 +219,6 @@ impl ServerCertVerifier for ByKey {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.roots.provider.signature_verification_algorithms.supported_schemes()
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(not(target_os = "android"))]
