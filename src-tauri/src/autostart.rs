@@ -1,11 +1,12 @@
-//! Starting the app when the person logs in to the computer: a desktop's system remembers that, a phone has nothing of the
-//! kind. The two twins have the same face.
+//! Starting the app when the person logs in to the computer: a desktop's system remembers that, a phone has nothing of the kind.
+//! Both platforms' [`Autostart`] has the same methods.
 
 #[cfg(desktop)]
-#[path = "autostart_desktop.rs"]
-mod platform;
+mod desktop;
 #[cfg(mobile)]
-#[path = "autostart_phone.rs"]
-mod platform;
+mod phone;
 
-pub use platform::Autostart;
+#[cfg(desktop)]
+pub use desktop::Autostart;
+#[cfg(mobile)]
+pub use phone::Autostart;

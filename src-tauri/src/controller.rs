@@ -1,34 +1,43 @@
 //! Owns the app's state: client, link, embedded server and settings. Everything that happens goes through it, in one order.
 
-mod trust;
+mod autostart_switch;
+mod control;
+mod embedded;
+mod page_state;
+mod servers;
 
 use std::{path::PathBuf, time::Duration};
 
 use hutong_core::{
     Command, Input, LinkEvent, Session,
-    app::{AppCommand, AppProblem, AppView, FromUi, Offer, ServerChoice, ToUi},
+    app::{AppCommand, AppProblem, AppView, FromUi, Offer, ToUi},
 };
 use hutong_protocol::{MediaKind, UserState};
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::mpsc,
     time::{Instant, MissedTickBehavior, timeout},
 };
 
+use self::{
+    autostart_switch::AutostartSwitch,
+    control::Order,
+    embedded::{OptionalServer, Reachable},
+    page_state::PageState,
+    servers::Servers,
+};
 use crate::{
     autostart::Autostart,
     call_link::CallLink,
+    call_status::CallStatusPublisher,
     driver::{Driver, Event, Tell},
-    hosting::{Hosting, Shared},
     invitation::Invitation,
     network::Names,
     offer::{Next, Offers},
-    settings::{Choice, File, Settings},
-    standing::{Rings, Standing},
-    tls::{Roots, Trust},
+    settings::Choice,
+    tls::Roots,
 };
 
-/// Orders that wait; then whoever gives more of them waits.
-const ORDERS: usize = 64;
+pub use control::{Control, Interface};
 
 /// How often a shared server's addresses are looked at. The systems tell of changes in three different ways; people wait
 /// longer than this for a network.
@@ -36,6 +45,11 @@ const ADDRESSES: Duration = Duration::from_secs(10);
 
 /// How long the app's end waits for the server to have heard that the call ends.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Problems that are over once the server answers with the right key: the network is back where the server's name means what it
+/// did, or where the server is.
+const OVER_WHEN_REACHED: [AppProblem; 3] =
+    [AppProblem::AddressNotSecure, AppProblem::ServerKeyChanged, AppProblem::ServerKeyWrong];
 
 /// What the app is started with.
 #[derive(Clone, Debug)]
@@ -45,8 +59,8 @@ pub struct Start {
     /// The port that the embedded server is to take, whatever the settings say.
     pub port: Option<u16>,
     /// The port that it takes where neither this nor the settings say one.
-    pub otherwise: Otherwise,
-    /// What tells the addresses of servers.
+    pub default_port: DefaultPort,
+    /// Resolves the addresses of servers.
     pub names: Names,
     /// What starts the app with the system, where that can be chosen.
     pub autostart: Option<Autostart>,
@@ -54,152 +68,75 @@ pub struct Start {
 
 /// The embedded server's port where nobody has chosen one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Otherwise {
+pub enum DefaultPort {
     /// The usual one, which others find without being told.
     #[default]
     Usual,
-    /// Any that is free, and the same ever after: the usual one is another app's.
-    Own,
-}
-
-/// Where an interface hears. It gives `false` when there is nobody any more.
-pub type Interface = Box<dyn Fn(ToUi) -> bool + Send>;
-
-/// Gives a controller orders. Cheap to clone; the controller ends when the last one is dropped.
-#[derive(Clone, Debug)]
-pub struct Control {
-    orders: mpsc::Sender<Order>,
-    standing: watch::Receiver<Standing>,
-}
-
-impl Control {
-    /// A new interface takes the place of an earlier one. It hears a snapshot first.
-    pub async fn attach(&self, interface: Interface) {
-        self.order(Order::Attach(interface)).await;
-    }
-
-    /// The interface is gone, and its peer connections with it: who is in a call is out of it, whether or not another interface
-    /// comes. Does not wait, so that it is never heard after what the next one says.
-    pub fn detach(&self) {
-        if self.orders.try_send(Order::Detach).is_err() {
-            tracing::info!("too much is going on: the next interface tells that the last one is gone");
-        }
-    }
-
-    /// What the interface says.
-    pub async fn hear(&self, what: FromUi) {
-        self.order(Order::Hear(what)).await;
-    }
-
-    /// A link was opened, which is not checked yet. The person is asked.
-    pub async fn open_link(&self, link: String) {
-        self.order(Order::Open(link)).await;
-    }
-
-    /// How the person stands to others, now and from now on.
-    #[must_use]
-    pub fn standing(&self) -> watch::Receiver<Standing> {
-        self.standing.clone()
-    }
-
-    /// Ends link and embedded server politely. Returns when that is done.
-    pub async fn stop(&self) {
-        let (done, wait) = oneshot::channel();
-        self.order(Order::Stop(done)).await;
-        // An error says that it has stopped already.
-        drop(wait.await);
-    }
-
-    async fn order(&self, order: Order) {
-        if self.orders.send(order).await.is_err() {
-            tracing::debug!("an order came after the end");
-        }
-    }
-}
-
-enum Order {
-    Attach(Interface),
-    Detach,
-    Hear(FromUi),
-    Open(String),
-    Stop(oneshot::Sender<()>),
+    /// Any that is free, and the same ever after: another app has the usual one.
+    Free,
 }
 
 /// Starts a controller on the runtime that this is awaited on.
 pub fn start(with: Start) -> (Control, impl Future<Output = ()> + Send) {
-    let (orders, inbox) = mpsc::channel(ORDERS);
-    let (stands, standing) = watch::channel(Standing::default());
-    (Control { orders, standing }, async move { Controller::new(with, stands).await.run(inbox).await })
+    let status = CallStatusPublisher::default();
+    let (control, orders) = Control::channel(status.subscribe());
+    (control, async move { Controller::new(with, status).await.run(orders).await })
 }
 
 struct Controller {
     driver: Driver,
-    hosting: Option<Hosting>,
-    file: File,
-    settings: Settings,
-    interface: Option<Interface>,
-    /// Whether there has been an interface, whose peer connections went with it.
-    had_interface: bool,
-    problem: Option<AppProblem>,
+    embedded: OptionalServer,
+    servers: Servers,
+    page: PageState,
     offers: Offers,
-    autostart: Option<Autostart>,
-    /// What the system said last.
-    starts_with_system: Option<bool>,
-    stands: watch::Sender<Standing>,
-    rings: Rings,
+    autostart: AutostartSwitch,
+    status: CallStatusPublisher,
+    problem: Option<AppProblem>,
 }
 
 impl Controller {
-    async fn new(with: Start, stands: watch::Sender<Standing>) -> Self {
-        let file = File::within(&with.directory);
-        let settings = file.read();
-        let wanted = with.port.or(settings.port).or(match with.otherwise {
-            Otherwise::Usual => None,
-            Otherwise::Own => Some(0),
+    async fn new(with: Start, status: CallStatusPublisher) -> Self {
+        let mut servers = Servers::read(&with.directory);
+        let chosen = with.port.or(servers.settings().port);
+        let port = chosen.or(match with.default_port {
+            DefaultPort::Usual => None,
+            DefaultPort::Free => Some(0),
         });
         let roots = Roots::of_this_computer()
-            .inspect_err(|error| tracing::warn!(%error, "there are no certificate authorities"))
+            .inspect_err(|error| tracing::warn!(%error, "no certificate authorities; servers outside the own network are unreachable"))
             .ok();
-        let (hosting, problem) = match Hosting::start(&with.directory, wanted).await {
-            Ok(hosting) => (hosting, None),
-            Err(problem) => (None, Some(problem)),
-        };
-        let problem = problem.or(settings.server.problem());
-        let driver = Driver::new(seed(), roots).with_names(with.names);
+        let (embedded, problem) = OptionalServer::start(&with.directory, port).await;
+        let problem = problem.or(servers.settings().server.problem());
+        let keeps_port = chosen.is_none() && with.default_port == DefaultPort::Free;
+        if let Some(port) = embedded.port() {
+            servers.embedded_on(port, keeps_port);
+        }
         let mut this = Self {
-            driver,
-            hosting,
-            file,
-            settings,
-            interface: None,
-            had_interface: false,
-            problem,
+            driver: Driver::new(seed(), roots).with_names(with.names),
+            embedded,
+            servers,
+            page: PageState::default(),
             offers: Offers::default(),
-            autostart: with.autostart,
-            starts_with_system: None,
-            stands,
-            rings: Rings::default(),
+            autostart: AutostartSwitch::read(with.autostart).await,
+            status,
+            problem,
         };
-        if let (Otherwise::Own, None, None) = (with.otherwise, with.port, this.settings.port)
-            && let Some(hosting) = &this.hosting
-        {
-            this.settings.port = Some(hosting.port());
+        if keeps_port && this.embedded.port().is_some() {
             this.save().await;
         }
-        this.starts_with_system = starts_with_system(this.autostart.clone()).await;
-        if this.settings.share {
+        if this.servers.settings().share {
             this.share(true).await;
         }
-        this.driver.aim(this.target());
+        this.driver.aim(this.servers.target());
         this
     }
 
-    async fn run(mut self, mut inbox: mpsc::Receiver<Order>) {
+    async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         let mut addresses = tokio::time::interval_at(Instant::now() + ADDRESSES, ADDRESSES);
         addresses.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                order = inbox.recv() => match order {
+                order = orders.recv() => match order {
                     None => break,
                     Some(Order::Attach(interface)) => self.attach(interface),
                     Some(Order::Detach) => drop(self.detach()),
@@ -211,62 +148,69 @@ impl Controller {
                         return;
                     }
                 },
-                event = self.driver.next() => match event {
-                    Event::Input(input) => {
-                        let reached = matches!(input, Input::Link(LinkEvent::Up));
-                        if reached {
-                            self.reached().await;
-                        }
-                        self.step(input);
-                    }
-                    Event::NotSecure => self.trouble(AppProblem::AddressNotSecure),
-                    Event::AnotherKey => match self.target().map(|target| target.trust) {
-                        Some(Trust::Pinned(_)) => self.trouble(AppProblem::ServerKeyWrong),
-                        _ => self.trouble(AppProblem::ServerKeyChanged),
-                    },
-                    Event::FirstMet(key, input) => {
-                        if let Some(target) = self.target() {
-                            self.settings.known_servers.insert(target.address.authority(), key);
-                            self.save().await;
-                            self.driver.aim(self.target());
-                        }
-                        self.step(input);
-                    }
-                },
-                _ = addresses.tick() => {
-                    if let Some(hosting) = &mut self.hosting
-                        && hosting.refresh().await
-                    {
-                        if self.problem == Some(AppProblem::NoNetwork) && !hosting.view().addresses.is_empty() {
-                            self.problem = None;
-                        }
-                        self.show_app();
-                    }
-                }
+                event = self.driver.next() => self.handle(event).await,
+                _ = addresses.tick() => self.refresh_addresses().await,
             }
         }
         self.stop().await;
     }
 
-    fn attach(&mut self, interface: Interface) {
-        tracing::info!("the page is there");
-        let told = self.detach();
-        self.interface = Some(interface);
-        self.had_interface = true;
-        self.tell(ToUi::Snapshot(self.driver.view().clone()));
-        self.show_app();
-        for told in told {
-            // The snapshot holds what is to be shown already.
-            if let Tell::Media(command) = told {
-                self.tell(ToUi::Media(command));
+    async fn handle(&mut self, event: Event) {
+        match event {
+            Event::Input(input) => {
+                if matches!(input, Input::Link(LinkEvent::Up)) {
+                    self.reached().await;
+                }
+                self.step(input);
+            }
+            Event::NotSecure => self.trouble(AppProblem::AddressNotSecure),
+            Event::AnotherKey => self.trouble(self.servers.other_key()),
+            Event::FirstMet(key, input) => {
+                if self.servers.remember_key(key) {
+                    self.save().await;
+                    self.driver.aim(self.servers.target());
+                }
+                self.step(input);
             }
         }
     }
 
-    /// What is returned is for the next interface, if there is one already.
+    /// The server answers, and has the key that it should have.
+    async fn reached(&mut self) {
+        if self.servers.confirm_key() {
+            self.save().await;
+        }
+        if self.problem.is_some_and(|problem| OVER_WHEN_REACHED.contains(&problem)) {
+            self.problem = None;
+            self.show_app();
+        }
+    }
+
+    async fn refresh_addresses(&mut self) {
+        let Some(Reachable(reachable)) = self.embedded.refresh().await else { return };
+        if self.problem == Some(AppProblem::NoNetwork) && reachable {
+            self.problem = None;
+        }
+        self.show_app();
+    }
+
+    fn attach(&mut self, interface: Interface) {
+        tracing::info!("the page is there");
+        let told = self.detach();
+        self.page.attach(interface);
+        self.page.send(ToUi::Snapshot(self.driver.view().clone()));
+        self.show_app();
+        for told in told {
+            // The snapshot holds what is to be shown already.
+            if let Tell::Media(command) = told {
+                self.page.send(ToUi::Media(command));
+            }
+        }
+    }
+
+    /// What is returned is for the next page, if there is one already.
     fn detach(&mut self) -> Vec<Tell> {
-        self.interface = None;
-        let told = if self.had_interface {
+        let told = if self.page.detach() {
             tracing::info!("the last page is gone");
             self.driver.step(Input::InterfaceReloaded)
         } else {
@@ -293,19 +237,21 @@ impl Controller {
             AppCommand::UseEmbedded => self.use_server(Choice::Embedded).await,
             AppCommand::UseServer { address } => match Invitation::parse(&address) {
                 Ok(invitation) => {
-                    // Who enters an address anew means the server that is there now, whatever key it had before. One that an
-                    // invitation told stays, until another invitation tells another.
-                    self.settings.known_servers.remove(&invitation.address.authority());
+                    self.servers.forget_key(&invitation.address);
                     self.use_server(Choice::Other { address: invitation.to_string() }).await;
                 }
                 Err(problem) => self.problem = Some(problem),
             },
-            AppCommand::Autostart { on } => self.start_with_system(on).await,
+            AppCommand::Autostart { on } => {
+                if let Err(problem) = self.autostart.set(on).await {
+                    self.problem = Some(problem);
+                }
+            }
             AppCommand::TakeOffer { offer } => self.take_offer(&offer).await,
             AppCommand::DropOffer => self.offers.drop_it(),
             AppCommand::Share { on } => {
                 self.share(on).await;
-                self.settings.share = on;
+                self.servers.set_share(on);
                 self.save().await;
             }
         }
@@ -314,7 +260,7 @@ impl Controller {
     /// Offers the call of a link, and does no more.
     fn open(&mut self, link: &str) {
         match CallLink::parse(link) {
-            Ok(link) if self.contradicts(&link) => self.problem = Some(AppProblem::LinkKeyDiffers),
+            Ok(link) if self.servers.contradicts(&link) => self.problem = Some(AppProblem::LinkKeyDiffers),
             Ok(link) => {
                 self.problem = None;
                 self.offers.open(link);
@@ -325,12 +271,12 @@ impl Controller {
     }
 
     async fn take_offer(&mut self, read: &Offer) {
-        let here = self.target().map(|target| target.address);
+        let here = self.servers.here();
         if self.offers.view(here.as_ref()).as_ref() != Some(read) {
             return;
         }
         if let Some(link) = self.offers.link().cloned() {
-            if self.contradicts(&link) {
+            if self.servers.contradicts(&link) {
                 self.offers.drop_it();
                 self.problem = Some(AppProblem::LinkKeyDiffers);
                 return;
@@ -339,8 +285,8 @@ impl Controller {
             let is_in = matches!(self.driver.view().session, Session::LoggedIn { .. });
             if link.key.is_some() && !is_in && here.as_ref() == Some(&link.server) {
                 let invitation = Invitation { address: link.server, key: link.key };
-                self.settings.server = Choice::Other { address: invitation.to_string() };
-                self.driver.aim(self.target());
+                self.servers.choose(Choice::Other { address: invitation.to_string() });
+                self.driver.aim(self.servers.target());
                 self.save().await;
             }
         }
@@ -359,9 +305,9 @@ impl Controller {
             Session::LoggedIn { me } | Session::Reconnecting { me } => Some(me.name.to_string()),
             Session::LoggedOut | Session::Refused { .. } | Session::Replaced { .. } => None,
         };
-        self.settings.server = choice;
+        self.servers.choose(choice);
         self.step(Input::Command(Command::LogOut));
-        self.driver.aim(self.target());
+        self.driver.aim(self.servers.target());
         self.save().await;
         if let Some(name) = name {
             self.step(Input::Command(Command::LogIn { name, secret: None }));
@@ -369,16 +315,19 @@ impl Controller {
     }
 
     async fn share(&mut self, on: bool) {
-        let Some(hosting) = &mut self.hosting else {
-            self.problem = Some(AppProblem::EmbeddedFailed);
-            return;
-        };
-        if let Shared::But(problem) = hosting.share(on).await {
+        if let Err(problem) = self.embedded.share(on).await {
             self.problem = Some(problem);
         }
     }
 
-    /// Tells of a problem that nobody's command brought up. It comes again with every attempt, and is told once.
+    async fn save(&mut self) {
+        if let Err(problem) = self.servers.save().await {
+            // What brought the change up comes first.
+            self.problem.get_or_insert(problem);
+        }
+    }
+
+    /// Shows a problem that nobody's command brought up. It comes again with every attempt, and is shown once.
     fn trouble(&mut self, problem: AppProblem) {
         if self.problem != Some(problem) {
             self.problem = Some(problem);
@@ -388,77 +337,31 @@ impl Controller {
 
     fn step(&mut self, input: Input) {
         for told in self.driver.step(input) {
-            match told {
-                Tell::Show(update) => self.tell(ToUi::Show(update)),
-                Tell::Media(command) => self.tell(ToUi::Media(command)),
-            }
+            self.page.send(match told {
+                Tell::Show(update) => ToUi::Show(update),
+                Tell::Media(command) => ToUi::Media(command),
+            });
         }
         self.look_around();
     }
 
     /// What follows for others from where the client is now.
     fn look_around(&mut self) {
-        let now = Standing::of(self.driver.view(), &mut self.rings);
-        self.stands.send_if_modified(|standing| {
-            let changed = *standing != now;
-            *standing = now;
-            changed
-        });
-        let here = self.target().map(|target| target.address);
-        if self.offers.look(here.as_ref(), &self.driver.view().session) {
+        self.status.publish(self.driver.view());
+        if self.offers.look(self.servers.here().as_ref(), &self.driver.view().session) {
             self.show_app();
         }
     }
 
-    async fn start_with_system(&mut self, on: bool) {
-        let Some(autostart) = self.autostart.clone() else { return };
-        let set = tokio::task::spawn_blocking(move || autostart.set(on)).await;
-        if let Err(error) = set.map_err(|error| error.to_string()).and_then(|set| set) {
-            tracing::warn!(%error, "the system does not start the app as wished");
-            self.problem = Some(AppProblem::AutostartFailed);
-        }
-        self.starts_with_system = starts_with_system(self.autostart.clone()).await;
-    }
-
-    fn tell(&mut self, what: ToUi) {
-        if self.interface.as_ref().is_some_and(|interface| !interface(what)) {
-            tracing::debug!("the interface is gone");
-            self.interface = None;
-        }
-    }
-
     fn show_app(&mut self) {
-        let target = self.target();
-        let server = match (&self.settings.server, &self.hosting) {
-            (Choice::Other { address }, _) => {
-                ServerChoice::Other { address: target.as_ref().map_or(address.clone(), trust::as_entered) }
-            }
-            (Choice::Embedded, Some(_)) => ServerChoice::Embedded,
-            (Choice::Embedded, None) => ServerChoice::None,
-        };
-        let embedded = self.hosting.as_ref().map(Hosting::view);
-        let invitation = match (&self.settings.server, &target) {
-            (Choice::Other { .. }, Some(target)) => Some(trust::to_hand_on(target)),
-            _ => None,
-        };
-        let here = target.map(|target| target.address);
-        self.tell(ToUi::App(AppView {
-            server,
-            embedded,
-            autostart: self.starts_with_system,
-            invitation,
-            offer: self.offers.view(here.as_ref()),
+        self.page.send(ToUi::App(AppView {
+            server: self.servers.choice(),
+            embedded: self.embedded.view(),
+            autostart: self.autostart.is_on(),
+            invitation: self.servers.invitation(),
+            offer: self.offers.view(self.servers.here().as_ref()),
             problem: self.problem,
         }));
-    }
-
-    async fn save(&mut self) {
-        let (file, settings) = (self.file.clone(), self.settings.clone());
-        let written = tokio::task::spawn_blocking(move || file.write(&settings)).await;
-        if let Err(error) = written.map_err(std::io::Error::other).and_then(|written| written) {
-            tracing::warn!(%error, "the settings are not saved");
-            self.problem = self.problem.or(Some(AppProblem::NotSaved));
-        }
     }
 
     /// Whoever ends the app ends its call: without a word the other side would wait for it to come back.
@@ -476,7 +379,7 @@ impl Controller {
             }
         };
         if timeout(FAREWELL, heard).await.is_err() {
-            tracing::info!("the server does not say that it heard the end of the call");
+            tracing::info!("no answer to the hang-up in time; the app ends without it");
         }
     }
 
@@ -484,16 +387,8 @@ impl Controller {
         self.hang_up().await;
         // The own link closes first, or the server would wait for it.
         drop(self.driver);
-        if let Some(hosting) = self.hosting {
-            hosting.stop().await;
-        }
+        self.embedded.stop().await;
     }
-}
-
-/// Whether the system starts the app, where that can be chosen.
-async fn starts_with_system(autostart: Option<Autostart>) -> Option<bool> {
-    let autostart = autostart?;
-    tokio::task::spawn_blocking(move || autostart.is_on()).await.ok()
 }
 
 /// Any number will do where the system has none: it only spreads reconnections.

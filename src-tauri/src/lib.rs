@@ -6,7 +6,7 @@
 //!
 //! Where the webview has no peer connections, a [`native`] media engine carries what the page captures and encodes.
 //!
-//! On a desktop [`manners`] does what a desktop's people expect: one app for a profile, a window that is remembered, a tray,
+//! On a desktop [`desktop`] does what people expect there: one app for a profile, a window that is remembered, a tray,
 //! notifications, links.
 //!
 //! `--profile DIR` is for tests, and for two people at one computer: it names another directory for everything that is kept, and
@@ -17,48 +17,27 @@ pub mod address;
 pub mod arguments;
 pub mod autostart;
 pub mod call_link;
+pub mod call_status;
 pub mod commands;
 pub mod controller;
+pub mod critical;
+pub mod desktop;
 pub mod driver;
-pub mod hosting;
+pub mod embedded_server;
 pub mod invitation;
+pub mod launch;
 pub mod link;
-pub mod manners;
+pub mod native;
 pub mod network;
 pub mod offer;
 pub mod own_network;
 pub mod permissions;
 pub mod profile;
 pub mod settings;
-pub mod standing;
 pub mod tls;
 
-#[cfg(any(target_os = "macos", mobile))]
-#[path = "links_opened.rs"]
 mod links;
-#[cfg(not(any(target_os = "macos", mobile)))]
-#[path = "links_arguments.rs"]
-mod links;
-
-#[cfg(target_os = "linux")]
-#[path = "native_linux.rs"]
-pub mod native;
-#[cfg(not(target_os = "linux"))]
-#[path = "native_other.rs"]
-pub mod native;
-
-#[cfg(target_os = "android")]
-#[path = "page_android.rs"]
 mod page;
-#[cfg(not(target_os = "android"))]
-#[path = "page_other.rs"]
-mod page;
-
-#[cfg(target_os = "linux")]
-#[path = "linux.rs"]
-mod webview;
-#[cfg(not(target_os = "linux"))]
-#[path = "other.rs"]
 mod webview;
 
 use tauri::{
@@ -67,8 +46,9 @@ use tauri::{
 };
 
 use crate::{
-    controller::{Control, Otherwise, Start},
-    manners::Place,
+    controller::{Control, DefaultPort, Start},
+    desktop::DesktopIntegration,
+    launch::LaunchContext,
     network::Names,
 };
 
@@ -77,18 +57,18 @@ use crate::{
 pub fn run() {
     webview::set_up();
     tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(std::io::stderr).init();
-    let place = match Place::here() {
-        Ok(place) => place,
+    let launch = match LaunchContext::read() {
+        Ok(launch) => launch,
         Err(error) => {
             tracing::error!(%error, "the app does not start");
             std::process::exit(2);
         }
     };
-    if place.hand_over() {
+    if desktop::hand_over(launch.profile()) {
         return;
     }
     let mut context = tauri::generate_context!();
-    place.mark(&mut context);
+    desktop::set_identifier(&mut context, launch.profile());
     let built = tauri::Builder::default()
         .invoke_handler(tauri::generate_handler![
             commands::attach,
@@ -105,7 +85,7 @@ pub fn run() {
             Some(page) => permissions::decide(kind, &page, dev_url(webview.app_handle()).as_ref()),
             None => PermissionResponse::Deny,
         })
-        .setup(move |app| set_up(app, &place))
+        .setup(move |app| set_up(app, &launch))
         .build(context);
     match built {
         Ok(app) => app.run(|app, event| match event {
@@ -119,7 +99,7 @@ pub fn run() {
             }
             // A click on the app's sign in the Dock.
             #[cfg(target_os = "macos")]
-            RunEvent::Reopen { .. } => manners::show(app),
+            RunEvent::Reopen { .. } => desktop::show(app),
             _ => {}
         }),
         Err(error) => {
@@ -129,21 +109,26 @@ pub fn run() {
     }
 }
 
-fn set_up(app: &mut App, place: &Place) -> Result<(), Box<dyn std::error::Error>> {
-    let (directory, otherwise) = match place.profile() {
-        Some(profile) => (profile.directory().to_owned(), Otherwise::Own),
-        None => (app.path().app_data_dir()?, Otherwise::Usual),
+fn set_up(app: &mut App, launch: &LaunchContext) -> Result<(), Box<dyn std::error::Error>> {
+    let (directory, default_port) = match launch.profile() {
+        Some(profile) => (profile.directory().to_owned(), DefaultPort::Free),
+        None => (app.path().app_data_dir()?, DefaultPort::Usual),
     };
-    let autostart = manners::begin(app, place, &directory)?;
+    let desktop = DesktopIntegration::prepare(app, launch, &directory)?;
     let port = std::env::var("HUTONG_PORT").ok().map(|port| port.parse()).transpose();
     let port = port.map_err(|error| format!("HUTONG_PORT is no port: {error}"))?;
 
-    let (control, running) =
-        controller::start(Start { directory: directory.clone(), port, otherwise, names: Names::System, autostart });
+    let (control, running) = controller::start(Start {
+        directory: directory.clone(),
+        port,
+        default_port,
+        names: Names::System,
+        autostart: desktop.autostart(),
+    });
     app.manage(control.clone());
-    tauri::async_runtime::spawn(running);
+    critical::spawn(app.handle(), "controller", running);
     let handle = app.handle().clone();
-    // Whoever is connected is told, as when the window is closed.
+    // The app ends as when the window is closed: the server hears of it.
     tauri::async_runtime::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
             handle.exit(0);
@@ -156,12 +141,12 @@ fn set_up(app: &mut App, place: &Place) -> Result<(), Box<dyn std::error::Error>
         // Nothing leads out of our page: what another page shows would stand in a window that carries our name.
         .on_navigation(move |url| permissions::is_our_page(url, dev.as_ref()))
         .on_new_window(|_, _| NewWindowResponse::Deny);
-    if let Some(profile) = place.profile() {
+    if let Some(profile) = launch.profile() {
         window = window.data_directory(profile.directory().join("webview"));
     }
     let window = window.build()?;
     webview::prepare(&window)?;
-    manners::keep(&window, &control, app, place, &directory)?;
+    desktop.start(&window, &control, launch, &directory)?;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use hutong_app::{
     address::Address,
-    controller::{self, Control, Otherwise, Start},
+    controller::{self, Control, DefaultPort, Start},
     driver::{Driver, Event, Tell},
     link::Target,
     network::Names,
@@ -86,7 +86,7 @@ impl Page {
 fn run(directory: &Path, port: u16) -> Control {
     let names = Names::System;
     let directory = directory.to_owned();
-    let with = Start { directory, port: Some(port), otherwise: Otherwise::Usual, names, autostart: None };
+    let with = Start { directory, port: Some(port), default_port: DefaultPort::Usual, names, autostart: None };
     let (control, running) = controller::start(with);
     tokio::spawn(running);
     control

@@ -17,7 +17,7 @@ use std::{
 
 use hutong_app::{
     address::Address,
-    controller::{self, Control, Otherwise, Start},
+    controller::{self, Control, DefaultPort, Start},
     driver::{Driver, Event},
     link::Target,
     network::Names,
@@ -44,7 +44,7 @@ pub fn names(name: &str, addresses: &[IpAddr]) -> Names {
 /// The app, and what its page hears.
 pub async fn run(directory: &Path, names: Names) -> (Control, mpsc::UnboundedReceiver<ToUi>) {
     let directory = directory.to_owned();
-    let with = Start { directory, port: Some(0), otherwise: Otherwise::Usual, names, autostart: None };
+    let with = Start { directory, port: Some(0), default_port: DefaultPort::Usual, names, autostart: None };
     let (control, running) = controller::start(with);
     tokio::spawn(running);
     let (tell, heard) = mpsc::unbounded_channel();

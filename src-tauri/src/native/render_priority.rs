@@ -1,5 +1,7 @@
-//! Where there is no graphics card, `llvmpipe` draws: threads of Mesa's in the app and in the webview, which use all that is left of
-//! the processors. A call's voice and picture come before that.
+//! Lowers the priority of software rendering.
+//!
+//! Without a graphics card Mesa's `llvmpipe` renders in threads of the app and of the webview, which use all that is left of the
+//! processors. A call's audio and video come before that.
 
 use std::{
     fs,
@@ -17,9 +19,9 @@ const NICE: i32 = 10;
 /// How deep the webview's processes may be below the app: it is their parent, or that of the sandbox around them.
 const DEPTH: usize = 3;
 
-/// Has those who draw give way to whatever else there is to do, for good. Gives how many there are; none where a graphics card draws, or
-/// where the system does not show them. Reads a hundred small files.
-pub fn give_way() -> usize {
+/// Lowers the priority of all rendering threads, for good. Returns how many there are: none where a graphics card renders, or where
+/// the system does not list them. Reads a hundred small files.
+pub fn lower() -> usize {
     family(getpid(), DEPTH).into_iter().flat_map(threads_of).filter(|thread| be_nice(*thread)).count()
 }
 
@@ -35,11 +37,11 @@ fn family(process: Pid, depth: usize) -> Vec<Pid> {
     family
 }
 
-/// Of a process, those threads that draw.
+/// The rendering threads of a process.
 fn threads_of(process: Pid) -> Vec<Pid> {
-    let draws = |task: &Path| fs::read_to_string(task.join("comm")).is_ok_and(|name| name.starts_with(THREADS));
-    let drawing = tasks(process).into_iter().filter(|task| draws(task));
-    drawing.filter_map(|task| pid(task.file_name()?.to_str()?)).collect()
+    let renders = |task: &Path| fs::read_to_string(task.join("comm")).is_ok_and(|name| name.starts_with(THREADS));
+    let rendering = tasks(process).into_iter().filter(|task| renders(task));
+    rendering.filter_map(|task| pid(task.file_name()?.to_str()?)).collect()
 }
 
 /// The folders of a process's threads; none where it is gone.
@@ -64,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_those_who_draw_give_way() {
+    fn only_rendering_threads_get_a_lower_priority() {
         let own = getpriority_process(None).unwrap();
         let nice = |name: &str| {
             let (told, heard) = mpsc::channel();
@@ -74,7 +76,7 @@ mod tests {
                 ended.recv().ok();
             });
             let thread = (thread.unwrap(), heard.recv().unwrap());
-            let found = give_way();
+            let found = lower();
             let nice = getpriority_process(Some(thread.1)).unwrap();
             drop(end);
             thread.0.join().unwrap();

@@ -1,4 +1,4 @@
-//! Linux and Windows start the app again with a link as an argument, which [`crate::manners`] reads.
+//! Linux and Windows start the app again with a link as an argument, which [`crate::launch`] reads.
 
 use tauri::AppHandle;
 

@@ -10,16 +10,16 @@ use crate::profile::Profile;
 /// The usual profile's name on the bus; `.SingleInstance` is added to it.
 const NAME: &str = "app.hutong.Hutong";
 
-/// Nothing: the name on the bus is told to the plugin.
-pub fn mark(_context: &mut Context, _profile: Option<&Profile>) {}
+/// Does nothing: [`plugin`] names the profile on the bus.
+pub fn set_identifier(_context: &mut Context, _profile: Option<&Profile>) {}
 
 /// How long the app that is there may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// Hands the arguments of this start to the app of the profile, if there is one; tells whether it took them.
+/// Hands the arguments of this start to the running app of the profile. Returns whether there is one and it took them.
 ///
 /// The plugin does the same, but in the middle of the toolkit's start: that takes its time, and to end there is not survived each time
-/// by the toolkit's own threads. Where this way fails, the plugin's is left.
+/// by the toolkit's own threads. Where this fails, the plugin tries again.
 pub fn hand_over(profile: Option<&Profile>) -> bool {
     let bus = format!("{}.SingleInstance", name(profile));
     let path = format!("/{}", bus.replace('.', "/"));
@@ -31,14 +31,14 @@ pub fn hand_over(profile: Option<&Profile>) -> bool {
     asked.is_ok()
 }
 
-/// Lets one app of a profile live. It hears with which arguments others were started.
-pub fn only_one(
+/// The plugin that ends a second start, and calls this app back with the second's arguments.
+pub fn plugin(
     profile: Option<&Profile>,
-    started_again: impl Fn(&AppHandle, Vec<String>) + Send + Sync + 'static,
+    on_second_start: impl Fn(&AppHandle, Vec<String>) + Send + Sync + 'static,
 ) -> TauriPlugin<Wry> {
     tauri_plugin_single_instance::Builder::new()
         .dbus_id(name(profile))
-        .callback(move |app, arguments, _directory| started_again(app, arguments))
+        .callback(move |app, arguments, _directory| on_second_start(app, arguments))
         .build()
 }
 

@@ -8,12 +8,11 @@ use std::{
 use hutong_core::app::{AppProblem, Embedded};
 use hutong_server::{BindError, Options, Server, TicketKey, Tls, TlsError};
 
-use super::Shared;
 use crate::address::{self, DEFAULT_PORT};
 
 /// The server, running.
 #[derive(Debug)]
-pub struct Hosting {
+pub struct EmbeddedServer {
     server: Server,
     directory: PathBuf,
     wanted_port_taken: Option<u16>,
@@ -24,7 +23,7 @@ pub struct Hosting {
     fingerprint: Option<String>,
 }
 
-impl Hosting {
+impl EmbeddedServer {
     /// Starts the server on loopback; where its port is taken, on a free one.
     ///
     /// # Errors
@@ -86,23 +85,22 @@ impl Hosting {
     }
 
     /// Opens it to the network, or closes it.
-    pub async fn share(&mut self, on: bool) -> Shared {
+    ///
+    /// # Errors
+    ///
+    /// [`AppProblem::NoNetwork`] when it is open, but no address of this computer can be reached; [`AppProblem::EmbeddedFailed`] when
+    /// it is as it was.
+    pub async fn share(&mut self, on: bool) -> Result<(), AppProblem> {
         if !on {
-            return match self.server.close_to_network().await {
-                Ok(()) => Shared::AsWished,
-                Err(error) => {
-                    tracing::error!(%error, "the embedded server is not back on loopback");
-                    Shared::But(AppProblem::EmbeddedFailed)
-                }
-            };
+            return self.server.close_to_network().await.map_err(|error| {
+                tracing::error!(%error, "the embedded server is not back on loopback");
+                AppProblem::EmbeddedFailed
+            });
         }
         self.addresses = addresses().await;
-        match self.open().await {
-            // It stays open: the network may come later.
-            Ok(()) if self.addresses.is_empty() => Shared::But(AppProblem::NoNetwork),
-            Ok(()) => Shared::AsWished,
-            Err(problem) => Shared::But(problem),
-        }
+        self.open().await?;
+        // It stays open: the network may come later.
+        if self.addresses.is_empty() { Err(AppProblem::NoNetwork) } else { Ok(()) }
     }
 
     /// Looks whether the computer has moved to another network; says whether that changed anything to be shown.

@@ -4,13 +4,11 @@ use std::path::Path;
 
 use hutong_core::app::{AppProblem, Embedded};
 
-use super::Shared;
-
 /// No server.
 #[derive(Debug)]
-pub enum Hosting {}
+pub enum EmbeddedServer {}
 
-impl Hosting {
+impl EmbeddedServer {
     /// There is none, and that is no problem.
     ///
     /// # Errors
@@ -33,7 +31,11 @@ impl Hosting {
     }
 
     /// Opens it to the network, or closes it.
-    pub async fn share(&mut self, _on: bool) -> Shared {
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub async fn share(&mut self, _on: bool) -> Result<(), AppProblem> {
         match *self {}
     }
 

@@ -1,14 +1,14 @@
-//! Linux: what there is around the app is found out over the session bus.
+//! Linux: asks over the session bus.
 
 use std::time::Duration;
 
 use zbus::Connection;
 
-/// How long the bus may take to answer. Nobody waits for more than a window that closes.
+/// How long the bus may take to answer: a window that closes waits for it.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// Whether somebody shows trays now. Many desktops have none.
-pub async fn shows_trays() -> bool {
+/// Whether a tray host runs now. Many desktops have none.
+pub async fn has_tray_host() -> bool {
     let asked = async {
         let connection = Connection::session().await?;
         let reply = connection
@@ -26,7 +26,7 @@ pub async fn shows_trays() -> bool {
     matches!(tokio::time::timeout(ANSWER, asked).await, Ok(Ok(true)))
 }
 
-/// Whether this app is found when it is started again, and a tray can be there at all: whether there is a session bus.
-pub async fn is_found() -> bool {
+/// Whether a second start finds this app, and a tray is possible at all: whether there is a session bus.
+pub async fn finds_running_app() -> bool {
     matches!(tokio::time::timeout(ANSWER, Connection::session()).await, Ok(Ok(_)))
 }

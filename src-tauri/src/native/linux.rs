@@ -1,8 +1,5 @@
 //! WebKitGTK has no peer connections: the page captures, encodes, decodes and shows, and `hutong-media` is the connection.
 
-#[path = "drawing_linux.rs"]
-mod drawing;
-
 use std::{
     collections::BTreeMap,
     sync::{
@@ -16,6 +13,8 @@ use futures_util::FutureExt;
 use hutong_core::native::{Batch, FrameHeader, FrameKind, NativeId, NativeProblem, Order, Reply, TOLD, Told};
 use hutong_media as media;
 use hutong_protocol::{IceServer, SdpKind};
+
+use super::render_priority;
 
 /// The one of a call, and some that are being let go.
 const CONNECTIONS: usize = 4;
@@ -48,8 +47,8 @@ impl Native {
         }
         // It goes on beside: nothing depends on it.
         tokio::task::spawn_blocking(|| {
-            let threads = drawing::give_way();
-            tracing::debug!(threads, "drawing gives way");
+            let threads = render_priority::lower();
+            tracing::debug!(threads, "software rendering has a lower priority");
         });
         let (label, number) = CHANNEL;
         let config = media::Config {

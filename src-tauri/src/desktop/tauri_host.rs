@@ -1,0 +1,122 @@
+//! The shell's host in the app: hands each request on to Tauri, and decides nothing.
+
+use std::path::Path;
+
+use hutong_core::{Command, app::FromUi};
+use tauri::{AppHandle, Manager, WebviewWindow};
+use tokio::sync::oneshot;
+
+use super::{
+    desktop_env,
+    event::ShellEvents,
+    host::{Notification, ShellHost, WindowError, WindowState},
+    notifications::Notifications,
+    strings::Strings,
+    tray::Tray,
+    tray_content::TrayContent,
+};
+use crate::{
+    call_status::{CallStatus, RingId},
+    controller::Control,
+};
+
+/// Window, tray, notifications and controller. Its window and tray wait for the main thread.
+pub struct TauriHost {
+    app: AppHandle,
+    window: WebviewWindow,
+    control: Control,
+    notifications: Notifications,
+    tray: Option<Tray>,
+}
+
+impl TauriHost {
+    /// Sets up notifications and tray for this window. `tray` is a directory for the tray's own files.
+    pub async fn new(
+        window: WebviewWindow,
+        control: Control,
+        tray: &Path,
+        strings: &Strings,
+        events: ShellEvents,
+    ) -> Self {
+        let app = window.app_handle().clone();
+        let notifications = Notifications::start(&app, strings, events.clone());
+        let tray = add_tray(&app, tray, TrayContent::in_status(&CallStatus::Idle, strings), events).await;
+        Self { app, window, control, notifications, tray }
+    }
+}
+
+impl ShellHost for TauriHost {
+    fn window(&self) -> WindowState {
+        WindowState {
+            visible: self.window.is_visible().unwrap_or(false),
+            minimized: self.window.is_minimized().unwrap_or(false),
+            focused: self.window.is_focused().unwrap_or(false),
+        }
+    }
+
+    fn show_window(&mut self) {
+        let window = &self.window;
+        let shown = window.show().and_then(|()| window.unminimize()).and_then(|()| window.set_focus());
+        if let Err(error) = shown {
+            tracing::warn!(%error, "showing the window failed");
+        }
+    }
+
+    fn hide_window(&mut self) -> Result<(), WindowError> {
+        self.window.hide().map_err(|error| WindowError(error.to_string()))
+    }
+
+    fn minimize_window(&mut self) -> Result<(), WindowError> {
+        self.window.minimize().map_err(|error| WindowError(error.to_string()))
+    }
+
+    fn set_tray(&mut self, content: &TrayContent) {
+        if let Some(tray) = &self.tray {
+            tray.set(content);
+        }
+    }
+
+    async fn shows_tray(&self) -> bool {
+        self.tray.is_some() && desktop_env::has_tray_host().await
+    }
+
+    async fn finds_running_app(&self) -> bool {
+        desktop_env::finds_running_app().await
+    }
+
+    fn notify(&mut self, notification: Notification) {
+        self.notifications.show(notification);
+    }
+
+    fn dismiss(&mut self, ring: RingId) {
+        self.notifications.dismiss(ring);
+    }
+
+    async fn command(&mut self, command: Command) {
+        self.control.hear(FromUi::Command(command)).await;
+    }
+
+    async fn open_link(&mut self, link: String) {
+        self.control.open_link(link).await;
+    }
+
+    fn exit(&mut self) {
+        self.app.exit(0);
+    }
+}
+
+async fn add_tray(app: &AppHandle, directory: &Path, content: TrayContent, events: ShellEvents) -> Option<Tray> {
+    // Without a session bus the library would only complain.
+    if !desktop_env::finds_running_app().await {
+        return None;
+    }
+    let (done, added) = oneshot::channel();
+    let (adder, directory) = (app.clone(), directory.to_owned());
+    let asked = app.run_on_main_thread(move || {
+        let added = Tray::add(&adder, &directory, &content, events);
+        // Sending fails when the app ends meanwhile.
+        drop(done.send(added.inspect_err(|error| tracing::info!(%error, "no tray; the app goes on without")).ok()));
+    });
+    asked.ok()?;
+    added.await.ok().flatten()
+}
