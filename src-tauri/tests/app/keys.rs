@@ -1,9 +1,5 @@
 //! Which key a server has to show: the app against real servers on loopback, with keys that were pinned, met, or neither.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
-
-mod common;
-
 use std::{net::SocketAddr, path::Path};
 
 use hutong_app::{
@@ -18,7 +14,7 @@ use hutong_core::{
 };
 use hutong_server::{Options, Server, Tls};
 
-use common::{ANY_PORT, LOOPBACK, first, log_in, logged_in, names, run, tells_of, until, use_server};
+use crate::common::{ANY_PORT, LOOPBACK, first, log_in, logged_in, names, run, tells_of, until, use_server};
 
 /// A server with a key that is kept under this name.
 struct Keyed {

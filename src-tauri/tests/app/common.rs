@@ -1,12 +1,4 @@
-//! The app without its window, and what its page hears.
-
-#![allow(
-    dead_code,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "tests are in here, and each uses a part"
-)]
+//! Starts the app without its window, and waits for what its page is sent.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -41,12 +33,19 @@ pub fn names(name: &str, addresses: &[IpAddr]) -> Names {
     Names::Only(Arc::new([(name.to_owned(), addresses.to_vec())].into()))
 }
 
-/// The app, and what its page hears.
-pub async fn run(directory: &Path, names: Names) -> (Control, mpsc::UnboundedReceiver<ToUi>) {
+/// Starts the app, its embedded server on this port.
+pub fn start(directory: &Path, port: u16, names: Names) -> Control {
+    let default_port = DefaultPort::Usual;
     let directory = directory.to_owned();
-    let with = Start { directory, port: Some(0), default_port: DefaultPort::Usual, names, autostart: None };
-    let (control, running) = controller::start(with);
+    let (control, running) =
+        controller::start(Start { directory, port: Some(port), default_port, names, autostart: None });
     tokio::spawn(running);
+    control
+}
+
+/// The app, and what its page is sent.
+pub async fn run(directory: &Path, names: Names) -> (Control, mpsc::UnboundedReceiver<ToUi>) {
+    let control = start(directory, 0, names);
     let (tell, heard) = mpsc::unbounded_channel();
     control.attach(Box::new(move |what| tell.send(what).is_ok())).await;
     (control, heard)

@@ -1,17 +1,10 @@
-//! The app without its window: controller, driver and link against real servers on loopback.
+//! The controller with its driver and link: logging in, another server, a page that is gone or reloaded, a taken port.
 
-// Clippy's leave for tests covers the test functions, not what they share.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
-
-use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::Path,
-    time::Duration,
-};
+use std::{net::TcpListener, path::Path};
 
 use hutong_app::{
     address::Address,
-    controller::{self, Control, DefaultPort, Start},
+    controller::Control,
     driver::{Driver, Event, Tell},
     link::Target,
     network::Names,
@@ -26,10 +19,7 @@ use hutong_protocol::MediaKind;
 use hutong_server::{Options, Server};
 use tokio::{sync::mpsc, time::timeout};
 
-/// Far longer than anything here takes; a test that waits this long has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+use crate::common::{ANY_PORT, PATIENCE, log_in, start, use_server};
 
 /// An interface that keeps what it is told, as the page does.
 struct Page {
@@ -84,20 +74,7 @@ impl Page {
 }
 
 fn run(directory: &Path, port: u16) -> Control {
-    let names = Names::System;
-    let directory = directory.to_owned();
-    let with = Start { directory, port: Some(port), default_port: DefaultPort::Usual, names, autostart: None };
-    let (control, running) = controller::start(with);
-    tokio::spawn(running);
-    control
-}
-
-async fn log_in(control: &Control, name: &str) {
-    control.hear(FromUi::Command(Command::LogIn { name: name.into(), secret: None })).await;
-}
-
-async fn use_server(control: &Control, address: &str) {
-    control.hear(FromUi::App(AppCommand::UseServer { address: address.into() })).await;
+    start(directory, port, Names::System)
 }
 
 #[tokio::test]

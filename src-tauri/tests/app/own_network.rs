@@ -1,8 +1,6 @@
 //! Plain connections stay on the own network, whatever a name says: the app against real servers on loopback, with names that
 //! the test makes up.
 
-mod common;
-
 use std::net::{IpAddr, Ipv4Addr};
 
 use hutong_app::{
@@ -16,14 +14,14 @@ use hutong_core::{
 };
 use hutong_server::{Options, Server, Tls};
 
-use common::{ANY_PORT, LOOPBACK, log_in, logged_in, names, run, tells_of, until, use_server};
+use crate::common::{ANY_PORT, LOOPBACK, log_in, logged_in, names, run, tells_of, until, use_server};
 
 /// A documentation address (RFC 5737): public, and nobody's. Nothing here ever gets as far as to connect to it.
 const OUTSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
 
 /// What the first link to this server ends in.
 async fn first(address: &str, names: hutong_app::network::Names) -> Vec<Event> {
-    common::first(address, Trust::Unknown, names).await
+    crate::common::first(address, Trust::Unknown, names).await
 }
 
 #[tokio::test]
