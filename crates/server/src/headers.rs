@@ -5,7 +5,7 @@ use hyper::{
     header::{self, HeaderName, HeaderValue},
 };
 
-use crate::listener::Transport;
+use crate::transport::Transport;
 
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
@@ -31,12 +31,12 @@ pub(crate) fn guard(headers: &mut HeaderMap, transport: Transport) {
     match transport {
         // A browser that was told so lets nobody pass a warning any more (RFC 6797, section 12.1). With a certificate of our own
         // there always is one, and everybody would be locked out.
-        Transport::Vouched => {
+        Transport::WithHsts => {
             headers.insert(header::STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
         }
-        Transport::Trusted => {}
+        Transport::WithoutHsts => {}
         // Browsers heed it in secure pages alone, and complain elsewhere.
-        Transport::Exposed => {
+        Transport::PageOnly => {
             headers.remove(CROSS_ORIGIN_OPENER_POLICY);
         }
     }
@@ -85,7 +85,7 @@ mod tests {
     fn a_page_in_the_clear_from_elsewhere_is_not_told_what_only_secure_ones_heed() {
         let mut headers = HeaderMap::new();
         page(&mut headers, &HeaderMap::new());
-        guard(&mut headers, Transport::Exposed);
+        guard(&mut headers, Transport::PageOnly);
         assert!(!headers.contains_key(CROSS_ORIGIN_OPENER_POLICY));
         assert!(!headers.contains_key(header::STRICT_TRANSPORT_SECURITY));
         assert!(headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().contains("script-src 'self'"));

@@ -10,13 +10,12 @@ use std::{
 };
 
 use hutong_protocol::{ClientMessage, Name, NameKey, RefusedCode, ServerMessage, Ticket, Token, User, UserState};
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::sync::Notify;
 
 use crate::{
     clock::Clock,
-    entry::Hello,
-    gateway::{Frame, Kind, Outbox, TooSlow},
-    metrics::Metrics,
+    metrics::{Gauges, Metrics},
+    outbox::{Frame, Kind, Outbox, TooSlow},
     registry::{Config, ConnId, Credential, Effect, List, Registry},
     ticket_key::TicketKey,
 };
@@ -48,16 +47,6 @@ struct State {
     metrics: Metrics,
 }
 
-/// How many there are now.
-#[derive(Debug)]
-pub(crate) struct Counts {
-    pub(crate) websockets: usize,
-    /// Calls that are not over.
-    pub(crate) calls: usize,
-    /// Users that are online, by state.
-    pub(crate) users: [(UserState, usize); 4],
-}
-
 #[derive(Debug)]
 struct Connected {
     outbox: Arc<Outbox>,
@@ -85,25 +74,13 @@ impl From<&List> for Sight {
     }
 }
 
-/// The task that ticks the registry. Dropping it stops the task.
-#[derive(Debug)]
-pub(crate) struct Timekeeper(JoinHandle<()>);
-
-impl Drop for Timekeeper {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 impl Hub {
-    /// A hub without connections, and the task that keeps its registry's deadlines.
-    pub(crate) fn start(config: Config, metrics: Metrics) -> (Self, Timekeeper) {
+    /// A hub without connections. [`keep_deadlines`](Self::keep_deadlines) has to run beside it.
+    pub(crate) fn new(config: Config, metrics: Metrics) -> Self {
         let clock = Clock::start();
         let registry = Registry::new(config, clock.now());
         let state = State::new(registry, metrics.clone());
-        let hub = Self(Arc::new(Shared { state: Mutex::new(state), clock, metrics, rescheduled: Notify::new() }));
-        let timekeeper = Timekeeper(tokio::spawn(keep_time(hub.clone())));
-        (hub, timekeeper)
+        Self(Arc::new(Shared { state: Mutex::new(state), clock, metrics, rescheduled: Notify::new() }))
     }
 
     /// A WebSocket was opened from this address.
@@ -111,12 +88,12 @@ impl Hub {
         self.lock().connect(from)
     }
 
-    /// A hello came, and was let in by this credential.
-    pub(crate) fn admitted(&self, from: ConnId, hello: Hello, credential: Credential) {
+    /// A hello came with this name and this ticket, and was let in by this credential.
+    pub(crate) fn admitted(&self, from: ConnId, name: String, resume: Option<Ticket>, credential: Credential) {
         self.with_registry(|state, now| {
             // Not once it is being closed: the registry knows it no more.
             if state.connections.contains_key(&from) {
-                state.registry.admitted(now, from, hello.name, hello.resume, credential);
+                state.registry.admitted(now, from, name, resume, credential);
             }
         });
     }
@@ -128,7 +105,7 @@ impl Hub {
     }
 
     /// Closes the connections that are not welcome any more, by their user's name, if they have one, and their address.
-    pub(crate) fn put_out(&self, unwelcome: impl Fn(Option<&Name>, IpAddr) -> bool) {
+    pub(crate) fn disconnect_where(&self, unwelcome: impl Fn(Option<&Name>, IpAddr) -> bool) {
         self.with_registry(|state, now| {
             let State { registry, connections, .. } = &*state;
             let out =
@@ -200,10 +177,10 @@ impl Hub {
         self.lock().registry.users_online()
     }
 
-    pub(crate) fn counts(&self) -> Counts {
+    pub(crate) fn gauges(&self) -> Gauges {
         let state = self.lock();
         let online = [UserState::Online, UserState::Connecting, UserState::InCall, UserState::Ending];
-        Counts {
+        Gauges {
             websockets: state.connections.len(),
             calls: state.registry.calls_on(),
             users: online.map(|each| (each, state.registry.users_in(each))),
@@ -212,6 +189,23 @@ impl Hub {
 
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// Ticks the registry whenever a deadline of its is due, for ever.
+    pub(crate) async fn keep_deadlines(self) {
+        /// The shortest sleep, so that a deadline in the past can never make this a busy loop.
+        const SHORTEST: Duration = Duration::from_millis(1);
+        loop {
+            let due = self.lock().next_tick.map(|moment| self.0.clock.instant(moment).max(Instant::now() + SHORTEST));
+            let Some(due) = due else {
+                self.0.rescheduled.notified().await;
+                continue;
+            };
+            tokio::select! {
+                () = tokio::time::sleep_until(due.into()) => self.with_registry(|state, now| state.registry.tick(now)),
+                () = self.0.rescheduled.notified() => {}
+            }
+        }
     }
 
     /// Does something with the registry, and then what the registry wants done.
@@ -356,29 +350,13 @@ impl State {
     }
 }
 
-async fn keep_time(hub: Hub) {
-    /// The shortest sleep, so that a deadline in the past can never make this a busy loop.
-    const SHORTEST: Duration = Duration::from_millis(1);
-    loop {
-        let due = hub.lock().next_tick.map(|moment| hub.0.clock.instant(moment).max(Instant::now() + SHORTEST));
-        let Some(due) = due else {
-            hub.0.rescheduled.notified().await;
-            continue;
-        };
-        tokio::select! {
-            () = tokio::time::sleep_until(due.into()) => hub.with_registry(|state, now| state.registry.tick(now)),
-            () = hub.0.rescheduled.notified() => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
     use hutong_protocol::{decode_server, limits::OUTGOING_QUEUE};
 
     use super::*;
-    use crate::gateway::Next;
+    use crate::outbox::Next;
 
     /// A hub's state whose time is stepped by hand.
     struct Stepped {

@@ -55,15 +55,23 @@ mod clock;
 mod drain;
 mod entry;
 mod gateway;
+mod handler;
 mod headers;
+mod http;
 mod hub;
 mod listener;
 mod metrics;
+mod options;
+mod outbox;
 pub mod registry;
+mod routes;
 mod server;
+mod shutdown;
+mod sockets;
 mod stream;
 mod ticket_key;
 mod tls;
+mod transport;
 mod web;
 
 #[cfg(feature = "acme")]
@@ -73,7 +81,9 @@ pub use entry::{
 };
 pub use gateway::Deadlines;
 pub use ipnet::IpNet;
-pub use server::{BindError, Options, Server};
+pub use options::Options;
+pub use server::Server;
+pub use sockets::BindError;
 pub use ticket_key::{TicketKey, TicketKeyError};
 pub use tls::{Reloaded, Tls, TlsError};
 

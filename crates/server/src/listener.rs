@@ -1,35 +1,32 @@
-//! From a listening socket to HTTP requests, plain or in TLS, on one port.
+//! From a listening socket to HTTP requests, plain or in TLS, on one port. A [`Handler`] answers them.
 
 use std::{
     convert::Infallible,
+    future::ready,
     io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinHandle,
+    sync::Semaphore,
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    entry::{Counted, Entry},
-    gateway::{self, Deadlines},
-    headers,
-    hub::Hub,
-    metrics::{Connected, Metrics},
-    server::{Member, Scope},
+    entry::Entry,
+    handler::{ConnectionInfo, ConnectionPermit, Handler},
+    metrics::Metrics,
+    shutdown::ConnectionGroup,
     stream::Stream,
     tls::Tls,
-    web,
+    transport::Transport,
 };
 
 /// How long an HTTP connection may take for its TLS handshake, for a request's head, and between two requests.
@@ -53,116 +50,75 @@ const REST: (Duration, Duration) = (Duration::from_millis(10), Duration::from_se
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// What every connection of a listener shares.
-#[derive(Debug)]
-pub(crate) struct Service {
-    hub: Hub,
-    tls: Option<Tls>,
+#[derive(Clone, Debug)]
+pub(crate) struct ServerState {
+    pub(crate) handler: Arc<dyn Handler>,
     pub(crate) entry: Arc<Entry>,
-    pub(crate) allow_origins: Arc<[String]>,
-    pub(crate) deadlines: Arc<Deadlines>,
-    places: Arc<Semaphore>,
+    pub(crate) metrics: Metrics,
+    pub(crate) tls: Option<Tls>,
+    /// One permit for each connection that may be open at once.
+    pub(crate) permits: Arc<Semaphore>,
 }
 
-impl Service {
-    pub(crate) fn new(
-        hub: Hub,
-        tls: Option<Tls>,
-        entry: Arc<Entry>,
-        allow_origins: Vec<String>,
-        deadlines: Deadlines,
-        max_connections: usize,
-    ) -> Self {
-        let places = Arc::new(Semaphore::new(max_connections));
-        Self { hub, tls, entry, allow_origins: allow_origins.into(), deadlines: Arc::new(deadlines), places }
-    }
-
-    /// The same users and places, behind this certificate.
+impl ServerState {
+    /// The same users and permits, behind this certificate.
     pub(crate) fn with_tls(&self, tls: Tls) -> Self {
-        Self {
-            hub: self.hub.clone(),
-            tls: Some(tls),
-            entry: self.entry.clone(),
-            allow_origins: self.allow_origins.clone(),
-            deadlines: self.deadlines.clone(),
-            places: self.places.clone(),
-        }
-    }
-
-    pub(crate) const fn hub(&self) -> &Hub {
-        &self.hub
+        Self { tls: Some(tls), ..self.clone() }
     }
 }
 
-/// A connection's claim on the server, held until the last of its tasks ends.
-#[derive(Debug)]
-pub(crate) struct Place {
-    _permit: OwnedSemaphorePermit,
-    _counted: Counted,
-    _connected: Connected,
-    pub(crate) member: Member,
-}
-
-/// How a request reached us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Transport {
-    /// In TLS, with a certificate that somebody else vouches for.
-    Vouched,
-    /// In TLS with a certificate of our own, or in the clear from this machine, from a trusted proxy, or to a server that has no
-    /// certificate (a proxy may stand before it).
-    Trusted,
-    /// In the clear from another machine, to a server that also speaks TLS.
-    Exposed,
-}
-
-/// A task that accepts connections on one socket. Dropping it closes the socket; its connections live on in their scopes.
+/// A task that accepts connections on one socket. Dropping it closes the socket; its connections live on in their groups.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    task: JoinHandle<()>,
+    task: AbortOnDropHandle<()>,
 }
 
 impl Listener {
-    /// Takes connections: from this machine in the scope `local`, from others in the scope `network`.
-    pub(crate) fn start(socket: TcpListener, service: Arc<Service>, local: &Scope, network: &Scope) -> Self {
-        let (local, network) = (local.member(), network.member());
-        Self { task: tokio::spawn(accept(socket, service, local, network)) }
+    /// Takes connections: from this machine into the group `local`, from others into the group `network`.
+    pub(crate) fn start(
+        socket: TcpListener,
+        state: Arc<ServerState>,
+        local: &ConnectionGroup,
+        network: &ConnectionGroup,
+    ) -> Self {
+        let (local, network) = (local.clone(), network.clone());
+        Self { task: AbortOnDropHandle::new(tokio::spawn(accept(socket, state, local, network))) }
     }
 
     /// Closes the socket. When this returns, its port is free.
-    pub(crate) async fn stop(mut self) {
+    pub(crate) async fn stop(self) {
         self.task.abort();
         // Ends as cancelled, which is what was asked for.
-        let _cancelled: Result<(), tokio::task::JoinError> = (&mut self.task).await;
+        let _cancelled: Result<(), tokio::task::JoinError> = self.task.await;
     }
 }
 
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn accept(socket: TcpListener, service: Arc<Service>, local: Member, network: Member) {
+async fn accept(socket: TcpListener, state: Arc<ServerState>, local: ConnectionGroup, network: ConnectionGroup) {
     let mut rest = REST.0;
     let mut troubles = Troubles::default();
     // Closed never, so an error cannot be.
-    while let Ok(permit) = service.places.clone().acquire_owned().await {
+    while let Ok(permit) = state.permits.clone().acquire_owned().await {
         match socket.accept().await {
             Ok((stream, peer)) => {
                 rest = REST.0;
-                let Some(counted) = service.entry.connected(peer.ip()) else {
+                let Some(counted) = state.entry.connected(peer.ip()) else {
                     tracing::debug!(%peer, "too many connections from there");
                     continue;
                 };
-                let member = if is_local(peer) { local.clone() } else { network.clone() };
-                let connected = service.hub.metrics().connected();
-                let place = Arc::new(Place { _permit: permit, _counted: counted, _connected: connected, member });
-                tokio::spawn(serve(stream, peer, service.clone(), place));
+                let group = if is_local(peer) { &local } else { &network };
+                let permit = ConnectionPermit {
+                    _of_the_server: permit,
+                    _of_the_address: counted,
+                    _counted: state.metrics.connected(),
+                    group: group.clone(),
+                };
+                group.tasks.spawn(serve(stream, peer, state.clone(), Arc::new(permit)));
             }
             // The client's fault, and over with it.
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 troubles.happened(&error, Instant::now());
-                service.hub.metrics().accept_errors.inc();
+                state.metrics.accept_errors.inc();
                 tokio::time::sleep(rest).await;
                 rest = (rest * 2).min(REST.1);
             }
@@ -188,16 +144,16 @@ impl Troubles {
     }
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, service: Arc<Service>, place: Arc<Place>) {
+async fn serve(stream: TcpStream, peer: SocketAddr, state: Arc<ServerState>, permit: Arc<ConnectionPermit>) {
     // Signalling is small messages that somebody waits for.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection was gone at once");
         return;
     }
-    let mut member = place.member.clone();
+    let shutdown = permit.group.shutdown.clone();
     let secured = tokio::select! {
-        secured = timeout(HTTP_PATIENCE, secure(stream, peer, &service)) => secured,
-        () = member.ended() => return,
+        secured = timeout(HTTP_PATIENCE, secure(stream, peer, &state)) => secured,
+        () = shutdown.cancelled() => return,
     };
     let (stream, transport) = match secured {
         Ok(Ok(secured)) => secured,
@@ -207,7 +163,10 @@ async fn serve(stream: TcpStream, peer: SocketAddr, service: Arc<Service>, place
         }
         Err(_) => return,
     };
-    let answer = service_fn(move |request| respond(request, peer, transport, service.clone(), place.clone()));
+    let handler = state.handler.clone();
+    drop(state);
+    let info = ConnectionInfo { peer, transport, permit };
+    let answer = service_fn(move |request| ready(Ok::<_, Infallible>(handler.respond(request, &info))));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HTTP_PATIENCE)
@@ -217,7 +176,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, service: Arc<Service>, place
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = timeout(HTTP_LIFE, connection.as_mut()) => ended,
-        () = member.ended() => {
+        () = shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();
             timeout(HTTP_LAST_ANSWER, connection).await
         }
@@ -243,13 +202,13 @@ impl Drop for Failed<'_> {
 }
 
 /// Tells TLS from plain HTTP by the first byte, and does the handshake.
-async fn secure(stream: TcpStream, peer: SocketAddr, service: &Service) -> io::Result<(Stream, Transport)> {
+async fn secure(stream: TcpStream, peer: SocketAddr, state: &ServerState) -> io::Result<(Stream, Transport)> {
     /// A TLS record of the type handshake (RFC 8446, section 5.1). No HTTP method begins so.
     const HANDSHAKE: u8 = 0x16;
-    let Some(tls) = &service.tls else { return Ok((Stream::Plain(stream), Transport::Trusted)) };
+    let Some(tls) = &state.tls else { return Ok((Stream::Plain(stream), Transport::WithoutHsts)) };
     let mut first = [0];
     if stream.peek(&mut first).await? == 1 && first == [HANDSHAKE] {
-        let failed = Failed(service.hub.metrics());
+        let failed = Failed(&state.metrics);
         let stream = TlsAcceptor::from(tls.config()).accept(stream).await?;
         failed.not();
         #[cfg(feature = "acme")]
@@ -257,30 +216,12 @@ async fn secure(stream: TcpStream, peer: SocketAddr, service: &Service) -> io::R
             // The handshake was the answer (RFC 8737, section 3).
             return Err(io::Error::other("a challenge of the authority"));
         }
-        let transport = if tls.is_vouched_for() { Transport::Vouched } else { Transport::Trusted };
+        let transport = if tls.is_vouched_for() { Transport::WithHsts } else { Transport::WithoutHsts };
         return Ok((Stream::Tls(Box::new(stream)), transport));
     }
-    let trusted = is_local(peer) || service.entry.is_trusted_proxy(peer.ip());
-    let transport = if trusted { Transport::Trusted } else { Transport::Exposed };
+    let trusted = is_local(peer) || state.entry.is_trusted_proxy(peer.ip());
+    let transport = if trusted { Transport::WithoutHsts } else { Transport::PageOnly };
     Ok((Stream::Plain(stream), transport))
-}
-
-async fn respond(
-    request: Request<Incoming>,
-    peer: SocketAddr,
-    transport: Transport,
-    service: Arc<Service>,
-    place: Arc<Place>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let mut response = match request.uri().path() {
-        hutong_protocol::WS_PATH => {
-            let visitor = service.entry.visitor(peer.ip(), request.headers());
-            gateway::upgrade(request, transport, visitor, &service, place)
-        }
-        _ => web::respond(&request, || service.hub.takes_users()),
-    };
-    headers::guard(response.headers_mut(), transport);
-    Ok(response)
 }
 
 fn is_local(peer: SocketAddr) -> bool {

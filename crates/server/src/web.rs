@@ -2,13 +2,12 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hutong_protocol::RefusedCode;
 use hyper::{
-    HeaderMap, Method, Request, Response, StatusCode,
+    HeaderMap, Response, StatusCode,
     header::{self, HeaderValue},
 };
 
-use crate::headers;
+use crate::{headers, http::response::plain};
 
 /// A file of the web app, as the build script found it.
 struct File {
@@ -26,43 +25,17 @@ struct File {
 
 include!(concat!(env!("OUT_DIR"), "/web_app.rs"));
 
-/// Answers everything that is not the WebSocket. `takes_users`: whether somebody new could log in, or with what they would be
-/// refused.
-pub(crate) fn respond<B>(
-    request: &Request<B>,
-    takes_users: impl FnOnce() -> Result<(), RefusedCode>,
-) -> Response<Full<Bytes>> {
-    if request.method() != Method::GET && request.method() != Method::HEAD {
-        let mut refusal = plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are answered here.\n");
-        refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return refusal;
-    }
-    let path = match request.uri().path() {
-        "/healthz" => return plain(StatusCode::OK, "ok"),
-        "/readyz" => {
-            return match takes_users() {
-                Ok(()) => plain(StatusCode::OK, "ok"),
-                Err(code) => plain(StatusCode::SERVICE_UNAVAILABLE, code.as_str()),
-            };
-        }
+/// Answers with the file at this path, as a request with these headers takes it.
+pub(crate) fn respond(path: &str, request: &HeaderMap) -> Response<Full<Bytes>> {
+    let path = match path {
         "/" => "index.html",
         path => path.trim_start_matches('/'),
     };
     match FILES.iter().find(|file| file.path == path) {
-        Some(file) => serve(file, request.headers()),
-        None if path == "index.html" => not_built(request.headers()),
+        Some(file) => serve(file, request),
+        None if path == "index.html" => not_built(request),
         None => plain(StatusCode::NOT_FOUND, "There is nothing here.\n"),
     }
-}
-
-/// A short text, for people who look and for programs that ask.
-pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 fn serve(file: &'static File, request: &HeaderMap) -> Response<Full<Bytes>> {

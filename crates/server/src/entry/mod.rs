@@ -3,41 +3,44 @@
 //! All of it is asked before a `hello` reaches the registry, which knows nothing of addresses and secrets.
 
 mod bucket;
+mod deny_list;
 mod failures;
 mod forwarded;
 mod hashing;
 mod limits;
 mod options;
 mod proxies;
-mod refused;
 mod secrets;
 mod site;
 mod watched;
 
-use std::{net::IpAddr, sync::Arc, time::Duration, time::Instant};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hutong_protocol::{Name, NameKey, RefusedCode, Secret, Ticket, Token};
 use hyper::HeaderMap;
-use tokio::task::JoinHandle;
 
 use self::{
     failures::Outcome,
     hashing::{Busy, Hashing},
     proxies::{Origin, Proxies},
-    refused::Refused,
     secrets::{AccessKey, Users},
     watched::Watched,
 };
-use crate::{hub::Hub, registry::Credential};
+use crate::registry::Credential;
 
 pub(crate) use bucket::Bucket;
+pub(crate) use deny_list::DenyList;
 #[cfg(test)]
 pub(crate) use limits::{BY_NAME, BY_SITE};
 pub(crate) use limits::{Counted, LOG_INS_OF_A_CONNECTION, Limits};
 
+pub use deny_list::network as parse_network;
 pub use forwarded::ProxyHeader;
 pub use options::{EntryOptions, SecretKind};
-pub use refused::network as parse_network;
 pub use secrets::{UsersFileLineError, users_file_line};
 pub use watched::EntryFileError;
 
@@ -48,7 +51,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Entry {
     secret: Asked,
-    refused: Option<Watched<Refused>>,
+    refused: Option<Watched<DenyList>>,
     proxies: Proxies,
     hashing: Hashing,
     limits: Arc<Limits>,
@@ -78,18 +81,6 @@ pub(crate) struct Hello {
     pub secret: Option<Secret>,
 }
 
-/// The task that looks at the files. Dropping it stops the task.
-#[derive(Debug)]
-pub(crate) struct Doorkeeper(Option<JoinHandle<()>>);
-
-impl Drop for Doorkeeper {
-    fn drop(&mut self) {
-        if let Some(task) = &self.0 {
-            task.abort();
-        }
-    }
-}
-
 impl Entry {
     /// Reads the files.
     pub(crate) fn new(options: EntryOptions) -> Result<Self, EntryFileError> {
@@ -99,35 +90,33 @@ impl Entry {
                 SecretKind::AccessKey(path) => Asked::Key(Watched::open(&path, AccessKey::parse)?),
                 SecretKind::Users(path) => Asked::Password(Watched::open(&path, Users::parse)?),
             },
-            refused: options.refused_file.map(|path| Watched::open(&path, Refused::parse)).transpose()?,
+            refused: options.refused_file.map(|path| Watched::open(&path, DenyList::parse)).transpose()?,
             proxies: Proxies { networks: options.trusted_proxies, header: options.proxy_header },
             hashing: Hashing::new(),
             limits: Arc::new(Limits::new(options.max_per_address)),
         })
     }
 
-    /// Looks at the files from now on. Those who are online when they are added to the refused are put out.
-    pub(crate) fn keep(self: &Arc<Self>, hub: Hub) -> Doorkeeper {
-        if self.refused.is_none() && matches!(self.secret, Asked::Nothing) {
-            return Doorkeeper(None);
-        }
-        let entry = self.clone();
-        Doorkeeper(Some(tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(LOOK_EVERY).await;
-                let looking = entry.clone();
-                let refused = tokio::task::spawn_blocking(move || looking.look()).await;
-                if let Ok(Some(refused)) = refused {
-                    hub.put_out(|name, address| {
-                        refused.has_address(address) || name.is_some_and(|name| refused.has_name(&name.key()))
-                    });
-                }
-            }
-        })))
+    /// Whether there is a file that [`reload_files`](Self::reload_files) has to look at.
+    pub(crate) const fn has_files(&self) -> bool {
+        self.refused.is_some() || !matches!(self.secret, Asked::Nothing)
     }
 
-    /// Returns the list of the refused, if it has changed. Blocks.
-    fn look(&self) -> Option<Arc<Refused>> {
+    /// Reads the files again whenever they change, for ever, and publishes each new deny list: those who are online and in it are
+    /// to be disconnected.
+    pub(crate) async fn reload_files(self: Arc<Self>, publish: impl Fn(&DenyList)) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let looking = self.clone();
+            let deny_list = tokio::task::spawn_blocking(move || looking.look()).await;
+            if let Ok(Some(deny_list)) = deny_list {
+                publish(&deny_list);
+            }
+        }
+    }
+
+    /// Returns the deny list, if it has changed. Blocks.
+    fn look(&self) -> Option<Arc<DenyList>> {
         match &self.secret {
             Asked::Nothing => {}
             Asked::Key(key) => drop(key.refresh()),
@@ -186,7 +175,7 @@ impl Entry {
         // The registry says what is wrong with it.
         let Ok(name) = Name::new(&hello.name).map(|name| name.key()) else { return Ok(Credential::NONE) };
         if let Some(refused) = self.refused.as_ref().map(Watched::get)
-            && (refused.has_address(visitor.address) || (refused.has_names() && refused.has_name(&name)))
+            && (refused.has_address(visitor.address) || refused.has_name(&name))
         {
             return Err(RefusedCode::NotWelcome);
         }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use hutong_protocol::{
     ClientMessage, ErrorCode, NameKey, RefusedCode, ServerMessage, Ticket, decode_client, limits::MESSAGE_BYTES,
 };
@@ -22,25 +22,25 @@ use tokio_tungstenite::{
     tungstenite::{
         self, Message,
         error::CapacityError,
-        protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
+        protocol::{CloseFrame, Role, WebSocketConfig},
     },
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    Deadlines,
+    deadlines::Deadlines,
     eager::Eager,
-    frame::Frame,
-    outbox::{Kind, Next, Outbox},
     rate::{Rate, Verdict},
+    refusal::{close_code, sentence},
     vigil::{Due, Vigil},
 };
 use crate::{
     entry::{Bucket, Counted, Entry, Hello, LOG_INS_OF_A_CONNECTION, Visitor},
+    handler::ConnectionPermit,
     hub::Hub,
-    listener::Place,
     metrics::Closed,
+    outbox::{Frame, Kind, Next, Outbox},
     registry::ConnId,
-    server::Member,
     stream::Stream,
 };
 
@@ -52,17 +52,17 @@ const READ_BUFFER: usize = 128;
 /// (RFC 6455, section 5.5.3).
 const UNREAD_PONGS: usize = 1024;
 
-/// Who opens a WebSocket.
-pub(super) struct Guest {
-    pub place: Arc<Place>,
+/// What a WebSocket is opened with.
+pub(super) struct UpgradeContext {
+    pub permit: Arc<ConnectionPermit>,
     pub entry: Arc<Entry>,
     pub visitor: Visitor,
     /// Its place among the WebSockets of its address, or why it cannot stay.
-    pub standing: Result<Counted, RefusedCode>,
+    pub admission: Result<Counted, RefusedCode>,
     pub log_ins: Mutex<Bucket>,
 }
 
-impl Guest {
+impl UpgradeContext {
     fn may_log_in(&self, now: Instant) -> bool {
         let mut log_ins = self.log_ins.lock().unwrap_or_else(PoisonError::into_inner);
         log_ins.take(LOG_INS_OF_A_CONNECTION, now)
@@ -70,20 +70,20 @@ impl Guest {
 }
 
 /// Runs a WebSocket until it is over; one that cannot stay is only told why.
-pub(super) async fn run(upgrade: OnUpgrade, guest: Box<Guest>, hub: Hub, deadlines: Arc<Deadlines>) {
+pub(super) async fn run(upgrade: OnUpgrade, context: Box<UpgradeContext>, hub: Hub, deadlines: Arc<Deadlines>) {
     // Openings, farewells, writes and pings are boxed: what only they need is not held by a connection for all its life.
     let Some(mut connection) = Box::pin(open(upgrade, deadlines)).await else { return };
     let metrics = hub.metrics().clone();
-    if let Err(code) = guest.standing {
+    if let Err(code) = context.admission {
         metrics.refused(code);
         Box::pin(connection.farewell(code)).await;
         return;
     }
-    // Held until the farewell is over: a stopping server waits for it.
-    let place = guest.place.clone();
-    let (conn, outbox) = hub.connect(guest.visitor.address);
-    let session = Session { hub, conn, outbox, guest };
-    let over = connection.serve(&session, place.member.clone()).await;
+    // Held until the farewell is over.
+    let permit = context.permit.clone();
+    let (conn, outbox) = hub.connect(context.visitor.address);
+    let session = Session { hub, conn, outbox, context };
+    let over = connection.serve(&session, &permit.group.shutdown).await;
     // The user is offline now, however long the farewell takes.
     drop(session);
     match over {
@@ -145,7 +145,7 @@ struct Session {
     hub: Hub,
     conn: ConnId,
     outbox: Arc<Outbox>,
-    guest: Box<Guest>,
+    context: Box<UpgradeContext>,
 }
 
 impl Drop for Session {
@@ -173,8 +173,8 @@ impl Session {
             return self.refuse(RefusedCode::ShuttingDown);
         }
         let owner = |ticket: &Ticket, name: &NameKey, credential| self.hub.owner_of(ticket, name, credential);
-        match self.guest.entry.admit(self.guest.visitor, &hello, owner).await {
-            Ok(credential) => self.hub.admitted(self.conn, *hello, credential),
+        match self.context.entry.admit(self.context.visitor, &hello, owner).await {
+            Ok(credential) => self.hub.admitted(self.conn, hello.name, hello.resume, credential),
             Err(code) => self.refuse(code),
         }
     }
@@ -191,17 +191,17 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(&mut self, session: &Session, mut member: Member) -> Over {
+    async fn serve(&mut self, session: &Session, shutdown: &CancellationToken) -> Over {
         let opened = Instant::now();
         let mut rate = Rate::new(opened);
         let mut vigil = Vigil::new(self.deadlines.clone(), opened);
         let mut alarm = std::pin::pin!(sleep_until(vigil.next().into()));
-        let mut ending = false;
+        let mut shutdown = std::pin::pin!(shutdown.cancelled().fuse());
         loop {
             tokio::select! {
                 next = session.outbox.next() => match next {
                     Next::Write(batch) => {
-                        session.hub.metrics().sent(&batch);
+                        session.hub.metrics().sent(batch.len(), batch.iter().map(Frame::len).sum());
                         if Box::pin(self.write(batch)).await.is_err() {
                             return Over::Broken;
                         }
@@ -222,7 +222,7 @@ impl Connection {
                                     vigil.expect_hello(now);
                                     alarm.as_mut().reset(vigil.next().into());
                                 }
-                                Taken::Hello(hello) if session.guest.may_log_in(now) => {
+                                Taken::Hello(hello) if session.context.may_log_in(now) => {
                                     Box::pin(session.hello(hello)).await;
                                 }
                                 Taken::Hello(_) => session.refuse(RefusedCode::TooMany),
@@ -250,10 +250,7 @@ impl Connection {
                     }
                     alarm.as_mut().reset(vigil.next().into());
                 }
-                () = member.ended(), if !ending => {
-                    ending = true;
-                    session.refuse(RefusedCode::ShuttingDown);
-                }
+                () = shutdown.as_mut() => session.refuse(RefusedCode::ShuttingDown),
             }
         }
     }
@@ -367,50 +364,6 @@ fn broken(error: &tungstenite::Error) -> Over {
             Over::Refused(RefusedCode::BadFrame)
         }
         _ => Over::Broken,
-    }
-}
-
-const fn close_code(code: RefusedCode) -> CloseCode {
-    match code {
-        RefusedCode::ShuttingDown => CloseCode::Away,
-        RefusedCode::TooLarge => CloseCode::Size,
-        RefusedCode::BadFrame => CloseCode::Unsupported,
-        RefusedCode::Full | RefusedCode::TooMany => CloseCode::Again,
-        RefusedCode::NameInvalid
-        | RefusedCode::NameTaken
-        | RefusedCode::TicketInvalid
-        | RefusedCode::SecretRequired
-        | RefusedCode::SecretWrong
-        | RefusedCode::NotWelcome
-        | RefusedCode::Replaced
-        | RefusedCode::Version
-        | RefusedCode::HelloTimeout
-        | RefusedCode::RateLimited
-        | RefusedCode::TooSlow
-        | RefusedCode::Unknown => CloseCode::Policy,
-    }
-}
-
-/// For logs and developers; people get a sentence in their language by the code.
-const fn sentence(code: RefusedCode) -> &'static str {
-    match code {
-        RefusedCode::NameInvalid => "this cannot be a name: give one of 1 to 40 visible characters",
-        RefusedCode::NameTaken => "somebody online has this name: choose another",
-        RefusedCode::TicketInvalid => "this ticket is not good here: log in without it",
-        RefusedCode::SecretRequired => "this server asks for an access key or a password: say hello with it as secret",
-        RefusedCode::SecretWrong => "this secret is not good here: ask whoever runs the server",
-        RefusedCode::NotWelcome => "this server does not let this name or this address in",
-        RefusedCode::Replaced => "you came back on another connection",
-        RefusedCode::Version => "this server speaks hutong.v1: update the client, or the server",
-        RefusedCode::Full => "the server has as many users as it takes: come back later",
-        RefusedCode::TooMany => "too many connections, log-ins or wrong secrets from here: come back later",
-        RefusedCode::HelloTimeout => "no hello was accepted in time",
-        RefusedCode::RateLimited => "far more messages than one connection may send",
-        RefusedCode::TooLarge => "a message is at most 65536 bytes",
-        RefusedCode::TooSlow => "you did not keep up with what was sent to you",
-        RefusedCode::BadFrame => "only well-formed text frames are taken",
-        RefusedCode::ShuttingDown => "the server is stopping or restarting: come back",
-        RefusedCode::Unknown => "the connection is closed",
     }
 }
 

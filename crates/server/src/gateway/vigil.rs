@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::Deadlines;
+use super::deadlines::Deadlines;
 
 /// A connection's deadlines.
 #[derive(Clone, Debug)]

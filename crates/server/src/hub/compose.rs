@@ -3,7 +3,7 @@
 use hutong_protocol::{Limits, ServerMessage, Ticket, Token, User};
 
 use crate::{
-    gateway::Frame,
+    outbox::Frame,
     registry::{List, Registry, encode},
 };
 

@@ -3,28 +3,17 @@
 //! The numbers tell when how many people call each other, which is nobody's business on the public port; a proxy that passes
 //! everything on would publish them; and whoever asks makes the server work.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::ready, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::{
-    Method, Request, Response, StatusCode,
-    body::Incoming,
-    header::{self, HeaderValue},
-    server::conn::http1,
-    service::service_fn,
-};
+use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use prometheus_client::{encoding::prometheus_text, registry::Registry};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
-    task::JoinHandle,
     time::timeout,
 };
-
-use super::Now;
-use crate::web;
 
 /// Who may read at the same time; one more waits.
 const READERS: usize = 8;
@@ -35,40 +24,20 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How long the listener rests after an error of the system's.
 const REST: Duration = Duration::from_millis(500);
 
-/// The task that answers `/metrics`. Dropping it closes the socket.
-#[derive(Debug)]
-pub(crate) struct Endpoint {
-    task: JoinHandle<()>,
-    pub(crate) address: SocketAddr,
-}
+/// What requests are answered with.
+pub(crate) type Answer = dyn Fn(&Request<Incoming>) -> Response<Full<Bytes>> + Send + Sync;
 
-impl Endpoint {
-    pub(crate) fn start(socket: TcpListener, address: SocketAddr, mut registry: Registry, now: Now) -> Self {
-        registry.register_collector(Box::new(now));
-        let all = Registry::default();
-        #[cfg(target_os = "linux")]
-        let all = super::process::registered(all);
-        let task = tokio::spawn(accept(socket, Arc::new([registry, all])));
-        Self { task, address }
-    }
-}
-
-impl Drop for Endpoint {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn accept(socket: TcpListener, registries: Arc<[Registry; 2]>) {
+/// Has requests on this socket answered, for ever.
+pub(crate) async fn serve(socket: TcpListener, answer: Arc<Answer>) {
     let readers = Arc::new(Semaphore::new(READERS));
     // Closed never, so an error cannot be.
     while let Ok(reader) = readers.clone().acquire_owned().await {
         match socket.accept().await {
             Ok((stream, _)) => {
-                let registries = registries.clone();
+                let answer = answer.clone();
                 tokio::spawn(async move {
                     // Whoever does not read goes without.
-                    let _unread: Result<(), _> = timeout(PATIENCE, serve(stream, registries)).await;
+                    let _unread: Result<(), _> = timeout(PATIENCE, serve_one(stream, answer)).await;
                     drop(reader);
                 });
             }
@@ -80,11 +49,8 @@ async fn accept(socket: TcpListener, registries: Arc<[Registry; 2]>) {
     }
 }
 
-async fn serve(stream: TcpStream, registries: Arc<[Registry; 2]>) {
-    let answer = service_fn(move |request| {
-        let registries = registries.clone();
-        async move { Ok::<_, Infallible>(respond(&request, &registries[..])) }
-    });
+async fn serve_one(stream: TcpStream, answer: Arc<Answer>) {
+    let answer = service_fn(move |request| ready(Ok::<_, Infallible>(answer(&request))));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
@@ -93,25 +59,4 @@ async fn serve(stream: TcpStream, registries: Arc<[Registry; 2]>) {
     if let Err(error) = connection.await {
         tracing::debug!(%error, "a reader of the metrics was lost");
     }
-}
-
-fn respond(request: &Request<Incoming>, registries: &[Registry]) -> Response<Full<Bytes>> {
-    if request.uri().path() != "/metrics" {
-        return web::plain(StatusCode::NOT_FOUND, "The numbers are at /metrics.\n");
-    }
-    if request.method() != Method::GET && request.method() != Method::HEAD {
-        return web::plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are answered here.\n");
-    }
-    let mut text = String::new();
-    for registry in registries {
-        if let Err(error) = prometheus_text::encode(&mut text, registry) {
-            tracing::error!(%error, "the metrics could not be written");
-            return web::plain(StatusCode::INTERNAL_SERVER_ERROR, "The metrics could not be written.\n");
-        }
-    }
-    let mut response = Response::new(Full::new(Bytes::from(text)));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(prometheus_text::CONTENT_TYPE));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

@@ -1,4 +1,4 @@
-//! What is read when somebody asks, in place of being counted all along: how many there are now.
+//! Gauges that are read at each scrape, in place of being counted all along.
 
 use std::fmt;
 
@@ -9,22 +9,41 @@ use prometheus_client::{
     metrics::{MetricType, gauge::ConstGauge},
 };
 
-use crate::hub::Hub;
-
-/// What there is now of a server.
+/// How many there are now.
 #[derive(Debug)]
-pub(crate) struct Now {
-    pub(crate) hub: Hub,
+pub(crate) struct Gauges {
+    pub(crate) websockets: usize,
+    /// Calls that are not over.
+    pub(crate) calls: usize,
+    /// Users that are online, by state.
+    pub(crate) users: [(UserState, usize); 4],
 }
 
-impl Collector for Now {
+/// Reads the gauges at each scrape.
+pub(super) struct GaugeCollector {
+    read: Box<dyn Fn() -> Gauges + Send + Sync>,
+}
+
+impl GaugeCollector {
+    pub(super) fn new(read: impl Fn() -> Gauges + Send + Sync + 'static) -> Self {
+        Self { read: Box::new(read) }
+    }
+}
+
+impl fmt::Debug for GaugeCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GaugeCollector").finish_non_exhaustive()
+    }
+}
+
+impl Collector for GaugeCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let counts = self.hub.counts();
-        gauge(&mut encoder, "websockets", "Open WebSockets, logged in or not", counts.websockets)?;
-        gauge(&mut encoder, "calls", "Calls from OFFERING until they are over or given up", counts.calls)?;
+        let now = (self.read)();
+        gauge(&mut encoder, "websockets", "Open WebSockets, logged in or not", now.websockets)?;
+        gauge(&mut encoder, "calls", "Calls from OFFERING until they are over or given up", now.calls)?;
         let mut users =
             encoder.encode_descriptor("users", "Users that are online, by state", None, MetricType::Gauge)?;
-        for (state, number) in counts.users {
+        for (state, number) in now.users {
             users.encode_family(&[("state", word(state))])?.encode_gauge(&signed(number))?;
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! What waits to be written to one connection: bounded, and never waited for by whoever puts something in.
 
+mod frame;
+
 use std::{
     collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -8,7 +10,7 @@ use std::{
 
 use hutong_protocol::{RefusedCode, limits::OUTGOING_QUEUE};
 
-use super::frame::Frame;
+pub(crate) use frame::Frame;
 
 /// Bytes of messages for this reader alone that may wait. Session descriptions are large, so that counting messages does
 /// not bound memory; a call's set-up needs a tenth of this.

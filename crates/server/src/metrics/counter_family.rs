@@ -1,15 +1,15 @@
-//! Counters of one name, one for each word of a closed list.
+//! A family of counters: one for each word of a closed list.
 
 use prometheus_client::metrics::{counter::Counter, family::Family};
 
 /// The label of a series.
-pub(super) type Label = [(&'static str, &'static str); 1];
+type Label = [(&'static str, &'static str); 1];
 
 /// A counter for each key, found without a lock. All are there from the start, at zero: a rate can be taken of the first event.
 #[derive(Debug)]
-pub(crate) struct Each<K>(Vec<(K, Counter)>);
+pub(crate) struct CounterFamily<K>(Vec<(K, Counter)>);
 
-impl<K: Copy + PartialEq> Each<K> {
+impl<K: Copy + PartialEq> CounterFamily<K> {
     pub(super) fn new(label: &'static str, words: &[(K, &'static str)]) -> (Self, Family<Label, Counter>) {
         let family = Family::<Label, Counter>::default();
         let counters = words.iter().map(|(key, word)| (*key, family.get_or_create_owned(&[(label, *word)]))).collect();

@@ -1,4 +1,4 @@
-//! The list of those who are not let in.
+//! The deny list: names and addresses that are not let in.
 
 use std::{collections::HashSet, net::IpAddr};
 
@@ -9,34 +9,35 @@ use super::watched::Fault;
 
 /// Names and networks that are not let in.
 #[derive(Debug, Default)]
-pub(crate) struct Refused {
+pub(crate) struct DenyList {
     names: HashSet<NameKey>,
     networks: Vec<IpNet>,
 }
 
-impl Refused {
+impl DenyList {
     /// Reads a list: an address, a network (`192.0.2.0/24`) or a name a line. Lines that begin with `#` are comments. `name:` before a
     /// name lets it look like an address or a comment.
     pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
-        let mut refused = Self::default();
+        let mut deny_list = Self::default();
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
             if let Some(network) = network(line) {
-                refused.networks.push(network);
+                deny_list.networks.push(network);
                 continue;
             }
             let name = Name::new(line.strip_prefix("name:").unwrap_or(line));
             let name = name.map_err(|_| Fault::Line(number, "neither an address nor a network nor a name"))?;
-            refused.names.insert(name.key());
+            deny_list.names.insert(name.key());
         }
-        Ok(refused)
+        Ok(deny_list)
     }
 
-    pub(crate) fn has_names(&self) -> bool {
-        !self.names.is_empty()
+    /// Whether a connection from this address, of a user of this name if it has one, is not let in.
+    pub(crate) fn has(&self, name: Option<&Name>, address: IpAddr) -> bool {
+        self.has_address(address) || name.is_some_and(|name| self.has_name(&name.key()))
     }
 
     pub(crate) fn has_name(&self, name: &NameKey) -> bool {
@@ -82,7 +83,7 @@ name:#1
 
     #[test]
     fn names_are_compared_folded_and_addresses_by_their_network() {
-        let refused = Refused::parse(LIST).unwrap();
+        let deny_list = DenyList::parse(LIST).unwrap();
         for (name, expected) in [
             ("mallory", true),
             ("ＭＡＬＬＯＲＹ", true),
@@ -91,7 +92,7 @@ name:#1
             ("#1", true),
             ("# The usual suspects", false),
         ] {
-            assert_eq!(refused.has_name(&Name::new(name).unwrap().key()), expected, "{name}");
+            assert_eq!(deny_list.has_name(&Name::new(name).unwrap().key()), expected, "{name}");
         }
         for (address, expected) in [
             ("198.51.100.7", true),
@@ -105,32 +106,32 @@ name:#1
             ("192.0.2.127", false),
             ("10.0.0.1", false),
         ] {
-            assert_eq!(refused.has_address(address.parse().unwrap()), expected, "{address}");
+            assert_eq!(deny_list.has_address(address.parse().unwrap()), expected, "{address}");
         }
     }
 
     #[test]
     fn a_line_that_is_nothing_is_told() {
         for (text, line) in [("\u{202e}", 1), ("Ana\n\nx\u{0}", 3), (&"x".repeat(41), 1)] {
-            assert!(matches!(Refused::parse(text), Err(Fault::Line(number, _)) if number == line), "{text}");
+            assert!(matches!(DenyList::parse(text), Err(Fault::Line(number, _)) if number == line), "{text}");
         }
-        assert!(Refused::parse("").is_ok());
+        assert!(DenyList::parse("").is_ok());
     }
 
     proptest! {
         #[test]
         fn any_text_is_a_list_or_a_fault(text in ".{0,200}") {
-            let _: Result<Refused, Fault> = Refused::parse(&text);
+            let _: Result<DenyList, Fault> = DenyList::parse(&text);
         }
 
         #[test]
         fn an_address_is_in_each_of_its_networks(address in any::<IpAddr>(), prefix in 0_u8..=128) {
             let prefix = if address.is_ipv4() { prefix / 4 } else { prefix };
             let text = format!("{address}/{prefix}");
-            let refused = Refused::parse(&text).unwrap();
+            let deny_list = DenyList::parse(&text).unwrap();
             // Of addresses that are IPv4 in IPv6 only the IPv4 part is compared.
             if address.to_canonical() == address {
-                prop_assert!(refused.has_address(address), "{}", text);
+                prop_assert!(deny_list.has_address(address), "{}", text);
             }
         }
     }
