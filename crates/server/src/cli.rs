@@ -11,7 +11,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use hutong_protocol::{IceServer, limits};
-use hutong_server::{BindError, DEFAULT_PORT, Options, TicketKey, TicketKeyError, Tls, TlsError};
+use hutong_server::{BindError, DEFAULT_PORT, Options, TaskFailure, TicketKey, TicketKeyError, Tls, TlsError};
 use tracing_subscriber::filter::Targets;
 
 use crate::log::LogFormat;
@@ -181,7 +181,7 @@ impl Cli {
     }
 
     /// Reads the files that the options name.
-    pub(crate) fn into_options(self) -> Result<Options, StartError> {
+    pub(crate) fn into_options(self) -> Result<Options, RunError> {
         let tls = match (self.self_signed, self.tls_cert, self.tls_key) {
             (Some(directory), ..) => {
                 let listened = self.listen.iter().map(SocketAddr::ip).filter(|address| !address.is_unspecified());
@@ -214,44 +214,19 @@ impl Cli {
     }
 }
 
-/// Why the program does not start.
-#[derive(Debug)]
-pub(crate) enum StartError {
-    Bind(BindError),
-    TicketKey(TicketKeyError),
-    Tls(TlsError),
+/// Why the program does not start, or does not go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("the ticket key: {0}")]
+    TicketKey(#[from] TicketKeyError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("cannot listen for signals: {0}")]
     Signals(std::io::Error),
-}
-
-impl std::fmt::Display for StartError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Bind(error) => error.fmt(f),
-            Self::TicketKey(error) => write!(f, "the ticket key: {error}"),
-            Self::Tls(error) => error.fmt(f),
-            Self::Signals(error) => write!(f, "cannot listen for signals: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}
-
-impl From<BindError> for StartError {
-    fn from(error: BindError) -> Self {
-        Self::Bind(error)
-    }
-}
-
-impl From<TicketKeyError> for StartError {
-    fn from(error: TicketKeyError) -> Self {
-        Self::TicketKey(error)
-    }
-}
-
-impl From<TlsError> for StartError {
-    fn from(error: TlsError) -> Self {
-        Self::Tls(error)
-    }
+    #[error(transparent)]
+    Failed(#[from] TaskFailure),
 }
 
 fn ice_server(text: &str) -> Result<IceServer, String> {

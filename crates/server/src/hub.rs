@@ -208,6 +208,13 @@ impl Hub {
         }
     }
 
+    /// Has the timer panic: its next deadline is past the end of time.
+    #[cfg(test)]
+    pub(crate) fn break_timer(&self) {
+        self.lock().next_tick = Some(Duration::MAX);
+        self.0.rescheduled.notify_one();
+    }
+
     /// Does something with the registry, and then what the registry wants done.
     fn with_registry(&self, act: impl FnOnce(&mut State, Duration)) {
         let mut state = self.lock();

@@ -41,6 +41,8 @@
 //! # Ok(()) }
 //! ```
 //!
+//! Where a task that the server cannot do without panics, the server stops, and [`Server::failed`] returns why.
+//!
 //! All of it runs on the tokio runtime that [`Server::bind`] is called on. A [`Server`] that is dropped stops at once.
 //!
 //! # Inside
@@ -69,6 +71,7 @@ mod server;
 mod shutdown;
 mod sockets;
 mod stream;
+mod supervisor;
 mod ticket_key;
 mod tls;
 mod transport;
@@ -84,6 +87,7 @@ pub use ipnet::IpNet;
 pub use options::Options;
 pub use server::Server;
 pub use sockets::BindError;
+pub use supervisor::TaskFailure;
 pub use ticket_key::{TicketKey, TicketKeyError};
 pub use tls::{Reloaded, Tls, TlsError};
 

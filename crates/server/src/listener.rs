@@ -25,6 +25,7 @@ use crate::{
     metrics::Metrics,
     shutdown::ConnectionGroup,
     stream::Stream,
+    supervisor::Supervisor,
     tls::Tls,
     transport::Transport,
 };
@@ -78,11 +79,12 @@ impl Listener {
     pub(crate) fn start(
         socket: TcpListener,
         state: Arc<ServerState>,
+        supervisor: &Supervisor,
         local: &ConnectionGroup,
         network: &ConnectionGroup,
     ) -> Self {
         let (local, network) = (local.clone(), network.clone());
-        Self { task: AbortOnDropHandle::new(tokio::spawn(accept(socket, state, local, network))) }
+        Self { task: supervisor.spawn("listener", accept(socket, state, local, network)) }
     }
 
     /// Closes the socket. When this returns, its port is free.

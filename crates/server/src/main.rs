@@ -10,7 +10,7 @@ use std::{path::Path, process::ExitCode, time::Duration};
 use clap::Parser;
 use hutong_server::{Server, TicketKey};
 
-use cli::{Cli, StartError, Task, hash_password};
+use cli::{Cli, RunError, Task, hash_password};
 use signals::{Signal, Signals};
 
 #[tokio::main]
@@ -38,12 +38,12 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> Result<(), StartError> {
+async fn run(cli: Cli) -> Result<(), RunError> {
     let drain = Duration::from_secs(cli.drain_seconds);
     let ticket_key_file = cli.ticket_key_file_in_use().map(Path::to_owned);
     let options = cli.into_options()?;
     let tls = options.tls.clone();
-    let mut signals = Signals::listen().map_err(StartError::Signals)?;
+    let mut signals = Signals::listen().map_err(RunError::Signals)?;
     let server = Server::bind(options).await?;
     for address in server.addresses() {
         match &tls {
@@ -57,8 +57,12 @@ async fn run(cli: Cli) -> Result<(), StartError> {
     if let Some(tls) = &tls {
         certificate::tell(tls);
     }
-    loop {
-        match signals.next().await {
+    let outcome = loop {
+        let signal = tokio::select! {
+            signal = signals.next() => signal,
+            failure = server.failed() => break Err(failure.into()),
+        };
+        match signal {
             Signal::Reload => {
                 reload(&server, ticket_key_file.as_deref());
                 if let Some(tls) = &tls {
@@ -67,22 +71,22 @@ async fn run(cli: Cli) -> Result<(), StartError> {
             }
             Signal::Drain => {
                 tokio::select! {
-                    () = server.drain(drain) => {}
-                    () = signals.stop() => {}
+                    () = server.drain(drain) => break Ok(()),
+                    () = signals.stop() => break Ok(()),
+                    failure = server.failed() => break Err(failure.into()),
                 }
-                break;
             }
             Signal::Stop => {
                 tracing::info!(users = server.users_online(), "stopping");
-                break;
+                break Ok(());
             }
         }
-    }
+    };
     tokio::select! {
         () = server.shutdown() => {}
         () = signals.stop() => {}
     }
-    Ok(())
+    outcome
 }
 
 /// Reads again what may change while the server runs.

@@ -7,10 +7,7 @@ use std::{
 };
 
 use tokio::{net::TcpListener, sync::Semaphore};
-use tokio_util::{
-    sync::{CancellationToken, DropGuard},
-    task::AbortOnDropHandle,
-};
+use tokio_util::{sync::DropGuard, task::AbortOnDropHandle};
 
 use crate::{
     drain::drain,
@@ -24,8 +21,9 @@ use crate::{
     routes::{self, Routes},
     shutdown::ConnectionGroup,
     sockets::{BindError, listen, listen_everywhere},
+    supervisor::{Supervisor, TaskFailure},
     ticket_key::TicketKey,
-    tls::{Keeper, Tls},
+    tls::{self, Tls},
 };
 
 /// Connections that have no user: pages being loaded, and sockets that have not said hello yet.
@@ -42,13 +40,13 @@ pub struct Server {
     /// Whoever came from this machine, and everybody where `listen` itself names more than loopback.
     local: ConnectionGroup,
     network: Option<ConnectionGroup>,
-    /// Asks all connections to close, also when it is dropped.
-    shutdown: DropGuard,
-    _certificate: Option<Keeper>,
-    /// Keeps the certificate that is shown while it is open to the network.
-    network_certificate: Option<Keeper>,
+    supervisor: Supervisor,
     /// What has to run beside the connections.
     _tasks: Vec<AbortOnDropHandle<()>>,
+    /// Keeps the certificate up to date that is shown while it is open to the network.
+    network_certificate: Option<AbortOnDropHandle<()>>,
+    /// Asks all connections to close when it is dropped.
+    _stop: DropGuard,
 }
 
 impl Server {
@@ -72,12 +70,12 @@ impl Server {
         let (metrics, counters) = Metrics::new();
         let hub = Hub::new(config, metrics.clone());
         hub.set_ticket_key(&key);
-        let mut tasks = vec![AbortOnDropHandle::new(tokio::spawn(hub.clone().keep_deadlines()))];
+        let supervisor = Supervisor::default();
+        let mut tasks = vec![supervisor.spawn("deadlines", hub.clone().keep_deadlines())];
         if entry.has_files() {
             let hub = hub.clone();
-            let disconnect =
-                move |deny_list: &DenyList| hub.disconnect_where(|name, address| deny_list.has(name, address));
-            tasks.push(AbortOnDropHandle::new(tokio::spawn(entry.clone().reload_files(disconnect))));
+            let disconnect = move |listed: &DenyList| hub.disconnect_where(|name, address| listed.has(name, address));
+            tasks.push(supervisor.spawn("admission files", entry.clone().reload_files(disconnect)));
         }
         let mut metrics_address = None;
         if let Some(address) = options.metrics {
@@ -86,10 +84,10 @@ impl Server {
             let hub = hub.clone();
             let exposition = Exposition::new(counters, move || hub.gauges());
             let answer = Arc::new(move |request: &_| routes::metrics(request, &exposition));
-            tasks.push(AbortOnDropHandle::new(tokio::spawn(metrics::serve(socket, answer))));
+            tasks.push(supervisor.spawn("metrics listener", metrics::serve(socket, answer)));
         }
+        tasks.extend(options.tls.clone().map(|tls| supervisor.spawn("certificate", tls::keep(tls))));
         let gateway = Gateway::new(hub.clone(), entry.clone(), options.allow_origins, options.deadlines);
-        let certificate = options.tls.as_ref().map(Keeper::start);
         let all_permits = options.max_users.saturating_add(CONNECTIONS_WITHOUT_USER).min(Semaphore::MAX_PERMITS);
         let state = ServerState {
             handler: Arc::new(Routes { hub: hub.clone(), entry: entry.clone(), gateway }),
@@ -98,19 +96,18 @@ impl Server {
             tls: options.tls,
             permits: Arc::new(Semaphore::new(all_permits)),
         };
-        let shutdown = CancellationToken::new();
         let mut server = Self {
             hub,
             state: Arc::new(state),
             addresses: Vec::new(),
             metrics_address,
             listeners: Vec::new(),
-            local: ConnectionGroup::new(&shutdown),
+            local: ConnectionGroup::new(&supervisor.stop),
             network: None,
-            shutdown: shutdown.drop_guard(),
-            _certificate: certificate,
-            network_certificate: None,
+            _stop: supervisor.stop.clone().drop_guard(),
+            supervisor,
             _tasks: tasks,
+            network_certificate: None,
         };
         for address in options.listen {
             let socket = listen(address)?;
@@ -160,6 +157,14 @@ impl Server {
         drain(&self.hub, over).await;
     }
 
+    /// Waits until a background task that the server cannot do without has panicked, and returns which. The server has stopped then:
+    /// its ports are closed, and everybody is told `shutting_down`.
+    ///
+    /// Whoever runs a server waits for this beside everything else, and starts another one or ends the process.
+    pub async fn failed(&self) -> TaskFailure {
+        self.supervisor.failed().await
+    }
+
     /// Whether [`open_to_network`](Self::open_to_network) is in force.
     #[must_use]
     pub const fn is_open_to_network(&self) -> bool {
@@ -179,7 +184,7 @@ impl Server {
     /// [`BindError`] when the port is somebody else's on another interface. The server then stays as it was.
     pub async fn open_to_network(&mut self, tls: Tls) -> Result<(), BindError> {
         let port = self.local_addr().port();
-        let keeper = Keeper::start(&tls);
+        let keeper = self.supervisor.spawn("certificate", tls::keep(tls.clone()));
         self.stop_listening().await;
         let (sockets, state, outcome) = match listen_everywhere(port) {
             Ok(socket) => (vec![socket], Arc::new(self.state.with_tls(tls)), Ok(())),
@@ -187,9 +192,9 @@ impl Server {
         };
         self.network_certificate = outcome.is_ok().then_some(keeper);
         if outcome.is_ok() {
-            let network = self.network.get_or_insert_with(|| ConnectionGroup::new(self.shutdown.token()));
+            let network = self.network.get_or_insert_with(|| ConnectionGroup::new(&self.supervisor.stop));
             for socket in sockets {
-                self.listeners.push(Listener::start(socket, state.clone(), &self.local, network));
+                self.listeners.push(Listener::start(socket, state.clone(), &self.supervisor, &self.local, network));
             }
         } else {
             if let Some(network) = self.network.take() {
@@ -232,7 +237,7 @@ impl Server {
     }
 
     fn take_connections(&mut self, socket: TcpListener) {
-        self.listeners.push(Listener::start(socket, self.state.clone(), &self.local, &self.local));
+        self.listeners.push(Listener::start(socket, self.state.clone(), &self.supervisor, &self.local, &self.local));
     }
 
     fn listen_at_home(&self) -> Result<Vec<TcpListener>, BindError> {
@@ -243,5 +248,33 @@ impl Server {
         for listener in self.listeners.drain(..) {
             listener.stop().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+        time::timeout,
+    };
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn a_panic_of_the_hubs_timer_stops_the_server_with_an_error() {
+        let server = Server::bind(Options::listen_on(([127, 0, 0, 1], 0).into())).await.unwrap();
+        let address = server.local_addr();
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        assert_eq!(timeout(PATIENCE, client.read_u8()).await.unwrap().unwrap(), b'H', "it is answered");
+        server.hub.break_timer();
+        let failure = timeout(PATIENCE, server.failed()).await.unwrap();
+        assert!(failure.to_string().contains("\"deadlines\" has panicked"), "{failure}");
+        timeout(PATIENCE, client.read_to_end(&mut Vec::new())).await.unwrap().unwrap();
+        timeout(PATIENCE, server.shutdown()).await.unwrap();
+        assert!(TcpStream::connect(address).await.is_err(), "the port is closed");
     }
 }

@@ -30,7 +30,7 @@ use self::{
     secrets::{AccessKey, Users},
     watched::Watched,
 };
-use crate::registry::Credential;
+use crate::{registry::Credential, supervisor::blocking};
 
 pub(crate) use bucket::Bucket;
 pub(crate) use deny_list::DenyList;
@@ -107,9 +107,8 @@ impl Entry {
     pub(crate) async fn reload_files(self: Arc<Self>, publish: impl Fn(&DenyList)) {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            let looking = self.clone();
-            let deny_list = tokio::task::spawn_blocking(move || looking.look()).await;
-            if let Ok(Some(deny_list)) = deny_list {
+            let entry = self.clone();
+            if let Some(deny_list) = blocking(move || entry.look()).await {
                 publish(&deny_list);
             }
         }
@@ -219,5 +218,28 @@ impl Entry {
             Asked::Key(key) => Some(key.get().credential()),
             Asked::Password(users) => users.get().credential(name),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::supervisor::Supervisor;
+
+    #[tokio::test]
+    async fn a_panic_where_a_file_is_read_stops_the_server_with_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        std::fs::write(&path, "correct horse").unwrap();
+        let read = |text: &str| if text.contains("battery") { panic!("staple") } else { AccessKey::parse(text) };
+        let mut entry = Entry::new(EntryOptions::default()).unwrap();
+        entry.secret = Asked::Key(Watched::open(&path, read).unwrap());
+        let supervisor = Supervisor::default();
+        let _task = supervisor.spawn("admission files", Arc::new(entry).reload_files(|_| {}));
+        std::fs::write(&path, "correct horse battery").unwrap();
+        let failure = timeout(Duration::from_secs(20), supervisor.failed()).await.unwrap();
+        assert!(failure.to_string().ends_with("has panicked: staple"), "{failure}");
     }
 }

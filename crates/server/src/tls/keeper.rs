@@ -2,31 +2,14 @@
 
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
-
 use super::{Source, Tls};
 
-/// A task that looks for another certificate from time to time. Dropping it ends it.
-#[derive(Debug)]
-pub(crate) struct Keeper(JoinHandle<()>);
-
-impl Keeper {
-    /// Starts one, on the runtime that this is called on.
-    pub(crate) fn start(tls: &Tls) -> Self {
-        let tls = tls.clone();
-        Self(tokio::spawn(async move {
-            match &*tls.source {
-                Source::SelfSigned { .. } | Source::Files { .. } => look(&tls, tls.every).await,
-                #[cfg(feature = "acme")]
-                Source::Acme(acme) => acme.keep(&tls.shown).await,
-            }
-        }))
-    }
-}
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        self.0.abort();
+/// Looks for another certificate from time to time, for ever.
+pub(crate) async fn keep(tls: Tls) {
+    match &*tls.source {
+        Source::SelfSigned { .. } | Source::Files { .. } => look(&tls, tls.every).await,
+        #[cfg(feature = "acme")]
+        Source::Acme(acme) => acme.keep(&tls.shown).await,
     }
 }
 

@@ -19,7 +19,7 @@ use tokio_rustls::rustls::{self, ServerConfig};
 #[cfg(feature = "acme")]
 use crate::acme::{Acme, AcmeOptions};
 
-pub(crate) use keeper::Keeper;
+pub(crate) use keeper::keep;
 pub(crate) use shown::{Pair, Shown};
 
 /// How often certificates in files are looked at. A look is two small reads; being told by the system of changes works neither
