@@ -74,6 +74,7 @@ mod stream;
 mod supervisor;
 mod ticket_key;
 mod tls;
+mod token_bucket;
 mod transport;
 mod web;
 

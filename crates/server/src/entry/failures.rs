@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::token_bucket::{Allowance, TokenBucket};
+
 /// How wrong secrets are dealt with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
@@ -21,6 +23,12 @@ pub(crate) struct Patience {
     pub at_once: u32,
 }
 
+impl Patience {
+    fn allowance(&self) -> Allowance {
+        Allowance { burst: self.free.into(), per_second: self.forgiven_after.as_secs_f64().recip() }
+    }
+}
+
 /// Wrong secrets by address, or by name.
 ///
 /// Past `most` keys those that are forgiven are dropped, then those that wait for nothing, then the one that has waited longest.
@@ -33,8 +41,8 @@ pub(crate) struct Failures<K> {
 
 #[derive(Clone, Copy, Debug)]
 struct Record {
-    wrong: f32,
-    as_of: Instant,
+    /// What is left of those that are free; each wrong one that is not is owed.
+    free: TokenBucket,
     /// Not before then.
     wait_until: Instant,
     under_way: u32,
@@ -51,11 +59,9 @@ impl<K: Eq + Hash + Clone> Failures<K> {
         if self.records.len() >= self.most && !self.records.contains_key(key) {
             self.make_room(now);
         }
-        let record =
-            self.records.entry(key.clone()).or_insert(Record { wrong: 0.0, as_of: now, wait_until: now, under_way: 0 });
-        record.forgive(patience, now);
+        let record = self.records.entry(key.clone()).or_insert_with(|| Record::new(patience, now));
         // Past what is free, one at a time: or a thousand could be tried before the first is known to be wrong.
-        let left = (patience.free as f32 - record.wrong).max(1.0) as u32;
+        let left = record.free.tokens(patience.allowance(), now).max(1.0) as u32;
         if now < record.wait_until || record.under_way >= left.min(patience.at_once) {
             return false;
         }
@@ -68,18 +74,17 @@ impl<K: Eq + Hash + Clone> Failures<K> {
         let patience = self.patience;
         let Some(record) = self.records.get_mut(key) else { return false };
         record.under_way = record.under_way.saturating_sub(1);
-        record.forgive(patience, now);
         let mut newly = false;
         if outcome == Outcome::Wrong {
-            record.wrong += 1.0;
-            let over = record.wrong - patience.free as f32;
-            if over > 0.0 {
-                newly = over <= 1.0;
-                let wait = patience.first_wait.as_secs_f32() * (over - 1.0).clamp(0.0, 30.0).exp2();
-                record.wait_until = now + Duration::from_secs_f32(wait).min(patience.longest_wait);
+            record.free.overdraw(patience.allowance(), now);
+            let owed = -record.free.tokens(patience.allowance(), now);
+            if owed > 0.0 {
+                newly = owed <= 1.0;
+                let wait = patience.first_wait.as_secs_f64() * (owed - 1.0).clamp(0.0, 30.0).exp2();
+                record.wait_until = now + Duration::from_secs_f64(wait).min(patience.longest_wait);
             }
         }
-        if record.is_over(now) {
+        if record.is_over(patience, now) {
             self.records.remove(key);
         }
         newly
@@ -87,10 +92,7 @@ impl<K: Eq + Hash + Clone> Failures<K> {
 
     fn make_room(&mut self, now: Instant) {
         let patience = self.patience;
-        self.records.retain(|_, record| {
-            record.forgive(patience, now);
-            !record.is_over(now)
-        });
+        self.records.retain(|_, record| !record.is_over(patience, now));
         if self.records.len() >= self.most {
             self.records.retain(|_, record| record.under_way > 0 || record.wait_until > now);
         }
@@ -113,14 +115,13 @@ pub(crate) enum Outcome {
 }
 
 impl Record {
-    fn forgive(&mut self, patience: Patience, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.as_of).as_secs_f32();
-        self.as_of = now;
-        self.wrong = (self.wrong - elapsed / patience.forgiven_after.as_secs_f32()).max(0.0);
+    fn new(patience: Patience, now: Instant) -> Self {
+        Self { free: TokenBucket::full(patience.allowance(), now), wait_until: now, under_way: 0 }
     }
 
-    fn is_over(&self, now: Instant) -> bool {
-        self.under_way == 0 && self.wrong <= 0.0 && self.wait_until <= now
+    /// Whether it says nothing that a new one would not.
+    fn is_over(&mut self, patience: Patience, now: Instant) -> bool {
+        self.under_way == 0 && self.wait_until <= now && self.free.is_full(patience.allowance(), now)
     }
 }
 

@@ -10,10 +10,11 @@ use std::{
 use hutong_protocol::{NameKey, Token};
 
 use super::{
-    bucket::{Allowance, Buckets},
+    buckets::Buckets,
     failures::{Failures, Outcome, Patience},
     site::Site,
 };
+use crate::token_bucket::Allowance;
 
 /// Connections that are made from one address. 500 people who open the page at once make some 3,500.
 const ARRIVALS: Allowance = Allowance { burst: 5_000.0, per_second: 200.0 };

@@ -2,7 +2,7 @@
 //!
 //! All of it is asked before a `hello` reaches the registry, which knows nothing of addresses and secrets.
 
-mod bucket;
+mod buckets;
 mod deny_list;
 mod failures;
 mod forwarded;
@@ -32,7 +32,6 @@ use self::{
 };
 use crate::{registry::Credential, supervisor::blocking};
 
-pub(crate) use bucket::Bucket;
 pub(crate) use deny_list::DenyList;
 #[cfg(test)]
 pub(crate) use limits::{BY_NAME, BY_SITE};

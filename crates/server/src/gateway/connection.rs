@@ -35,13 +35,14 @@ use super::{
     vigil::{Due, Vigil},
 };
 use crate::{
-    entry::{Bucket, Counted, Entry, Hello, LOG_INS_OF_A_CONNECTION, Visitor},
+    entry::{Counted, Entry, Hello, LOG_INS_OF_A_CONNECTION, Visitor},
     handler::ConnectionPermit,
     hub::Hub,
     metrics::Closed,
     outbox::{Frame, Kind, Next, Outbox},
     registry::ConnId,
     stream::Stream,
+    token_bucket::TokenBucket,
 };
 
 /// Every connection holds a read buffer of this size for as long as it lasts, so it is tiny ([`Eager`] reads ahead where there is more);
@@ -59,7 +60,7 @@ pub(super) struct UpgradeContext {
     pub visitor: Visitor,
     /// Its place among the WebSockets of its address, or why it cannot stay.
     pub admission: Result<Counted, RefusedCode>,
-    pub log_ins: Mutex<Bucket>,
+    pub log_ins: Mutex<TokenBucket>,
 }
 
 impl UpgradeContext {

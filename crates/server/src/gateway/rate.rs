@@ -4,6 +4,11 @@ use std::time::{Duration, Instant};
 
 use hutong_protocol::limits::{MESSAGE_BURST, MESSAGES_PER_SECOND};
 
+use crate::token_bucket::{Allowance, TokenBucket};
+
+/// Messages of one connection.
+const MESSAGES: Allowance = Allowance { burst: MESSAGE_BURST as f64, per_second: MESSAGES_PER_SECOND as f64 };
+
 /// Messages over the rate after which the connection is closed, unless it has kept quiet in between for long enough to send
 /// a whole burst again. As many as a burst: a client that made a mistake once is told so, a flood ends soon.
 const EXCESS: u32 = MESSAGE_BURST;
@@ -11,11 +16,10 @@ const EXCESS: u32 = MESSAGE_BURST;
 /// How often a client is told that it sends too much.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
-/// A token bucket: a message takes one token, and tokens come back at [`MESSAGES_PER_SECOND`] up to [`MESSAGE_BURST`].
+/// What is left of [`MESSAGES`] to one connection, and how far it has gone beyond.
 #[derive(Clone, Debug)]
 pub(crate) struct Rate {
-    tokens: f32,
-    filled: Instant,
+    messages: TokenBucket,
     excess: u32,
     told: Option<Instant>,
 }
@@ -35,20 +39,15 @@ pub(crate) enum Verdict {
 
 impl Rate {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { tokens: MESSAGE_BURST as f32, filled: now, excess: 0, told: None }
+        Self { messages: TokenBucket::full(MESSAGES, now), excess: 0, told: None }
     }
 
     /// A message came.
     pub(crate) fn message(&mut self, now: Instant) -> Verdict {
-        let elapsed = now.saturating_duration_since(self.filled).as_secs_f32();
-        self.filled = now;
-        self.tokens += elapsed * MESSAGES_PER_SECOND as f32;
-        if self.tokens >= MESSAGE_BURST as f32 {
-            self.tokens = MESSAGE_BURST as f32;
+        if self.messages.is_full(MESSAGES, now) {
             self.excess = 0;
         }
-        if self.tokens >= 1.0 {
-            self.tokens -= 1.0;
+        if self.messages.take(MESSAGES, now) {
             return Verdict::Take;
         }
         self.excess += 1;

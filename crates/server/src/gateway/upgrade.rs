@@ -20,10 +20,11 @@ use super::{
     deadlines::Deadlines,
 };
 use crate::{
-    entry::{Bucket, Entry, LOG_INS_OF_A_CONNECTION, Visitor},
+    entry::{Entry, LOG_INS_OF_A_CONNECTION, Visitor},
     handler::ConnectionInfo,
     http::response::plain,
     hub::Hub,
+    token_bucket::TokenBucket,
     transport::Transport,
 };
 
@@ -88,7 +89,7 @@ impl Gateway {
         };
         let permit = connection.permit.clone();
         let tasks = permit.group.tasks.clone();
-        let log_ins = Mutex::new(Bucket::full(LOG_INS_OF_A_CONNECTION, Instant::now()));
+        let log_ins = Mutex::new(TokenBucket::full(LOG_INS_OF_A_CONNECTION, Instant::now()));
         // Boxed, since the task would hold it twice.
         let context = Box::new(UpgradeContext { permit, entry: self.entry.clone(), visitor, admission, log_ins });
         // Not the request itself: the task would hold it for as long as the WebSocket lasts.
