@@ -1,7 +1,6 @@
 //! The options of who may come in, and making a line for a users' file.
 
 use std::{
-    fmt,
     io::{self, BufRead, IsTerminal},
     path::PathBuf,
 };
@@ -99,31 +98,12 @@ pub(crate) fn hash_password(name: &str) -> Result<String, HashPasswordError> {
 }
 
 /// Why there is no line.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum HashPasswordError {
+    #[error("the two passwords are not the same")]
     Different,
-    Io(io::Error),
-    Line(UsersFileLineError),
-}
-
-impl fmt::Display for HashPasswordError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Different => f.write_str("the two passwords are not the same"),
-            Self::Io(error) => write!(f, "cannot read the password: {error}"),
-            Self::Line(error) => error.fmt(f),
-        }
-    }
-}
-
-impl From<io::Error> for HashPasswordError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl From<UsersFileLineError> for HashPasswordError {
-    fn from(error: UsersFileLineError) -> Self {
-        Self::Line(error)
-    }
+    #[error("cannot read the password: {0}")]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Line(#[from] UsersFileLineError),
 }

@@ -132,30 +132,21 @@ pub fn users_file_line(name: &str, password: &str) -> Result<String, UsersFileLi
 }
 
 /// Why there is no line for a users' file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsersFileLineError {
     /// The name cannot be one.
+    #[error("a name has 1 to 40 visible characters")]
     Name,
     /// The name begins with `#`, as comments do.
+    #[error("a name in the file cannot begin with #, as comments do")]
     Comment,
     /// The password is empty, or longer than a secret can be.
+    #[error("a password has 1 to 1024 bytes")]
     Password,
     /// The system has no randomness to give.
+    #[error("the system has no randomness to make a salt from")]
     NoRandomness,
 }
-
-impl fmt::Display for UsersFileLineError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Name => "a name has 1 to 40 visible characters",
-            Self::Comment => "a name in the file cannot begin with #, as comments do",
-            Self::Password => "a password has 1 to 1024 bytes",
-            Self::NoRandomness => "the system has no randomness to make a salt from",
-        })
-    }
-}
-
-impl std::error::Error for UsersFileLineError {}
 
 /// The cost of the hashes that we make, with nobody's password.
 const STAND_IN: &str =

@@ -1,7 +1,7 @@
 //! A file that is read anew when it has changed.
 
 use std::{
-    fmt, fs, io,
+    fs, io,
     io::Read,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock},
@@ -21,10 +21,12 @@ pub(crate) struct Watched<T> {
 }
 
 /// What is wrong with a file's text. Nothing of the text is in it: it may be a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
     /// In this line, counted from 1.
+    #[error(", line {0}: {1}")]
     Line(usize, &'static str),
+    #[error(": {0}")]
     Whole(&'static str),
 }
 
@@ -74,30 +76,21 @@ impl<T> Watched<T> {
 }
 
 /// Why a file that says who may come in cannot be used.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{}{why}", path.display())]
 pub struct EntryFileError {
     path: PathBuf,
     why: Why,
 }
 
-#[derive(Debug)]
+/// What comes after the path.
+#[derive(Debug, thiserror::Error)]
 enum Why {
+    #[error(": {0}")]
     Io(io::Error),
+    #[error("{0}")]
     Fault(Fault),
 }
-
-impl fmt::Display for EntryFileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.display();
-        match &self.why {
-            Why::Io(error) => write!(f, "{path}: {error}"),
-            Why::Fault(Fault::Line(number, fault)) => write!(f, "{path}, line {number}: {fault}"),
-            Why::Fault(Fault::Whole(fault)) => write!(f, "{path}: {fault}"),
-        }
-    }
-}
-
-impl std::error::Error for EntryFileError {}
 
 fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
