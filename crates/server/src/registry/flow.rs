@@ -8,8 +8,10 @@ use hutong_protocol::{
 };
 
 use super::{
-    Deadline, Fact, Registry, Reverse,
     calls::{Call, Due, Step, Whereabouts},
+    effect::Fact,
+    roster::Rosters,
+    state::{Deadline, State},
 };
 
 /// A message was wrong: the code, and a sentence for developers.
@@ -18,9 +20,15 @@ type Wrong = (ErrorCode, &'static str);
 const NO_CALL: Wrong = (ErrorCode::NoCall, "there is no such call, or it is not yours");
 const WRONG_STEP: Wrong = (ErrorCode::WrongStep, "the call is not at this step, or this is not your side's message");
 
-impl Registry {
+/// The call flow's view of the registry: records, and the rosters that a call changes.
+pub struct Flow<'r> {
+    pub state: &'r mut State,
+    pub rosters: &'r mut Rosters,
+}
+
+impl Flow<'_> {
     /// Handles a logged-in user's message about calls.
-    pub(super) fn step(&mut self, now: Duration, me: Token, message: &ClientMessage) -> Result<(), Wrong> {
+    pub fn step(&mut self, now: Duration, me: Token, message: &ClientMessage) -> Result<(), Wrong> {
         match message {
             ClientMessage::Offering { to, media } => self.offering(now, me, *to, *media),
             ClientMessage::Accept { call, media } => self.accept(now, me, *call, *media),
@@ -50,9 +58,9 @@ impl Registry {
         if me == to {
             return Err((ErrorCode::SelfCall, "you cannot call yourself"));
         }
-        let caller = self.users.get(me).ok_or(NO_CALL)?;
+        let caller = self.state.users.get(me).ok_or(NO_CALL)?;
         if caller.user.state.after(StateEvent::Offer).is_err() {
-            let crossed = caller.call.and_then(|call| self.calls.get(&call)).is_some_and(|call| {
+            let crossed = caller.call.and_then(|call| self.state.calls.get(&call)).is_some_and(|call| {
                 call.caller() == to && matches!(call.step, Step::Ringing { .. } | Step::Accepted { .. })
             });
             return Err(if crossed {
@@ -61,20 +69,20 @@ impl Registry {
                 (ErrorCode::Busy, "you are in a call already")
             });
         }
-        match self.users.get(to) {
+        match self.state.users.get(to) {
             Some(target) if target.user.state.can_be_called() => {}
             Some(target) if target.conn.is_some() => return Err((ErrorCode::Busy, "they are in a call")),
             _ => return Err((ErrorCode::NotOnline, "they are not online")),
         }
-        let id = CallId(self.stamp(now));
+        let id = CallId(self.state.stamp(now));
         let from = self.enter(me, id, StateEvent::Offer);
         self.enter(to, id, StateEvent::Ring);
-        self.calls.insert(id, Call::ringing(me, to, now));
-        self.watch(id);
-        self.met([me, to]);
-        self.tell(me, ServerMessage::Ringing { call: id, to });
+        self.state.calls.insert(id, Call::ringing(me, to, now));
+        self.schedule_deadline(id);
+        self.rosters.on_call(self.state, [me, to]);
+        self.state.send(me, ServerMessage::Ringing { call: id, to });
         if let Some(from) = from {
-            self.tell(to, ServerMessage::Offering { call: id, from, media });
+            self.state.send(to, ServerMessage::Offering { call: id, from, media });
         }
         Ok(())
     }
@@ -86,8 +94,8 @@ impl Registry {
         }
         call.step = Step::Accepted { until: now + limits::CONFIRM };
         let caller = call.caller();
-        self.watch(id);
-        self.tell(caller, ServerMessage::Accepted { call: id, media });
+        self.schedule_deadline(id);
+        self.state.send(caller, ServerMessage::Accepted { call: id, media });
         Ok(())
     }
 
@@ -98,13 +106,13 @@ impl Registry {
         }
         call.step = Step::Confirmed { until: now + limits::CALLING };
         let caller = call.caller();
-        self.watch(id);
+        self.schedule_deadline(id);
         for member in [caller, me] {
-            let after = self.users.apply(member, StateEvent::Confirm);
+            let after = self.state.users.apply(member, StateEvent::Confirm);
             debug_assert_eq!(after, Ok(UserState::InCall));
         }
-        let ticket = self.signer.call(now, id, [caller, me]);
-        self.tell(caller, ServerMessage::Confirm { call: id, sdp: sdp.to_owned(), ticket });
+        let ticket = self.state.signer.call(now, id, [caller, me]);
+        self.state.send(caller, ServerMessage::Confirm { call: id, sdp: sdp.to_owned(), ticket });
         Ok(())
     }
 
@@ -116,10 +124,10 @@ impl Registry {
         }
         call.step = Step::Set;
         let target = call.target();
-        self.watch(id);
-        let ticket = self.signer.call(now, id, [me, target]);
-        self.tell(target, ServerMessage::Calling { call: id, sdp: sdp.to_owned(), ticket });
-        self.note(Fact::CallSetUp {
+        self.schedule_deadline(id);
+        let ticket = self.state.signer.call(now, id, [me, target]);
+        self.state.send(target, ServerMessage::Calling { call: id, sdp: sdp.to_owned(), ticket });
+        self.state.note(Fact::CallSetUp {
             since_offering: now.saturating_sub(Duration::from_micros(id.0)),
             since_confirm: (now + limits::CALLING).saturating_sub(until),
         });
@@ -134,7 +142,7 @@ impl Registry {
         match call.step {
             Step::Confirmed { .. } | Step::Set => {
                 if other.at == Whereabouts::Here {
-                    self.tell(other.token, message);
+                    self.state.send(other.token, message);
                 }
                 Ok(())
             }
@@ -145,7 +153,7 @@ impl Registry {
     }
 
     fn cancel(&mut self, now: Duration, me: Token, id: CallId, reason: CancelReason) -> Result<(), Wrong> {
-        let Some(call) = self.calls.get_mut(&id) else {
+        let Some(call) = self.state.calls.get_mut(&id) else {
             return Ok(());
         };
         let member = call.member_mut(me).ok_or(NO_CALL)?;
@@ -155,7 +163,7 @@ impl Registry {
         if call.step.is_over() {
             // It may have been the last that the call was kept for.
             self.call_due(now, id);
-            self.watch(id);
+            self.schedule_deadline(id);
         } else {
             self.end(now, id, reason.into(), Some(me));
         }
@@ -163,7 +171,7 @@ impl Registry {
     }
 
     fn released(&mut self, now: Duration, me: Token, id: CallId) {
-        if self.calls.get(&id).is_some_and(|call| call.step.is_over() && call.at(me) == Some(Whereabouts::Here)) {
+        if self.state.calls.get(&id).is_some_and(|call| call.step.is_over() && call.at(me) == Some(Whereabouts::Here)) {
             self.let_go(me, id);
             self.call_due(now, id);
         }
@@ -172,29 +180,29 @@ impl Registry {
     /// One member says that it is still in a call whose connection, or whose server, was lost.
     fn claim(&mut self, now: Duration, me: Token, ticket: &Ticket) -> Result<(), Wrong> {
         const FOREIGN: Wrong = (ErrorCode::TicketInvalid, "the ticket is not good, or not yours");
-        let (id, members) = self.signer.check_call(now, ticket).ok_or(FOREIGN)?;
+        let (id, members) = self.state.signer.check_call(now, ticket).ok_or(FOREIGN)?;
         if !members.contains(&me) || members[0] == members[1] {
             return Err(FOREIGN);
         }
-        if !self.calls.contains_key(&id) {
+        if !self.state.calls.contains_key(&id) {
             // Only a server that has just been started does not know a call that is still on: it waits for both.
-            let earlier_life = u128::from(id.0) < self.started.as_micros();
-            if !earlier_life || now > self.started + limits::CLAIM * 2 {
-                self.tell(me, ServerMessage::Ended { call: id, reason: EndReason::Gone });
+            let earlier_life = u128::from(id.0) < self.state.started.as_micros();
+            if !earlier_life || now > self.state.started + limits::CLAIM * 2 {
+                self.state.send(me, ServerMessage::Ended { call: id, reason: EndReason::Gone });
                 return Ok(());
             }
-            self.calls.insert(id, Call::reclaimed(members, now + limits::CLAIM));
-            self.watch(id);
+            self.state.calls.insert(id, Call::reclaimed(members, now + limits::CLAIM));
+            self.schedule_deadline(id);
         }
-        let Some(call) = self.calls.get(&id) else {
+        let Some(call) = self.state.calls.get(&id) else {
             return Err(NO_CALL);
         };
         match (call.step, call.at(me)) {
-            (Step::Over { reason, .. }, _) => self.tell(me, ServerMessage::Ended { call: id, reason }),
+            (Step::Over { reason, .. }, _) => self.state.send(me, ServerMessage::Ended { call: id, reason }),
             (_, Some(Whereabouts::Away { .. })) => self.take_back(now, me, id)?,
             (_, Some(Whereabouts::Here)) => return Err(WRONG_STEP),
             (_, Some(Whereabouts::Left) | None) => {
-                self.tell(me, ServerMessage::Ended { call: id, reason: EndReason::Gone });
+                self.state.send(me, ServerMessage::Ended { call: id, reason: EndReason::Gone });
             }
         }
         Ok(())
@@ -204,61 +212,62 @@ impl Registry {
     fn take_back(&mut self, now: Duration, me: Token, id: CallId) -> Result<(), Wrong> {
         // Somebody may have called in the moment between coming back and claiming: the older call, whose media is
         // still flowing, stands.
-        if let Some(ring) = self.users.get(me).and_then(|record| record.call) {
-            if self.calls.get(&ring).is_some_and(|call| call.step.is_confirmed()) {
+        if let Some(ring) = self.state.users.get(me).and_then(|record| record.call) {
+            if self.state.calls.get(&ring).is_some_and(|call| call.step.is_confirmed()) {
                 return Err((ErrorCode::Busy, "you are in another call"));
             }
             self.end(now, ring, EndReason::Busy, Some(me));
             self.let_go(me, ring);
         }
         self.enter(me, id, StateEvent::Claim);
-        if let Some(member) = self.calls.get_mut(&id).and_then(|call| call.member_mut(me)) {
+        if let Some(member) = self.state.calls.get_mut(&id).and_then(|call| call.member_mut(me)) {
             member.at = Whereabouts::Here;
         }
-        self.watch(id);
-        let Some(call) = self.calls.get(&id).filter(|call| call.all_here()) else {
+        self.schedule_deadline(id);
+        let Some(call) = self.state.calls.get(&id).filter(|call| call.all_here()) else {
             return Ok(());
         };
-        self.met([call.caller(), call.target()]);
-        let Some(call) = self.calls.get(&id) else { return Ok(()) };
+        let members = [call.caller(), call.target()];
+        self.rosters.on_call(self.state, members);
+        let Some(call) = self.state.calls.get(&id) else { return Ok(()) };
         for member in call.members.map(|member| member.token) {
-            if self.users.apply(member, StateEvent::Confirm).is_ok() {
-                self.tell(member, ServerMessage::Claimed { call: id });
+            if self.state.users.apply(member, StateEvent::Confirm).is_ok() {
+                self.state.send(member, ServerMessage::Claimed { call: id });
             }
         }
         Ok(())
     }
 
     /// Ends a call that is not over. `by` is not told: it knows.
-    pub(super) fn end(&mut self, now: Duration, id: CallId, reason: EndReason, by: Option<Token>) {
-        let Some(call) = self.calls.get_mut(&id).filter(|call| !call.step.is_over()) else {
+    pub fn end(&mut self, now: Duration, id: CallId, reason: EndReason, by: Option<Token>) {
+        let Some(call) = self.state.calls.get_mut(&id).filter(|call| !call.step.is_over()) else {
             return;
         };
         call.step = Step::Over { reason, until: now + limits::ENDING };
         let members = call.members;
         for member in members.into_iter().filter(|member| member.at == Whereabouts::Here) {
-            let after = self.users.apply(member.token, StateEvent::End);
+            let after = self.state.users.apply(member.token, StateEvent::End);
             debug_assert_eq!(after, Ok(UserState::Ending));
             if Some(member.token) != by {
-                self.tell(member.token, ServerMessage::Ended { call: id, reason });
+                self.state.send(member.token, ServerMessage::Ended { call: id, reason });
             }
         }
-        self.watch(id);
-        self.note(Fact::CallEnded { reason });
+        self.schedule_deadline(id);
+        self.state.note(Fact::CallEnded { reason });
     }
 
     /// A user's connection is gone, or gives way to a new one.
-    pub(super) fn leave(&mut self, now: Duration, me: Token) {
-        let record = self.users.get(me);
+    pub fn leave(&mut self, now: Duration, me: Token) {
+        let record = self.state.users.get(me);
         let (id, conn) = (record.and_then(|record| record.call), record.and_then(|record| record.conn));
         let held_until = now + limits::NAME_HELD;
-        self.users.leave(me, held_until);
+        self.state.users.leave(me, held_until);
         if let Some(conn) = conn {
-            self.went(conn);
+            self.rosters.on_disconnect(self.state, conn);
         }
-        self.deadlines.push(Reverse((held_until, Deadline::Name(me))));
+        self.state.schedule(held_until, Deadline::Name(me));
         let Some(id) = id else { return };
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.state.calls.get_mut(&id) else { return };
         let step = call.step;
         if let Some(member) = call.member_mut(me) {
             member.at =
@@ -269,12 +278,12 @@ impl Registry {
             self.call_due(now, id);
         }
         // Also where it was over already: what it waits for now may be who could claim it, and no longer who was here.
-        self.watch(id);
+        self.schedule_deadline(id);
     }
 
     /// Does what is due for a call.
-    pub(super) fn call_due(&mut self, now: Duration, id: CallId) {
-        let Some(due) = self.calls.get(&id).and_then(|call| call.due(now)) else {
+    pub fn call_due(&mut self, now: Duration, id: CallId) {
+        let Some(due) = self.state.calls.get(&id).and_then(|call| call.due(now)) else {
             // Not yet, or moved: there is a newer entry for it.
             return;
         };
@@ -284,51 +293,51 @@ impl Registry {
                 self.call_due(now, id);
             }
             Due::LetGo => {
-                let members = self.calls.get(&id).map(|call| call.members).into_iter().flatten();
+                let members = self.state.calls.get(&id).map(|call| call.members).into_iter().flatten();
                 for member in members.filter(|member| member.at == Whereabouts::Here) {
                     self.let_go(member.token, id);
                 }
                 self.call_due(now, id);
-                self.watch(id);
+                self.schedule_deadline(id);
             }
             Due::Forget => {
-                self.calls.remove(&id);
+                self.state.calls.remove(&id);
             }
         }
     }
 
     /// One side of a call that is over has let go of it, or has had its time.
     fn let_go(&mut self, token: Token, id: CallId) {
-        if let Some(member) = self.calls.get_mut(&id).and_then(|call| call.member_mut(token)) {
+        if let Some(member) = self.state.calls.get_mut(&id).and_then(|call| call.member_mut(token)) {
             member.at = Whereabouts::Left;
         }
-        if let Some(record) = self.users.get_mut(token) {
+        if let Some(record) = self.state.users.get_mut(token) {
             record.call = None;
         }
-        let after = self.users.apply(token, StateEvent::Release);
+        let after = self.state.users.apply(token, StateEvent::Release);
         debug_assert_eq!(after, Ok(UserState::Online));
-        self.watch(id);
+        self.schedule_deadline(id);
     }
 
     /// Brings a user into a call, by an event that was seen to be possible. Gives the user as it is now.
     fn enter(&mut self, token: Token, id: CallId, event: StateEvent) -> Option<User> {
-        let after = self.users.apply(token, event);
+        let after = self.state.users.apply(token, event);
         debug_assert_eq!(after, Ok(UserState::Connecting));
-        let record = self.users.get_mut(token)?;
+        let record = self.state.users.get_mut(token)?;
         record.call = Some(id);
         Some(record.user.clone())
     }
 
-    /// Notes a call's next deadline.
-    fn watch(&mut self, id: CallId) {
-        if let Some(at) = self.calls.get(&id).and_then(Call::deadline) {
-            self.deadlines.push(Reverse((at, Deadline::Call(id))));
+    /// Schedules a call's next deadline.
+    fn schedule_deadline(&mut self, id: CallId) {
+        if let Some(at) = self.state.calls.get(&id).and_then(Call::deadline) {
+            self.state.schedule(at, Deadline::Call(id));
         }
     }
 
     /// The call, if this user is in it or can claim it.
     fn my_call(&mut self, me: Token, id: CallId) -> Result<&mut Call, Wrong> {
-        let call = self.calls.get_mut(&id).ok_or(NO_CALL)?;
+        let call = self.state.calls.get_mut(&id).ok_or(NO_CALL)?;
         if call.at(me) == Some(Whereabouts::Here) { Ok(call) } else { Err(NO_CALL) }
     }
 }

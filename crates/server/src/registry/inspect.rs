@@ -5,8 +5,10 @@ use std::time::Duration;
 use hutong_protocol::{CallId, Limits, ServerMessage, Token, User, UserState};
 
 use super::{
-    ConnId, Effect, List, Registry,
+    Registry,
     calls::{Call, Step, Whereabouts},
+    conn::ConnId,
+    effect::{Effect, List},
     users::Record,
 };
 
@@ -26,14 +28,14 @@ impl Registry {
     /// What the registry knows now, in the order of tokens and ids.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let mut calls: Vec<_> = self.calls.iter().map(|(id, call)| (*id, call.clone())).collect();
+        let mut calls: Vec<_> = self.state.calls.iter().map(|(id, call)| (*id, call.clone())).collect();
         calls.sort_unstable_by_key(|(id, _)| *id);
         Snapshot {
-            users: self.users.all().cloned().collect(),
+            users: self.state.users.all().cloned().collect(),
             calls,
-            changed: self.users.changes(),
+            changed: self.state.users.changes(),
             presence_at: self.presence_at,
-            total_due: self.total_due(),
+            total_due: self.rosters.total_due(&self.state),
         }
     }
 
@@ -52,7 +54,7 @@ impl Registry {
                 vec![(to, ServerMessage::Roster { users, total })]
             }
             Effect::Presence { changes, whole, parts } => {
-                let whole = self.users.connections().filter(|conn| whole && !self.sees_a_part(*conn));
+                let whole = self.state.users.connections().filter(|conn| whole && !self.rosters.sees_a_part(*conn));
                 let whole = whole.map(|conn| (conn, changes.clone()));
                 let some = |places: Vec<usize>| places.into_iter().map(|place| changes[place].clone()).collect();
                 let parts = parts.into_iter().map(|(conn, places)| (conn, some(places)));
@@ -68,7 +70,7 @@ impl Registry {
 
     fn users_of(&self, me: Token, list: List) -> (Vec<User>, Option<u32>) {
         match list {
-            List::Whole => (self.users.roster_without(me), None),
+            List::Whole => (self.state.users.roster_without(me), None),
             List::Part { users, total } => (users, Some(total)),
         }
     }
@@ -77,7 +79,7 @@ impl Registry {
     /// and the server still has it in its call.
     #[cfg(feature = "inspect")]
     pub fn break_a_rule(&mut self, user: Token) {
-        if let Some(record) = self.users.get_mut(user)
+        if let Some(record) = self.state.users.get_mut(user)
             && record.conn.is_some()
         {
             record.user.state = UserState::Online;

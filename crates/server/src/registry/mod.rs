@@ -10,39 +10,41 @@
 //! - every state but `online`, `offline` and `in_call` has a deadline.
 
 mod calls;
+mod conn;
+mod effect;
 mod flow;
 mod index;
 #[cfg(any(test, feature = "inspect"))]
 pub mod inspect;
 mod roster;
 mod sheet;
+mod state;
 #[cfg(test)]
 mod tests;
 mod ticket;
 mod users;
 mod watching;
 
-use std::{
-    cmp::Reverse,
-    collections::{BinaryHeap, HashMap, VecDeque},
-    time::Duration,
-};
+use std::time::Duration;
 
 use hutong_protocol::{
-    CallId, ClientMessage, EndReason, ErrorCode, IceServer, Name, NameKey, RefusedCode, ServerMessage, Ticket, Token,
-    User, UserState, limits,
+    ClientMessage, EndReason, ErrorCode, IceServer, Name, NameKey, RefusedCode, ServerMessage, Ticket, Token, User,
+    UserState, limits,
 };
 
-use self::{calls::Call, roster::Rosters, ticket::Signer, users::Users};
+use self::{
+    flow::Flow,
+    roster::Rosters,
+    state::{Deadline, State},
+    ticket::Signer,
+};
 
-pub use self::roster::List;
 pub(crate) use self::sheet::encode;
-
-pub use ticket::Credential;
-
-/// One WebSocket, as its gateway numbers it. Never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConnId(pub u64);
+pub use self::{
+    conn::ConnId,
+    effect::{Effect, Fact, List},
+    ticket::Credential,
+};
 
 /// What a registry is told when it is made.
 #[derive(Clone)]
@@ -64,99 +66,14 @@ impl std::fmt::Debug for Config {
     }
 }
 
-/// What the gateway is to do, in this order.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
-    /// Deliver to one connection.
-    Send {
-        /// To whom.
-        to: ConnId,
-        /// What.
-        message: ServerMessage,
-    },
-    /// Deliver the welcome. Its list is that of the moment at which this is taken out.
-    Welcome {
-        /// To whom.
-        to: ConnId,
-        /// The user.
-        me: User,
-        /// The user's ticket.
-        ticket: Ticket,
-        /// Who is shown.
-        list: List,
-    },
-    /// Deliver a roster. Its list is that of the moment at which this is taken out.
-    Roster {
-        /// To whom.
-        to: ConnId,
-        /// The user.
-        me: Token,
-        /// Who is shown.
-        list: List,
-    },
-    /// Deliver presence: each change encoded once, for however many readers.
-    Presence {
-        /// All changes.
-        changes: Vec<User>,
-        /// Whether all of them go to every connection that is shown everybody.
-        whole: bool,
-        /// Connections that are shown a part, and which of the changes are for each, by their places.
-        parts: Vec<(ConnId, Vec<usize>)>,
-    },
-    /// Deliver the number of users online, as presence without changes.
-    Total {
-        /// The number.
-        total: u32,
-        /// To whom.
-        to: Vec<ConnId>,
-    },
-    /// Send `refused` with this code, then close. The registry knows the connection no more.
-    Close {
-        /// Which.
-        conn: ConnId,
-        /// Why.
-        code: RefusedCode,
-    },
-    /// Nothing to do: something that is worth counting has happened.
-    Note(Fact),
-}
-
-/// Something that is worth counting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fact {
-    /// Somebody logged in.
-    LoggedIn {
-        /// With the ticket of an earlier log-in.
-        back: bool,
-    },
-    /// CALLING was delivered: a call is set up.
-    CallSetUp {
-        /// Since OFFERING was delivered; people's time to answer is in it.
-        since_offering: Duration,
-        /// Since CONFIRM was delivered.
-        since_confirm: Duration,
-    },
-    /// A call is over.
-    CallEnded {
-        /// Why.
-        reason: EndReason,
-    },
-}
-
 /// The registry. All times are since the Unix epoch and never go back.
 #[derive(Clone, Debug)]
 pub struct Registry {
     config: Config,
-    signer: Signer,
-    users: Users,
-    calls: HashMap<CallId, Call>,
-    /// Deadlines, earliest first. An entry may be out of date: what is due is read from the record itself.
-    deadlines: BinaryHeap<Reverse<(Duration, Deadline)>>,
-    presence_at: Option<Duration>,
+    state: State,
     rosters: Rosters,
-    effects: VecDeque<Effect>,
-    started: Duration,
-    last_stamp: u64,
+    /// When gathered presence is sent.
+    presence_at: Option<Duration>,
     doors: Doors,
 }
 
@@ -169,38 +86,22 @@ enum Doors {
     Closed,
 }
 
-/// What a deadline is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Deadline {
-    Call(CallId),
-    Name(Token),
-    Watch(ConnId),
-}
-
 impl Registry {
     /// An empty registry, as of `now`.
     #[must_use]
     pub fn new(config: Config, now: Duration) -> Self {
-        let mut users = Users::default();
-        users.keep_sheet();
         Self {
-            signer: Signer::new(&config.ticket_key),
+            state: State::new(&config.ticket_key, now),
+            rosters: Rosters::new(config.whole_roster),
             config,
-            users,
-            calls: HashMap::new(),
-            deadlines: BinaryHeap::new(),
             presence_at: None,
-            rosters: Rosters::default(),
-            effects: VecDeque::new(),
-            started: now,
-            last_stamp: 0,
             doors: Doors::Open,
         }
     }
 
     /// Signs with this secret from now on. Tickets of the former ones are still good, others no longer.
     pub fn set_ticket_keys(&mut self, key: &[u8; 32], former: &[[u8; 32]]) {
-        self.signer = Signer::with_former(key, former);
+        self.state.signer = Signer::with_former(key, former);
     }
 
     /// Lets nobody in any more: every hello is refused as `shutting_down`. Whoever is in stays.
@@ -217,7 +118,7 @@ impl Registry {
         if self.doors == Doors::Closed {
             return Err(RefusedCode::ShuttingDown);
         }
-        if self.users.online() < self.config.max_users { Ok(()) } else { Err(RefusedCode::Full) }
+        if self.state.users.online() < self.config.max_users { Ok(()) } else { Err(RefusedCode::Full) }
     }
 
     /// A connection said hello, and whoever asks for secrets let it in by this credential. [`received`](Self::received) does the same
@@ -230,7 +131,7 @@ impl Registry {
         resume: Option<Ticket>,
         credential: Credential,
     ) {
-        if self.users.by_conn(from).is_some() {
+        if self.state.users.by_conn(from).is_some() {
             return self.received(now, from, ClientMessage::Hello { name, resume, secret: None });
         }
         self.hello(now, from, &name, resume.as_ref(), credential);
@@ -240,35 +141,37 @@ impl Registry {
     /// Whose ticket this is, if it is good for this name and credential.
     #[must_use]
     pub fn owner_of(&self, now: Duration, ticket: &Ticket, name: &NameKey, credential: Credential) -> Option<Token> {
-        self.signer.check_user(now, ticket, name, credential)
+        self.state.signer.check_user(now, ticket, name, credential)
     }
 
     /// A connection sent a message. Its first must be hello; the gateway keeps the hello deadline.
     pub fn received(&mut self, now: Duration, from: ConnId, message: ClientMessage) {
-        match (self.users.by_conn(from), message) {
+        match (self.state.users.by_conn(from), message) {
             (None, ClientMessage::Hello { name, resume, secret: _ }) => {
                 self.hello(now, from, &name, resume.as_ref(), Credential::NONE);
             }
             (None, message) => {
                 let text = "say hello first";
-                self.effects.push_back(error(from, &message, ErrorCode::NotNow, text));
+                self.state.effects.push_back(error(from, &message, ErrorCode::NotNow, text));
             }
             (Some(_), message @ ClientMessage::Hello { .. }) => {
                 let text = "this connection has said hello already";
-                self.effects.push_back(error(from, &message, ErrorCode::NotNow, text));
+                self.state.effects.push_back(error(from, &message, ErrorCode::NotNow, text));
             }
             (Some(me), ClientMessage::LogOut) => {
                 // For good: there will be no claim to wait for.
-                if let Some(call) = self.users.get(me).and_then(|record| record.call) {
-                    self.end(now, call, EndReason::Gone, Some(me));
+                if let Some(call) = self.state.users.get(me).and_then(|record| record.call) {
+                    self.flow().end(now, call, EndReason::Gone, Some(me));
                 }
-                self.leave(now, me);
-                self.users.forget(me);
+                self.flow().leave(now, me);
+                self.state.users.forget(me);
             }
-            (Some(me), ClientMessage::Watch { query, names }) => self.watched(now, from, me, &query, &names),
+            (Some(me), ClientMessage::Watch { query, names }) => {
+                self.rosters.on_watch(&mut self.state, now, from, me, &query, &names);
+            }
             (Some(me), message) => {
-                if let Err((code, text)) = self.step(now, me, &message) {
-                    self.effects.push_back(error(from, &message, code, text));
+                if let Err((code, text)) = self.flow().step(now, me, &message) {
+                    self.state.effects.push_back(error(from, &message, code, text));
                 }
             }
         }
@@ -277,59 +180,76 @@ impl Registry {
 
     /// A connection is gone. One that never said hello, or that was closed by [`Effect::Close`], may be told or not.
     pub fn disconnected(&mut self, now: Duration, conn: ConnId) {
-        if let Some(token) = self.users.by_conn(conn) {
-            self.leave(now, token);
+        if let Some(token) = self.state.users.by_conn(conn) {
+            self.flow().leave(now, token);
         }
         self.gather(now);
     }
 
     /// Time has passed: deadlines are kept and gathered presence is told.
     pub fn tick(&mut self, now: Duration) {
-        while let Some(&Reverse((at, what))) = self.deadlines.peek() {
-            if at > now {
-                break;
-            }
-            self.deadlines.pop();
+        while let Some(what) = self.state.pop_due(now) {
             match what {
-                Deadline::Call(call) => self.call_due(now, call),
-                Deadline::Name(token) => self.users.forget_if_due(token, now),
-                Deadline::Watch(conn) => self.watch_due(now, conn),
+                Deadline::Call(call) => self.flow().call_due(now, call),
+                Deadline::Name(token) => self.state.users.forget_if_due(token, now),
+                Deadline::Watch(conn) => self.rosters.watch_due(&mut self.state, now, conn),
             }
         }
         if self.presence_at.is_some_and(|at| at <= now) {
             self.presence_at = None;
             // First: what is told next is for those who are shown a part by now, or no longer are.
-            self.turn_some();
-            self.tell_presence();
+            self.rosters.migrate_batch(&mut self.state);
+            self.rosters.send_presence(&mut self.state);
         }
-        self.tell_total(now);
+        self.rosters.send_total(&mut self.state, now);
         self.gather(now);
     }
 
     /// When [`tick`](Self::tick) is due, unless something happens before. `None`: never.
     #[must_use]
     pub fn next_tick(&self) -> Option<Duration> {
-        let deadline = self.deadlines.peek().map(|Reverse((at, _))| *at);
-        deadline.into_iter().chain(self.presence_at).chain(self.total_due()).min()
+        let total_due = self.rosters.total_due(&self.state);
+        self.state.next_deadline().into_iter().chain(self.presence_at).chain(total_due).min()
     }
 
     /// What to do next; to be called until `None` after each of the methods above.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+        self.state.effects.pop_front()
     }
 
     /// The user of this connection, as it is now. `None` when the connection has not been welcomed.
     #[must_use]
     pub fn user_of(&self, conn: ConnId) -> Option<User> {
-        let me = self.users.by_conn(conn)?;
-        self.users.get(me).map(|record| record.user.clone())
+        let me = self.state.users.by_conn(conn)?;
+        self.state.users.get(me).map(|record| record.user.clone())
     }
 
     /// The name of this connection's user. `None` when the connection has not been welcomed.
     #[must_use]
     pub fn name_of(&self, conn: ConnId) -> Option<&Name> {
-        let me = self.users.by_conn(conn)?;
-        self.users.get(me).map(|record| &record.user.name)
+        let me = self.state.users.by_conn(conn)?;
+        self.state.users.get(me).map(|record| &record.user.name)
+    }
+
+    /// What is shown to this connection, as of now. `None` when it has not been welcomed.
+    #[must_use]
+    pub fn list_for(&self, conn: ConnId) -> Option<List> {
+        self.state.users.by_conn(conn)?;
+        Some(self.rosters.list_for(&self.state, conn))
+    }
+
+    /// Writes everybody online but this user, as the inside of a JSON array. For a [`List::Whole`].
+    pub fn write_everybody(&self, but: Token, out: &mut Vec<u8>) {
+        match self.state.users.sheet() {
+            Some(sheet) => sheet.write_without(but, out),
+            None => debug_assert!(false, "somebody is shown everybody, and nobody is encoded"),
+        }
+    }
+
+    /// How many bytes [`write_everybody`](Self::write_everybody) writes at most.
+    #[must_use]
+    pub fn everybody_bytes(&self) -> usize {
+        self.state.users.sheet().map_or(0, sheet::Sheet::len)
     }
 
     /// What every client is handed in its welcome.
@@ -341,41 +261,41 @@ impl Registry {
     /// How many users are online.
     #[must_use]
     pub fn users_online(&self) -> usize {
-        self.users.online()
+        self.state.users.online()
     }
 
     /// How many of the users that are online are in this state.
     #[must_use]
     pub fn users_in(&self, state: UserState) -> usize {
-        self.users.in_state(state)
+        self.state.users.in_state(state)
     }
 
     /// How many calls are not over.
     #[must_use]
     pub fn calls_on(&self) -> usize {
-        self.calls.values().filter(|call| !call.step.is_over()).count()
+        self.state.calls.values().filter(|call| !call.step.is_over()).count()
     }
 
     /// How many calls are known, those included that are over but could still be claimed.
     #[must_use]
     pub fn calls_known(&self) -> usize {
-        self.calls.len()
+        self.state.calls.len()
     }
 
     fn hello(&mut self, now: Duration, conn: ConnId, typed: &str, resume: Option<&Ticket>, credential: Credential) {
         match self.admit(now, typed, resume, credential) {
             Ok((token, name)) => {
-                self.note(Fact::LoggedIn { back: resume.is_some() });
-                if let Some(old) = self.users.get(token).and_then(|record| record.conn) {
-                    self.leave(now, token);
-                    self.effects.push_back(Effect::Close { conn: old, code: RefusedCode::Replaced });
+                self.state.note(Fact::LoggedIn { back: resume.is_some() });
+                if let Some(old) = self.state.users.get(token).and_then(|record| record.conn) {
+                    self.flow().leave(now, token);
+                    self.state.effects.push_back(Effect::Close { conn: old, code: RefusedCode::Replaced });
                 }
-                let ticket = self.signer.user(now, token, &name.key(), credential);
-                let me = self.users.log_in(token, name, conn);
-                let list = self.came(conn, &me);
-                self.effects.push_back(Effect::Welcome { to: conn, me, ticket, list });
+                let ticket = self.state.signer.user(now, token, &name.key(), credential);
+                let me = self.state.users.log_in(token, name, conn);
+                let list = self.rosters.on_login(&mut self.state, conn, &me);
+                self.state.effects.push_back(Effect::Welcome { to: conn, me, ticket, list });
             }
-            Err(code) => self.effects.push_back(Effect::Close { conn, code }),
+            Err(code) => self.state.effects.push_back(Effect::Close { conn, code }),
         }
     }
 
@@ -394,47 +314,34 @@ impl Registry {
         let key = name.key();
         let resumed = match resume {
             Some(ticket) => {
-                Some(self.signer.check_user(now, ticket, &key, credential).ok_or(RefusedCode::TicketInvalid)?)
+                Some(self.state.signer.check_user(now, ticket, &key, credential).ok_or(RefusedCode::TicketInvalid)?)
             }
             None => None,
         };
-        if let Some(holder) = self.users.holder_of(&key) {
-            self.users.forget_if_due(holder, now);
+        if let Some(holder) = self.state.users.holder_of(&key) {
+            self.state.users.forget_if_due(holder, now);
         }
-        if self.users.holder_of(&key).is_some_and(|holder| Some(holder) != resumed) {
+        if self.state.users.holder_of(&key).is_some_and(|holder| Some(holder) != resumed) {
             return Err(RefusedCode::NameTaken);
         }
         let already_counted =
-            resumed.and_then(|token| self.users.get(token)).is_some_and(|record| record.conn.is_some());
+            resumed.and_then(|token| self.state.users.get(token)).is_some_and(|record| record.conn.is_some());
         if !already_counted {
             self.takes_users()?;
         }
-        Ok((resumed.unwrap_or_else(|| Token(self.stamp(now))), name))
+        Ok((resumed.unwrap_or_else(|| Token(self.state.stamp(now))), name))
     }
 
-    /// Tells a user's connection.
-    fn tell(&mut self, token: Token, message: ServerMessage) {
-        if let Some(to) = self.users.get(token).and_then(|record| record.conn) {
-            self.effects.push_back(Effect::Send { to, message });
-        }
-    }
-
-    fn note(&mut self, fact: Fact) {
-        self.effects.push_back(Effect::Note(fact));
+    /// Calls, which change users' states and rosters.
+    const fn flow(&mut self) -> Flow<'_> {
+        Flow { state: &mut self.state, rosters: &mut self.rosters }
     }
 
     /// Sees to it that presence is told soon after a change, and not at once: more may come.
     fn gather(&mut self, now: Duration) {
-        if self.presence_at.is_none() && (self.users.has_changes() || self.is_turning()) {
+        if self.presence_at.is_none() && (self.state.users.has_changes() || self.rosters.is_migrating()) {
             self.presence_at = Some(now + limits::PRESENCE_GATHER);
         }
-    }
-
-    /// The time in microseconds, made unique in this registry.
-    fn stamp(&mut self, now: Duration) -> u64 {
-        let micros = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
-        self.last_stamp = micros.max(self.last_stamp + 1);
-        self.last_stamp
     }
 }
 

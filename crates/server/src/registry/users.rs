@@ -7,7 +7,7 @@ use std::{
 
 use hutong_protocol::{CallId, Denied, Name, NameKey, Query, StateEvent, Token, User, UserState};
 
-use super::{ConnId, index::Index, sheet::Sheet};
+use super::{conn::ConnId, index::Index, sheet::Sheet};
 
 /// Users that came last of whom the registry keeps note.
 const RECENT: usize = 24;

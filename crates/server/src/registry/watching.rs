@@ -7,7 +7,7 @@ use std::{
 
 use hutong_protocol::{NameKey, Query, Token, limits};
 
-use super::ConnId;
+use super::conn::ConnId;
 
 /// Users that one connection is shown at most; past it the view is made anew.
 pub const SHOWN: usize = 192;

@@ -99,10 +99,10 @@ fn a_call_that_this_client_knows_nothing_of_is_cancelled_at_once() {
     let mut world = World::logged_in(2);
     let (caller, target) = (world.token(0).unwrap(), world.token(1).unwrap());
     let offering = hutong_protocol::ClientMessage::Offering { to: target, media: hutong_protocol::MediaKind::Video };
-    let conn = world.registry.users.get(caller).and_then(|record| record.conn).unwrap();
+    let conn = world.registry.state.users.get(caller).and_then(|record| record.conn).unwrap();
     world.registry.received(world.now, conn, offering);
     while world.registry.poll_effect().is_some() {}
-    let call = *world.registry.calls.keys().next().unwrap();
+    let call = *world.registry.state.calls.keys().next().unwrap();
     world.input(0, Input::Message(ServerMessage::Ringing { call, to: target }));
     world.settle();
     assert_eq!((world.state(0), world.state(1)), (UserState::Online, UserState::Online));

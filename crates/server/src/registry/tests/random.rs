@@ -142,7 +142,7 @@ proptest! {
     ) {
         use crate::registry::ConnId;
         let mut world = World::in_call(3);
-        let ids: Vec<_> = world.registry.calls.keys().copied().collect();
+        let ids: Vec<_> = world.registry.state.calls.keys().copied().collect();
         let intruder = ConnId(900);
         let hello = ClientMessage::Hello { name: "intruder".into(), resume: None, secret: None };
         world.registry.received(world.now, intruder, hello);

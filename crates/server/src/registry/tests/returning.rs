@@ -148,7 +148,7 @@ fn a_cancel_that_was_lost_with_the_connection_is_sent_after_coming_back() {
 #[test]
 fn logging_out_ends_the_call_at_once() {
     let mut world = World::in_call(2);
-    let conn = world.registry.users.get(world.token(1).unwrap()).and_then(|record| record.conn).unwrap();
+    let conn = world.registry.state.users.get(world.token(1).unwrap()).and_then(|record| record.conn).unwrap();
     world.registry.received(world.now, conn, ClientMessage::LogOut);
     world.settle();
     let told = &world.people[0].client.view().notice;
@@ -236,11 +236,11 @@ fn the_same_user_elsewhere_puts_the_old_connection_out_and_they_do_not_fight() {
 #[test]
 fn a_forged_or_foreign_ticket_gets_nothing() {
     let mut world = World::in_call(3);
-    let call = *world.registry.calls.keys().next().unwrap();
+    let call = *world.registry.state.calls.keys().next().unwrap();
     let members = [world.token(0).unwrap(), world.token(1).unwrap()];
-    let real = world.registry.signer.call(world.now, call, members);
+    let real = world.registry.state.signer.call(world.now, call, members);
     let altered = Ticket::new(&real.as_str().replace("c1.", "c1.1"));
-    let conn = world.registry.users.get(world.token(2).unwrap()).and_then(|record| record.conn).unwrap();
+    let conn = world.registry.state.users.get(world.token(2).unwrap()).and_then(|record| record.conn).unwrap();
     for ticket in [real, altered, Ticket::new(""), Ticket::new("c1.1.2.3.4.5")] {
         world.registry.received(world.now, conn, ClientMessage::Claim { ticket });
         let answer = world.registry.poll_effect();
@@ -322,7 +322,7 @@ fn a_call_that_is_over_when_its_last_member_goes_is_forgotten_too() {
     let (now, to) = (world.now, world.token(1).unwrap());
     let registry = &mut world.registry;
     registry.received(now, ana, ClientMessage::Offering { to, media: MediaKind::Video });
-    let call = *registry.calls.keys().next().unwrap();
+    let call = *registry.state.calls.keys().next().unwrap();
     registry.received(now, bo, ClientMessage::Confirm { call, sdp: String::new() });
     // Its deadline is that of CALLING, and later that of Bo's letting go: the one of Ana's claim is behind both.
     registry.disconnected(now, ana);

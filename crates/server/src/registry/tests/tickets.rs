@@ -54,8 +54,8 @@ fn people_of_a_call() -> (World, Vec<Person>, Ticket) {
         Person { name: saved.name, token: world.token(who).unwrap(), ticket: saved.ticket }
     };
     let people: Vec<_> = (0..3).map(person).collect();
-    let call = *world.registry.calls.keys().next().unwrap();
-    let ticket = world.registry.signer.call(world.now, call, [people[0].token, people[1].token]);
+    let call = *world.registry.state.calls.keys().next().unwrap();
+    let ticket = world.registry.state.signer.call(world.now, call, [people[0].token, people[1].token]);
     (world, people, ticket)
 }
 
@@ -68,7 +68,7 @@ const KEY: [u8; 32] = [3; 32];
 #[test]
 fn a_ticket_is_good_for_a_day_and_then_for_nothing() {
     let (world, people, call) = people_of_a_call();
-    let conn = world.registry.users.get(people[0].token).and_then(|record| record.conn).unwrap();
+    let conn = world.registry.state.users.get(people[0].token).and_then(|record| record.conn).unwrap();
     for (age, good) in [(LIFETIME - SECOND, true), (LIFETIME + 60 * SECOND, false)] {
         let now = world.now + age;
         let mut server = world.registry.clone();

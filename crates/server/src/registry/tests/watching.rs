@@ -142,21 +142,21 @@ impl Town {
 
     /// What a client believes is what is.
     fn check(&self, conn: ConnId, told: &Told, wish: &(Query, Vec<Name>)) {
-        let online: Vec<_> = self.registry.users.all().filter(|record| record.conn.is_some()).collect();
+        let online: Vec<_> = self.registry.state.users.all().filter(|record| record.conn.is_some()).collect();
         let limit = self.registry.config.whole_roster;
         assert!(online.len() <= limit || told.total.is_some(), "{} are too many to be shown", online.len());
         assert!(online.len() * 10 >= limit * 9 || told.total.is_none(), "{} are few again", online.len());
-        assert_eq!(told.total.is_some(), self.registry.sees_a_part(conn));
+        assert_eq!(told.total.is_some(), self.registry.rosters.sees_a_part(conn));
         for user in told.users.values() {
-            let truth = self.registry.users.online_user(user.token);
+            let truth = self.registry.state.users.online_user(user.token);
             assert_eq!(Some(user), truth, "{conn:?} is told right");
         }
-        assert_eq!(Some(&told.me), self.registry.users.online_user(told.me.token), "and of itself");
+        assert_eq!(Some(&told.me), self.registry.state.users.online_user(told.me.token), "and of itself");
         assert!(!told.users.contains_key(&told.me.token), "nobody is listed to themselves");
         if let Some(total) = told.total.map(|total| total as usize) {
             assert!(total == online.len() || total.abs_diff(online.len()) * 50 < total, "{total} of {}", online.len());
         }
-        let mine = self.registry.users.get(told.me.token).and_then(|record| record.call);
+        let mine = self.registry.state.users.get(told.me.token).and_then(|record| record.call);
         for record in online.iter().filter(|record| record.user.token != told.me.token) {
             let wanted = told.total.is_none()
                 || wish.0.finds(&record.key)

@@ -90,7 +90,7 @@ impl World {
     }
 
     pub fn state(&self, who: usize) -> UserState {
-        let record = self.token(who).and_then(|token| self.registry.users.get(token));
+        let record = self.token(who).and_then(|token| self.registry.state.users.get(token));
         record.map_or(UserState::Offline, |record| record.user.state)
     }
 
