@@ -51,8 +51,7 @@ impl TicketKey {
             Ok(text) => Self::parse(&text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let key = Self::random()?;
-                let text: String = key.signs.iter().map(|byte| format!("{byte:02x}")).collect();
-                create_private(path)?.write_all(format!("{text}\n").as_bytes())?;
+                create_private(path)?.write_all(format!("{}\n", hex::encode(key.signs)).as_bytes())?;
                 Ok(key)
             }
             Err(error) => Err(error.into()),
@@ -81,34 +80,17 @@ impl fmt::Debug for TicketKey {
 }
 
 /// Why there is no ticket key.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum TicketKeyError {
     /// The system has no randomness to give.
+    #[error("the system has no randomness to make a ticket key from")]
     NoRandomness,
     /// There is something else than one to eight keys of 64 hexadecimal digits.
+    #[error("a key is 64 hexadecimal digits, and there may be eight; a file moved away is made anew")]
     NotAKey,
     /// The file could not be read or made.
-    Io(io::Error),
-}
-
-impl fmt::Display for TicketKeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoRandomness => f.write_str("the system has no randomness to make a ticket key from"),
-            Self::NotAKey => {
-                f.write_str("a key is 64 hexadecimal digits, and there may be eight; a file moved away is made anew")
-            }
-            Self::Io(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for TicketKeyError {}
-
-impl From<io::Error> for TicketKeyError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
+    #[error(transparent)]
+    Io(#[from] io::Error),
 }
 
 /// Makes a new file that only its owner can read and write.
@@ -121,13 +103,8 @@ pub(crate) fn create_private(path: &Path) -> io::Result<fs::File> {
 }
 
 fn parse(digits: &str) -> Option<[u8; 32]> {
-    if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
-    }
     let mut key = [0; 32];
-    for (byte, pair) in key.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
+    hex::decode_to_slice(digits, &mut key).ok()?;
     Some(key)
 }
 

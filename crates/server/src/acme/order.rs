@@ -1,59 +1,103 @@
 //! One order: account, challenges, certificate.
 
-use std::{collections::BTreeMap, fmt, io, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
 use instant_acme::{
     Account, AuthorizationStatus, ChallengeHandle, ChallengeType, Identifier, NewAccount, NewOrder, Order, OrderStatus,
     Problem, RetryPolicy,
 };
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
-use tokio_rustls::rustls::{self, crypto::ring::sign::any_supported_type, sign::CertifiedKey};
+use tokio_rustls::rustls::{self, crypto::ring::sign::any_supported_type, sign};
 
-use super::Acme;
-use crate::tls::Shown;
+use super::{
+    cache::Cache,
+    client::Client,
+    options::{AcmeOptions, is_public_name},
+};
+use crate::tls::{CertResolver, TlsError};
 
 /// How an order's state is asked for: soon, then less and less often. The whole order has a limit of its own.
 const ASKING: RetryPolicy =
     RetryPolicy::new().initial_delay(Duration::from_millis(500)).backoff(1.5).timeout(Duration::from_mins(2));
 
-/// Orders a certificate, and gives its key and chain in PEM. The challenges that it has `shown` answer stay there.
-pub(super) async fn order(acme: &Acme, shown: &Shown) -> Result<String, OrderError> {
-    let account = account(acme).await?;
-    let names: Vec<_> = acme.names.iter().cloned().map(Identifier::Dns).collect();
-    let placed = account.new_order(&NewOrder::new(&names)).await;
-    if let Err(instant_acme::Error::Api(problem)) = &placed
-        && kind(problem) == "accountDoesNotExist"
-    {
-        // The next attempt makes a new one.
-        acme.cache.forget_account()?;
-    }
-    let mut order = placed?;
-    authorize(&mut order, shown).await?;
-    match order.poll_ready(&ASKING).await {
-        Ok(OrderStatus::Ready) => {}
-        // The order itself says only that it failed.
-        Ok(_) | Err(instant_acme::Error::Api(_)) => return Err(refused(&mut order).await),
-        Err(error) => return Err(error.into()),
-    }
-    let key = order.finalize().await?;
-    let chain = order.poll_certificate(&ASKING).await?;
-    Ok(key + "\n" + &chain)
+/// An authority, our account there, and the names that it is to certify.
+pub(super) struct Authority {
+    /// Of its directory.
+    url: String,
+    names: Vec<String>,
+    contacts: Vec<String>,
+    cache: Cache,
+    client: Client,
 }
 
-async fn account(acme: &Acme) -> Result<Account, OrderError> {
-    let builder = || Account::builder_with_http(Box::new(acme.client.clone()));
-    if let Some(kept) = acme.cache.account()? {
-        return Ok(builder().from_credentials(kept).await?);
+impl Authority {
+    /// Reads the options. Nothing is ordered yet.
+    pub(super) fn new(options: AcmeOptions) -> Result<Self, TlsError> {
+        let names: Vec<_> = options.names.iter().map(|name| name.trim().trim_end_matches('.').to_lowercase()).collect();
+        if let Some(bad) = names.iter().find(|name| !is_public_name(name)) {
+            return Err(TlsError::PublicName(bad.clone()));
+        }
+        if !options.authority.starts_with("https://") {
+            return Err(TlsError::Directory(options.authority));
+        }
+        let contact =
+            |contact: &String| if contact.contains(':') { contact.clone() } else { format!("mailto:{contact}") };
+        Ok(Self {
+            contacts: options.contacts.iter().map(contact).collect(),
+            cache: Cache::open(&options.directory, &options.authority, &names)?,
+            client: Client::new(options.roots.as_deref())?,
+            url: options.authority,
+            names,
+        })
     }
-    let contact: Vec<_> = acme.contacts.iter().map(String::as_str).collect();
-    let wanted = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
-    let (account, credentials) = builder().create(&wanted, acme.authority.clone(), None).await?;
-    acme.cache.keep_account(&credentials)?;
-    Ok(account)
+
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    pub(super) const fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// Orders a certificate, and gives its key and chain in PEM. The challenges that the resolver answers stay there.
+    pub(super) async fn order(&self, resolver: &CertResolver) -> Result<String, OrderError> {
+        let account = self.account().await?;
+        let names: Vec<_> = self.names.iter().cloned().map(Identifier::Dns).collect();
+        let placed = account.new_order(&NewOrder::new(&names)).await;
+        if let Err(instant_acme::Error::Api(problem)) = &placed
+            && kind(problem) == "accountDoesNotExist"
+        {
+            // The next attempt makes a new one.
+            self.cache.forget_account()?;
+        }
+        let mut order = placed?;
+        authorize(&mut order, resolver).await?;
+        match order.poll_ready(&ASKING).await {
+            Ok(OrderStatus::Ready) => {}
+            // The order itself says only that it failed.
+            Ok(_) | Err(instant_acme::Error::Api(_)) => return Err(refused(&mut order).await),
+            Err(error) => return Err(error.into()),
+        }
+        let key = order.finalize().await?;
+        let chain = order.poll_certificate(&ASKING).await?;
+        Ok(key + "\n" + &chain)
+    }
+
+    async fn account(&self) -> Result<Account, OrderError> {
+        let builder = || Account::builder_with_http(Box::new(self.client.clone()));
+        if let Some(kept) = self.cache.account()? {
+            return Ok(builder().from_credentials(kept).await?);
+        }
+        let contact: Vec<_> = self.contacts.iter().map(String::as_str).collect();
+        let wanted = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
+        let (account, credentials) = builder().create(&wanted, self.url.clone(), None).await?;
+        self.cache.keep_account(&credentials)?;
+        Ok(account)
+    }
 }
 
 /// Has every name's challenge answered, then tells the authority that it may look.
-async fn authorize(order: &mut Order, shown: &Shown) -> Result<(), OrderError> {
+async fn authorize(order: &mut Order, resolver: &CertResolver) -> Result<(), OrderError> {
     let mut answers = BTreeMap::new();
     let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {
@@ -64,14 +108,14 @@ async fn authorize(order: &mut Order, shown: &Shown) -> Result<(), OrderError> {
         let mut challenge = authorization.challenge(ChallengeType::TlsAlpn01).ok_or(OrderError::NoChallenge)?;
         let (name, answer) = answer(&challenge)?;
         answers.insert(name, answer);
-        shown.answer_challenges(answers.clone());
+        resolver.answer_challenges(answers.clone());
         challenge.set_ready().await?;
     }
     Ok(())
 }
 
 /// The certificate that a challenge's connection has to be shown (RFC 8737, section 3).
-fn answer(challenge: &ChallengeHandle<'_>) -> Result<(String, Arc<CertifiedKey>), OrderError> {
+fn answer(challenge: &ChallengeHandle<'_>) -> Result<(String, Arc<sign::CertifiedKey>), OrderError> {
     let Identifier::Dns(name) = challenge.identifier().identifier else { return Err(OrderError::NoChallenge) };
     let mut params = CertificateParams::new([name.clone()])?;
     params.custom_extensions =
@@ -79,7 +123,7 @@ fn answer(challenge: &ChallengeHandle<'_>) -> Result<(String, Arc<CertifiedKey>)
     let key = KeyPair::generate()?;
     let certificate = params.self_signed(&key)?;
     let key = any_supported_type(&rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der()).into())?;
-    Ok((name.clone(), Arc::new(CertifiedKey::new(vec![certificate.der().clone()], key))))
+    Ok((name.clone(), Arc::new(sign::CertifiedKey::new(vec![certificate.der().clone()], key))))
 }
 
 /// What the authority says of the challenges that failed.
@@ -96,23 +140,31 @@ async fn refused(order: &mut Order) -> OrderError {
 }
 
 /// Why there is no certificate.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum OrderError {
     /// The authority said so, or could not be asked.
-    Authority(instant_acme::Error),
+    #[error(transparent)]
+    Authority(#[from] instant_acme::Error),
     /// The order failed without a reason.
+    #[error("the authority refused the order")]
     Refused,
     /// A name cannot be shown to be ours by TLS-ALPN-01.
+    #[error("the authority offers no TLS-ALPN-01")]
     NoChallenge,
     /// It took too long.
+    #[error("the order took too long")]
     TooLong,
     /// The account could not be kept.
-    Cache(io::Error),
+    #[error(transparent)]
+    Cache(#[from] io::Error),
     /// The answer to a challenge could not be made.
-    Make(rcgen::Error),
+    #[error(transparent)]
+    Make(#[from] rcgen::Error),
     /// The answer to a challenge, or the certificate, cannot be used.
-    Use(rustls::Error),
+    #[error(transparent)]
+    Use(#[from] rustls::Error),
     /// What was issued cannot be used.
+    #[error("{0}")]
     Issued(String),
 }
 
@@ -150,46 +202,34 @@ impl OrderError {
     }
 }
 
-impl fmt::Display for OrderError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Authority(error) => error.fmt(f),
-            Self::Refused => f.write_str("the authority refused the order"),
-            Self::NoChallenge => f.write_str("the authority offers no TLS-ALPN-01"),
-            Self::TooLong => f.write_str("the order took too long"),
-            Self::Cache(error) => error.fmt(f),
-            Self::Make(error) => error.fmt(f),
-            Self::Use(error) => error.fmt(f),
-            Self::Issued(error) => error.fmt(f),
-        }
-    }
-}
-
-impl From<instant_acme::Error> for OrderError {
-    fn from(error: instant_acme::Error) -> Self {
-        Self::Authority(error)
-    }
-}
-
-impl From<io::Error> for OrderError {
-    fn from(error: io::Error) -> Self {
-        Self::Cache(error)
-    }
-}
-
-impl From<rcgen::Error> for OrderError {
-    fn from(error: rcgen::Error) -> Self {
-        Self::Make(error)
-    }
-}
-
-impl From<rustls::Error> for OrderError {
-    fn from(error: rustls::Error) -> Self {
-        Self::Use(error)
-    }
-}
-
 /// A problem's type without what all of them begin with (RFC 8555, section 6.7).
 fn kind(problem: &Problem) -> &str {
     problem.r#type.as_deref().unwrap_or_default().trim_start_matches("urn:ietf:params:acme:error:")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::options::LETS_ENCRYPT, *};
+
+    #[test]
+    fn what_cannot_be_ordered_is_said_at_the_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = |name: &str, authority: &str| AcmeOptions {
+            names: vec![name.to_owned()],
+            contacts: vec!["ana@example.org".to_owned(), "mailto:bo@example.org".to_owned()],
+            directory: directory.path().to_owned(),
+            authority: authority.to_owned(),
+            roots: None,
+        };
+        let authority = Authority::new(options(" Calls.Example. ", LETS_ENCRYPT)).unwrap();
+        assert_eq!(
+            (authority.names, authority.contacts),
+            (
+                vec!["calls.example".to_owned()],
+                vec!["mailto:ana@example.org".to_owned(), "mailto:bo@example.org".to_owned()],
+            )
+        );
+        assert!(matches!(Authority::new(options("192.0.2.1", LETS_ENCRYPT)), Err(TlsError::PublicName(_))));
+        assert!(matches!(Authority::new(options("a.example", "http://acme.example")), Err(TlsError::Directory(_))));
+    }
 }

@@ -1,15 +1,15 @@
-//! Keeps what is shown up to date while a server runs.
+//! The task that keeps a certificate up to date while a server runs.
 
 use std::time::Duration;
 
-use super::{Source, Tls};
+use super::{config::Tls, source::Source};
 
 /// Looks for another certificate from time to time, for ever.
 pub(crate) async fn keep(tls: Tls) {
     match &*tls.source {
         Source::SelfSigned { .. } | Source::Files { .. } => look(&tls, tls.every).await,
         #[cfg(feature = "acme")]
-        Source::Acme(acme) => acme.keep(&tls.shown).await,
+        Source::Acme(acme) => acme.keep_current(&tls.resolver).await,
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
 use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
 
-use super::{TlsError, shown::Pair};
+use super::{certified_key::CertifiedKey, error::TlsError};
 use crate::ticket_key::create_private;
 
 /// How long a certificate that we make is good for. Apple's systems take none that is good for more than 825 days, and
@@ -34,12 +34,12 @@ const OLD_NAMES: usize = 24;
 const FILE: &str = "certificate.pem";
 
 /// The certificate that is kept in this directory, or a new one: see [`Tls::self_signed`](super::Tls::self_signed).
-pub(crate) fn load(directory: &Path, names: &[String]) -> Result<Pair, TlsError> {
+pub(crate) fn load(directory: &Path, names: &[String]) -> Result<CertifiedKey, TlsError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     load_at(directory, names, now)
 }
 
-fn load_at(directory: &Path, names: &[String], now: Duration) -> Result<Pair, TlsError> {
+fn load_at(directory: &Path, names: &[String], now: Duration) -> Result<CertifiedKey, TlsError> {
     let path = directory.join(FILE);
     let at_path = |error| TlsError::File(path.clone(), error);
     let kept = match fs::read_to_string(&path) {
@@ -61,16 +61,16 @@ fn load_at(directory: &Path, names: &[String], now: Duration) -> Result<Pair, Tl
     let key = kept.as_ref().and_then(Kept::key);
     let missing = wanted.iter().any(|name| !old.contains(name));
     if let Some(kept) = kept.filter(|kept| !missing && kept.ends > now + RENEW_BEFORE)
-        && let Ok(pair) = Pair::from_pem(kept.pem.as_bytes(), kept.pem.as_bytes())
+        && let Ok(certified) = CertifiedKey::from_pem(kept.pem.as_bytes(), kept.pem.as_bytes())
     {
-        return Ok(pair);
+        return Ok(certified);
     }
     // A laptop that has been in many networks: the oldest addresses make room.
     let mut covered: Vec<String> = old.into_iter().filter(|name| !wanted.contains(name)).collect();
     covered.drain(..covered.len().saturating_sub(OLD_NAMES));
     covered.append(&mut wanted);
     let kept = make(covered, now, key)?;
-    let pair = Pair::from_pem(kept.pem.as_bytes(), kept.pem.as_bytes())?;
+    let certified = CertifiedKey::from_pem(kept.pem.as_bytes(), kept.pem.as_bytes())?;
     fs::create_dir_all(directory).map_err(at_path)?;
     let draft = directory.join(format!("{FILE}.new"));
     // Left over where an earlier run was killed in between.
@@ -79,7 +79,7 @@ fn load_at(directory: &Path, names: &[String], now: Duration) -> Result<Pair, Tl
         .and_then(|mut file| file.write_all(kept.write().as_bytes()).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&draft, &path))
         .map_err(at_path)?;
-    Ok(pair)
+    Ok(certified)
 }
 
 /// What the file holds. PEM passes over text outside its blocks, so what we want to know of the certificate stands above it.
@@ -222,8 +222,8 @@ mod tests {
     #[test]
     fn a_key_that_is_not_the_certificates_is_an_error() {
         let (one, other) = (make(names(&["a"]), NOW, None).unwrap(), make(names(&["a"]), NOW, None).unwrap());
-        assert!(Pair::from_pem(one.pem.as_bytes(), one.pem.as_bytes()).is_ok());
-        assert!(matches!(Pair::from_pem(one.pem.as_bytes(), other.pem.as_bytes()), Err(TlsError::Use(_))));
-        assert!(matches!(Pair::from_pem(b"", b""), Err(TlsError::Pem(_))));
+        assert!(CertifiedKey::from_pem(one.pem.as_bytes(), one.pem.as_bytes()).is_ok());
+        assert!(matches!(CertifiedKey::from_pem(one.pem.as_bytes(), other.pem.as_bytes()), Err(TlsError::Use(_))));
+        assert!(matches!(CertifiedKey::from_pem(b"", b""), Err(TlsError::Pem(_))));
     }
 }
