@@ -1,9 +1,5 @@
 //! Certificates that change while the server runs.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
-
-mod common;
-
 use std::{
     fs,
     net::SocketAddr,
@@ -14,7 +10,7 @@ use std::{
 use hutong_protocol::{ClientMessage, MediaKind, ServerMessage};
 use hutong_server::{Reloaded, Tls, TlsError};
 
-use common::{
+use crate::common::{
     Client,
     authority::{Authority, Signed},
     http_over, server_with, soon, tls_connect, tls_connect_trusting,
@@ -171,7 +167,7 @@ async fn the_program_looks_again_on_a_hangup_and_says_what_is_wrong() {
     let authority = Authority::new();
     let live = Live::new(&authority.sign(NAME));
     let (certificate, key) = (live.certificate.to_str().unwrap(), live.key.to_str().unwrap());
-    let program = common::program::Program::start(&["--tls-cert", certificate, "--tls-key", key]).await;
+    let program = crate::common::program::Program::start(&["--tls-cert", certificate, "--tls-key", key]).await;
     program.until_said("fingerprint, as browsers show it", 1).await;
     let first = shown(program.address, &authority).await;
 

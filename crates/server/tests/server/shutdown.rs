@@ -1,9 +1,5 @@
 //! A server that stops tells everybody, and does not wait for ever.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
-
-mod common;
-
 use std::time::{Duration, Instant};
 
 use hutong_protocol::RefusedCode;
@@ -13,7 +9,7 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use common::{Client, server, server_with, soon};
+use crate::common::{Client, server, server_with, soon};
 
 #[tokio::test]
 async fn everybody_is_told() {

@@ -2,11 +2,6 @@
 //!
 //! The people are real clients (`hutong_core`) on real sockets, and the server is the real program. Only media is pretended.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
-#![cfg(target_os = "linux")]
-
-#[path = "../common/mod.rs"]
-mod common;
 mod person;
 mod relay;
 
@@ -21,7 +16,7 @@ use hutong_core::{CallPhase, Command};
 use hutong_protocol::{MediaKind, UserState, limits};
 use tokio::time::{Instant, timeout_at};
 
-use common::{program::Program, soon};
+use crate::common::{program::Program, soon};
 use person::{Person, Seen};
 use relay::Relay;
 

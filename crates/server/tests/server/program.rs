@@ -1,17 +1,12 @@
 //! The program: its command line, its signals, and what it does when the system runs out of something.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
-#![cfg(target_os = "linux")]
-
-mod common;
-
 use std::time::{Duration, Instant};
 
 use hutong_protocol::RefusedCode;
 use tokio::{net::TcpStream, process::Command};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use common::{
+use crate::common::{
     Client, http,
     program::{PROGRAM, Program},
     soon,
@@ -54,7 +49,7 @@ async fn names_and_tickets_stay_out_of_the_log() {
     let program = Program::start(&["--log", "trace"]).await;
     let (mut ana, login) = Client::login(program.address, "Secretive Ana").await;
     let (mut bo, bo_login) = Client::login(program.address, "Bo").await;
-    common::call_and_hang_up(&mut ana, &mut bo, bo_login.me.token).await;
+    crate::common::call_and_hang_up(&mut ana, &mut bo, bo_login.me.token).await;
     program.signal("-TERM").await;
     ana.is_refused(RefusedCode::ShuttingDown, CloseCode::Away).await;
     drop((ana, bo));

@@ -1,14 +1,10 @@
 //! http and https on one port.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
-
-mod common;
-
 use hutong_protocol::{ClientMessage, UserState};
 use hutong_server::Tls;
 use tokio::{io::AsyncReadExt, io::AsyncWriteExt, net::TcpStream};
 
-use common::{Client, http, http_over, server_with, soon, tls_connect};
+use crate::common::{Client, http, http_over, server_with, soon, tls_connect};
 
 fn certificate() -> (tempfile::TempDir, Tls) {
     let directory = tempfile::tempdir().unwrap();
@@ -43,7 +39,7 @@ async fn users_in_tls_and_in_the_clear_meet() {
     bo.send(&ClientMessage::Hello { name: "Bo".into(), resume: None, secret: None }).await;
     let login = bo.welcome().await;
     ana.sees(login.me.token, UserState::Online).await;
-    common::call_and_hang_up(&mut ana, &mut bo, login.me.token).await;
+    crate::common::call_and_hang_up(&mut ana, &mut bo, login.me.token).await;
 }
 
 #[tokio::test]

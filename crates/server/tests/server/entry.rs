@@ -1,16 +1,14 @@
 //! Who is let in: secrets, tickets in their place, limits for each address, the list of the refused, and proxies.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
-
-mod common;
-
-use std::{fs, net::SocketAddr, path::Path, path::PathBuf};
+use std::{fs, path::Path, path::PathBuf};
 
 use hutong_protocol::{ClientMessage, ErrorCode, RefusedCode, SUBPROTOCOL, Secret, ServerMessage, Ticket};
 use hutong_server::{Options, SecretKind, Server, users_file_line};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use common::{Client, Login, program::Program, server_with, soon};
+#[cfg(target_os = "linux")]
+use crate::common::program::{PROGRAM, Program};
+use crate::common::{Client, Login, server, server_with, soon};
 
 const KEY: &str = "correct horse battery staple";
 
@@ -235,7 +233,7 @@ async fn one_address_has_so_many_connections_whatever_it_says_of_itself() {
 
 #[tokio::test]
 async fn a_loop_of_log_ins_ends() {
-    let server = common::server().await;
+    let server = server().await;
     let mut client = Client::open(server.local_addr()).await;
     for _ in 0..5 {
         client.send(&ClientMessage::Hello { name: "Ana".into(), resume: None, secret: None }).await;
@@ -333,10 +331,11 @@ async fn the_header_that_the_proxies_write_is_the_only_one() {
     let (_ana, _) = say(open("for=198.51.100.7, for=192.0.2.5").await, "Ana", None, None).await.unwrap();
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_secret_stays_out_of_the_log_and_a_password_is_hashed_by_the_program() {
     let file = File::new("");
-    let mut command = tokio::process::Command::new(common::program::PROGRAM);
+    let mut command = tokio::process::Command::new(PROGRAM);
     command.args(["hash-password", "Ana"]).env_clear();
     command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
     let mut hashing = command.spawn().unwrap();
@@ -347,7 +346,7 @@ async fn a_secret_stays_out_of_the_log_and_a_password_is_hashed_by_the_program()
 
     let path = file.path();
     let program = Program::start(&["--log", "trace", "--users-file", path.to_str().unwrap()]).await;
-    let address: SocketAddr = program.address;
+    let address = program.address;
     for (password, expected) in [("Secretive wrong", Some(RefusedCode::SecretWrong)), ("Secretive open sesame", None)] {
         let answer = say(Client::open(address).await, "Ana", None, Some(password)).await;
         assert_eq!(code(answer), expected);

@@ -1,17 +1,12 @@
 //! The ticket key is changed while the program runs, and nobody is put out.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
-#![cfg(target_os = "linux")]
-
-mod common;
-
 use std::{fs, net::SocketAddr};
 
 use hutong_protocol::{ClientMessage, RefusedCode, Ticket};
 use tokio::process::Command;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use common::{
+use crate::common::{
     Client, Login,
     program::{PROGRAM, Program},
     soon,

@@ -1,9 +1,5 @@
 //! Letting others join a running server, and no longer.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
-
-mod common;
-
 use std::net::{SocketAddr, UdpSocket};
 
 use hutong_protocol::{ClientMessage, MediaKind, RefusedCode, SdpKind, ServerMessage};
@@ -11,7 +7,7 @@ use hutong_server::{BindError, Options, Server, Tls};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{Error, protocol::frame::coding::CloseCode};
 
-use common::{Client, call_and_hang_up, http, server, set_up_call};
+use crate::common::{Client, call_and_hang_up, http, server, set_up_call};
 
 fn certificate() -> Tls {
     Tls::self_signed(tempfile::tempdir().unwrap().path(), &[]).unwrap()
@@ -71,7 +67,7 @@ async fn others_join_by_https_and_are_told_when_it_closes() {
         other => panic!("{:?}", other.map(|_| "opened")),
     }
 
-    let stream = common::tls_connect(outside, &tls, "localhost").await.unwrap();
+    let stream = crate::common::tls_connect(outside, &tls, "localhost").await.unwrap();
     let url = format!("wss://localhost:{}/ws", outside.port());
     let headers = [("sec-websocket-protocol", "hutong.v1")];
     let mut bo = Client::open_over(Box::new(stream), &url, &headers).await.unwrap();

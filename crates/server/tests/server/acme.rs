@@ -1,11 +1,6 @@
 //! Certificates from an authority: the whole way, with pebble, which is Let's Encrypt's own server for tests (Debian has it). It
 //! checks signatures and nonces as a real one does, and looks at the challenge over a connection to the server.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
-#![cfg(all(target_os = "linux", feature = "acme"))]
-
-mod common;
-
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -25,7 +20,7 @@ use tokio_rustls::{
     rustls::{self, ClientConfig, RootCertStore, pki_types::CertificateDer, pki_types::pem::PemObject},
 };
 
-use common::{authority::Authority, http, http_over, program::Program, server_with, soon, tls_connect_trusting};
+use crate::common::{authority::Authority, http, http_over, program::Program, server_with, soon, tls_connect_trusting};
 
 const NAME: &str = "calls.hutong.test";
 

@@ -1,13 +1,9 @@
 //! Who may open the WebSocket, and what they are told who may not.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
-
-mod common;
-
 use hutong_protocol::{ClientMessage, RefusedCode};
 use tokio_tungstenite::tungstenite::{Error, protocol::frame::coding::CloseCode};
 
-use common::{Client, http, server, server_with};
+use crate::common::{Client, http, server, server_with};
 
 #[tokio::test]
 async fn our_subprotocol_is_confirmed() {

@@ -1,12 +1,8 @@
 //! A part of those online, over real sockets.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
-
-mod common;
-
 use hutong_protocol::{ClientMessage, ServerMessage, User, UserState};
 
-use common::{Client, server_with, set_up_call};
+use crate::common::{Client, server_with, set_up_call};
 
 async fn roster(client: &mut Client) -> (Vec<User>, Option<u32>) {
     client

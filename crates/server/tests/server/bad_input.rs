@@ -1,16 +1,12 @@
 //! Whoever sends nonsense gets a coded error or a close with a reason, and nobody else notices anything.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
-
-mod common;
-
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use hutong_protocol::{CallId, ClientMessage, ErrorCode, MediaKind, RefusedCode, ServerMessage, Token};
 use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
 
-use common::{Client, Login, call_and_hang_up, server, soon};
+use crate::common::{Client, Login, call_and_hang_up, server, soon};
 
 /// Two people who mind their own business while somebody else misbehaves.
 struct Bystanders {
@@ -101,7 +97,7 @@ async fn a_token_that_does_not_exist_is_not_online() {
 async fn a_call_of_others_cannot_be_touched() {
     let mut bystanders = Bystanders::arrive().await;
     let mut mallory = bystanders.mallory().await;
-    let call = common::set_up_call(&mut bystanders.ana, &mut bystanders.bo, bystanders.bo_login.me.token).await;
+    let call = crate::common::set_up_call(&mut bystanders.ana, &mut bystanders.bo, bystanders.bo_login.me.token).await;
     for call in [call, CallId(0), CallId(u64::MAX)] {
         mallory.send(&ClientMessage::Confirm { call, sdp: "v=0 mine".into() }).await;
         assert_eq!(mallory.error().await, (ErrorCode::NoCall, Some("confirm".into())));

@@ -1,13 +1,9 @@
 //! The web app and the other pages, over HTTP.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
-
-mod common;
-
-use common::{http, server};
+use crate::common::{http, server};
 
 /// Without the web app at build time there is only the page that says so.
-fn is_built(answer: &common::Answer) -> bool {
+fn is_built(answer: &crate::common::Answer) -> bool {
     answer.status == 200
 }
 

@@ -1,13 +1,9 @@
 //! What browsers are told with every answer, over real connections: what is asked for, how, and with which certificate.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
-
-mod common;
-
 use hutong_server::Tls;
 use tokio::net::TcpStream;
 
-use common::{Answer, Io, authority::Authority, http_over, server_with, tls_connect, tls_connect_trusting};
+use crate::common::{Answer, Io, authority::Authority, http_over, server_with, tls_connect, tls_connect_trusting};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {

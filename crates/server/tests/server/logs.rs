@@ -1,15 +1,10 @@
 //! What the program writes of itself: for people or for programs, and nothing about people.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
-#![cfg(target_os = "linux")]
-
-mod common;
-
 use hutong_protocol::{ClientMessage, RefusedCode, SUBPROTOCOL, ServerMessage, Ticket};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use common::{Client, program::Program, set_up_call};
+use crate::common::{Client, program::Program, set_up_call};
 
 /// What must stay out of a log.
 #[derive(Default)]

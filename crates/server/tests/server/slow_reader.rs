@@ -1,9 +1,5 @@
 //! A reader that does not read holds nobody else up, and is closed.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
-
-mod common;
-
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -11,7 +7,7 @@ use hutong_protocol::{ClientMessage, RefusedCode, SdpKind, ServerMessage, UserSt
 use tokio::net::TcpSocket;
 use tokio_tungstenite::tungstenite::Message;
 
-use common::{Client, PATIENCE, server_with, set_up_call, soon};
+use crate::common::{Client, PATIENCE, server_with, set_up_call, soon};
 
 #[tokio::test]
 async fn a_reader_that_would_lose_a_calls_message_is_closed() {

@@ -1,9 +1,5 @@
 //! A server that is about to stop, or full: it says so, lets nobody in, and lets its clients go bit by bit.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
-
-mod common;
-
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -11,7 +7,7 @@ use hutong_protocol::{ClientMessage, RefusedCode, UserState};
 use hutong_server::Server;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use common::{Client, http, server, server_with, soon};
+use crate::common::{Client, http, server, server_with, soon};
 
 async fn ready(server: &Server) -> (u16, String) {
     let answer = http(server.local_addr(), "GET /readyz", &[]).await;

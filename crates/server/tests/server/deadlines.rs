@@ -1,16 +1,12 @@
 //! Connections that keep silent: before hello, and later.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
-
-mod common;
-
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use hutong_protocol::{ClientMessage, RefusedCode, ServerMessage, UserState};
 use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
 
-use common::{Client, PATIENCE, server_with, soon};
+use crate::common::{Client, PATIENCE, server_with, soon};
 
 #[tokio::test]
 async fn hello_has_a_deadline() {

@@ -1,9 +1,5 @@
 //! What the server says of itself in numbers, read as Prometheus reads it.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
-
-mod common;
-
 use std::{collections::HashMap, net::SocketAddr};
 
 use hutong_protocol::{ClientMessage, MediaKind, RefusedCode, UserState};
@@ -12,7 +8,7 @@ use prometheus_parse::{Scrape, Value};
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use common::{Client, Login, call_and_hang_up, http, server, server_with, set_up_call};
+use crate::common::{Client, Login, call_and_hang_up, http, server, server_with, set_up_call};
 
 /// What a scrape has found: each series as it is written, with its number. A histogram is there by its count.
 struct Numbers(HashMap<String, f64>);
@@ -155,7 +151,7 @@ async fn a_failed_tls_handshake_is_counted() {
     let mut stream = tokio::net::TcpStream::connect(server.local_addr()).await.unwrap();
     stream.write_all(&[0x16, 3, 1, 0, 4, 1, 2, 3, 4]).await.unwrap();
     let mut rest = Vec::new();
-    let _alert = common::soon("the end", tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest)).await;
+    let _alert = crate::common::soon("the end", tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest)).await;
     Numbers::of(&server).await.are(&[("hutong_tls_handshakes_failed_total", 1.0)]);
 }
 

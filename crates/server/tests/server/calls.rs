@@ -1,15 +1,11 @@
 //! Login, presence and calls, end to end over real sockets.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
-
-mod common;
-
 use hutong_protocol::{
     CancelReason, ClientMessage, EndReason, ErrorCode, IceCandidate, MediaKind, RefusedCode, ServerMessage, UserState,
 };
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use common::{Client, call_and_hang_up, server, server_with, set_up_call};
+use crate::common::{Client, call_and_hang_up, server, server_with, set_up_call};
 
 #[tokio::test]
 async fn users_see_each_other_come_and_go() {
