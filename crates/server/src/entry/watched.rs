@@ -62,8 +62,8 @@ impl<T> Watched<T> {
         };
         match parsed {
             Ok(parsed) => {
-                tracing::info!(file = %self.path.display(), "read anew");
                 *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(parsed);
+                tracing::info!(file = %self.path.display(), "read anew");
                 true
             }
             Err(why) => {

@@ -9,6 +9,7 @@
 )]
 
 pub mod authority;
+pub mod log;
 #[cfg(target_os = "linux")]
 pub mod program;
 

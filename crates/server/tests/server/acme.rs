@@ -112,6 +112,7 @@ impl Pebble {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         self.running.push(command.spawn().unwrap());
         let listens = async {
+            // There is no event to wait for: pebble writes that it listens before it does.
             while TcpStream::connect(local(port)).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }

@@ -2,13 +2,16 @@
 
 use std::{fs, path::Path, path::PathBuf};
 
-use hutong_protocol::{ClientMessage, ErrorCode, RefusedCode, SUBPROTOCOL, Secret, ServerMessage, Ticket};
+use hutong_protocol::{ClientMessage, ErrorCode, RefusedCode, SUBPROTOCOL, Secret, ServerMessage, Ticket, UserState};
 use hutong_server::{Options, SecretKind, Server, users_file_line};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+use crate::common::{Client, Login, log, server, server_with};
 #[cfg(target_os = "linux")]
-use crate::common::program::{PROGRAM, Program};
-use crate::common::{Client, Login, server, server_with, soon};
+use crate::common::{
+    program::{PROGRAM, Program},
+    soon,
+};
 
 const KEY: &str = "correct horse battery staple";
 
@@ -43,23 +46,13 @@ fn code(answer: Answer) -> Option<RefusedCode> {
     answer.err()
 }
 
-/// Asks again until the server has read its file.
-async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
-    soon(what, async {
-        while !is_so().await {
-            // There is no event to wait for: nobody but the server is told that it has read its file.
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-    })
-    .await;
-}
-
 struct File {
     directory: tempfile::TempDir,
 }
 
 impl File {
     fn new(text: &str) -> Self {
+        log::collect();
         let file = Self { directory: tempfile::tempdir().unwrap() };
         file.write(text);
         file
@@ -74,6 +67,11 @@ impl File {
         let new = self.directory.path().join("new");
         fs::write(&new, text).unwrap();
         fs::rename(new, self.path()).unwrap();
+    }
+
+    /// Waits until the server that was started with it has read it again so many times, and found it good.
+    async fn is_read_anew(&self, times: usize) {
+        log::until("read anew", &self.path(), times).await;
     }
 }
 
@@ -115,11 +113,8 @@ async fn another_access_key_in_the_file_is_asked_for_without_a_restart() {
     let (mut ana, login) = hello(&server, "Ana", None, Some(KEY)).await.unwrap();
     file.write("short");
     file.write("another key than before");
-    until("the new key", || async {
-        let answer = hello(&server, "Bo", None, Some("another key than before")).await;
-        answer.inspect_err(|code| assert_eq!(*code, RefusedCode::SecretWrong)).is_ok()
-    })
-    .await;
+    file.is_read_anew(1).await;
+    let (_bo, _) = hello(&server, "Bo", None, Some("another key than before")).await.unwrap();
     assert_eq!(code(hello(&server, "Cy", None, Some(KEY)).await), Some(RefusedCode::SecretWrong));
     // Who is in stays, and does not come back by what was asked for before.
     ana.send_text("{}").await;
@@ -174,10 +169,9 @@ async fn names_come_in_with_their_own_password() {
     assert_eq!(again.me.token, login.me.token);
     // Somebody who is taken out of the file does not come back by a ticket, and the others notice nothing.
     file.write(&bo);
-    until("the file to be read", || async {
-        code(hello(&server, "Ana", Some(&again.ticket), None).await) == Some(RefusedCode::TicketInvalid)
-    })
-    .await;
+    file.is_read_anew(1).await;
+    let answer = hello(&server, "Ana", Some(&again.ticket), None).await;
+    assert_eq!(code(answer), Some(RefusedCode::TicketInvalid));
     assert_eq!(code(hello(&server, "Ana", None, Some("open sesame")).await), Some(RefusedCode::SecretWrong));
     hello(&server, "小波", Some(&bo_login.ticket), None).await.unwrap();
 }
@@ -226,9 +220,11 @@ async fn one_address_has_so_many_connections_whatever_it_says_of_itself() {
     for number in 0..5 {
         here.push(Client::login(server.local_addr(), &format!("Local {number}")).await);
     }
-    // Who goes makes room.
-    drop(office.pop());
-    until("room", || async { hello_from(&server, "203.0.113.7", "Next", None).await.is_ok() }).await;
+    // Who goes makes room, by the time that the others are told.
+    let (gone, login) = office.pop().unwrap();
+    drop(gone);
+    here[0].0.sees(login.me.token, UserState::Offline).await;
+    let (_next, _) = hello_from(&server, "203.0.113.7", "Next", None).await.unwrap();
 }
 
 #[tokio::test]
@@ -275,7 +271,7 @@ async fn who_is_on_the_list_is_kept_out_and_put_out() {
     for client in [&mut mallory, &mut trudy, &mut silent] {
         client.is_refused(RefusedCode::NotWelcome, CloseCode::Policy).await;
     }
-    ana.sees(login.me.token, hutong_protocol::UserState::Offline).await;
+    ana.sees(login.me.token, UserState::Offline).await;
     let back = say(open_from(&server, "192.0.2.1").await, "mallory", Some(&login.ticket), None).await;
     assert_eq!(code(back), Some(RefusedCode::NotWelcome));
     open_from(&server, "203.0.113.77").await.is_refused(RefusedCode::NotWelcome, CloseCode::Policy).await;
@@ -283,11 +279,8 @@ async fn who_is_on_the_list_is_kept_out_and_put_out() {
     // A slip lets nobody back in; taking them off the list does.
     file.write("MALLORY\n203.0.113.0/24\n\u{202e}\n");
     file.write("203.0.113.0/24\n");
-    until("the list to be read", || async {
-        let client = open_from(&server, "192.0.2.1").await;
-        say(client, "Mallory", Some(&login.ticket), None).await.is_ok()
-    })
-    .await;
+    file.is_read_anew(2).await;
+    let (_mallory, _) = say(open_from(&server, "192.0.2.1").await, "Mallory", Some(&login.ticket), None).await.unwrap();
     assert_eq!(code(hello_from(&server, "203.0.113.9", "Cy", None).await), Some(RefusedCode::NotWelcome));
     ana.send_text("{}").await;
     ana.error().await;
