@@ -14,17 +14,22 @@ pub(crate) struct Clock {
 impl Clock {
     pub(crate) fn start() -> Self {
         let started_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { started: Instant::now(), started_at }
+        Self { started: now(), started_at }
     }
 
     pub(crate) fn now(&self) -> Duration {
-        self.started_at + self.started.elapsed()
+        self.started_at + now().saturating_duration_since(self.started)
     }
 
     /// When the monotonic clock will show this moment.
     pub(crate) fn instant(&self, moment: Duration) -> Instant {
         self.started + moment.saturating_sub(self.started_at)
     }
+}
+
+/// The monotonic clock that tokio's timers go by. A test may stop it, and step it by hand.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 #[cfg(test)]

@@ -6,14 +6,14 @@ use std::{
     collections::HashMap,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use hutong_protocol::{ClientMessage, Name, NameKey, RefusedCode, ServerMessage, Ticket, Token, User, UserState};
 use tokio::sync::Notify;
 
 use crate::{
-    clock::Clock,
+    clock::{self, Clock},
     metrics::{Gauges, Metrics},
     outbox::{Frame, Kind, Outbox, TooSlow},
     registry::{Config, ConnId, Credential, Effect, List, Registry},
@@ -196,7 +196,7 @@ impl Hub {
         /// The shortest sleep, so that a deadline in the past can never make this a busy loop.
         const SHORTEST: Duration = Duration::from_millis(1);
         loop {
-            let due = self.lock().next_tick.map(|moment| self.0.clock.instant(moment).max(Instant::now() + SHORTEST));
+            let due = self.lock().next_tick.map(|moment| self.0.clock.instant(moment).max(clock::now() + SHORTEST));
             let Some(due) = due else {
                 self.0.rescheduled.notified().await;
                 continue;

@@ -14,7 +14,7 @@ use crate::{
     entry::{DenyList, Entry},
     gateway::Gateway,
     hub::Hub,
-    listener::{Listener, ServerState},
+    listener::{Listener, ServerState, connect_in_memory},
     metrics::{self, Exposition, Metrics},
     options::Options,
     registry::Config,
@@ -142,6 +142,15 @@ impl Server {
     #[must_use]
     pub fn users_online(&self) -> usize {
         self.hub.users_online()
+    }
+
+    /// The client's end of a connection without a socket. `None` when the server has as many connections as it takes.
+    ///
+    /// For tests with tokio's paused clock: it jumps ahead whenever all tasks wait, also for what is on its way through a socket.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn connect_in_memory(&self) -> Option<tokio::io::DuplexStream> {
+        connect_in_memory(&self.state, &self.local)
     }
 
     /// Signs tickets with this key from now on, and takes those that it or its former ones signed.

@@ -35,6 +35,7 @@ use super::{
     vigil::{Due, Vigil},
 };
 use crate::{
+    clock,
     entry::{Counted, Entry, Hello, LOG_INS_OF_A_CONNECTION, Visitor},
     handler::ConnectionPermit,
     hub::Hub,
@@ -193,7 +194,7 @@ struct Connection {
 
 impl Connection {
     async fn serve(&mut self, session: &Session, shutdown: &CancellationToken) -> Over {
-        let opened = Instant::now();
+        let opened = clock::now();
         let mut rate = Rate::new(opened);
         let mut vigil = Vigil::new(self.deadlines.clone(), opened);
         let mut alarm = std::pin::pin!(sleep_until(vigil.next().into()));
@@ -212,7 +213,7 @@ impl Connection {
                 },
                 frame = self.socket.next() => {
                     let Some(frame) = frame else { return Over::Broken };
-                    let now = Instant::now();
+                    let now = clock::now();
                     vigil.heard(now);
                     match frame {
                         Ok(Message::Close(_)) => return Over::Left,
@@ -236,7 +237,7 @@ impl Connection {
                     }
                 }
                 () = alarm.as_mut() => {
-                    match vigil.due(Instant::now()) {
+                    match vigil.due(clock::now()) {
                         Some(Due::Hello) if !session.hub.is_welcomed(session.conn) => {
                             session.refuse(RefusedCode::HelloTimeout);
                         }

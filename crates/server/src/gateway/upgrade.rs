@@ -1,9 +1,6 @@
 //! Opening a WebSocket: who may, and in which subprotocol.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Instant,
-};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -20,6 +17,7 @@ use super::{
     deadlines::Deadlines,
 };
 use crate::{
+    clock,
     entry::{Entry, LOG_INS_OF_A_CONNECTION, Visitor},
     handler::ConnectionInfo,
     http::response::plain,
@@ -89,7 +87,7 @@ impl Gateway {
         };
         let permit = connection.permit.clone();
         let tasks = permit.group.tasks.clone();
-        let log_ins = Mutex::new(TokenBucket::full(LOG_INS_OF_A_CONNECTION, Instant::now()));
+        let log_ins = Mutex::new(TokenBucket::full(LOG_INS_OF_A_CONNECTION, clock::now()));
         // Boxed, since the task would hold it twice.
         let context = Box::new(UpgradeContext { permit, entry: self.entry.clone(), visitor, admission, log_ins });
         // Not the request itself: the task would hold it for as long as the WebSocket lasts.

@@ -94,6 +94,14 @@ impl Client {
         Self::open_over(Box::new(stream), &format!("ws://{address}/ws"), headers).await
     }
 
+    /// Opens a WebSocket without a socket below it, for tests with a paused clock.
+    pub async fn open_in_memory(server: &Server) -> Self {
+        let stream = server.connect_in_memory().unwrap();
+        Self::open_over(Box::new(stream), "ws://localhost/ws", &[("sec-websocket-protocol", SUBPROTOCOL)])
+            .await
+            .unwrap()
+    }
+
     /// Opens a WebSocket over a connection that is there already.
     pub async fn open_over(
         stream: Box<dyn Io>,
@@ -110,7 +118,12 @@ impl Client {
 
     /// Opens a WebSocket and logs in.
     pub async fn login(address: SocketAddr, name: &str) -> (Self, Login) {
-        let mut client = Self::open(address).await;
+        Self::open(address).await.log_in(name).await
+    }
+
+    /// Logs in on a WebSocket that is open.
+    pub async fn log_in(self, name: &str) -> (Self, Login) {
+        let mut client = self;
         client.send(&ClientMessage::Hello { name: name.into(), resume: None, secret: None }).await;
         let login = client.welcome().await;
         (client, login)

@@ -1,76 +1,99 @@
-//! Connections that keep silent: before hello, and later.
+//! Connections that keep silent: before hello, and later. The clock is the test's: it stands still while anything happens, and jumps to
+//! the next deadline when nothing does.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt;
-use hutong_protocol::{ClientMessage, RefusedCode, ServerMessage, UserState};
+use hutong_protocol::{
+    ClientMessage, RefusedCode, ServerMessage, UserState, decode_server,
+    limits::{HELLO, PING_EVERY, SILENCE},
+};
+use hutong_server::Server;
+use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
 
-use crate::common::{Client, PATIENCE, server_with, soon};
+use crate::common::{Client, Login, server};
 
-#[tokio::test]
-async fn hello_has_a_deadline() {
-    let server = server_with(|options| options.deadlines.hello = Duration::from_millis(100)).await;
-    let mut silent = Client::open(server.local_addr()).await;
-    silent.is_refused(RefusedCode::HelloTimeout, CloseCode::Policy).await;
-
-    // Talking is not enough: it takes an accepted hello.
-    let mut talking = Client::open(server.local_addr()).await;
-    talking.send_text("{}").await;
-    talking.is_refused(RefusedCode::HelloTimeout, CloseCode::Policy).await;
+async fn log_in(server: &Server, name: &str) -> (Client, Login) {
+    Client::open_in_memory(server).await.log_in(name).await
 }
 
-#[tokio::test]
+/// What comes next, however long that takes.
+async fn next(client: &mut Client) -> Message {
+    let longer_than_any_deadline = Duration::from_secs(3_600);
+    let message = timeout(longer_than_any_deadline, client.socket.next()).await.expect("something comes");
+    message.expect("the connection is open").expect("the connection is whole")
+}
+
+/// Waits to be refused for want of a hello, and says how long that took, in seconds.
+async fn until_hello_is_due(client: &mut Client, since: Instant) -> u64 {
+    client.is_refused(RefusedCode::HelloTimeout, CloseCode::Policy).await;
+    since.elapsed().as_secs()
+}
+
+#[tokio::test(start_paused = true)]
+async fn hello_has_a_deadline() {
+    let server = server().await;
+    let start = Instant::now();
+    let mut silent = Client::open_in_memory(&server).await;
+    assert_eq!(until_hello_is_due(&mut silent, start).await, HELLO.as_secs());
+
+    // Talking is not enough: it takes an accepted hello.
+    let start = Instant::now();
+    let mut talking = Client::open_in_memory(&server).await;
+    talking.send_text("{}").await;
+    assert_eq!(until_hello_is_due(&mut talking, start).await, HELLO.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_logged_in_user_outlives_the_hello_deadline() {
-    let server = server_with(|options| options.deadlines.hello = Duration::from_millis(50)).await;
-    let (mut ana, _) = Client::login(server.local_addr(), "Ana").await;
-    let mut silent = Client::open(server.local_addr()).await;
-    silent.is_refused(RefusedCode::HelloTimeout, CloseCode::Policy).await;
+    let server = server().await;
+    let (mut ana, _) = log_in(&server, "Ana").await;
+    let start = Instant::now();
+    let mut silent = Client::open_in_memory(&server).await;
+    assert_eq!(until_hello_is_due(&mut silent, start).await, HELLO.as_secs());
     ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: None, secret: None }).await;
     ana.error().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_silent_user_is_pinged_and_stays_while_it_answers() {
-    let server = server_with(|options| {
-        options.deadlines.ping_every = Duration::from_millis(50);
-        options.deadlines.silence = Duration::from_millis(400);
-    })
-    .await;
-    let (mut ana, _) = Client::login(server.local_addr(), "Ana").await;
-    let start = Instant::now();
-    let mut pings = 0;
-    // Reading answers the pings.
-    while start.elapsed() < Duration::from_millis(900) {
-        match soon("a ping", ana.socket.next()).await {
-            Some(Ok(Message::Ping(_))) => pings += 1,
-            Some(Ok(Message::Text(_))) => {}
-            other => panic!("{other:?}"),
-        }
+    let server = server().await;
+    let (mut ana, _) = log_in(&server, "Ana").await;
+    // The next ping may also come when the last one would have had to be answered.
+    let pauses = PING_EVERY.as_secs()..=(SILENCE - PING_EVERY).as_secs();
+    for _ in 0..10 {
+        let start = Instant::now();
+        // Reading answers the ping before.
+        while !matches!(next(&mut ana).await, Message::Ping(_)) {}
+        assert!(pauses.contains(&start.elapsed().as_secs()), "pinged after {:?}", start.elapsed());
     }
-    assert!(pings >= 3, "{pings}");
+    assert_eq!(server.users_online(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_user_that_does_not_answer_pings_is_lost() {
-    let server = server_with(|options| {
-        options.deadlines.ping_every = Duration::from_millis(50);
-        options.deadlines.silence = Duration::from_millis(200);
-    })
-    .await;
-    let (_silent, login) = Client::login(server.local_addr(), "Silent").await;
-    let (mut ana, _) = Client::login(server.local_addr(), "Ana").await;
-    tokio::time::timeout(PATIENCE, ana.sees(login.me.token, UserState::Offline)).await.unwrap();
+    let server = server().await;
+    let (_silent, login) = log_in(&server, "Silent").await;
+    let start = Instant::now();
+    let (mut ana, _) = log_in(&server, "Ana").await;
+    let is_told = |message: Message| {
+        let Message::Text(text) = message else { return false };
+        let ServerMessage::Presence { changes, .. } = decode_server(&text).unwrap() else { return false };
+        changes.iter().any(|user| user.token == login.me.token && user.state == UserState::Offline)
+    };
+    while !is_told(next(&mut ana).await) {}
+    assert_eq!(start.elapsed().as_secs(), SILENCE.as_secs());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_logs_out_is_told_of_nobody_and_has_a_while_for_another_hello() {
-    let server = server_with(|options| options.deadlines.hello = Duration::from_millis(500)).await;
-    let (mut ana, login) = Client::login(server.local_addr(), "Ana").await;
-    let (mut bo, _) = Client::login(server.local_addr(), "Bo").await;
+    let server = server().await;
+    let (mut ana, login) = log_in(&server, "Ana").await;
+    let (mut bo, _) = log_in(&server, "Bo").await;
     ana.send(&ClientMessage::LogOut).await;
     bo.sees(login.me.token, UserState::Offline).await;
-    let (_cy, cy_login) = Client::login(server.local_addr(), "Cy").await;
+    let (_cy, cy_login) = log_in(&server, "Cy").await;
     bo.sees(cy_login.me.token, UserState::Online).await;
 
     // The name is free at once, also for the one who had it.
@@ -88,5 +111,6 @@ async fn who_logs_out_is_told_of_nobody_and_has_a_while_for_another_hello() {
     assert_ne!(again.token, login.me.token);
 
     ana.send(&ClientMessage::LogOut).await;
-    ana.is_refused(RefusedCode::HelloTimeout, CloseCode::Policy).await;
+    let start = Instant::now();
+    assert_eq!(until_hello_is_due(&mut ana, start).await, HELLO.as_secs());
 }
