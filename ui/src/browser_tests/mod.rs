@@ -4,6 +4,7 @@
 
 mod calls;
 mod devices;
+mod native;
 mod page;
 mod sides;
 

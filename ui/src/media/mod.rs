@@ -25,9 +25,13 @@ use std::rc::Rc;
 pub use abilities::Abilities;
 pub use choice::{Device, Sort, choose, chosen, devices, on_change};
 #[cfg(all(test, target_arch = "wasm32"))]
+pub use connection::{ConnectionEvent, Failed, TrackKind};
+#[cfg(all(test, target_arch = "wasm32"))]
 pub use devices::tracks;
 pub use engine::{Engine, Reports, Source, Stats};
 pub use figures::{Figures, Flow, Totals};
+#[cfg(all(test, target_arch = "wasm32"))]
+pub use native::connect as connect_native;
 pub use view::{InUse, MediaView, Other, Own, Sending};
 
 /// The engine for where this page runs.
