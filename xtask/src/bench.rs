@@ -5,13 +5,11 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use xtask::exec::{Cmd, say};
+use xtask::packages::{BROWSERS, DESKTOP, INSIGHT, ensure_npm};
+use xtask::project::Project;
 
-use crate::exec::{Cmd, say};
-use crate::packages::{BROWSERS, DESKTOP, INSIGHT, ensure_npm};
-use crate::project::Project;
-use crate::test::{EMBEDDED, host_cargo};
-use crate::toolchain::WasmToolchain;
-use crate::ui;
+use crate::cargo::{self, EMBEDDED};
 
 /// As the app is shipped, with the test devices of debug builds; the server as it is released, with names for a profiler:
 /// `[profile.bench-app]`.
@@ -25,18 +23,17 @@ pub fn native(project: &Project, args: &[OsString]) -> Result<()> {
     DESKTOP.ensure("the desktop app")?;
     BROWSERS.ensure("measuring beside a browser")?;
     let dist = project.target.join("bench-ui");
-    let toolchain = WasmToolchain::ensure(project)?;
-    ui::build(project, &toolchain, &ui::Options { release: true, out: dist.clone() })?;
+    cargo::web_app(project, true, &dist).run()?;
     say("building the server and the app (several minutes the first time)");
     let page = dist.display().to_string().replace('\\', "\\\\").replace('"', "\\\"");
-    host_cargo(project)
+    cargo::host(project)
         .args(["build", "--profile", PROFILE, "--package", "hutong-server", "--package", "hutong-app"])
         .args(EMBEDDED)
         .env("HUTONG_UI_DIST", &dist)
         .env("TAURI_CONFIG", format!(r#"{{"build":{{"frontendDist":"{page}"}}}}"#))
         .run()?;
-    host_cargo(project).args(["build", "--package", "hutong-bench"]).run()?;
-    host_cargo(project)
+    cargo::host(project).args(["build", "--package", "hutong-bench"]).run()?;
+    cargo::host(project)
         .args(["run", "--quiet", "--package", "hutong-bench", "--", "native"])
         .args(args)
         .env("HUTONG_SERVER_BIN", built(project, "hutong-server"))
@@ -49,7 +46,7 @@ pub fn server(project: &Project, args: &[OsString]) -> Result<()> {
     INSIGHT.ensure("looking into a server")?;
     ensure_npm("the servers that ours is measured beside")?;
     say("building the server and the clients (several minutes the first time)");
-    host_cargo(project)
+    cargo::host(project)
         .args(["build", "--profile", PROFILE, "--package", "hutong-server", "--package", "hutong-load"])
         .run()?;
     let matchbox = matchbox(project)?;
@@ -73,7 +70,7 @@ fn matchbox(project: &Project) -> Result<PathBuf> {
     let target = project.target.join("bench-matchbox");
     let folder = project.root.join("bench/servers/matchbox");
     let manifest = folder.join("Cargo.toml");
-    let command = host_cargo(project).args(["build", "--release", "--locked", "--manifest-path"]).arg(manifest);
+    let command = cargo::host(project).args(["build", "--release", "--locked", "--manifest-path"]).arg(manifest);
     command.env("CARGO_TARGET_DIR", &target).run()?;
     Ok(target.join("release/bench-matchbox"))
 }
@@ -108,15 +105,14 @@ mod tests {
     #[test]
     fn the_lock_names_no_place_but_npms_own() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench/servers/node");
-        let lock: serde_json::Value =
-            serde_json::from_slice(&fs::read(root.join("package-lock.json")).unwrap()).unwrap();
-        let packages = lock["packages"].as_object().unwrap();
-        assert!(packages.len() > 50);
-        for (name, package) in packages.iter().filter(|(name, _)| !name.is_empty()) {
-            assert!(package["integrity"].as_str().unwrap().starts_with("sha512-"), "{name}");
-            let is_npms = package["resolved"].as_str().is_none_or(|at| at.starts_with("https://registry.npmjs.org/"));
-            assert!(is_npms, "{name}");
-        }
+        let lock = fs::read_to_string(root.join("package-lock.json")).unwrap();
+        let of = |key: &str| -> Vec<String> {
+            lock.lines().filter_map(|line| Some(line.trim().strip_prefix(key)?.to_owned())).collect()
+        };
+        let integrity = of("\"integrity\": ");
+        assert!(integrity.len() > 50 && integrity.iter().all(|sum| sum.starts_with("\"sha512-")));
+        assert!(of("\"resolved\": ").iter().all(|place| place.starts_with("\"https://registry.npmjs.org/")));
+        assert_eq!(integrity.len(), lock.matches("\"version\": ").count());
     }
 
     #[test]

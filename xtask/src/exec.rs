@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -96,31 +96,27 @@ impl Cmd {
 
     /// Runs to the end without any output and gives its standard output; an unsuccessful end is an error.
     pub fn output(&self) -> Result<String> {
-        let output =
-            self.command().stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", self.line()))?;
+        let output = self.quietly()?;
         if !output.status.success() {
-            let stderr = String::from_utf8_lossy(&output.stderr);
-            bail!("{} ended with {}: {}", self.line(), output.status, stderr.trim());
+            let said = [&*output.stdout, &*output.stderr].concat();
+            bail!("{} ended with {}: {}", self.line(), output.status, String::from_utf8_lossy(&said).trim());
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// Runs to the end without any output and gives both of its outputs, however it ended.
     pub fn both(&self) -> Result<String> {
-        let output =
-            self.command().stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", self.line()))?;
+        let output = self.quietly()?;
         Ok(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
     }
 
     /// Runs to the end; where it does not end well, what it said is the error.
     pub fn passes(&self) -> Result<()> {
-        let output =
-            self.command().stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", self.line()))?;
-        if !output.status.success() {
-            let said = [output.stdout, output.stderr].concat();
-            bail!("{} ended with {}: {}", self.line(), output.status, String::from_utf8_lossy(&said).trim());
-        }
-        Ok(())
+        self.output().map(drop)
+    }
+
+    fn quietly(&self) -> Result<Output> {
+        self.command().stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", self.line()))
     }
 
     /// Whether it starts and ends well, without any output.
@@ -152,7 +148,7 @@ impl Cmd {
         Ok(())
     }
 
-    /// Runs to the end, passing its standard output through and giving each line to `on_line`.
+    /// Runs to the end, giving each line of its standard output to `on_line`.
     pub fn stream(&self, mut on_line: impl FnMut(&str)) -> Result<ExitStatus> {
         let mut child = self.spawn(Stdio::piped())?;
         if let Some(stdout) = child.stdout.take() {
@@ -160,7 +156,6 @@ impl Cmd {
             let mut line = Vec::new();
             while reader.read_until(b'\n', &mut line).unwrap_or(0) > 0 {
                 let text = String::from_utf8_lossy(&line);
-                print!("{text}");
                 on_line(text.trim_end());
                 line.clear();
             }

@@ -6,11 +6,11 @@
 use std::fs;
 
 use anyhow::{Context, Result, bail};
+use xtask::exec::{Cmd, say};
+use xtask::packages::FUZZING;
+use xtask::project::Project;
 
-use crate::exec::{Cmd, say};
-use crate::packages::FUZZING;
-use crate::project::Project;
-use crate::test::host_cargo;
+use crate::cargo;
 
 /// Its programs, and the directories in `fuzz/corpus`.
 const TARGETS: [&str; 3] = ["decode", "names", "registry"];
@@ -36,7 +36,7 @@ pub fn run(project: &Project, only: Option<&str>, seconds: u32) -> Result<()> {
     let built = project.target.join("fuzz");
     let host = host()?;
     // With a target named, what runs while building (build scripts, macros) is not instrumented.
-    host_cargo(project)
+    cargo::host(project)
         .args(["build", "--release", "--manifest-path", "fuzz/Cargo.toml", "--target", &host])
         .env("RUSTFLAGS", INSTRUMENTED)
         .env("CARGO_TARGET_DIR", &built)

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-/// The version of `wasm-bindgen` that everything wasm is built with, after checking that xtask was built with the same:
+/// The version of `wasm-bindgen` that everything wasm is built with, after checking that xtask-web is built with the same:
 /// the two speak a private format that changes with every release.
 pub fn wasm_bindgen(root: &Path) -> Result<String> {
     let path = root.join("Cargo.lock");
@@ -17,8 +17,8 @@ fn agreed(lock: &str) -> Result<&str> {
     let ours = version(lock, "wasm-bindgen-cli-support").context("Cargo.lock has no wasm-bindgen-cli-support")?;
     if app != ours {
         bail!(
-            "the web app is built with wasm-bindgen {app}, but xtask has wasm-bindgen-cli-support {ours}. \
-             They must be the same: write wasm-bindgen-cli-support = \"={app}\" into xtask/Cargo.toml"
+            "the web app is built with wasm-bindgen {app}, but xtask-web has wasm-bindgen-cli-support {ours}. \
+             They must be the same: write wasm-bindgen-cli-support = \"={app}\" into xtask/web/Cargo.toml"
         );
     }
     Ok(app)
@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn different_versions_say_what_to_write_where() {
         let error = agreed(&lock("0.2.131", "0.2.130")).unwrap_err().to_string();
-        assert!(error.contains("\"=0.2.131\"") && error.contains("xtask/Cargo.toml"), "{error}");
+        assert!(error.contains("\"=0.2.131\"") && error.contains("xtask/web/Cargo.toml"), "{error}");
     }
 
     #[test]

@@ -99,6 +99,15 @@ pub const ANDROID_RESOURCES: Need = Need {
     elsewhere: "aapt2 and the resources of Android's framework (Debian's packages aapt and android-framework-res)",
 };
 
+/// The linters of desktop entries and AppStream metadata.
+pub const LINUX_LINTERS: Need = Need {
+    debian: &[("desktop-file-utils", &["desktop-file-validate"]), ("appstream", &["appstreamcli"])],
+    elsewhere: "desktop-file-validate and appstreamcli",
+};
+
+/// The linter of shell scripts.
+pub const SHELLCHECK: Need = Need { debian: &[("shellcheck", &["shellcheck"])], elsewhere: "shellcheck" };
+
 /// What looks into a server that is measured.
 pub const INSIGHT: Need = Need {
     debian: &[("linux-perf", &["perf"]), ("strace", &["strace"])],

@@ -3,13 +3,11 @@
 use std::env;
 
 use anyhow::Result;
+use xtask::exec::say;
+use xtask::packages::DESKTOP;
+use xtask::project::Project;
 
-use crate::exec::say;
-use crate::packages::DESKTOP;
-use crate::project::Project;
-use crate::test::{EMBEDDED, host_cargo};
-use crate::toolchain::WasmToolchain;
-use crate::ui;
+use crate::cargo::{self, EMBEDDED};
 
 /// What is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,26 +33,35 @@ impl What {
 
 /// Builds the web app, and then builds and opens `what`.
 pub fn run(project: &Project, what: What, listen: &str, release: bool) -> Result<()> {
+    say(promise(what, release));
     if what == What::App {
         DESKTOP.ensure("the desktop app")?;
     }
-    let toolchain = WasmToolchain::ensure(project)?;
-    ui::build(project, &toolchain, &ui::Options { release, out: project.dist() })?;
+    cargo::web_app(project, release, &project.dist()).run()?;
     let profile = release.then_some("--release");
     match what {
         What::App => {
-            say("building the desktop app (several minutes the first time)");
-            let app = |step| host_cargo(project).args([step, "--package", "hutong-app"]).args(EMBEDDED).args(profile);
+            say("building the desktop app with its server");
+            let app = |step| cargo::host(project).args([step, "--package", "hutong-app"]).args(EMBEDDED).args(profile);
             app("build").run()?;
             say("opening the desktop app");
             app("run").arg("--quiet").become_it()
         }
         What::Server => {
             say("building the server");
-            let server = |step| host_cargo(project).args([step, "--package", "hutong-server"]).args(profile);
+            let server = |step| cargo::host(project).args([step, "--package", "hutong-server"]).args(profile);
             server("build").run()?;
             say(format!("open http://{listen} in a browser; Ctrl-C ends the server"));
             server("run").args(["--quiet", "--", "--listen", listen]).become_it()
         }
     }
+}
+
+/// The first line: what will happen, and for how long. The minutes are those of two processors and an empty target directory.
+fn promise(what: What, release: bool) -> String {
+    let (builds, opens, minutes) = match what {
+        What::App => ("the web app, the server and the app", "opening the app", if release { 20 } else { 10 }),
+        What::Server => ("the web app and the server", "running the server", if release { 8 } else { 4 }),
+    };
+    format!("building {builds}, then {opens}; the first time takes about {minutes} minutes, later ones some seconds")
 }

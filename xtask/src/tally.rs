@@ -60,51 +60,70 @@ impl Tally {
 
 /// A step of a test run, ended.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub struct Outcome {
     /// Its name.
     pub name: &'static str,
     /// How long it took.
     pub time: Duration,
+    /// How many minutes it may take, where that is planned.
+    pub budget: Option<f32>,
     /// The tests in it.
     pub tally: Tally,
     /// Why it failed, if it did.
     pub problem: Option<String>,
 }
 
-impl Step {
+impl Outcome {
     /// Its tests, where a step that failed without a failed test (it did not compile, say) counts as one: nothing that
     /// failed may end in `0 failed`.
     pub fn counted(&self) -> Tally {
         let failed = if self.problem.is_some() { self.tally.failed.max(1) } else { self.tally.failed };
         Tally { failed, ..self.tally.clone() }
     }
+
+    /// How long it took, beside its budget.
+    pub fn minutes(&self) -> String {
+        minutes(self.time, self.budget)
+    }
+
+    /// Whether it took longer than planned.
+    pub fn is_over(&self) -> bool {
+        self.budget.is_some_and(|budget| self.time.as_secs_f32() > budget * 60.0)
+    }
+}
+
+fn minutes(time: Duration, budget: Option<f32>) -> String {
+    let taken = time.as_secs_f32() / 60.0;
+    budget.map_or_else(|| format!("{taken:.1} min"), |budget| format!("{taken:.1} of {budget:.1} min"))
 }
 
 /// What failed tests said, the table of all steps and, alone on the last line, the sum.
-pub fn summary(steps: &[Step]) -> String {
+pub fn summary(outcomes: &[Outcome]) -> String {
     let mut text = String::new();
-    for failure in steps.iter().flat_map(|step| &step.tally.failures) {
+    for failure in outcomes.iter().flat_map(|outcome| &outcome.tally.failures) {
         let _ = writeln!(text, "{}\n", failure.join("\n    "));
     }
     let mut sum = Tally::default();
-    let mut time = Duration::ZERO;
-    for step in steps {
-        let Tally { passed, failed, .. } = step.counted();
-        let tests = if (step.tally.passed, step.tally.failed) == (0, 0) {
+    for outcome in outcomes {
+        let Tally { passed, failed, .. } = outcome.counted();
+        let tests = if (outcome.tally.passed, outcome.tally.failed) == (0, 0) {
             String::new()
         } else {
             format!("{passed} passed, {failed} failed")
         };
-        let result = if step.problem.is_some() { "FAILED" } else { "ok" };
-        let _ = writeln!(text, "{:<28} {:>8.1} s  {result:<7} {tests}", step.name, step.time.as_secs_f32());
+        let result = if outcome.problem.is_some() { "FAILED" } else { "ok" };
+        let over = if outcome.is_over() { "OVER" } else { "" };
+        let _ = writeln!(text, "{:<28} {:>16} {over:<4} {result:<7} {tests}", outcome.name, outcome.minutes());
         sum.passed += passed;
         sum.failed += failed;
-        time += step.time;
     }
-    let _ = writeln!(text, "{:<28} {:>8.1} s", "all", time.as_secs_f32());
-    for step in steps {
-        if let Some(problem) = &step.problem {
-            let _ = writeln!(text, "{}: {problem}", step.name);
+    let planned: Vec<f32> = outcomes.iter().filter_map(|outcome| outcome.budget).collect();
+    let all =
+        minutes(outcomes.iter().map(|outcome| outcome.time).sum(), (!planned.is_empty()).then(|| planned.iter().sum()));
+    let _ = writeln!(text, "{:<28} {all:>16}", "all");
+    for outcome in outcomes {
+        if let Some(problem) = &outcome.problem {
+            let _ = writeln!(text, "{}: {problem}", outcome.name);
         }
     }
     let _ = write!(text, "{} passed, {} failed", sum.passed, sum.failed);
@@ -115,9 +134,10 @@ pub fn summary(steps: &[Step]) -> String {
 mod tests {
     use super::*;
 
-    fn step(passed: u64, failed: u64, problem: Option<&str>) -> Step {
+    fn step(passed: u64, failed: u64, problem: Option<&str>) -> Outcome {
         let tally = Tally { passed, failed, ..Tally::default() };
-        Step { name: "unit tests", time: Duration::from_millis(1500), tally, problem: problem.map(str::to_owned) }
+        let problem = problem.map(str::to_owned);
+        Outcome { name: "unit tests", time: Duration::from_secs(90), budget: Some(1.0), tally, problem }
     }
 
     fn read(lines: &[&str]) -> Tally {
@@ -190,8 +210,12 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_is_the_sum_alone() {
-        let text = summary(&[step(3, 0, None), step(4, 0, None)]);
+    fn each_step_stands_beside_its_budget_and_the_last_line_is_the_sum_alone() {
+        let text = summary(&[step(3, 0, None), Outcome { budget: Some(2.5), ..step(4, 0, None) }]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].contains("1.5 of 1.0 min OVER ok"), "{text}");
+        assert!(lines[1].contains("1.5 of 2.5 min      ok"), "{text}");
+        assert!(lines[2].starts_with("all") && lines[2].ends_with(" 3.0 of 3.5 min"), "{text}");
         assert_eq!(text.lines().last(), Some("7 passed, 0 failed"));
     }
 

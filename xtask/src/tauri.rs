@@ -3,14 +3,13 @@
 use std::ffi::OsString;
 
 use anyhow::Result;
-
-use crate::exec::{Cmd, find, say};
-use crate::packages::{self, DESKTOP};
-use crate::project::Project;
-use crate::tools;
+use xtask::exec::{Cmd, find, say};
+use xtask::packages::{self, DESKTOP};
+use xtask::project::Project;
+use xtask::tools;
 
 /// The CLI of the Tauri that the app is built with.
-pub const VERSION: &str = "2.12.5";
+const VERSION: &str = "2.12.5";
 
 /// Runs the Tauri CLI with these arguments.
 pub fn run(project: &Project, args: &[OsString]) -> Result<()> {

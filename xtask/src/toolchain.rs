@@ -2,12 +2,12 @@
 
 use std::env;
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use sha2::{Digest, Sha256};
 
 use crate::exec::{Cmd, find, say};
 use crate::packages::{self, RUST_WEB, RUST_WEB_CLIPPY};
@@ -93,6 +93,13 @@ impl WasmToolchain {
         Ok(command.env("CARGO", debian("cargo")).env("CARGO_TARGET_DIR", target_dir(project)).dir(&project.root))
     }
 
+    /// The compiler that clippy is, of the same Rust.
+    pub fn clippy_driver(&self) -> Result<PathBuf> {
+        let Self::Debian { .. } = self else { return clippy_driver() };
+        RUST_WEB_CLIPPY.ensure("clippy for wasm")?;
+        Ok(debian("clippy-driver"))
+    }
+
     /// In a few words, for the log.
     pub fn describe(&self) -> String {
         match self {
@@ -126,6 +133,11 @@ pub fn compiles(within: &Path, source: &str, rustc: impl FnOnce(&Path) -> Cmd) -
     let compiles = compile().is_ok();
     let _ = fs::remove_dir_all(&dir);
     compiles
+}
+
+/// The compiler that clippy is.
+pub fn clippy_driver() -> Result<PathBuf> {
+    find("clippy-driver").context("there is no clippy here; with rustup: rustup component add clippy")
 }
 
 /// Debian's cargo, for a build that makes its own standard library (`-Zbuild-std`) with Debian's compiler.
@@ -203,9 +215,10 @@ fn debian_sysroot(project: &Project) -> Result<PathBuf> {
 }
 
 fn sysroot_name(version: &str) -> String {
-    let digest = Sha256::digest(format!("{version}{STD_FLAGS}"));
+    let mut hasher = DefaultHasher::new();
+    (version, STD_FLAGS).hash(&mut hasher);
     let release = version.lines().find_map(|line| line.strip_prefix("release: ")).unwrap_or("unknown");
-    format!("{release}-{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3])
+    format!("{release}-{:016x}", hasher.finish())
 }
 
 fn debian_prepare(project: &Project) -> Result<WasmToolchain> {
