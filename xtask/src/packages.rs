@@ -187,7 +187,7 @@ fn apt() -> Option<Vec<&'static str>> {
     if is_root {
         return Some(vec!["apt-get"]);
     }
-    let has_sudo = find("sudo").is_some() && Cmd::new("sudo").args(["-n", "true"]).succeeds();
+    let has_sudo = find("sudo").is_some() && Cmd::new("sudo").args(["-n", "true"]).output().is_ok();
     has_sudo.then(|| vec!["sudo", "-n", "DEBIAN_FRONTEND=noninteractive", "apt-get"])
 }
 

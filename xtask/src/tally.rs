@@ -27,7 +27,7 @@ pub struct Tally {
 
 impl Tally {
     /// Adds what a line of output tells: `test result: ok. 5 passed; 0 failed; ...`, or one below `---- a_test stdout ----`.
-    pub fn read(&mut self, line: &str) {
+    fn read(&mut self, line: &str) {
         self.read_failure(line);
         let Some((_, counts)) = line.split_once("test result: ") else { return };
         let count = |what: &str| {
@@ -36,6 +36,12 @@ impl Tally {
         };
         self.passed += count(" passed").unwrap_or(0);
         self.failed += count(" failed").unwrap_or(0);
+    }
+
+    /// Passes a line on to the terminal besides.
+    pub fn read_and_print(&mut self, line: &str) {
+        println!("{line}");
+        self.read(line);
     }
 
     fn read_failure(&mut self, line: &str) {
@@ -201,12 +207,11 @@ mod tests {
 
     #[test]
     fn other_lines_that_speak_of_passing_are_not_counted() {
-        assert_eq!(read(&["7 passed; 1 failed", "test result said: 4 passed", ""]), Tally::default());
-    }
-
-    #[test]
-    fn a_result_without_numbers_counts_nothing() {
-        assert_eq!(read(&["test result: ok.", "test result: x passed; y failed"]), Tally::default());
+        for line in
+            ["7 passed; 1 failed", "test result said: 4 passed", "", "test result: ok.", "test result: x passed"]
+        {
+            assert_eq!(read(&[line]), Tally::default(), "{line}");
+        }
     }
 
     #[test]
@@ -224,10 +229,7 @@ mod tests {
         let text = summary(&[step(3, 0, None), step(0, 0, Some("it does not compile"))]);
         assert_eq!(text.lines().last(), Some("3 passed, 1 failed"));
         assert!(text.contains("it does not compile"));
-    }
-
-    #[test]
-    fn failed_tests_are_not_counted_twice() {
+        // And failed tests are not counted twice.
         let text = summary(&[step(3, 2, Some("cargo test ended with 101"))]);
         assert_eq!(text.lines().last(), Some("3 passed, 2 failed"));
     }

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 use xtask::exec::{Cmd, say};
 use xtask::packages::{ANDROID_RESOURCES, BROWSERS, DESKTOP, LINUX_LINTERS, SHELLCHECK};
 use xtask::project::Project;
@@ -46,7 +46,8 @@ pub fn all(project: &Project, full: bool) -> Result<()> {
     let has_ui = run.step(steps::WEB_APP.name, |_| cargo::web_app(project, true, &project.dist()).run());
     let built = build(project, &mut run);
     if let Some(toolchain) = &toolchain {
-        wasm(project, toolchain, &mut run);
+        run.step(steps::WASM_CLIPPY.name, |_| clippy_wasm(project, toolchain));
+        run.step(steps::WASM.name, |tally| wasm(project, toolchain, tally));
     }
     run.step(steps::CHECKS.name, |_| checks(project, built.as_ref()));
     run.step(steps::UNIT.name, |tally| unit(built.as_ref().ok_or_else(not_built)?, full, tally));
@@ -85,8 +86,7 @@ pub fn clippy(project: &Project) -> Result<()> {
     DESKTOP.ensure("the desktop app")?;
     let host = cargo::host(project).args(["clippy", "--workspace", "--all-targets", "--keep-going"]);
     host.args(EMBEDDED).args(["--", "-D", "warnings"]).run()?;
-    let wasm = WasmToolchain::ensure(project)?.clippy(project)?;
-    wasm.args(["--package", UI, "--all-targets", "--target", TARGET, "--", "-D", "warnings"]).run()
+    clippy_wasm(project, &WasmToolchain::ensure(project)?)
 }
 
 /// `cargo xtask unit`.
@@ -103,7 +103,7 @@ pub fn only_unit(project: &Project) -> Result<()> {
 pub fn only_wasm(project: &Project) -> Result<()> {
     let mut run = Run::new(Pace::Unplanned);
     run.step(steps::SYSTEM_PACKAGES.name, |_| BROWSERS.ensure("testing in browsers"));
-    wasm(project, &WasmToolchain::ensure(project)?, &mut run);
+    run.step(steps::WASM.name, |tally| wasm(project, &WasmToolchain::ensure(project)?, tally));
     run.finish()
 }
 
@@ -138,7 +138,7 @@ fn build(project: &Project, run: &mut Run) -> Option<Built> {
     let mut built = None;
     run.step(steps::BUILD.name, |_| {
         let all = cargo::host(project).args(["test", "--workspace", "--no-fail-fast"]).args(EMBEDDED);
-        let all = Built::with(&all, &toolchain::clippy_driver()?)?;
+        let all = Built::with(all, &toolchain::clippy_driver()?)?;
         fs::write(project.target.join(BUILT), "")?;
         let judged = all.ensure_no_warnings();
         built = Some(all);
@@ -195,32 +195,26 @@ fn end_to_end(built: &Built, filter: Option<&str>, full: bool, tally: &mut Tally
 fn documentation(project: &Project, tally: &mut Tally) -> Result<()> {
     let clippy = toolchain::clippy_driver()?;
     let command = cargo::host(project).args(["test", "--workspace", "--doc", "--no-fail-fast"]).args(EMBEDDED);
-    counted(&command.env("RUSTC_WORKSPACE_WRAPPER", clippy), tally)
+    command.env("RUSTC_WORKSPACE_WRAPPER", clippy).stream(|line| tally.read_and_print(line))
 }
 
-/// Builds the tests that run in a browser, with clippy watching, and runs them.
-fn wasm(project: &Project, toolchain: &WasmToolchain, run: &mut Run) {
-    let tests = |toolchain: &WasmToolchain| {
-        toolchain.cargo(project).args(["test", "--package", UI, "--bins", "--target", TARGET])
-    };
-    let mut built = None;
-    run.step(steps::WASM_BUILD.name, |_| {
-        built = Some(Built::with(&tests(toolchain), &toolchain.clippy_driver()?)?);
-        built.as_ref().map_or(Ok(()), Built::ensure_no_warnings)
-    });
-    run.step(steps::WASM.name, |tally| {
-        built.as_ref().ok_or_else(not_built)?;
-        let version = lockfile::wasm_bindgen(&project.root)?;
-        let settings = toolchain::target_dir(project).join("webdriver.json");
-        fs::write(&settings, WEBDRIVER)?;
-        let command = tests(toolchain)
-            .env("RUSTC_WORKSPACE_WRAPPER", toolchain.clippy_driver()?)
-            .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", tools::wasm_test_runner(project, &version)?)
-            .env("CHROMEDRIVER", tools::chromedriver()?)
-            .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &settings)
-            .env("WASM_BINDGEN_TEST_TIMEOUT", "120");
-        counted(&command, tally)
-    });
+fn clippy_wasm(project: &Project, toolchain: &WasmToolchain) -> Result<()> {
+    let clippy = toolchain.clippy(project)?;
+    clippy.args(["--package", UI, "--all-targets", "--target", TARGET, "--", "-D", "warnings"]).run()
+}
+
+fn wasm(project: &Project, toolchain: &WasmToolchain, tally: &mut Tally) -> Result<()> {
+    let version = lockfile::wasm_bindgen(&project.root)?;
+    let settings = toolchain::target_dir(project).join("webdriver.json");
+    fs::write(&settings, WEBDRIVER)?;
+    toolchain
+        .cargo(project)
+        .args(["test", "--package", UI, "--bins", "--target", TARGET, "--no-fail-fast"])
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", tools::wasm_test_runner(project, &version)?)
+        .env("CHROMEDRIVER", tools::chromedriver()?)
+        .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &settings)
+        .env("WASM_BINDGEN_TEST_TIMEOUT", "120")
+        .stream(|line| tally.read_and_print(line))
 }
 
 /// A browser that speaks to nobody, with a camera and a microphone of its own. The runner adds what makes it headless.
@@ -233,15 +227,3 @@ const WEBDRIVER: &str = r#"{
   }
 }
 "#;
-
-fn counted(command: &Cmd, tally: &mut Tally) -> Result<()> {
-    let status = command.stream(|line| {
-        println!("{line}");
-        tally.read(line);
-    });
-    let status = status.context("cannot read what the tests say")?;
-    if !status.success() {
-        bail!("{} ended with {status}", command.line());
-    }
-    Ok(())
-}

@@ -93,13 +93,6 @@ impl WasmToolchain {
         Ok(command.env("CARGO", debian("cargo")).env("CARGO_TARGET_DIR", target_dir(project)).dir(&project.root))
     }
 
-    /// The compiler that clippy is, of the same Rust.
-    pub fn clippy_driver(&self) -> Result<PathBuf> {
-        let Self::Debian { .. } = self else { return clippy_driver() };
-        RUST_WEB_CLIPPY.ensure("clippy for wasm")?;
-        Ok(debian("clippy-driver"))
-    }
-
     /// In a few words, for the log.
     pub fn describe(&self) -> String {
         match self {

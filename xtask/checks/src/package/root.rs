@@ -237,7 +237,7 @@ fn as_root(program: &str) -> Option<Command> {
     if Cmd::new("id").arg("-u").output().is_ok_and(|id| id.trim() == "0") {
         return Some(Command::new(program));
     }
-    if !Cmd::new("sudo").args(["-n", "true"]).succeeds() {
+    if Cmd::new("sudo").args(["-n", "true"]).output().is_err() {
         return None;
     }
     let mut command = Command::new("sudo");

