@@ -13,7 +13,7 @@ pub fn target_dir() -> Result<PathBuf> {
     built_into()?.parent().map(Path::to_owned).context("the test lies in no target directory")
 }
 
-/// Where this test's programs are: target/debug, for target/debug/deps/calls-0123 and target/debug/hutong-bench.
+/// Where this test's programs are: target/debug, for target/debug/deps/it-0123 and target/debug/hutong-bench.
 fn built_into() -> Result<PathBuf> {
     let exe = std::env::current_exe().context("the path of this test")?;
     let folder = exe.parent().context("the test lies in no folder")?;

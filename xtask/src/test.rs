@@ -29,7 +29,7 @@ const FULL_CASES: &str = "20000";
 const FULL_FUZZED: u32 = 300;
 
 /// End-to-end tests that need this many processors: two apps draw and encode in software where there is no GPU.
-const WANTS_PROCESSORS: (usize, &[&str]) = (4, &["the_app_calls_another_app"]);
+const WANTS_PROCESSORS: (usize, &[&str]) = (4, &["native_calls::the_app_calls_another_app"]);
 
 /// Everything: format, clippy, other platforms, unit, wasm and end-to-end tests. `full` takes the ignored ones too, many more
 /// random cases, fuzzing, type-checks for other platforms, and packages in a fresh Debian.

@@ -1,5 +1,5 @@
-//! Pictures of every screen, for people to look at: `cargo test -p hutong-e2e --test screens -- --ignored` puts them into
-//! e2e/shots, named after language, screen, size and scheme.
+//! Pictures of every screen, for people to look at: `cargo test -p hutong-e2e --test it screens:: -- --ignored` puts them
+//! into e2e/shots, named after language, screen, size and scheme.
 
 use std::path::Path;
 

@@ -19,7 +19,7 @@ async fn the_app_and_a_browser_see_each_other_on_the_embedded_server() -> Outcom
         ana.sees("Bo", "online", SOON).await?;
         bo.sees("Ana", "online", SOON).await?;
 
-        // WebKitGTK has no RTCPeerConnection; the app brings a peer of its own (tests/native_calls.rs).
+        // WebKitGTK has no RTCPeerConnection; the app brings a peer of its own (native_calls.rs).
         let callable = r#"return ["call-video", "call-voice"].every((id) => one(id) && !one(id).disabled)"#;
         ana.until("a call to be possible", SOON, callable).await?;
         ensure!(!ana.run::<bool>(r#"return !!one("no-calls")"#).await?, "the app says that it cannot call");
