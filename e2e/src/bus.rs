@@ -3,11 +3,12 @@
 
 use std::{collections::HashMap, fs, time::Duration};
 
+use futures_util::StreamExt;
 use tempfile::TempDir;
 use tokio::{process::Command, sync::watch, time::timeout};
 use zbus::{
-    Connection, connection, fdo, interface,
-    message::Header,
+    Connection, MatchRule, MessageStream, connection, fdo, interface,
+    message::{self, Header},
     zvariant::{OwnedValue, Structure, Value},
 };
 
@@ -17,6 +18,9 @@ const START: Duration = Duration::from_secs(20);
 
 /// Who closed a notification: it was asked to by a call (Desktop Notifications Specification).
 const CLOSED_BY_CALL: u32 = 3;
+
+/// Signals that may wait to be read: where more do, the connection stands still.
+const SIGNALS: usize = 1_000;
 
 /// Whether a desktop shows trays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,18 +200,22 @@ impl Bus {
     /// When it does not in time.
     pub async fn offers(&self, label: &str, limit: Duration) -> Result<i32> {
         let offered = async {
+            let item = self.item().await?;
+            // Listened for before the first look, so that no change is missed. Any signal of the app may mean another menu: its object
+            // changes as well as its entries.
+            let rule = MatchRule::builder().msg_type(message::Type::Signal).sender(item.owner.as_str())?.build();
+            let mut signals = MessageStream::for_match_rule(rule, &self.connection, Some(SIGNALS)).await?;
             loop {
-                // The library tells of changes when it likes; asking works with all of them.
                 if let Ok(menu) = self.menu().await
                     && let Some((id, _)) = menu.iter().find(|(_, it)| it == label)
                 {
-                    return *id;
+                    return Ok(*id);
                 }
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                signals.next().await.context("the bus has gone")??;
             }
         };
         match timeout(limit, offered).await {
-            Ok(id) => Ok(id),
+            Ok(id) => id,
             Err(_) => Err(anyhow!("the tray does not offer {label} in {limit:?}, but {:?}", self.menu().await)),
         }
     }

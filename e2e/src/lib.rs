@@ -9,6 +9,8 @@
 
 pub mod browser;
 pub mod bus;
+pub mod call_assertions;
+pub mod call_quality;
 pub mod desktop;
 pub mod media;
 pub mod network;
@@ -17,11 +19,11 @@ pub mod paths;
 pub mod people;
 pub mod process;
 pub mod proxy;
+pub mod sampler;
 pub mod scenario;
 pub mod screen;
 pub mod server;
 pub mod steps;
-pub mod trials;
 pub mod usage;
 pub mod voice;
 pub mod watch;

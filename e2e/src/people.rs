@@ -35,7 +35,7 @@ pub struct Person {
     pub app: Option<Rc<Desktop>>,
 }
 
-/// Two people on a server of the scenario's own, logged in and watched: Ana, then Bo. With a network, Ana is at its left place
+/// Two people on a server of the scenario's own, logged in and ready to be sampled: Ana, then Bo. With a network, Ana is at its left place
 /// and Bo at its right one, and only their media goes over its link.
 ///
 /// # Errors
@@ -66,7 +66,7 @@ pub async fn two(
         if microphone == Microphone::Voice {
             person.page.speak(voice).await?;
         }
-        person.page.watch().await?;
+        person.page.prepare_sampler().await?;
         people.push(person);
     }
     <[Person; 2]>::try_from(people).map_err(|_| anyhow!("two people"))

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::{Page, Result, page::SOON};
 
-/// How long media may take to flow, on a busy machine.
-pub const MEDIA: Duration = Duration::from_secs(20);
+/// How long media may take to flow, on a busy machine: as long as the server gives it (`limits::MEDIA`).
+pub const MEDIA: Duration = Duration::from_secs(30);
 
 /// How long everybody may take to be `online` after a call has ended.
 pub const LET_GO: Duration = Duration::from_secs(3);

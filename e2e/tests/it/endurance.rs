@@ -1,70 +1,92 @@
 //! Many calls in a row, and what they leave behind.
 
 use hutong_e2e::{
-    Context, Outcome, Page, Result, ensure,
-    media::spread,
+    Context, Outcome, Page, Result, World, ensure,
+    media::{Leftovers, spread},
     page::SOON,
     scenario,
     steps::{LET_GO, MEDIA, With, connected, let_go},
 };
 
-const CALLS: usize = 20;
+#[tokio::test]
+async fn five_calls_leave_nothing_behind() -> Outcome {
+    scenario("endurance", async |world| calls(world, 5).await).await
+}
 
 #[tokio::test]
+#[ignore = "a minute"]
 async fn twenty_calls_leave_nothing_behind() -> Outcome {
-    scenario("endurance", async |world| {
-        let server = world.server().await?;
-        let ana = world.log_in("Ana", &server).await?;
-        let bo = world.log_in("Bo", &server).await?;
-        print_transfer(&ana).await?;
-        let baseline = [ana.leftovers().await?, bo.leftovers().await?];
+    scenario("endurance_long", async |world| calls(world, 20).await).await
+}
 
-        let (mut from_call, mut from_accept, mut at_called) = (Vec::new(), Vec::new(), Vec::new());
-        for round in 0..CALLS {
-            ana.sees("Bo", "online", SOON).await?;
-            // Pressed by the page itself, so that the time has no driver in it, and no person.
-            bo.press_once_there(With::Video.accept()).await?;
-            ana.press_for("Bo", With::Video.call()).await?;
-            connected(&ana, &bo).await?;
-            for page in [&ana, &bo] {
-                page.until("the first frame", MEDIA, &format!("return e2e.firstFrames.length > {round}")).await?;
-            }
-            if round == CALLS - 1 && std::env::var_os("HUTONG_E2E_TIMELINE").is_some() {
-                print_timeline(&ana, &bo).await?;
-            }
-            let called = last_click(&ana, With::Video.call()).await?;
-            let accepted = last_click(&bo, With::Video.accept()).await?;
-            let seen_by_ana = ana.first_frames().await?.get(round).context("no frame")?.at;
-            let seen_by_bo = bo.first_frames().await?.get(round).context("no frame")?.at;
-            from_call.push(seen_by_ana - called);
-            from_accept.push(seen_by_ana - accepted);
-            at_called.push(seen_by_bo - accepted);
+/// So many calls, one after the other.
+async fn calls(world: &mut World, count: usize) -> Result<()> {
+    let server = world.server().await?;
+    let ana = world.log_in("Ana", &server).await?;
+    let bo = world.log_in("Bo", &server).await?;
+    print_transfer(&ana).await?;
+    let baseline = [ana.leftovers().await?, bo.leftovers().await?];
 
-            let end = if round % 2 == 0 { &ana } else { &bo };
-            end.press("hang-up").await?;
-            let_go(&ana, &bo).await?;
+    let mut times = [Vec::new(), Vec::new(), Vec::new()];
+    for round in 0..count {
+        let took = timed_call(&ana, &bo, round).await?;
+        for (times, took) in times.iter_mut().zip(took) {
+            times.push(took);
         }
-        print_times("click on call to the caller's first remote frame", &from_call)?;
-        print_times("click on accept to the caller's first remote frame", &from_accept)?;
-        print_times("click on accept to the called side's first remote frame", &at_called)?;
-
-        for (page, before) in [&ana, &bo].into_iter().zip(baseline) {
-            let no_more = format!(
-                "const left = e2e.leftovers(); return left.peers === 0 && left.tracks === 0
-                    && left.timers <= {} && left.sounds <= {}",
-                before.timers,
-                before.sounds + 1
-            );
-            let gone = page.until("nothing to be left over", LET_GO, &no_more).await;
-            let left = page.leftovers().await?;
-            gone.with_context(|| format!("{}: {left:#?} after {before:#?}", page.name()))?;
-            let made: usize = page.run("return e2e.peers.length").await?;
-            ensure!(made == CALLS, "{}: {made} peer connections for {CALLS} calls", page.name());
-            page.ensure_no_errors().await?;
+        if round == count - 1 && std::env::var_os("HUTONG_E2E_TIMELINE").is_some() {
+            print_timeline(&ana, &bo).await?;
         }
-        Ok(())
-    })
-    .await
+        let end = if round % 2 == 0 { &ana } else { &bo };
+        end.press("hang-up").await?;
+        let_go(&ana, &bo).await?;
+    }
+    for (what, times) in TIMED.into_iter().zip(&times) {
+        print_times(what, times)?;
+    }
+    for (page, before) in [&ana, &bo].into_iter().zip(baseline) {
+        ensure_nothing_left(page, &before, count).await?;
+    }
+    Ok(())
+}
+
+/// What [`timed_call`] gives.
+const TIMED: [&str; 3] = [
+    "click on call to the caller's first remote frame",
+    "click on accept to the caller's first remote frame",
+    "click on accept to the called side's first remote frame",
+];
+
+/// Ana calls Bo until both see the first frame. Gives how long that took, in milliseconds.
+async fn timed_call(ana: &Page, bo: &Page, round: usize) -> Result<[f64; 3]> {
+    ana.sees("Bo", "online", SOON).await?;
+    // Pressed by the page itself, so that the time has no driver in it, and no person.
+    bo.press_once_there(With::Video.accept()).await?;
+    ana.press_for("Bo", With::Video.call()).await?;
+    connected(ana, bo).await?;
+    for page in [ana, bo] {
+        page.until("the first frame", MEDIA, &format!("return e2e.firstFrames.length > {round}")).await?;
+    }
+    let called = last_click(ana, With::Video.call()).await?;
+    let accepted = last_click(bo, With::Video.accept()).await?;
+    let seen_by_ana = ana.first_frames().await?.get(round).context("no frame")?.at;
+    let seen_by_bo = bo.first_frames().await?.get(round).context("no frame")?.at;
+    Ok([seen_by_ana - called, seen_by_ana - accepted, seen_by_bo - accepted])
+}
+
+/// Checks that a page holds no more than before its calls.
+async fn ensure_nothing_left(page: &Page, before: &Leftovers, calls: usize) -> Result<()> {
+    let no_more = format!(
+        "const left = e2e.leftovers(); return left.peers === 0 && left.tracks === 0
+            && left.timers <= {} && left.sounds <= {}",
+        before.timers,
+        before.sounds + 1
+    );
+    let gone = page.until("nothing to be left over", LET_GO, &no_more).await;
+    let left = page.leftovers().await?;
+    gone.with_context(|| format!("{}: {left:#?} after {before:#?}", page.name()))?;
+    let made: usize = page.run("return e2e.peers.length").await?;
+    ensure!(made == calls, "{}: {made} peer connections for {calls} calls", page.name());
+    page.ensure_no_errors().await
 }
 
 /// The last call's steps on both sides, from the click that began it.

@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use hutong_e2e::{
-    Context, Outcome, ensure,
+    Context, Outcome,
+    call_quality::Bounds,
+    ensure,
     people::{Microphone, With, one, two},
     scenario,
     steps::{self, LET_GO, MEDIA, call, let_go},
-    trials::Bounds,
-    usage::{Pressure, Usage, census, grown},
+    usage::{Usage, census, grown},
 };
 
 /// How long the window is hidden.
@@ -35,9 +36,10 @@ async fn a_call_goes_on_while_the_window_is_hidden() -> Outcome {
         let app = ana.app.as_ref().context("an app")?;
         call(&ana.page, &bo.page, steps::With::Video).await?;
         for page in [&ana.page, &bo.page] {
+            page.watch().await?;
             page.sees_and_hears(MEDIA).await?;
             // What the first seconds of a call lack has nothing to do with the window.
-            page.hears_steadily(Bounds::GOOD.gap).await?;
+            page.hears_steadily(Bounds::APP.gap).await?;
         }
         app.hide().await?;
         for page in [&ana.page, &bo.page] {
@@ -49,18 +51,16 @@ async fn a_call_goes_on_while_the_window_is_hidden() -> Outcome {
         println!("Ana, hidden, heard {}", at_ana.summary());
         ensure!(!at_ana.visible, "the window was not hidden");
         // What Bo sees and hears is what the hidden window captures and sends.
-        at_bo.ensure_picture("Bo", Bounds::GOOD.still)?;
-        at_bo.ensure_voice("Bo", Bounds::GOOD.gap)?;
+        at_bo.ensure_picture("Bo", Bounds::APP.still)?;
+        at_bo.ensure_voice("Bo", Bounds::APP.gap)?;
         // A hidden window shows nobody a picture; the voice has to go on, and the picture to be there when it is shown.
-        at_ana.ensure_voice("Ana", Bounds::GOOD.gap)?;
-        // Both may stand still for the machine's sake: told, and not borne.
-        let pressure = Pressure::watch();
+        at_ana.ensure_voice("Ana", Bounds::APP.gap)?;
         app.show().await?;
         ana.page.watch_anew().await?;
         let shown = ana.page.seen_for(Duration::from_secs(4)).await?;
-        println!("Ana, shown again, saw and heard {}; {pressure}", shown.summary());
-        shown.ensure_picture("Ana", Bounds::GOOD.still)?;
-        shown.ensure_voice("Ana", Bounds::GOOD.gap)
+        println!("Ana, shown again, saw and heard {}", shown.summary());
+        shown.ensure_picture("Ana", Bounds::APP.still)?;
+        shown.ensure_voice("Ana", Bounds::APP.gap)
     })
     .await
 }

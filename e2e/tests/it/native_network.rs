@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use hutong_e2e::{
-    Network, Outcome, Result, World, ensure,
+    Network, Outcome, Result, World,
+    call_assertions::{MEDIA_S, Media, media_flows, recovers, settles},
+    call_quality::{Bounds, recovers_within, stays_within},
+    ensure,
     network::{Conditions, Direction},
     people::{Microphone, Person, With, two},
+    sampler::Arrival,
     scenario,
-    steps::{self, MEDIA, call, connected},
-    trials::{Bounds, Watched, comes_back, goes_on, settles},
+    steps::{self, call, connected},
 };
 
 /// What Ana's camera shows.
@@ -30,19 +33,44 @@ async fn in_a_call(world: &mut World, network: &Network, camera: Camera) -> Resu
     Ok(people)
 }
 
+/// Seconds without a link.
+const OUTAGE_S: usize = 8;
+
+fn lossy() -> Conditions {
+    Conditions { loss: 0.03, delay: Duration::from_millis(50), ..Conditions::default() }
+}
+
+/// Whether the link lost so many packets that the call has felt it.
+fn ensure_lossy(network: &Network) -> Result<()> {
+    for direction in [Direction::Right, Direction::Left] {
+        let counters = network.link.counters(direction);
+        ensure!(counters.lost > 10, "hardly anything was lost: {counters:?}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
-async fn the_picture_stands_and_the_voice_goes_on_where_packets_are_lost() -> Outcome {
+async fn picture_and_voice_flow_where_packets_are_lost() -> Outcome {
     scenario("native_losses", async |world| {
         let network = Network::new().await?;
         let [ana, bo] = in_a_call(world, &network, Camera::Fake).await?;
-        let bad = Conditions { loss: 0.03, delay: Duration::from_millis(50), ..Conditions::default() };
-        network.link.set_both(bad);
-        goes_on(&ana.page, &bo.page, Watched::All, Duration::from_secs(20), Bounds::BAD).await?;
-        for direction in [Direction::Right, Direction::Left] {
-            let counters = network.link.counters(direction);
-            ensure!(counters.lost > 10, "hardly anything was lost: {counters:?}");
-        }
-        Ok(())
+        network.link.set_both(lossy());
+        media_flows(&ana.page, &bo.page, Media::VideoAndAudio).await?;
+        ensure_lossy(&network)
+    })
+    .await
+}
+
+#[tokio::test]
+#[ignore = "quality: a minute"]
+async fn the_picture_stands_and_the_voice_goes_on_where_packets_are_lost() -> Outcome {
+    scenario("native_losses_well", async |world| {
+        let network = Network::new().await?;
+        let [ana, bo] = in_a_call(world, &network, Camera::Fake).await?;
+        network.link.set_both(lossy());
+        let pages = [&bo.page, &ana.page];
+        stays_within(pages, Media::VideoAndAudio, Duration::from_secs(20), Bounds::APP_BAD).await?;
+        ensure_lossy(&network)
     })
     .await
 }
@@ -52,7 +80,20 @@ async fn picture_and_voice_come_back_after_a_break() -> Outcome {
     scenario("native_break", async |world| {
         let network = Network::new().await?;
         let [ana, bo] = in_a_call(world, &network, Camera::Fake).await?;
-        comes_back(&network, &ana.page, &bo.page, Duration::from_secs(8), Duration::from_secs(3)).await
+        recovers(&network, &ana.page, &bo.page, OUTAGE_S).await
+    })
+    .await
+}
+
+#[tokio::test]
+#[ignore = "quality: a minute"]
+async fn picture_and_voice_come_back_soon_after_a_break() -> Outcome {
+    scenario("native_break_well", async |world| {
+        let network = Network::new().await?;
+        let [ana, bo] = in_a_call(world, &network, Camera::Fake).await?;
+        let outage = Duration::from_secs(OUTAGE_S as u64);
+        let pages = [&bo.page, &ana.page];
+        recovers_within(&network, pages, outage, Duration::from_secs(6), Bounds::APP_BAD).await
     })
     .await
 }
@@ -63,7 +104,7 @@ async fn the_encoder_fits_itself_to_a_narrow_link() -> Outcome {
         let network = Network::new().await?;
         let [ana, bo] = in_a_call(world, &network, Camera::Noise).await?;
         for page in [&ana.page, &bo.page] {
-            page.sees_and_hears(MEDIA).await?;
+            page.until_arrival(Arrival::VideoAndAudio, MEDIA_S).await?;
         }
         settles(&network, Direction::Right, 500_000, Duration::from_secs(5)).await?;
         connected(&ana.page, &bo.page).await

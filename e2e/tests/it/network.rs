@@ -6,12 +6,15 @@ use std::{
 };
 
 use hutong_e2e::{
-    Network, Outcome, Page, Result, World, ensure,
+    Network, Outcome, Page, Result, World,
+    call_assertions::{MEDIA_S, Media, media_flows, recovers, settles},
+    call_quality::{Bounds, recovers_within, stays_within},
+    ensure,
     network::{Conditions, Direction, Flow, RIGHT},
     people::{Microphone, With, two},
+    sampler::Arrival,
     scenario,
     steps::{self, call},
-    trials::{Bounds, Watched, comes_back, goes_on, settles},
 };
 
 /// Answers whatever comes with itself, until it is told `end`.
@@ -81,11 +84,24 @@ async fn the_link_does_as_it_is_told() -> Outcome {
     .await
 }
 
-/// Two browsers in a call, one on each side of a network, both speaking and watched.
+/// Two browsers in a call, one on each side of a network, both speaking.
 async fn two_in_a_call(world: &mut World, network: &Network) -> Result<[Page; 2]> {
     let [ana, bo] = two(world, [With::Chromium, With::Chromium], Microphone::Voice, Some(network)).await?;
     call(&ana.page, &bo.page, steps::With::Video).await?;
     Ok([ana.page, bo.page])
+}
+
+/// Seconds without a link.
+const OUTAGE_S: usize = 8;
+
+fn bad() -> Conditions {
+    Conditions { loss: 0.03, delay: Duration::from_millis(50), ..Conditions::default() }
+}
+
+fn ensure_lossy(network: &Network) -> Result<()> {
+    let lost = network.link.counters(Direction::Right).lost;
+    ensure!(lost > 10, "only {lost} packets were lost");
+    Ok(())
 }
 
 #[tokio::test]
@@ -93,15 +109,23 @@ async fn a_call_goes_on_over_a_link_that_loses_and_delays() -> Outcome {
     scenario("network_losses", async |world| {
         let network = Network::new().await?;
         let [ana, bo] = two_in_a_call(world, &network).await?;
-        goes_on(&ana, &bo, Watched::All, Duration::from_secs(10), Bounds::GOOD).await?;
-        let bad = Conditions { loss: 0.03, delay: Duration::from_millis(50), ..Conditions::default() };
-        network.link.set_both(bad);
-        // Chromium's own picture was seen to stand still for up to 1.5 s here, on a busy machine.
-        let bounds = Bounds { still: Duration::from_secs(3), ..Bounds::BAD };
-        goes_on(&ana, &bo, Watched::All, Duration::from_secs(20), bounds).await?;
-        let lost = network.link.counters(Direction::Right).lost;
-        ensure!(lost > 10, "only {lost} packets were lost");
-        Ok(())
+        network.link.set_both(bad());
+        media_flows(&ana, &bo, Media::VideoAndAudio).await?;
+        ensure_lossy(&network)
+    })
+    .await
+}
+
+#[tokio::test]
+#[ignore = "quality: a minute and a half"]
+async fn a_call_is_good_over_a_link_that_loses_and_delays() -> Outcome {
+    scenario("network_losses_well", async |world| {
+        let network = Network::new().await?;
+        let [ana, bo] = two_in_a_call(world, &network).await?;
+        stays_within([&ana, &bo], Media::VideoAndAudio, Duration::from_secs(10), Bounds::GOOD).await?;
+        network.link.set_both(bad());
+        stays_within([&ana, &bo], Media::VideoAndAudio, Duration::from_secs(20), Bounds::BAD).await?;
+        ensure_lossy(&network)
     })
     .await
 }
@@ -111,7 +135,19 @@ async fn a_call_comes_back_after_a_break() -> Outcome {
     scenario("network_break", async |world| {
         let network = Network::new().await?;
         let [ana, bo] = two_in_a_call(world, &network).await?;
-        comes_back(&network, &ana, &bo, Duration::from_secs(8), Duration::from_secs(3)).await
+        recovers(&network, &ana, &bo, OUTAGE_S).await
+    })
+    .await
+}
+
+#[tokio::test]
+#[ignore = "quality: half a minute"]
+async fn a_call_comes_back_soon_after_a_break() -> Outcome {
+    scenario("network_break_well", async |world| {
+        let network = Network::new().await?;
+        let [ana, bo] = two_in_a_call(world, &network).await?;
+        let outage = Duration::from_secs(OUTAGE_S as u64);
+        recovers_within(&network, [&ana, &bo], outage, Duration::from_secs(3), Bounds::BAD).await
     })
     .await
 }
@@ -124,7 +160,7 @@ async fn a_call_fits_itself_to_a_narrow_link() -> Outcome {
         ana.page.flicker().await?;
         call(&ana.page, &bo.page, steps::With::Video).await?;
         for page in [&ana.page, &bo.page] {
-            page.sees_and_hears(Duration::from_secs(20)).await?;
+            page.until_arrival(Arrival::VideoAndAudio, MEDIA_S).await?;
         }
         settles(&network, Direction::Right, 500_000, Duration::from_secs(5)).await
     })

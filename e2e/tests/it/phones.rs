@@ -129,39 +129,45 @@ const NO_PICTURE: &str = "return !one('call').classList.contains('with-picture')
 
 #[tokio::test]
 async fn a_camera_that_the_system_takes_for_a_while_comes_back_by_itself() -> Outcome {
-    for (language, said) in [("en-US", "Your camera is taken"), ("zh-CN", "摄像头正被电话")] {
-        scenario("camera_held", async |world| {
-            let server = world.server().await?;
-            let ana = world.page("Ana", &Profile { language, ..Profile::default() }).await?;
-            ana.open(&server.url()).await?;
-            ana.log_in("Ana").await?;
-            let bo = world.log_in("Bo", &server).await?;
-            call(&ana, &bo, With::Video).await?;
-            bo.receives(20, MEDIA).await?;
-            bo.until("the picture", SOON, "return one('call').classList.contains('with-picture')").await?;
+    scenario("camera_held", async |world| {
+        let server = world.server().await?;
+        let mut people = Vec::new();
+        for (name, language) in [("Ana", "en-US"), ("Bo", "zh-CN")] {
+            let page = world.page(name, &Profile { language, ..Profile::default() }).await?;
+            page.open(&server.url()).await?;
+            page.log_in(name).await?;
+            people.push(page);
+        }
+        let [ana, bo] = [&people[0], &people[1]];
+        call(ana, bo, With::Video).await?;
+        camera_held(ana, bo, "Your camera is taken").await?;
+        camera_held(bo, ana, "摄像头正被电话").await
+    })
+    .await
+}
 
-            // No browser on a desktop lets the system do this: the track says it as on a phone.
-            let tell = |muted: bool| {
-                format!(
-                    "const track = e2e.tracks.find((track) => track.kind === 'video' && track.readyState === 'live');
-                    Object.defineProperty(track, 'muted', {{ value: {muted}, configurable: true }});
-                    track.dispatchEvent(new Event('{}'))",
-                    if muted { "mute" } else { "unmute" }
-                )
-            };
-            ana.run::<()>(&tell(true)).await?;
-            bo.until("no picture", SOON, NO_PICTURE).await?;
-            let sentence = ana.until_some("the sentence", SOON, "return one('camera-held')?.innerText").await?;
-            ensure!(sentence.as_str().is_some_and(|text| text.contains(said)), "{sentence}");
-            ana.run::<()>(&tell(false)).await?;
-            ana.until("no sentence", SOON, "return !one('camera-held')").await?;
-            bo.until("the picture again", SOON, "return one('call').classList.contains('with-picture')").await?;
-            let before = bo.received().await?;
-            bo.receives(before.frames + 20, MEDIA).await
-        })
-        .await?;
-    }
-    Ok(())
+/// The system takes somebody's camera and gives it back: they are told in their language, and the other sees it.
+async fn camera_held(page: &Page, other: &Page, said: &str) -> Result<()> {
+    other.receives(20, MEDIA).await?;
+    other.until("the picture", SOON, "return one('call').classList.contains('with-picture')").await?;
+    // No browser on a desktop lets the system do this: the track says it as on a phone.
+    let tell = |muted: bool| {
+        format!(
+            "const track = e2e.tracks.find((track) => track.kind === 'video' && track.readyState === 'live');
+            Object.defineProperty(track, 'muted', {{ value: {muted}, configurable: true }});
+            track.dispatchEvent(new Event('{}'))",
+            if muted { "mute" } else { "unmute" }
+        )
+    };
+    page.run::<()>(&tell(true)).await?;
+    other.until("no picture", SOON, NO_PICTURE).await?;
+    let sentence = page.until_some("the sentence", SOON, "return one('camera-held')?.innerText").await?;
+    ensure!(sentence.as_str().is_some_and(|text| text.contains(said)), "{sentence}");
+    page.run::<()>(&tell(false)).await?;
+    page.until("no sentence", SOON, "return !one('camera-held')").await?;
+    other.until("the picture again", SOON, "return one('call').classList.contains('with-picture')").await?;
+    let before = other.received().await?;
+    other.receives(before.frames + 20, MEDIA).await
 }
 
 #[tokio::test]
