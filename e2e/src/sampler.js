@@ -1,6 +1,6 @@
 // Run in a page that is loaded, before a call. Takes one sample a second of what arrives from the other side, by what costs the page
-// little: a browser's getStats and one look at the picture; in a webview without peer connections a frame callback and an analyser
-// in the media engine's own audio context, and no pixels, since such a page is drawn in software.
+// little: a browser's getStats and one look at the picture; in a webview without peer connections what the video element counts and an
+// analyser in the media engine's own audio context, and no pixels, since such a page is drawn in software.
 (() => {
   "use strict";
   if (window.__sampler) return;
@@ -31,20 +31,6 @@
     return remembered.reduce((sum, it) => sum + it * it, 0) / HEARD;
   };
 
-  // Frames that the element has presented. Asked for once a second: the callback comes with the next frame and tells the sum.
-  let presented = { element: null, frames: 0, asked: false };
-  const ask = () => {
-    const now = element();
-    if (now !== presented.element) presented = { element: now, frames: 0, asked: false };
-    if (!now || presented.asked) return;
-    const asking = presented;
-    asking.asked = true;
-    now.requestVideoFrameCallback((_, { presentedFrames }) => {
-      asking.frames = presentedFrames;
-      asking.asked = false;
-    });
-  };
-
   const canvas = document.createElement("canvas");
   Object.assign(canvas, { width: WIDTH, height: HEIGHT });
   const paper = canvas.getContext("2d", { willReadFrequently: true });
@@ -68,8 +54,9 @@
   const read = async () => {
     const picture = look();
     if (inBrowser) return { ...(await e2e.received()), picture };
-    ask();
-    return { at: e2e.now(), frames: presented.frames, power: power(), picture };
+    const video = element();
+    const frames = video ? video.getVideoPlaybackQuality().totalVideoFrames : 0;
+    return { at: e2e.now(), frames, power: power(), picture };
   };
   const level = (now, before) => {
     if (!inBrowser) return Math.sqrt(now.power);

@@ -4,7 +4,7 @@
 //! software where there is no GPU, that takes more of the processors than the call itself does. A sample costs next to nothing:
 //!
 //! - in a browser, frames and sound are those of `getStats`, and the picture is looked at once;
-//! - in the app's webview, frames are those that the video element presented, and sound is what the media engine's own audio context
+//! - in the app's webview, frames are those that the video element counts, drawn or not, and sound is what the media engine's own audio context
 //!   played in the last 0.7 s. Pixels are not read there.
 
 use std::time::Duration;
@@ -24,7 +24,7 @@ const AUDIBLE: f64 = 1e-3;
 pub struct Sample {
     /// How long it was.
     pub seconds: f64,
-    /// Frames decoded, or presented in a webview.
+    /// Frames decoded.
     pub frames: u64,
     /// The sound's level: root mean square, of full scale 1.
     pub level: f64,
