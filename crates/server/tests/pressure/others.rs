@@ -16,9 +16,11 @@ use tokio::sync::oneshot;
 
 use crate::common::{Client, Login};
 
-/// What nobody may have to wait for longer, ninety-nine times in a hundred: the shortest time that the protocol gives anybody. The
-/// figures are far below, but for a machine that is busy with other things.
-const BEARABLE: Duration = limits::ENDING;
+/// What half of the calls take at most: the shortest time that the protocol gives anybody. How fast the server is, bench measures.
+const MEDIAN: Duration = limits::ENDING;
+
+/// What every call takes at most: later, the protocol itself ends it.
+const LONGEST: Duration = limits::CALLING;
 
 /// Between two calls, so that neither side sends more than the protocol allows.
 const PAUSE: Duration = Duration::from_millis(150);
@@ -51,7 +53,7 @@ impl Others {
         self.over.store(true, Ordering::Relaxed);
         let delays = self.thread.join().expect("others could call each other");
         println!("{during}: {delays}");
-        assert!(delays.percentile(99) < BEARABLE, "{during}: {delays}");
+        assert!(delays.percentile(50) < MEDIAN && delays.percentile(100) < LONGEST, "{during}: {delays}");
     }
 }
 
