@@ -14,21 +14,30 @@
   const element = () => document.querySelector('[data-testid="remote-video"]');
 
   let analyser = null;
+  let heardTo = 0; // s of the audio context's time
   if (!inBrowser) {
     const connect = AudioNode.prototype.connect;
     AudioNode.prototype.connect = function (to, ...rest) {
       if (this instanceof AudioWorkletNode && to instanceof MediaStreamAudioDestinationNode) {
         analyser = new AnalyserNode(this.context, { fftSize: HEARD });
+        heardTo = this.context.currentTime;
         connect.call(this, analyser);
       }
       return connect.call(this, to, ...rest);
     };
   }
   const remembered = new Float32Array(HEARD);
+  // The mean square of what the audio context rendered since the last look, or of its last 0.7 s. Null where nothing was measured: no
+  // context, or one that rendered nothing, whose analyser still holds old audio, also while its state is "running".
   const power = () => {
-    if (!analyser || analyser.context.state !== "running") return 0;
+    if (!analyser || analyser.context.state !== "running") return null;
+    const { currentTime, sampleRate } = analyser.context;
+    const rendered = Math.round((currentTime - heardTo) * sampleRate);
+    heardTo = currentTime;
+    if (rendered <= 0) return null;
     analyser.getFloatTimeDomainData(remembered);
-    return remembered.reduce((sum, it) => sum + it * it, 0) / HEARD;
+    const fresh = remembered.subarray(-Math.min(rendered, HEARD));
+    return fresh.reduce((sum, it) => sum + it * it, 0) / fresh.length;
   };
 
   const canvas = document.createElement("canvas");
@@ -59,7 +68,9 @@
     return { at: e2e.now(), frames, power: power(), picture };
   };
   const level = (now, before) => {
-    if (!inBrowser) return Math.sqrt(now.power);
+    if (!inBrowser) return now.power === null ? null : Math.sqrt(now.power);
+    // Samples count on while nothing arrives, as concealed ones: where they do not, there is no audio track, or nothing plays it.
+    if (now.samples <= before.samples) return null;
     return Math.sqrt(Math.max(0, now.energy - before.energy) / ((now.at - before.at) / 1000));
   };
 
@@ -95,12 +106,14 @@
         const samples = [];
         each((sample) => samples.push(sample) === count && (done(samples), true));
       }),
-    // The samples from now to the first that meets a condition, or to the last one that may.
-    until: (condition, count) =>
+    // The samples from now to the one with which so many in a row have met a condition, or to the last one that may.
+    until: (condition, inARow, count) =>
       new Promise((done) => {
         const samples = [];
+        let row = 0;
         each((sample) => {
-          const met = condition(sample);
+          row = condition(sample) ? row + 1 : 0;
+          const met = row === inARow;
           return (samples.push(sample) === count || met) && (done({ met, samples }), true);
         });
       }),

@@ -5,7 +5,9 @@
 //!
 //! - in a browser, frames and sound are those of `getStats`, and the picture is looked at once;
 //! - in the app's webview, frames are those that the video element counts, drawn or not, and sound is what the media engine's own audio context
-//!   played in the last 0.7 s. Pixels are not read there.
+//!   rendered since the sample before, of the last 0.7 s. Pixels are not read there.
+//!
+//! Where nothing plays there is no level, rather than one of 0: a missing measurement is no silence.
 
 use std::time::Duration;
 
@@ -26,8 +28,8 @@ pub struct Sample {
     pub seconds: f64,
     /// Frames decoded.
     pub frames: u64,
-    /// The sound's level: root mean square, of full scale 1.
-    pub level: f64,
+    /// The audio level: root mean square, of full scale 1; `None` where none was measured, since nothing played.
+    pub level: Option<f64>,
     /// Whether the picture differs from that of the sample before; `None` where pixels are not read, or there is no picture.
     pub changed: Option<bool>,
     /// The standard deviation of its pixels' brightness, from 0 for a single colour to 127.
@@ -48,28 +50,44 @@ impl Sample {
     /// Whether something was heard.
     #[must_use]
     pub fn is_audible(&self) -> bool {
-        self.level > AUDIBLE
+        self.level.is_some_and(|level| level > AUDIBLE)
+    }
+
+    /// Whether there was audio to measure, and nothing was heard in it.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.level.is_some_and(|level| level < AUDIBLE)
     }
 }
 
 /// What a page is awaited to receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// New frames and sound within the same second.
+    /// New frames, of another picture as far as that can be told, and sound within the same second.
     VideoAndAudio,
     /// Sound.
     Audio,
-    /// No sound for a second.
+    /// Audio that is measured, and silent for two samples in a row: one may fall into a pause.
     Silence,
 }
 
 impl Arrival {
-    /// The condition for a sample `it`, as the page checks it.
+    /// The condition for a sample `it`, as the page checks it. A level that is `null` meets none: JavaScript takes it for 0.
     fn condition(self) -> String {
         match self {
-            Self::VideoAndAudio => format!("it.frames > 0 && it.level > {AUDIBLE}"),
-            Self::Audio => format!("it.level > {AUDIBLE}"),
-            Self::Silence => format!("it.level < {AUDIBLE}"),
+            Self::VideoAndAudio => {
+                format!("it.frames > 0 && it.changed !== false && it.level !== null && it.level > {AUDIBLE}")
+            }
+            Self::Audio => format!("it.level !== null && it.level > {AUDIBLE}"),
+            Self::Silence => format!("it.level !== null && it.level < {AUDIBLE}"),
+        }
+    }
+
+    /// How many samples in a row have to meet the condition.
+    const fn in_a_row(self) -> usize {
+        match self {
+            Self::VideoAndAudio | Self::Audio => 1,
+            Self::Silence => 2,
         }
     }
 }
@@ -106,8 +124,8 @@ impl Page {
     ///
     /// When it does not within so many seconds.
     pub async fn until_arrival(&self, arrival: Arrival, seconds: usize) -> Result<Vec<Sample>> {
-        let condition = arrival.condition();
-        let script = format!("return await window.__sampler.until((it) => {condition}, {seconds})");
+        let (condition, in_a_row) = (arrival.condition(), arrival.in_a_row());
+        let script = format!("return await window.__sampler.until((it) => {condition}, {in_a_row}, {seconds})");
         let Awaited { met, samples } = self.sampled(seconds, &script).await?;
         ensure!(met, "{}: no {arrival:?} within {seconds} s: {samples:?}", self.name());
         Ok(samples)
@@ -128,7 +146,7 @@ mod tests {
     const GOOD: Sample = Sample {
         seconds: 1.0,
         frames: 9,
-        level: 0.1,
+        level: Some(0.1),
         changed: Some(true),
         spread: Some(40.0),
         width: 320,
@@ -149,6 +167,14 @@ mod tests {
 
     #[test]
     fn what_is_under_60_db_is_silence() {
-        assert!(GOOD.is_audible() && !Sample { level: 1e-4, ..GOOD }.is_audible());
+        let quiet = Sample { level: Some(1e-4), ..GOOD };
+        assert!(GOOD.is_audible() && !GOOD.is_silent());
+        assert!(quiet.is_silent() && !quiet.is_audible());
+    }
+
+    #[test]
+    fn a_sample_without_a_level_is_neither_audible_nor_silent() {
+        let unmeasured = Sample { level: None, ..GOOD };
+        assert!(!unmeasured.is_audible() && !unmeasured.is_silent());
     }
 }

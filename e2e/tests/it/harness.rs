@@ -121,7 +121,81 @@ async fn samples_tell_a_moving_picture_and_a_voice_from_none() -> Outcome {
         page.run::<()>("for (const track of stream.getTracks()) track.enabled = false; return null").await?;
         page.until_arrival(Arrival::Silence, 5).await?;
         let bad = page.samples_of(2).await?;
-        ensure!(!bad.iter().any(Sample::is_moving) && !bad.iter().any(Sample::is_audible), "{bad:#?}");
+        ensure!(!bad.iter().any(Sample::is_moving) && bad.iter().all(Sample::is_silent), "{bad:#?}");
+
+        page.press("stop").await?;
+        page.samples_of(1).await?;
+        let none = page.samples_of(2).await?;
+        ensure!(none.iter().all(|sample| sample.level.is_none()), "a level without a connection: {none:#?}");
+        page.ensure_no_errors().await
+    })
+    .await
+}
+
+/// Plays a tone through the app's own worklet, as a call plays the remote audio. `window.__tone.on` switches it.
+const TONE: &str = r#"
+    const address = (name) => document.querySelector(`meta[name=hutong-${name}]`).content;
+    const context = new AudioContext({ sampleRate: 48000 });
+    await context.audioWorklet.addModule(address("voice-worklet"));
+    const module = await WebAssembly.compile(await (await fetch(address("voice"))).arrayBuffer());
+    const node = new AudioWorkletNode(context, "hutong-voice", { outputChannelCount: [1], processorOptions: { module } });
+    node.connect(context.createMediaStreamDestination());
+    const { port1, port2 } = new MessageChannel();
+    node.port.postMessage({ type: "connect", port: port2 }, [port2]);
+    const tone = { context, node, on: true };
+    window.__tone = tone;
+    const begun = performance.now();
+    let packets = 0;
+    setInterval(() => {
+        for (; begun + packets * 20 < performance.now(); packets += 1) {
+            const samples = new Float32Array(960).map((_, at) => 0.2 * Math.sin((2 * Math.PI * 250 * at) / 48000));
+            if (tone.on) port1.postMessage({ type: "voice", timestamp: packets * 20_000, samples }, [samples.buffer]);
+        }
+    }, 10);
+    await context.resume();
+    return null"#;
+
+#[tokio::test]
+async fn samples_in_the_apps_webview_tell_media_from_silence_and_from_no_measurement() -> Outcome {
+    scenario("harness_webview_samples", async |world| {
+        let app = world.desktop_with("app", &Setup { devices: Mock::On, ..Setup::default() }).await?;
+        let page = app.page();
+        page.until("the page", LIMIT, r#"return one("login")"#).await?;
+        page.prepare_sampler().await?;
+        let none = page.samples_of(1).await?;
+        ensure!(none.iter().all(|sample| sample.level.is_none() && !sample.is_moving()), "before a call: {none:#?}");
+
+        page.run::<()>(MIRROR).await?;
+        page.run::<()>(TONE).await?;
+        page.until_arrival(Arrival::VideoAndAudio, 15).await?;
+
+        page.run::<()>("window.__tone.on = false; window.__mirror.getVideoTracks()[0].stop(); return null").await?;
+        page.until_arrival(Arrival::Silence, 10).await?;
+        let bad = page.samples_of(2).await?;
+        ensure!(!bad.iter().any(|sample| sample.is_moving() || sample.is_audible()), "switched off: {bad:#?}");
+
+        page.run::<()>("window.__tone.on = true; return null").await?;
+        page.until_arrival(Arrival::Audio, 10).await?;
+        // A context that hangs: its state is "running", and the analyser goes on to hold what was last played.
+        page.run::<()>(
+            "const { context } = window.__tone;
+            const value = context.currentTime;
+            Object.defineProperty(context, 'currentTime', { value, configurable: true });
+            return null",
+        )
+        .await?;
+        let hung = page.samples_of(2).await?;
+        ensure!(hung.iter().all(|sample| sample.level.is_none()), "a context that hangs: {hung:#?}");
+        page.run::<()>("const { context } = window.__tone; delete context.currentTime; return null").await?;
+        page.until_arrival(Arrival::Audio, 10).await?;
+
+        page.run::<()>("await window.__tone.context.suspend(); return null").await?;
+        let silence = page.until_arrival(Arrival::Silence, 3).await;
+        ensure!(silence.is_err(), "a context that is suspended is taken for silence: {silence:#?}");
+        page.run::<()>("await window.__tone.context.resume(); return null").await?;
+
+        app.hide().await?;
+        page.until_arrival(Arrival::Audio, 10).await?;
         page.ensure_no_errors().await
     })
     .await

@@ -24,6 +24,10 @@ use tokio::sync::oneshot;
 /// How long gaps and freezes are looked for.
 const LONG: Duration = Duration::from_secs(30);
 
+/// Seconds until the other side perceives mute, unmute or the camera switched on. Media flows already, so that it takes less than
+/// [`MEDIA_S`], which has room for a call to be set up: a second or two, and as long as a busy app's audio stands still.
+const SWITCHED_S: usize = 15;
+
 /// Ana calls Bo, both see and hear each other, and Ana hangs up.
 async fn a_call(world: &mut World, with: [With; 2]) -> Result<()> {
     let [ana, bo] = two(world, with, Microphone::Voice, None).await?;
@@ -218,15 +222,17 @@ async fn muting_and_switching_the_camera_off_are_heard_and_seen_on_the_other_sid
         for (who, other) in [(&ana.page, &bo.page), (&bo.page, &ana.page)] {
             other.until_arrival(Arrival::VideoAndAudio, MEDIA_S).await?;
             who.press("mute").await?;
-            other.until_arrival(Arrival::Silence, MEDIA_S).await?;
+            let muted = other.until_arrival(Arrival::Silence, SWITCHED_S).await?;
             who.press("mute").await?;
-            other.until_arrival(Arrival::Audio, MEDIA_S).await?;
+            let unmuted = other.until_arrival(Arrival::Audio, SWITCHED_S).await?;
 
             who.press("camera").await?;
             let unseen = r#"const it = one("remote-video"); return it && it.classList.contains("unseen")"#;
             other.until("no picture", SOON, unseen).await?;
             who.press("camera").await?;
-            other.until_arrival(Arrival::VideoAndAudio, MEDIA_S).await?;
+            let shown = other.until_arrival(Arrival::VideoAndAudio, SWITCHED_S).await?;
+            let [muted, unmuted, shown] = [muted, unmuted, shown].map(|samples| samples.len());
+            println!("{}: silent after {muted} s, audible after {unmuted} s, video after {shown} s", other.name());
             other.until("the picture to be shown", SOON, &unseen.replace("&& it", "&& !it")).await?;
         }
         connected(&ana.page, &bo.page).await?;
