@@ -2,7 +2,9 @@
 //!
 //! Clippy is a compiler that also judges, and cargo runs it in place of rustc for this workspace's crates (as `cargo clippy` does). So
 //! one build serves for both: `cargo clippy` by itself would compile each of some 600 dependencies a second time. And what is tested is
-//! compiled with one set of features: built package by package, a third of the dependencies would be compiled in two or three.
+//! compiled with one set of features: built package by package, a third of the dependencies would be compiled in two or three. So the
+//! server and the app under test have features that they do not ship with (`inspect`, tokio's `test-util`); what ships is covered by
+//! `cargo xtask test --full`, which builds and uses the packages, and by CI's release builds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -106,7 +108,7 @@ impl Built {
     ///
     /// # Errors
     ///
-    /// The names of those in which tests failed, or that there are none.
+    /// The names of those that failed and how each ended, or that there are none.
     pub fn run(
         &self,
         wanted: impl Fn(&Suite) -> bool,
@@ -123,8 +125,11 @@ impl Built {
             for (name, value) in env {
                 command = command.env(name, value);
             }
-            if command.stream(|line| tally.read_and_print(line)).is_err() {
-                failed.push(format!("{} {}", suite.package, suite.target));
+            let failed_before = tally.failed;
+            if let Err(error) = command.stream(|line| tally.read_and_print(line)) {
+                // A program that crashed, or did not start, has not reported which tests failed.
+                tally.failed = tally.failed.max(failed_before + 1);
+                failed.push(format!("{} {}: {error:#}", suite.package, suite.target));
             }
         }
         ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
@@ -174,6 +179,32 @@ mod tests {
         assert_eq!(built.program("hutong-server").unwrap(), Path::new("/t/hutong-server"));
         assert!(built.program("hutong-app").is_err());
         built.ensure_no_warnings().unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_test_program_that_crashes_counts_as_a_failure_and_the_error_says_how_each_ended() {
+        let suite = |target: &str, program: &str| Suite {
+            package: "hutong-core".to_owned(),
+            target: target.to_owned(),
+            program: program.into(),
+            dir: "/".into(),
+        };
+        let built =
+            Built { suites: vec![suite("it", "sh"), suite("gone", "/hutong-no-such-program")], ..Built::default() };
+        let run = |script: &str, is_wanted: fn(&Suite) -> bool| {
+            let mut tally = Tally::default();
+            let error = built.run(is_wanted, &["-c", script], &[], &mut tally).unwrap_err().to_string();
+            (tally.passed, tally.failed, error)
+        };
+        let reported = "echo 'test result: FAILED. 3 passed; 2 failed; 0 ignored'; exit 101";
+        let (passed, failed, error) = run(reported, |suite| suite.target == "it");
+        assert_eq!((passed, failed), (3, 2), "reported failures are not counted twice");
+        assert!(error.starts_with("failed: hutong-core it: sh ") && error.contains("101"), "{error}");
+        let (passed, failed, error) = run("kill -ABRT $$", |_| true);
+        assert_eq!((passed, failed), (0, 2), "one for each program");
+        assert!(error.contains("signal: 6"), "{error}");
+        assert!(error.contains("hutong-core gone: cannot start /hutong-no-such-program"), "{error}");
     }
 
     #[test]

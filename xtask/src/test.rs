@@ -31,8 +31,8 @@ const FULL_FUZZED: u32 = 300;
 /// End-to-end tests that need this many processors: two apps draw and encode in software where there is no GPU.
 const WANTS_PROCESSORS: (usize, &[&str]) = (4, &["native_calls::the_app_calls_another_app"]);
 
-/// Everything: format, clippy, other platforms, unit, wasm and end-to-end tests. `full` takes the ignored ones too, many more
-/// random cases, fuzzing, type-checks for other platforms, and packages in a fresh Debian.
+/// Everything: format, clippy, other platforms, unit, documentation, wasm and end-to-end tests. `full` takes the ignored ones too, many
+/// more random cases, fuzzing, type-checks for other platforms, and packages in a fresh Debian.
 pub fn all(project: &Project, full: bool) -> Result<()> {
     let mut run = Run::new(pace(project, full));
     run.step(steps::SYSTEM_PACKAGES.name, |_| system_packages());
@@ -51,12 +51,12 @@ pub fn all(project: &Project, full: bool) -> Result<()> {
     }
     run.step(steps::CHECKS.name, |_| checks(project, built.as_ref()));
     run.step(steps::UNIT.name, |tally| unit(built.as_ref().ok_or_else(not_built)?, full, tally));
+    run.step(steps::DOCUMENTATION.name, |tally| documentation(project, built.as_ref(), tally));
     run.step(steps::END_TO_END.name, |tally| match &built {
         Some(built) if has_ui => end_to_end(built, None, full, tally),
         _ => Err(not_built()),
     });
     if full {
-        run.step("documentation tests", |tally| documentation(project, tally));
         run.step("fuzzing", |_| fuzz::run(project, None, FULL_FUZZED));
         run.step("other platforms", |_| cargo::checks(project).arg("platforms").run());
         run.step("packages in a fresh Debian", |_| releasing::install_test(project, false));
@@ -95,6 +95,7 @@ pub fn only_unit(project: &Project) -> Result<()> {
     run.step(steps::SYSTEM_PACKAGES.name, |_| desktop_and_browsers());
     if let Some(built) = build(project, &mut run) {
         run.step(steps::UNIT.name, |tally| unit(&built, false, tally));
+        run.step(steps::DOCUMENTATION.name, |tally| documentation(project, Some(&built), tally));
     }
     run.finish()
 }
@@ -191,8 +192,12 @@ fn end_to_end(built: &Built, filter: Option<&str>, full: bool, tally: &mut Tally
     built.run(|suite| suite.package == E2E, &args, &programs.map(|(name, program)| (name, program.as_os_str())), tally)
 }
 
-/// The code in documentation. Today there is none.
-fn documentation(project: &Project, tally: &mut Tally) -> Result<()> {
+/// Compiles the examples in documentation, such as those of `hutong-server`, and runs those that may run. Of the whole workspace, as the
+/// build was: with one package alone cargo selects other features, and compiles the dependencies once more. In a fresh clone the app's
+/// library is compiled again, since its build script has written `src-tauri/permissions`.
+fn documentation(project: &Project, built: Option<&Built>, tally: &mut Tally) -> Result<()> {
+    // Where the build failed, this would compile the same errors again.
+    built.ok_or_else(not_built)?;
     let clippy = toolchain::clippy_driver()?;
     let command = cargo::host(project).args(["test", "--workspace", "--doc", "--no-fail-fast"]).args(EMBEDDED);
     command.env("RUSTC_WORKSPACE_WRAPPER", clippy).stream(|line| tally.read_and_print(line))
@@ -227,3 +232,37 @@ const WEBDRIVER: &str = r#"{
   }
 }
 "#;
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    /// All Rust files below a directory, without what is built or fetched, and without `except`.
+    fn sources(dir: &Path, except: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let entry = entry.unwrap();
+            let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+            if entry.file_type().unwrap().is_dir() {
+                if path != except && !name.starts_with('.') && !matches!(&*name, "target" | "node_modules") {
+                    sources(&path, except, found);
+                }
+            } else if name.ends_with(".rs") {
+                found.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn every_test_that_runs_as_wasm_is_in_the_program_that_the_wasm_step_builds() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mut files = Vec::new();
+        sources(root, &root.join("ui/src"), &mut files);
+        assert!(files.contains(&root.join("xtask/src/test.rs")));
+        // In two parts, so that this file does not contain it.
+        let attribute = concat!("#[wasm_bindgen", "_test");
+        files.retain(|file| fs::read_to_string(file).unwrap().contains(attribute));
+        assert!(files.is_empty(), "{files:?}: only `{UI} --bins` is tested as wasm");
+    }
+}
