@@ -149,6 +149,7 @@ impl Controller {
                     }
                 },
                 event = self.driver.next() => self.handle(event).await,
+                () = self.embedded.failed() => self.embedded_failed(),
                 _ = addresses.tick() => self.refresh_addresses().await,
             }
         }
@@ -184,6 +185,12 @@ impl Controller {
             self.problem = None;
             self.show_app();
         }
+    }
+
+    /// The page shows no server of this computer any more, and why.
+    fn embedded_failed(&mut self) {
+        self.problem = Some(AppProblem::EmbeddedFailed);
+        self.show_app();
     }
 
     async fn refresh_addresses(&mut self) {

@@ -149,7 +149,7 @@ pub enum AppProblem {
     AddressInvalid,
     /// `http` or `ws` to an address outside the own network: only `https` and `wss` go there.
     AddressNotSecure,
-    /// The embedded server could not start.
+    /// The embedded server is not running: it could not start, or has stopped by itself.
     EmbeddedFailed,
     /// There is no network to share on.
     NoNetwork,

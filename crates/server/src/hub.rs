@@ -209,7 +209,7 @@ impl Hub {
     }
 
     /// Has the timer panic: its next deadline is past the end of time.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "inspect"))]
     pub(crate) fn break_timer(&self) {
         self.lock().next_tick = Some(Duration::MAX);
         self.0.rescheduled.notify_one();

@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     future::ready,
     io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,7 +12,6 @@ use std::{
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::{DuplexStream, duplex},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     time::timeout,
@@ -169,18 +168,19 @@ async fn serve(stream: TcpStream, peer: SocketAddr, state: Arc<ServerState>, per
     serve_http(stream, transport, peer, &state, permit).await;
 }
 
+#[cfg(any(test, feature = "inspect"))]
 /// Takes a connection that has no socket, as if it came from this machine. `None` when the server has as many as it takes.
-pub(crate) fn connect_in_memory(state: &Arc<ServerState>, group: &ConnectionGroup) -> Option<DuplexStream> {
+pub(crate) fn connect_in_memory(state: &Arc<ServerState>, group: &ConnectionGroup) -> Option<tokio::io::DuplexStream> {
     /// What may be on its way in each direction, in bytes.
     const BUFFER: usize = 64 * 1024;
-    let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let peer = SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0));
     let permit = Arc::new(ConnectionPermit {
         _of_the_server: state.permits.clone().try_acquire_owned().ok()?,
         _of_the_address: state.entry.connected(peer.ip())?,
         _counted: state.metrics.connected(),
         group: group.clone(),
     });
-    let (client, server) = duplex(BUFFER);
+    let (client, server) = tokio::io::duplex(BUFFER);
     let state = state.clone();
     group.tasks.spawn(async move {
         serve_http(Stream::Memory(server), Transport::WithoutHsts, peer, &state, permit).await;

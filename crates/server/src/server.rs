@@ -14,7 +14,7 @@ use crate::{
     entry::{DenyList, Entry},
     gateway::Gateway,
     hub::Hub,
-    listener::{Listener, ServerState, connect_in_memory},
+    listener::{Listener, ServerState},
     metrics::{self, Exposition, Metrics},
     options::Options,
     registry::Config,
@@ -147,10 +147,16 @@ impl Server {
     /// The client's end of a connection without a socket. `None` when the server has as many connections as it takes.
     ///
     /// For tests with tokio's paused clock: it jumps ahead whenever all tasks wait, also for what is on its way through a socket.
-    #[doc(hidden)]
+    #[cfg(any(test, feature = "inspect"))]
     #[must_use]
     pub fn connect_in_memory(&self) -> Option<tokio::io::DuplexStream> {
-        connect_in_memory(&self.state, &self.local)
+        crate::listener::connect_in_memory(&self.state, &self.local)
+    }
+
+    /// Has a critical task panic, for tests of what follows.
+    #[cfg(any(test, feature = "inspect"))]
+    pub fn break_timer(&self) {
+        self.hub.break_timer();
     }
 
     /// Signs tickets with this key from now on, and takes those that it or its former ones signed.
@@ -279,7 +285,7 @@ mod tests {
         let mut client = TcpStream::connect(address).await.unwrap();
         client.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
         assert_eq!(timeout(PATIENCE, client.read_u8()).await.unwrap().unwrap(), b'H', "it is answered");
-        server.hub.break_timer();
+        server.break_timer();
         let failure = timeout(PATIENCE, server.failed()).await.unwrap();
         assert!(failure.to_string().contains("\"deadlines\" has panicked"), "{failure}");
         timeout(PATIENCE, client.read_to_end(&mut Vec::new())).await.unwrap().unwrap();

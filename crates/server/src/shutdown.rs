@@ -28,7 +28,10 @@ impl ConnectionGroup {
         self.shutdown.cancel();
         self.tasks.close();
         if timeout(FAREWELL, self.tasks.wait()).await.is_err() {
-            tracing::warn!(tasks = self.tasks.len(), "some connections did not end in time");
+            tracing::warn!(
+                tasks = self.tasks.len(),
+                "tasks of connections still run after the farewell; they are left"
+            );
         }
     }
 }

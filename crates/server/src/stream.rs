@@ -6,8 +6,10 @@ use std::{
     task::{Context, Poll},
 };
 
+#[cfg(any(test, feature = "inspect"))]
+use tokio::io::DuplexStream;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
+    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::server::TlsStream;
@@ -19,6 +21,7 @@ pub(crate) enum Stream {
     /// Boxed: it is a kilobyte that plain connections need not carry.
     Tls(Box<TlsStream<TcpStream>>),
     /// Without a socket, for tests.
+    #[cfg(any(test, feature = "inspect"))]
     Memory(DuplexStream),
 }
 
@@ -27,6 +30,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+            #[cfg(any(test, feature = "inspect"))]
             Self::Memory(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
@@ -37,6 +41,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+            #[cfg(any(test, feature = "inspect"))]
             Self::Memory(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
@@ -49,6 +54,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            #[cfg(any(test, feature = "inspect"))]
             Self::Memory(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
@@ -57,6 +63,7 @@ impl AsyncWrite for Stream {
         match self {
             Self::Plain(stream) => stream.is_write_vectored(),
             Self::Tls(stream) => stream.is_write_vectored(),
+            #[cfg(any(test, feature = "inspect"))]
             Self::Memory(stream) => stream.is_write_vectored(),
         }
     }
@@ -65,6 +72,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            #[cfg(any(test, feature = "inspect"))]
             Self::Memory(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
@@ -73,6 +81,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            #[cfg(any(test, feature = "inspect"))]
             Self::Memory(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

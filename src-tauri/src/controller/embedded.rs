@@ -1,6 +1,6 @@
 //! The embedded server as the controller uses it: also where there is none.
 
-use std::path::Path;
+use std::{future::pending, path::Path};
 
 use hutong_core::app::{AppProblem, Embedded};
 
@@ -50,6 +50,15 @@ impl OptionalServer {
         changed.then(|| Reachable(!server.view().addresses.is_empty()))
     }
 
+    /// Waits until the server has stopped by itself, and drops it. Never ends where there is none.
+    pub async fn failed(&mut self) {
+        match &self.0 {
+            Some(server) => server.failed().await,
+            None => pending().await,
+        }
+        self.0 = None;
+    }
+
     /// Disconnects everybody, and ends it.
     pub async fn stop(self) {
         if let Some(server) = self.0 {
@@ -61,3 +70,25 @@ impl OptionalServer {
 /// Whether others can reach the server under some address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reachable(pub bool);
+
+#[cfg(all(test, desktop))]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::{net::TcpStream, time::timeout};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_has_stopped_by_itself_is_not_shown_any_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut embedded, problem) = OptionalServer::start(directory.path(), Some(0)).await;
+        assert_eq!(problem, None);
+        let port = embedded.port().unwrap();
+        embedded.0.as_ref().unwrap().break_timer();
+        timeout(Duration::from_secs(20), embedded.failed()).await.unwrap();
+        assert_eq!((embedded.port(), embedded.view()), (None, None));
+        assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err(), "the port is closed");
+        assert_eq!(embedded.share(true).await, Err(AppProblem::EmbeddedFailed));
+    }
+}

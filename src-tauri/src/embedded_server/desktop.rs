@@ -122,9 +122,21 @@ impl EmbeddedServer {
         true
     }
 
+    /// Waits until it has stopped by itself, since a task of it has panicked.
+    pub async fn failed(&self) {
+        let failure = self.server.failed().await;
+        tracing::error!(%failure, "embedded server stopped");
+    }
+
     /// Tells everybody, and ends it.
     pub async fn stop(self) {
         self.server.shutdown().await;
+    }
+
+    /// Has the server stop by itself.
+    #[cfg(test)]
+    pub fn break_timer(&self) {
+        self.server.break_timer();
     }
 
     async fn open(&mut self) -> Result<(), AppProblem> {

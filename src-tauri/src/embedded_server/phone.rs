@@ -44,6 +44,11 @@ impl EmbeddedServer {
         match *self {}
     }
 
+    /// Waits until it has stopped by itself.
+    pub async fn failed(&self) {
+        match *self {}
+    }
+
     /// Ends it.
     pub async fn stop(self) {
         match self {}

@@ -246,7 +246,7 @@ fn app_problem(problem: AppProblem) -> &'static str {
             "地址格式不对，或者不完整。请输入类似 calls.example 或 192.168.1.20:8017 的地址，或重新复制完整的邀请地址。"
         }
         AppProblem::AddressNotSecure => "局域网以外只能使用 https。请输入以 https:// 开头的地址。",
-        AppProblem::EmbeddedFailed => "内置服务器没能启动。请关闭本应用的其他窗口后重新打开，或使用其他服务器。",
+        AppProblem::EmbeddedFailed => "内置服务器没有运行。请关闭本应用的其他窗口后重新打开，或使用其他服务器。",
         AppProblem::NoNetwork => "这台电脑没有联网。请连接 Wi-Fi 或网线，地址随后会自动显示在这里。",
         AppProblem::LinkInvalid => {
             "打开的链接无法识别。请向对方要一个新的链接，例如 hutong://call/Ana?server=calls.example。"

@@ -295,7 +295,7 @@ fn app_problem(problem: AppProblem) -> &'static str {
             "Outside your own network only https is safe. Enter the address with https:// in front."
         }
         AppProblem::EmbeddedFailed => {
-            "The server inside this app could not start. Close other copies of the app, and start it again; or use another \
+            "The server inside this app is not running. Close other copies of the app, and start it again; or use another \
              server."
         }
         AppProblem::NoNetwork => {

@@ -9,6 +9,7 @@ use super::resolver::CHALLENGE_PROTOCOL;
 use super::{certified_key::CertifiedKey, error::TlsError, resolver::CertResolver, source::Source};
 #[cfg(feature = "acme")]
 use crate::acme::{Acme, AcmeOptions};
+use crate::supervisor::blocking;
 
 /// How often certificates in files are looked at. A look is two small reads; being told by the system of changes works neither
 /// through every symbolic link nor in every file system.
@@ -96,9 +97,7 @@ impl Tls {
     /// [`TlsError`] as at the beginning. What was shown is shown on.
     pub async fn reload(&self) -> Result<Reloaded, TlsError> {
         let source = self.source.clone();
-        let read = tokio::task::spawn_blocking(move || source.read()).await;
-        // Reading does not panic, and nothing aborts it.
-        let certified = read.map_err(|error| TlsError::Pem(error.to_string()))??;
+        let certified = blocking(move || source.read()).await?;
         let changed = certified.is_some_and(|certified| self.resolver.install(certified));
         if changed {
             tracing::info!(fingerprint = self.fingerprint(), "new connections are shown another certificate");

@@ -11,6 +11,7 @@ mod resolver;
 mod self_signed;
 mod source;
 
+#[cfg(feature = "acme")]
 pub(crate) use certified_key::CertifiedKey;
 pub(crate) use keeper::keep;
 #[cfg(feature = "acme")]

@@ -12,7 +12,7 @@ use hutong_server::Server;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
 
-use crate::common::{Client, Login, server};
+use crate::common::{Client, Login, server, server_with, soon};
 
 async fn log_in(server: &Server, name: &str) -> (Client, Login) {
     Client::open_in_memory(server).await.log_in(name).await
@@ -113,4 +113,30 @@ async fn who_logs_out_is_told_of_nobody_and_has_a_while_for_another_hello() {
     ana.send(&ClientMessage::LogOut).await;
     let start = Instant::now();
     assert_eq!(until_hello_is_due(&mut ana, start).await, HELLO.as_secs());
+}
+
+#[tokio::test]
+async fn over_a_socket_who_answers_pings_stays_and_who_does_not_is_lost() {
+    let server = server_with(|options| {
+        options.deadlines.ping_every = Duration::from_millis(50);
+        options.deadlines.silence = Duration::from_secs(2);
+    })
+    .await;
+    let (_silent, login) = Client::login(server.local_addr(), "Silent").await;
+    let (mut ana, _) = Client::login(server.local_addr(), "Ana").await;
+    // Reading answers Ana's pings; nobody reads for the other.
+    let mut pings = 0;
+    loop {
+        match soon("Silent to be lost", ana.socket.next()).await {
+            Some(Ok(Message::Ping(_))) => pings += 1,
+            Some(Ok(Message::Text(text))) => {
+                let Ok(ServerMessage::Presence { changes, .. }) = decode_server(&text) else { continue };
+                if changes.iter().any(|user| user.token == login.me.token && user.state == UserState::Offline) {
+                    break;
+                }
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(pings > 1, "{pings}");
 }
