@@ -479,7 +479,7 @@ impl CallFlow {
         }
     }
 
-    /// Ends the call and tells the server: now, or when it is there again.
+    /// Ends the call, and sends the cancel to the server: now, or after reconnecting.
     fn cancel(&mut self, cx: &mut Context<'_>, reason: CancelReason) {
         let Some(call) = &mut self.call else { return };
         if call.stage == Stage::Offering && cx.logged_in {

@@ -88,7 +88,7 @@ async fn on_processes(bench: &Bench, subject: Subject, processes: u32, sizes: &[
 
 /// Connects these users, shared out among the servers, and waits until it is quiet.
 async fn enter(servers: &[Server], workers: &mut Workers, subject: Subject, users: Range<u32>) -> Result<()> {
-    // The old server would not get through with logins: each is told to everybody.
+    // The old server would not finish: it broadcasts each login to all users.
     let entry = if subject == Subject::Old { Entry::Connect } else { Entry::LogIn };
     let share = |place: usize| (users.len() * place / servers.len()) as u32;
     for (place, server) in servers.iter().enumerate() {

@@ -12,7 +12,7 @@ pub enum Part {
     Idle,
     /// Logins all at once.
     Storms,
-    /// People who come and go.
+    /// Number of people who connect and disconnect.
     Presence,
     /// Calls.
     Calls,
@@ -48,13 +48,13 @@ pub struct Plan {
     pub idle: Vec<u32>,
     /// The same in TLS.
     pub idle_tls: Vec<u32>,
-    /// Users who log in at once, on every server that tells them of each other.
+    /// Number of users who log in at once, on each server that sends presence.
     pub storms: Vec<u32>,
     /// The same, for ours alone.
     pub large_storms: Vec<u32>,
     /// How often each storm is, the greatest of the old server's apart.
     pub repeats: usize,
-    /// Users who are told of changes.
+    /// Number of users who receive presence changes.
     pub watchers: u32,
     /// Seconds for which there are changes.
     pub churn: f64,
@@ -64,7 +64,7 @@ pub struct Plan {
     pub rates: Vec<f64>,
     /// The rate that is measured several times.
     pub judged: f64,
-    /// Users among whom calls are made on the old server, which tells each of them of every one.
+    /// The same on the old server, which broadcasts every call to all users.
     pub online_old: u32,
     /// Calls a second there.
     pub rates_old: Vec<f64>,
@@ -73,7 +73,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What docs/BENCHMARKS.md tells: about twelve minutes.
+    /// Measures everything that docs/BENCHMARKS.md reports, in about twelve minutes.
     #[must_use]
     pub fn full() -> Self {
         Self {

@@ -61,7 +61,7 @@ struct Once {
 
 pub(super) async fn measure(bench: &Bench, subject: Subject) -> Result<Vec<Storm>> {
     let until = match subject {
-        // matchbox tells one of two, and neither where both come at the same moment.
+        // matchbox notifies one of two peers, and neither if both connect at the same moment.
         Subject::Ours | Subject::OursTls | Subject::Echo | Subject::MatchboxMesh => Until::Quiet,
         _ => Until::EverybodyKnown,
     };
