@@ -12,7 +12,7 @@ use thirtyfour::{Capabilities, WebDriver};
 use tokio::{process::Command, time::timeout};
 
 use crate::{
-    Context, Result,
+    Context, Result, bail,
     network::{Door, Namespace},
     paths,
     process::{Process, kill_tree},
@@ -200,15 +200,27 @@ fn program() -> Result<PathBuf> {
     paths::installed(&["chromedriver"], "`apt-get install chromium chromium-driver`")
 }
 
-/// Starts it on a port that it chooses.
+/// How often chromedriver is started before the test fails.
+const DRIVER_STARTS: usize = 3;
+
+/// Starts chromedriver on a port that it chooses. It binds that port for IPv6 first and gives up where another socket has the same one
+/// for IPv4, which another start does not meet again.
 async fn chromedriver(mut command: Command) -> Result<(Process, u16)> {
-    let mut process = Process::spawn("chromedriver", command.arg("--port=0"))?;
-    let port = process
-        .wait_for_line(Duration::from_secs(10), |line| {
-            line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok()
-        })
-        .await?;
-    Ok((process, port))
+    command.arg("--port=0");
+    for starts_left in (0..DRIVER_STARTS).rev() {
+        let mut process = Process::spawn("chromedriver", &mut command)?;
+        let port = process
+            .wait_for_line(Duration::from_secs(10), |line| {
+                line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok()
+            })
+            .await;
+        match port {
+            Ok(port) => return Ok((process, port)),
+            Err(_) if starts_left > 0 && process.log().text().contains("port not available") => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bail!("chromedriver was not started")
 }
 
 fn chrome_capabilities(profile: &Profile, screen: Option<&Screen>, folder: &Path) -> Result<Capabilities> {
