@@ -8,6 +8,7 @@ mod signals;
 use std::{path::Path, process::ExitCode, time::Duration};
 
 use clap::Parser;
+use futures_util::FutureExt;
 use hutong_server::{Server, TicketKey};
 
 use cli::{Cli, RunError, Task, hash_password};
@@ -82,11 +83,13 @@ async fn run(cli: Cli) -> Result<(), RunError> {
             }
         }
     };
+    let failed = server.failed();
     tokio::select! {
         () = server.shutdown() => {}
         () = signals.stop() => {}
     }
-    outcome
+    // A task that panics while the last connections close has failed too.
+    outcome.and_then(|()| failed.now_or_never().map_or(Ok(()), |failure| Err(failure.into())))
 }
 
 /// Reads again what may change while the server runs.

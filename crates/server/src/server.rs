@@ -175,9 +175,11 @@ impl Server {
     /// Waits until a background task that the server cannot do without has panicked, and returns which. The server has stopped then:
     /// its ports are closed, and everybody is told `shutting_down`.
     ///
-    /// Whoever runs a server waits for this beside everything else, and starts another one or ends the process.
-    pub async fn failed(&self) -> TaskFailure {
-        self.supervisor.failed().await
+    /// Whoever runs a server waits for this beside everything else, and starts another one or ends the process. The future outlives
+    /// the server, so that a panic during [`shutdown`](Self::shutdown) is seen too.
+    pub fn failed(&self) -> impl Future<Output = TaskFailure> + Send + use<> {
+        let supervisor = self.supervisor.clone();
+        async move { supervisor.failed().await }
     }
 
     /// Whether [`open_to_network`](Self::open_to_network) is in force.
@@ -268,6 +270,7 @@ impl Server {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpStream,
@@ -286,10 +289,12 @@ mod tests {
         client.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
         assert_eq!(timeout(PATIENCE, client.read_u8()).await.unwrap().unwrap(), b'H', "it is answered");
         server.break_timer();
+        let failed_afterwards = server.failed();
         let failure = timeout(PATIENCE, server.failed()).await.unwrap();
         assert!(failure.to_string().contains("\"deadlines\" has panicked"), "{failure}");
         timeout(PATIENCE, client.read_to_end(&mut Vec::new())).await.unwrap().unwrap();
         timeout(PATIENCE, server.shutdown()).await.unwrap();
         assert!(TcpStream::connect(address).await.is_err(), "the port is closed");
+        assert_eq!(failed_afterwards.now_or_never(), Some(failure), "the reason outlives the server");
     }
 }
