@@ -15,8 +15,19 @@ pub fn say(what: impl AsRef<str>) {
     eprintln!("[xtask] {}", what.as_ref());
 }
 
-/// What `cargo run` puts into the environment of xtask and would mislead a cargo started from it.
-const FROM_CARGO_RUN: [&str; 4] = ["LD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "CARGO", "CARGO_MANIFEST_DIR"];
+/// Environment variables that `cargo run` sets for xtask and that would mislead a cargo started from it. Build scripts that read the
+/// last ones (ring's does) would run again, and all that depends on them, whenever somebody builds with cargo alone in between.
+const FROM_CARGO_RUN: [&str; 9] = [
+    "LD_LIBRARY_PATH",
+    "DYLD_FALLBACK_LIBRARY_PATH",
+    "CARGO",
+    "CARGO_MANIFEST_DIR",
+    "CARGO_PKG_NAME",
+    "CARGO_PKG_VERSION_MAJOR",
+    "CARGO_PKG_VERSION_MINOR",
+    "CARGO_PKG_VERSION_PATCH",
+    "CARGO_PKG_VERSION_PRE",
+];
 
 /// A program to run, with its arguments and environment. It reads nothing from the terminal, unless xtask becomes it.
 #[derive(Debug)]
