@@ -108,7 +108,7 @@ async fn picture_and_voice_come_back_soon_after_a_break() -> Outcome {
 async fn audio_flows_over_a_narrow_link() -> Outcome {
     scenario("native_narrow", async |world| {
         let network = Network::new().await?;
-        let [ana, bo] = in_a_call(world, &network, Camera::Noise).await?;
+        let [ana, bo] = in_a_call(world, &network, Camera::Fake).await?;
         network.link.set(Direction::Right, Conditions { rate: Some(AUDIO_ONLY), ..Conditions::default() });
         media_flows(&ana.page, &bo.page, Media::Audio).await?;
         connected(&ana.page, &bo.page).await
