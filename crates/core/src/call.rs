@@ -1,107 +1,109 @@
-//! One call as this side knows it.
+//! State of the client's one call: stage, media and deadlines.
 
 use std::{collections::VecDeque, time::Duration};
 
-use hutong_protocol::{CallId, IceCandidate, MediaKind, Ticket, User, limits};
+use hutong_protocol::{CallId, CallTicket, IceCandidate, MediaKind, User, limits};
 
 use crate::{
     media::{Connectivity, PeerId},
     view::{CallPhase, CallView},
 };
 
-/// How long media may be interrupted before the call has failed. With the few seconds that a browser takes to notice, and with
-/// the server's 30 s for claims, a call whose other side has vanished ends within 35 s.
-const MEDIA_INTERRUPTED: Duration = Duration::from_secs(25);
+/// How long media may be interrupted before the call fails. Together with the few seconds in which a browser detects
+/// the interruption, and with the server's 30 s for claims, a call whose other side vanished ends within 35 s.
+const MEDIA_INTERRUPTION_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// How long the caller waits for stopped media to come back by itself, before it restarts ICE.
-const RESTART_AFTER: Duration = Duration::from_secs(2);
+/// How long the caller waits for interrupted media to recover before it restarts ICE.
+const ICE_RESTART_DELAY: Duration = Duration::from_secs(2);
 
-/// How much longer the called side waits: normally the caller's offer comes first, and nothing collides.
-const RESTART_TURN: Duration = Duration::from_secs(3);
+/// How much longer the callee waits, so that normally the caller's offer arrives first and no offers collide.
+const CALLEE_RESTART_DELAY: Duration = Duration::from_secs(3);
 
-/// How long an ICE restart may take before the next.
-const RESTART_EVERY: Duration = Duration::from_secs(8);
+/// Interval between ICE restarts: how long one may take.
+const ICE_RESTART_INTERVAL: Duration = Duration::from_secs(8);
 
-/// How long the server's answer to an OFFERING that was given up is awaited. It comes at once, or, where the server dropped
-/// the message because there were too many, never.
-pub const OFFERING_ANSWER: Duration = Duration::from_secs(10);
+/// How long to wait for the server's answer to the `offering` of an abandoned call. It arrives at once, or never if the
+/// server's rate limit dropped the message.
+pub const OFFERING_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A call, from the person's wish or the other's ring until this side has let go of it.
+/// The client's call, from the command or the incoming `offering` until this side has released it.
 #[derive(Clone, Debug, Hash)]
 pub struct Call {
     pub with: User,
     pub role: Role,
     pub media: MediaKind,
-    /// The peer connection and its devices, once they were asked for.
+    /// The peer connection with its devices, once the client has requested it.
     pub peer: Option<PeerId>,
     pub stage: Stage,
-    /// The other side's candidates, until the remote description is set.
+    /// Remote candidates, held until the remote description is set.
     pub remote_candidates: VecDeque<IceCandidate>,
-    /// Our candidates, until the description that they belong to is sent.
+    /// Local candidates, held until the description to which they belong is sent.
     pub local_candidates: VecDeque<IceCandidate>,
 }
 
-/// Which side of the call this is.
+/// This side's role in the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// We called.
+    /// This side called.
     Caller,
-    /// We were called. Also the polite side when two offers collide.
-    Target,
+    /// This side was called. It is the polite side when two offers collide.
+    Callee,
 }
 
-/// How far the call is.
+/// Progress of the call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// Caller: the devices are asked for.
+    /// Caller: acquiring the devices.
     Acquiring,
-    /// Caller: OFFERING is sent, the server has not answered.
+    /// Caller: `offering` is sent; the server has not answered.
     Offering,
-    /// Caller: given up before the server answered; its answer is awaited, so as to cancel that call.
-    GivenUp { until: Duration },
-    /// Caller: it rings there.
+    /// Caller: cancelled before the server answered. The answer is awaited, because it has the ID of the call to
+    /// cancel.
+    Abandoned { until: Duration },
+    /// Caller: the call rings on the other side.
     Ringing { id: CallId },
-    /// Caller: it was accepted there, the offer is being made.
+    /// Caller: the callee has accepted and creates the offer.
     Accepted { id: CallId },
-    /// Caller: CONFIRM has come, the answer is being made.
-    Answering { id: CallId, ticket: Ticket },
-    /// Target: it rings here. After a try with devices that were refused it does no longer ring on the server.
+    /// Caller: `confirm` was received; the engine creates the answer.
+    Answering { id: CallId, ticket: CallTicket },
+    /// Callee: the call rings here. `accepted`: an earlier attempt to accept it failed on the devices, so that for the
+    /// server it is accepted already.
     Incoming { id: CallId, accepted: bool },
-    /// Target: accepted, the devices are asked for.
+    /// Callee: accepted; acquiring the devices.
     Accepting { id: CallId },
-    /// Target: the offer is being made.
+    /// Callee: the engine creates the offer.
     MakingOffer { id: CallId },
-    /// Target: CONFIRM is sent.
+    /// Callee: `confirm` is sent.
     AwaitingAnswer { id: CallId },
-    /// CALLING is sent or received.
-    Set { id: CallId, ticket: Ticket, media: MediaFlow, membership: Membership },
-    /// Over. `release` is the call to tell the server of, once the devices are let go.
+    /// `calling` is sent or received.
+    Established { id: CallId, ticket: CallTicket, media: MediaFlow, membership: Membership },
+    /// Ended. `release` is the call for which `released` has to be sent once the devices are released.
     Ending { release: Option<CallId>, until: Duration },
 }
 
-/// Whether media flows.
+/// State of the call's media.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MediaFlow {
-    /// Not yet.
+    /// Not flowing yet; the call fails at `until`.
     Starting { until: Duration },
-    /// Yes.
+    /// Flowing.
     Flowing,
-    /// It did, and stopped.
+    /// Interrupted after flowing: the call fails at `until`, the next ICE restart is due at `restart_at`.
     Interrupted { until: Duration, restart_at: Duration },
 }
 
-/// What the server thinks of our being in the call.
+/// Membership in the call on the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Membership {
-    /// We are in it.
+    /// The server knows this client as a member.
     Member,
-    /// Our connection was lost; the call has to be claimed before then.
+    /// The WebSocket was lost; the client has to claim the call before `until`.
     AwaitingClaim { until: Duration },
 }
 
 impl MediaFlow {
-    /// What a change of the peer connection's state makes of it.
-    pub fn changed(self, state: Connectivity, role: Role, now: Duration) -> Self {
+    /// The state after a change of the peer connection.
+    pub fn after_connectivity(self, state: Connectivity, role: Role, now: Duration) -> Self {
         match (state, self) {
             (Connectivity::Connected, _) => Self::Flowing,
             (Connectivity::Disconnected, Self::Flowing) => Self::interrupted(role, now),
@@ -112,11 +114,11 @@ impl MediaFlow {
     }
 
     fn interrupted(role: Role, now: Duration) -> Self {
-        let turn = if role == Role::Caller { Duration::ZERO } else { RESTART_TURN };
-        Self::Interrupted { until: now + MEDIA_INTERRUPTED, restart_at: now + RESTART_AFTER + turn }
+        let extra = if role == Role::Caller { Duration::ZERO } else { CALLEE_RESTART_DELAY };
+        Self::Interrupted { until: now + MEDIA_INTERRUPTION_TIMEOUT, restart_at: now + ICE_RESTART_DELAY + extra }
     }
 
-    /// Brings the ICE restart forward: media will not come back by itself, or only after it.
+    /// Moves the next ICE restart forward to `at`, because media will not recover without it.
     pub fn expedite_restart(self, at: Duration) -> Self {
         match self {
             Self::Interrupted { until, restart_at } => Self::Interrupted { until, restart_at: restart_at.min(at) },
@@ -124,40 +126,40 @@ impl MediaFlow {
         }
     }
 
-    /// A restart of ICE was asked for now, or could not be: when to do it next.
-    pub fn restarted(self, now: Duration) -> Self {
+    /// Schedules the next ICE restart, after one was requested or could not be.
+    pub fn schedule_next_restart(self, now: Duration) -> Self {
         match self {
-            Self::Interrupted { until, .. } => Self::Interrupted { until, restart_at: now + RESTART_EVERY },
+            Self::Interrupted { until, .. } => Self::Interrupted { until, restart_at: now + ICE_RESTART_INTERVAL },
             Self::Starting { .. } | Self::Flowing => self,
         }
     }
 }
 
 impl Call {
-    /// CALLING is sent or received: media is to start.
-    pub fn start_media(&mut self, id: CallId, ticket: Ticket, now: Duration) {
-        let media = MediaFlow::Starting { until: now + limits::MEDIA };
-        self.stage = Stage::Set { id, ticket, media, membership: Membership::Member };
+    /// Enters [`Stage::Established`] after `calling` was sent or received.
+    pub fn start_media(&mut self, id: CallId, ticket: CallTicket, now: Duration) {
+        let media = MediaFlow::Starting { until: now + limits::MEDIA_TIMEOUT };
+        self.stage = Stage::Established { id, ticket, media, membership: Membership::Member };
     }
 
-    /// Whether it is over on this side, but for what is awaited before it can be dropped.
+    /// Whether the call has ended for the person and only waits for the engine or the server.
     pub const fn is_ending(&self) -> bool {
-        matches!(self.stage, Stage::GivenUp { .. } | Stage::Ending { .. })
+        matches!(self.stage, Stage::Abandoned { .. } | Stage::Ending { .. })
     }
 
-    /// Whether it is over, and this call of the server's is yet to be released.
+    /// Whether the call has ended and `released` has still to be sent for this ID.
     pub fn is_releasing(&self, id: CallId) -> bool {
         matches!(self.stage, Stage::Ending { release: Some(mine), .. } if mine == id)
     }
 
-    /// A call that the person wants to make.
+    /// An outgoing call.
     pub fn outgoing(with: User, media: MediaKind, peer: PeerId) -> Self {
         Self::new(with, Role::Caller, media, Some(peer), Stage::Acquiring)
     }
 
-    /// A call that rings here.
+    /// An incoming call.
     pub fn incoming(with: User, media: MediaKind, id: CallId) -> Self {
-        Self::new(with, Role::Target, media, None, Stage::Incoming { id, accepted: false })
+        Self::new(with, Role::Callee, media, None, Stage::Incoming { id, accepted: false })
     }
 
     fn new(with: User, role: Role, media: MediaKind, peer: Option<PeerId>, stage: Stage) -> Self {
@@ -165,10 +167,10 @@ impl Call {
         Self { with, role, media, peer, stage, remote_candidates, local_candidates }
     }
 
-    /// The call's id, while it is on.
+    /// The call's ID, from the server's `ringing` or `offering` until the end.
     pub const fn id(&self) -> Option<CallId> {
         match &self.stage {
-            Stage::Acquiring | Stage::Offering | Stage::GivenUp { .. } | Stage::Ending { .. } => None,
+            Stage::Acquiring | Stage::Offering | Stage::Abandoned { .. } | Stage::Ending { .. } => None,
             Stage::Ringing { id }
             | Stage::Accepted { id }
             | Stage::Answering { id, .. }
@@ -176,22 +178,22 @@ impl Call {
             | Stage::Accepting { id }
             | Stage::MakingOffer { id }
             | Stage::AwaitingAnswer { id }
-            | Stage::Set { id, .. } => Some(*id),
+            | Stage::Established { id, .. } => Some(*id),
         }
     }
 
-    /// The call's id, if the server keeps it over a lost connection (from CONFIRM on).
+    /// The call's ID, if the server keeps the call when a connection is lost (from `confirm` on).
     pub const fn confirmed_id(&self) -> Option<CallId> {
         match &self.stage {
-            Stage::Answering { id, .. } | Stage::AwaitingAnswer { id } | Stage::Set { id, .. } => Some(*id),
+            Stage::Answering { id, .. } | Stage::AwaitingAnswer { id } | Stage::Established { id, .. } => Some(*id),
             _ => None,
         }
     }
 
-    /// When something is due.
+    /// The next deadline.
     pub fn deadline(&self) -> Option<Duration> {
         match &self.stage {
-            Stage::Set { media, membership, .. } => {
+            Stage::Established { media, membership, .. } => {
                 let media = match media {
                     MediaFlow::Starting { until } => Some(*until),
                     MediaFlow::Flowing => None,
@@ -203,19 +205,19 @@ impl Call {
                 };
                 media.into_iter().chain(membership).min()
             }
-            Stage::GivenUp { until } | Stage::Ending { until, .. } => Some(*until),
+            Stage::Abandoned { until } | Stage::Ending { until, .. } => Some(*until),
             _ => None,
         }
     }
 
-    /// Keeps a candidate for later. Past the bound the newest are dropped: no connection needs that many.
-    pub fn hold(queue: &mut VecDeque<IceCandidate>, candidate: IceCandidate) {
-        if queue.len() < limits::CANDIDATES_HELD {
+    /// Queues a candidate. If the queue is full, drops the candidate: no connection needs that many.
+    pub fn hold_candidate(queue: &mut VecDeque<IceCandidate>, candidate: IceCandidate) {
+        if queue.len() < limits::MAX_HELD_CANDIDATES {
             queue.push_back(candidate);
         }
     }
 
-    /// What the interface shows of it.
+    /// The call as the interface shows it.
     pub fn view(&self) -> CallView {
         let phase = match &self.stage {
             Stage::Acquiring => CallPhase::Acquiring,
@@ -224,12 +226,12 @@ impl Call {
             Stage::Incoming { .. } => CallPhase::Incoming,
             Stage::Accepting { .. } | Stage::MakingOffer { .. } => CallPhase::Accepting,
             Stage::Accepted { .. } | Stage::Answering { .. } | Stage::AwaitingAnswer { .. } => CallPhase::Connecting,
-            Stage::Set { media, .. } => match media {
+            Stage::Established { media, .. } => match media {
                 MediaFlow::Starting { .. } => CallPhase::Connecting,
                 MediaFlow::Flowing => CallPhase::Connected,
                 MediaFlow::Interrupted { .. } => CallPhase::Reconnecting,
             },
-            Stage::GivenUp { .. } | Stage::Ending { .. } => CallPhase::Ending,
+            Stage::Abandoned { .. } | Stage::Ending { .. } => CallPhase::Ending,
         };
         CallView { with: self.with.clone(), peer: self.peer, media: self.media, phase }
     }

@@ -1,24 +1,25 @@
-//! The call flow: what the person, the server and the media engine do to the call.
+//! Call flow: applies commands, server messages, media reports and deadlines to the client's one call.
 
 use std::time::Duration;
 
 use hutong_protocol::{
-    CallId, CancelReason, ClientMessage, EndReason, ErrorCode, IceCandidate, IceServer, MediaKind, SdpKind,
-    ServerMessage, Ticket, Token, User, UserState, limits,
+    CallId, CallTicket, CancelReason, ClientMessage, EndReason, ErrorCode, IceCandidate, IceServer, MediaKind, SdpKind,
+    ServerMessage, Token, User, UserState, limits,
 };
 
 use crate::{
-    call::{Call, MediaFlow, Membership, OFFERING_ANSWER, Role, Stage},
+    call::{Call, MediaFlow, Membership, OFFERING_ANSWER_TIMEOUT, Role, Stage},
     cancels::PendingCancels,
     context::Context,
     media::{Connectivity, MediaCommand, MediaEvent, MediaProblem, PeerId},
     view::{CallView, Notice},
 };
 
-/// The bound on how long an unclaimed call is kept after the server is back: its own bound, and time for its word to come.
-const CLAIM_ANSWER: Duration = limits::CLAIM.saturating_add(Duration::from_secs(5));
+/// How long to wait for the server's answer to `claim`: as long as the server keeps the call, and time for the message
+/// to arrive.
+const CLAIM_ANSWER_TIMEOUT: Duration = limits::CLAIM_WINDOW.saturating_add(Duration::from_secs(5));
 
-/// The call, if there is one, and what outlives it.
+/// The client's call, if there is one, and the state that outlasts a call.
 #[derive(Clone, Debug, Hash)]
 pub struct CallFlow {
     call: Option<Call>,
@@ -27,7 +28,7 @@ pub struct CallFlow {
     next_peer: u32,
 }
 
-// What the client asks of it.
+// Queries and settings.
 impl CallFlow {
     pub fn new() -> Self {
         Self { call: None, cancels: PendingCancels::default(), ice_servers: Vec::new(), next_peer: 1 }
@@ -38,17 +39,17 @@ impl CallFlow {
         self.call.as_ref().map(Call::view)
     }
 
-    /// When [`due`](Self::due) has something to do.
+    /// When [`on_deadline`](Self::on_deadline) has to be called.
     pub fn deadline(&self) -> Option<Duration> {
         self.call.as_ref().and_then(Call::deadline)
     }
 
-    /// The call that a reloaded page would have to cancel.
+    /// The call that a reloaded page has to cancel.
     pub fn saved_call(&self) -> Option<CallId> {
         self.call.as_ref().and_then(Call::confirmed_id).or_else(|| self.cancels.newest())
     }
 
-    /// Calls that the server does not know to be cancelled.
+    /// Cancels that the server may not have received.
     pub const fn cancels(&mut self) -> &mut PendingCancels {
         &mut self.cancels
     }
@@ -64,7 +65,7 @@ impl CallFlow {
     }
 }
 
-// What the person does.
+// Commands of the person, and the reload of the page.
 impl CallFlow {
     pub fn start_call(&mut self, cx: &mut Context<'_>, to: Token, media: MediaKind) {
         let Some(with) = cx.outputs.user(to).cloned() else { return };
@@ -94,20 +95,21 @@ impl CallFlow {
         cx.media(MediaCommand::Acquire { peer, media, ice_servers: self.ice_servers.clone() });
     }
 
-    /// Declines, gives up or hangs up, whichever it is at this stage.
+    /// Declines, cancels or hangs up, depending on the stage.
     pub fn hang_up(&mut self, cx: &mut Context<'_>, reason: CancelReason) {
         let Some(call) = self.call.as_ref().filter(|call| !call.is_ending()) else { return };
         let reason = match (&call.stage, call.role) {
-            (Stage::Set { .. }, _) => CancelReason::Hangup,
+            (Stage::Established { .. }, _) => CancelReason::Hangup,
             (Stage::Incoming { .. } | Stage::Accepting { .. } | Stage::MakingOffer { .. }, _) => CancelReason::Declined,
             (_, Role::Caller) => CancelReason::Cancelled,
-            (_, Role::Target) => reason,
+            (_, Role::Callee) => reason,
         };
         self.cancel(cx, reason);
     }
 
-    /// The interface was loaded anew: peer connection and devices went with the old one.
-    pub fn interface_reloaded(&mut self, cx: &mut Context<'_>) {
+    /// Ends the call after a reload of the page, which destroyed peer connection and devices. A call that only rings
+    /// goes on.
+    pub fn page_reloaded(&mut self, cx: &mut Context<'_>) {
         let Some(call) = &mut self.call else { return };
         if matches!(call.stage, Stage::Incoming { .. }) {
             return;
@@ -121,11 +123,11 @@ impl CallFlow {
     }
 }
 
-// What the server says.
+// Messages and errors of the server, and the connection to it.
 impl CallFlow {
     pub fn message(&mut self, cx: &mut Context<'_>, message: ServerMessage) {
         match message {
-            ServerMessage::Offering { call, from, media } => self.rung(cx, call, from, media),
+            ServerMessage::Offering { call, from, media } => self.offered(cx, call, from, media),
             ServerMessage::Ringing { call, to } => self.ringing(cx, call, to),
             ServerMessage::Accepted { call, media: _ } => self.accepted(call),
             ServerMessage::Confirm { call, sdp, ticket } => self.confirmed(cx, call, sdp, ticket),
@@ -142,8 +144,8 @@ impl CallFlow {
         }
     }
 
-    /// Somebody calls. If we are calling them at this moment, that is a yes.
-    fn rung(&mut self, cx: &mut Context<'_>, id: CallId, from: User, media: MediaKind) {
+    /// Handles an incoming `offering`. If this client is calling the same user at that moment, it accepts.
+    fn offered(&mut self, cx: &mut Context<'_>, id: CallId, from: User, media: MediaKind) {
         let Some(call) = &mut self.call else {
             cx.notice(None);
             self.call = Some(Call::incoming(from, media, id));
@@ -152,36 +154,38 @@ impl CallFlow {
         match (&call.stage, call.with.token == from.token, call.peer) {
             (Stage::Acquiring, true, Some(_)) => {
                 let media = call.media;
-                (call.role, call.with, call.stage) = (Role::Target, from, Stage::Accepting { id });
+                (call.role, call.with, call.stage) = (Role::Callee, from, Stage::Accepting { id });
                 cx.send(ClientMessage::Accept { call: id, media });
             }
             (Stage::Offering, true, Some(peer)) => {
                 let media = call.media;
-                (call.role, call.with, call.stage) = (Role::Target, from, Stage::MakingOffer { id });
+                (call.role, call.with, call.stage) = (Role::Callee, from, Stage::MakingOffer { id });
                 cx.send(ClientMessage::Accept { call: id, media });
-                cx.media(MediaCommand::Offer { peer });
+                cx.media(MediaCommand::CreateOffer { peer });
             }
-            (Stage::Acquiring | Stage::Offering | Stage::GivenUp { .. } | Stage::Ending { .. }, _, peer) => {
-                // Theirs came first, and ours will be refused. Or the server has let go of the last call before us.
+            (Stage::Acquiring | Stage::Offering | Stage::Abandoned { .. } | Stage::Ending { .. }, _, peer) => {
+                // The incoming call was first, and the server will reject ours; or the server ended the last call
+                // before this client released it.
                 if let Some(peer) = peer {
                     cx.media(MediaCommand::Close { peer });
                 }
                 self.call = Some(Call::incoming(from, media, id));
             }
-            // Only while we come back into a call: our claim ends that ring, and if the claim comes too late, this does.
-            _ => self.not_ours(cx, id),
+            // Possible only while this client returns to a call. Its claim ends the incoming call; this cancel does if
+            // the claim comes too late.
+            _ => self.cancel_unknown_call(cx, id),
         }
     }
 
     fn ringing(&mut self, cx: &mut Context<'_>, id: CallId, to: Token) {
         match &mut self.call {
             Some(call) if call.stage == Stage::Offering && call.with.token == to => call.stage = Stage::Ringing { id },
-            Some(call) if matches!(call.stage, Stage::GivenUp { .. }) => {
-                call.stage = Stage::Ending { release: Some(id), until: cx.now + limits::ENDING };
+            Some(call) if matches!(call.stage, Stage::Abandoned { .. }) => {
+                call.stage = Stage::Ending { release: Some(id), until: cx.now + limits::ENDING_TIMEOUT };
                 cx.send(ClientMessage::Cancel { call: id, reason: CancelReason::Cancelled });
                 self.release_if_closed(cx);
             }
-            _ => self.not_ours(cx, id),
+            _ => self.cancel_unknown_call(cx, id),
         }
     }
 
@@ -193,49 +197,49 @@ impl CallFlow {
         }
     }
 
-    fn confirmed(&mut self, cx: &mut Context<'_>, id: CallId, sdp: String, ticket: Ticket) {
+    fn confirmed(&mut self, cx: &mut Context<'_>, id: CallId, sdp: String, ticket: CallTicket) {
         let waiting = [Stage::Ringing { id }, Stage::Accepted { id }];
         match &mut self.call {
             Some(call)
                 if waiting.contains(&call.stage)
                     && let Some(peer) = call.peer =>
             {
-                cx.media(MediaCommand::Answer { peer, sdp });
+                cx.media(MediaCommand::CreateAnswer { peer, sdp });
                 cx.add_candidates(peer, std::mem::take(&mut call.remote_candidates));
                 call.stage = Stage::Answering { id, ticket };
             }
-            _ => self.not_ours(cx, id),
+            _ => self.cancel_unknown_call(cx, id),
         }
     }
 
-    fn calling(&mut self, cx: &mut Context<'_>, id: CallId, sdp: String, ticket: Ticket) {
+    fn calling(&mut self, cx: &mut Context<'_>, id: CallId, sdp: String, ticket: CallTicket) {
         match &mut self.call {
             Some(call)
                 if call.stage == (Stage::AwaitingAnswer { id })
                     && let Some(peer) = call.peer =>
             {
-                cx.media(MediaCommand::Remote { peer, kind: SdpKind::Answer, sdp, polite: true });
+                cx.media(MediaCommand::SetRemoteDescription { peer, kind: SdpKind::Answer, sdp, polite: true });
                 cx.add_candidates(peer, std::mem::take(&mut call.remote_candidates));
                 call.start_media(id, ticket, cx.now);
             }
-            _ => self.not_ours(cx, id),
+            _ => self.cancel_unknown_call(cx, id),
         }
     }
 
     fn remote_candidate(&mut self, cx: &mut Context<'_>, id: CallId, candidate: IceCandidate) {
         let Some(call) = self.call.as_mut().filter(|call| call.id() == Some(id)) else { return };
         match (&call.stage, call.peer) {
-            (Stage::Answering { .. } | Stage::Set { .. }, Some(peer)) => {
+            (Stage::Answering { .. } | Stage::Established { .. }, Some(peer)) => {
                 cx.media(MediaCommand::AddCandidate { peer, candidate });
             }
-            _ => Call::hold(&mut call.remote_candidates, candidate),
+            _ => Call::hold_candidate(&mut call.remote_candidates, candidate),
         }
     }
 
     fn remote_description(&mut self, cx: &mut Context<'_>, id: CallId, kind: SdpKind, sdp: String) {
         let Some(call) = self.call.as_ref().filter(|call| call.id() == Some(id)) else { return };
-        if let (Stage::Set { .. }, Some(peer)) = (&call.stage, call.peer) {
-            cx.media(MediaCommand::Remote { peer, kind, sdp, polite: call.role == Role::Target });
+        if let (Stage::Established { .. }, Some(peer)) = (&call.stage, call.peer) {
+            cx.media(MediaCommand::SetRemoteDescription { peer, kind, sdp, polite: call.role == Role::Callee });
         }
     }
 
@@ -246,7 +250,7 @@ impl CallFlow {
                 cx.notice(Some(Notice::CallEnded { with, reason }));
                 self.finish(cx, Some(id));
             }
-            // Both have ended it: ours is said when the devices are let go.
+            // Both sides ended the call: `released` follows once the devices are released.
             Some(call) if call.is_releasing(id) => {}
             _ => cx.send(ClientMessage::Released { call: id }),
         }
@@ -254,17 +258,17 @@ impl CallFlow {
 
     fn claimed(&mut self, cx: &mut Context<'_>, id: CallId) {
         match &mut self.call {
-            Some(Call { stage: Stage::Set { id: mine, media, membership, .. }, .. }) if *mine == id => {
+            Some(Call { stage: Stage::Established { id: mine, media, membership, .. }, .. }) if *mine == id => {
                 *membership = Membership::Member;
-                // Candidates and restarts of the meantime were lost with the connection.
-                *media = media.expedite_restart(cx.now + limits::PRESENCE_GATHER);
+                // Candidates and ICE restarts since the connection was lost did not reach the other side.
+                *media = media.expedite_restart(cx.now + limits::PRESENCE_BATCH_DELAY);
             }
-            _ => self.not_ours(cx, id),
+            _ => self.cancel_unknown_call(cx, id),
         }
     }
 
-    /// The server is in a call with us that we know nothing of, or know to be over: let it know.
-    fn not_ours(&self, cx: &mut Context<'_>, id: CallId) {
+    /// Cancels and releases a call that the server attributes to this client, but that is unknown or ended here.
+    fn cancel_unknown_call(&self, cx: &mut Context<'_>, id: CallId) {
         let known = self.call.as_ref().is_some_and(|call| call.id() == Some(id) || call.is_releasing(id));
         if !known {
             cx.send(ClientMessage::Cancel { call: id, reason: CancelReason::Failed });
@@ -272,7 +276,7 @@ impl CallFlow {
         }
     }
 
-    pub fn offering_refused(&mut self, cx: &mut Context<'_>, code: ErrorCode) {
+    pub fn offering_rejected(&mut self, cx: &mut Context<'_>, code: ErrorCode) {
         let Some(call) = &self.call else { return };
         let with = call.with.clone();
         match call.stage {
@@ -280,58 +284,60 @@ impl CallFlow {
                 let known = cx.state_of(with.token);
                 let state = match (code, known) {
                     (ErrorCode::NotOnline, _) => UserState::Offline,
-                    // The change that made them busy is still being gathered.
+                    // The presence change that made them busy is still being collected by the server.
                     (_, UserState::Online) => UserState::Connecting,
                     (_, known) => known,
                 };
                 cx.notice(Some(Notice::CannotCall { with: with.name, state }));
                 self.finish(cx, None);
             }
-            Stage::GivenUp { .. } => self.finish(cx, None),
+            Stage::Abandoned { .. } => self.finish(cx, None),
             _ => {}
         }
     }
 
-    pub fn claim_refused(&mut self, cx: &mut Context<'_>) {
-        if let Some(Call { stage: Stage::Set { membership: Membership::AwaitingClaim { .. }, .. }, .. }) = self.call {
+    pub fn claim_rejected(&mut self, cx: &mut Context<'_>) {
+        if let Some(Call { stage: Stage::Established { membership: Membership::AwaitingClaim { .. }, .. }, .. }) =
+            self.call
+        {
             self.fail(cx, EndReason::Gone);
         }
     }
 
-    pub fn step_refused(&mut self, cx: &mut Context<'_>, id: Option<CallId>) {
+    pub fn message_rejected(&mut self, cx: &mut Context<'_>, id: Option<CallId>) {
         if id.is_some() && self.call.as_ref().and_then(Call::id) == id {
             self.fail(cx, EndReason::Failed);
         }
     }
 
-    /// The connection to the server is lost. A call outlives that once its media flows.
-    pub fn link_down(&mut self, cx: &mut Context<'_>) {
+    /// Handles the loss of the WebSocket. A call continues if its media has started to flow.
+    pub fn connection_lost(&mut self, cx: &mut Context<'_>) {
         let Some(call) = &mut self.call else { return };
         match &mut call.stage {
-            Stage::Set { media: MediaFlow::Flowing | MediaFlow::Interrupted { .. }, membership, .. } => {
-                *membership = Membership::AwaitingClaim { until: cx.now + limits::CLAIM };
+            Stage::Established { media: MediaFlow::Flowing | MediaFlow::Interrupted { .. }, membership, .. } => {
+                *membership = Membership::AwaitingClaim { until: cx.now + limits::CLAIM_WINDOW };
             }
             Stage::Ending { release, .. } => *release = None,
-            Stage::GivenUp { .. } => self.finish(cx, None),
+            Stage::Abandoned { .. } => self.finish(cx, None),
             _ => self.fail(cx, EndReason::Gone),
         }
     }
 
-    /// The server is back: cancels what was ended meanwhile, and claims the call that goes on.
+    /// After a new login: sends the pending cancels, and claims a call that continued.
     pub fn welcome(&mut self, cx: &mut Context<'_>) {
         while let Some((call, reason)) = self.cancels.pop() {
             cx.send(ClientMessage::Cancel { call, reason });
         }
-        let Some(Call { stage: Stage::Set { ticket, membership, .. }, .. }) = &mut self.call else { return };
+        let Some(Call { stage: Stage::Established { ticket, membership, .. }, .. }) = &mut self.call else { return };
         if let Membership::AwaitingClaim { until } = membership {
-            *until = cx.now + CLAIM_ANSWER;
+            *until = cx.now + CLAIM_ANSWER_TIMEOUT;
             let ticket = ticket.clone();
             cx.send(ClientMessage::Claim { ticket });
         }
     }
 }
 
-// What the media engine reports.
+// Reports of the media engine.
 impl CallFlow {
     pub fn media_event(&mut self, cx: &mut Context<'_>, event: MediaEvent) {
         let Some(call) = self.call.as_mut().filter(|call| call.peer == Some(event.peer())) else { return };
@@ -340,11 +346,11 @@ impl CallFlow {
             MediaEvent::Problem { problem, .. } => self.problem(cx, problem),
             MediaEvent::LocalDescription { kind, sdp, .. } => self.local_description(cx, kind, sdp),
             MediaEvent::LocalCandidate { candidate, .. } => match call.stage {
-                Stage::AwaitingAnswer { id } | Stage::Set { id, .. } => {
+                Stage::AwaitingAnswer { id } | Stage::Established { id, .. } => {
                     cx.send(ClientMessage::Candidate { call: id, candidate });
                 }
                 Stage::MakingOffer { .. } | Stage::Answering { .. } => {
-                    Call::hold(&mut call.local_candidates, candidate);
+                    Call::hold_candidate(&mut call.local_candidates, candidate);
                 }
                 _ => {}
             },
@@ -375,7 +381,7 @@ impl CallFlow {
             }
             (&Stage::Accepting { id }, Some(peer)) => {
                 call.stage = Stage::MakingOffer { id };
-                cx.media(MediaCommand::Offer { peer });
+                cx.media(MediaCommand::CreateOffer { peer });
             }
             _ => {}
         }
@@ -386,20 +392,20 @@ impl CallFlow {
         match call.stage {
             Stage::Acquiring => {
                 let with = call.with.token;
-                let voice_would_do = call.media == MediaKind::Video && problem.voice_would_do();
-                let voice_instead = if voice_would_do { cx.outputs.user(with).cloned() } else { None };
+                let allows_voice_call = call.media == MediaKind::Video && problem.allows_voice_call();
+                let voice_instead = if allows_voice_call { cx.outputs.user(with).cloned() } else { None };
                 cx.notice(Some(Notice::Media { problem, voice_instead }));
                 self.finish(cx, None);
             }
             Stage::Accepting { id } => {
-                // Still time to answer by voice, or to grant the permission and try again.
+                // The person can still accept with voice, or grant the permission and accept again.
                 call.stage = Stage::Incoming { id, accepted: true };
                 if let Some(peer) = call.peer.take() {
                     cx.media(MediaCommand::Close { peer });
                 }
                 cx.notice(Some(Notice::Media { problem, voice_instead: None }));
             }
-            Stage::Ending { .. } | Stage::GivenUp { .. } => {}
+            Stage::Ending { .. } | Stage::Abandoned { .. } => {}
             _ => {
                 cx.notice(Some(Notice::Media { problem, voice_instead: None }));
                 self.cancel(cx, CancelReason::Failed);
@@ -419,7 +425,9 @@ impl CallFlow {
                 call.start_media(id, ticket, cx.now);
                 (id, ClientMessage::Calling { call: id, sdp })
             }
-            (&Stage::Set { id, .. }, kind) => return cx.send(ClientMessage::Description { call: id, kind, sdp }),
+            (&Stage::Established { id, .. }, kind) => {
+                return cx.send(ClientMessage::Description { call: id, kind, sdp });
+            }
             _ => return,
         };
         let candidates = std::mem::take(&mut call.local_candidates);
@@ -431,37 +439,37 @@ impl CallFlow {
 
     fn connectivity(&mut self, cx: &mut Context<'_>, state: Connectivity) {
         let Some(call) = &mut self.call else { return };
-        let Stage::Set { media, .. } = &mut call.stage else { return };
-        *media = media.changed(state, call.role, cx.now);
+        let Stage::Established { media, .. } = &mut call.stage else { return };
+        *media = media.after_connectivity(state, call.role, cx.now);
     }
 }
 
-// The passing of time, and how a call ends here.
+// Deadlines, and the end of a call.
 impl CallFlow {
-    /// Does what is due for the call.
-    pub fn due(&mut self, cx: &mut Context<'_>) {
+    /// Handles the call's deadline if it has passed.
+    pub fn on_deadline(&mut self, cx: &mut Context<'_>) {
         let Some(call) = &mut self.call else { return };
         if call.deadline().is_none_or(|at| at > cx.now) {
             return;
         }
         match &mut call.stage {
-            Stage::GivenUp { .. } => self.finish(cx, None),
+            Stage::Abandoned { .. } => self.finish(cx, None),
             Stage::Ending { .. } => {
-                // The server has let go by itself, too. What the engine still holds, it lets go of when it can.
+                // The server has ended the state too. The engine releases remaining devices when it can.
                 call.peer = None;
                 self.release_if_closed(cx);
             }
-            Stage::Set { membership: Membership::AwaitingClaim { until }, .. } if *until <= cx.now => {
+            Stage::Established { membership: Membership::AwaitingClaim { until }, .. } if *until <= cx.now => {
                 self.fail(cx, EndReason::Gone);
             }
-            Stage::Set { media: MediaFlow::Starting { until } | MediaFlow::Interrupted { until, .. }, .. }
-                if *until <= cx.now =>
-            {
+            Stage::Established {
+                media: MediaFlow::Starting { until } | MediaFlow::Interrupted { until, .. }, ..
+            } if *until <= cx.now => {
                 self.fail(cx, EndReason::Failed);
             }
-            Stage::Set { media, membership, .. } => {
+            Stage::Established { media, membership, .. } => {
                 let member = *membership == Membership::Member;
-                *media = media.restarted(cx.now);
+                *media = media.schedule_next_restart(cx.now);
                 if let (true, Some(peer)) = (member, call.peer) {
                     cx.media(MediaCommand::RestartIce { peer });
                 }
@@ -470,7 +478,7 @@ impl CallFlow {
         }
     }
 
-    /// Ends the call because of something that the person did not do.
+    /// Ends the call with a notice, because it failed without a command of the person.
     fn fail(&mut self, cx: &mut Context<'_>, reason: EndReason) {
         if let Some(call) = &self.call {
             let with = call.with.name.clone();
@@ -479,11 +487,11 @@ impl CallFlow {
         }
     }
 
-    /// Ends the call, and sends the cancel to the server: now, or after reconnecting.
+    /// Ends the call and sends `cancel` to the server, now or after reconnecting.
     fn cancel(&mut self, cx: &mut Context<'_>, reason: CancelReason) {
         let Some(call) = &mut self.call else { return };
         if call.stage == Stage::Offering && cx.logged_in {
-            call.stage = Stage::GivenUp { until: cx.now + OFFERING_ANSWER };
+            call.stage = Stage::Abandoned { until: cx.now + OFFERING_ANSWER_TIMEOUT };
             if let Some(peer) = call.peer {
                 cx.media(MediaCommand::Close { peer });
             }
@@ -504,11 +512,11 @@ impl CallFlow {
         }
     }
 
-    /// Ends the call here: lets go of its devices, then says so if there is a call to release on the server.
+    /// Ends the call on this side: closes the peer, then sends `released` if the server waits for it.
     fn finish(&mut self, cx: &mut Context<'_>, release: Option<CallId>) {
         let Some(call) = &mut self.call else { return };
         let closing = call.is_ending();
-        call.stage = Stage::Ending { release, until: cx.now + limits::ENDING };
+        call.stage = Stage::Ending { release, until: cx.now + limits::ENDING_TIMEOUT };
         match call.peer {
             Some(peer) if !closing => cx.media(MediaCommand::Close { peer }),
             Some(_) => {}
@@ -516,18 +524,18 @@ impl CallFlow {
         }
     }
 
-    /// Ends the call without waiting for anything: the session is over.
-    pub fn drop_call(&mut self, cx: &mut Context<'_>) {
+    /// Ends the call without waiting for the server, because the session ends.
+    pub fn end_with_session(&mut self, cx: &mut Context<'_>) {
         self.hang_up(cx, CancelReason::Hangup);
         if let Some(Call { peer, stage, .. }) = &mut self.call {
-            *stage = Stage::Ending { release: None, until: cx.now + limits::ENDING };
+            *stage = Stage::Ending { release: None, until: cx.now + limits::ENDING_TIMEOUT };
             if peer.is_none() {
                 self.call = None;
             }
         }
     }
 
-    /// Drops a call that is over once its devices are let go.
+    /// Removes an ended call whose devices are released, and sends `released`.
     fn release_if_closed(&mut self, cx: &mut Context<'_>) {
         if let Some(Call { peer: None, stage: Stage::Ending { release, .. }, .. }) = self.call {
             if let Some(call) = release {

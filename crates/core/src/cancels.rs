@@ -1,26 +1,26 @@
-//! Cancelled calls that the server does not know of yet.
+//! Cancels of calls that the server may not have received.
 
 use std::collections::VecDeque;
 
 use hutong_protocol::{CallId, CancelReason};
 
-/// A call and why it is cancelled.
+/// A cancelled call and the reason.
 pub type CallCancel = (CallId, CancelReason);
 
-/// Cancels that must not be lost with the connection. A cancel too many is no error.
+/// Bounded queue of cancels that must survive a lost connection. A duplicate cancel is no error.
 #[derive(Clone, Debug, Default, Hash)]
 pub struct PendingCancels {
-    /// Made while disconnected: sent on the next welcome.
+    /// Made while disconnected; sent on the next `welcome`.
     queue: VecDeque<CallCancel>,
-    /// Sent, and not shown to be received: lost if the connection is lost now.
+    /// Sent, but not acknowledged: a closing connection may lose it.
     unacknowledged: Option<CallCancel>,
 }
 
 impl PendingCancels {
-    /// A person is not in many calls at a time.
+    /// Capacity of the queue. A client has one call at a time, so one or two entries are usual.
     const MAX: usize = 8;
 
-    /// Keeps a cancel for the next welcome. Past the bound the oldest is dropped.
+    /// Queues a cancel for the next `welcome`. If the queue is full, the oldest is dropped.
     pub fn push(&mut self, cancel: CallCancel) {
         if self.queue.len() == Self::MAX {
             self.queue.pop_front();
@@ -28,34 +28,34 @@ impl PendingCancels {
         self.queue.push_back(cancel);
     }
 
-    /// The next to send after a welcome.
+    /// Takes the next cancel to send after a `welcome`.
     pub fn pop(&mut self) -> Option<CallCancel> {
         self.queue.pop_front()
     }
 
-    /// The call that was cancelled last while disconnected.
+    /// The last call that was cancelled while disconnected.
     pub fn newest(&self) -> Option<CallId> {
         self.queue.back().map(|(call, _)| *call)
     }
 
-    /// A cancel was sent; `None` where the server forgets the call by itself.
+    /// Records a sent cancel; `None` if the server ends the call without it when the connection is lost.
     pub const fn sent(&mut self, cancel: Option<CallCancel>) {
         self.unacknowledged = cancel;
     }
 
-    /// The server shows that it received the cancel.
+    /// Records that the server received the cancel.
     pub const fn acknowledged(&mut self) {
         self.unacknowledged = None;
     }
 
-    /// The connection is lost, and with it perhaps the cancel.
+    /// Requeues an unacknowledged cancel after the connection was lost.
     pub fn connection_lost(&mut self) {
         if let Some(cancel) = self.unacknowledged.take() {
             self.push(cancel);
         }
     }
 
-    /// The session is over, and so are its calls.
+    /// Discards all cancels: the session ended, and its calls with it.
     pub fn clear(&mut self) {
         self.queue.clear();
         self.unacknowledged = None;

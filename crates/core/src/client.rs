@@ -1,4 +1,4 @@
-//! The client as a whole: takes inputs, gives outputs.
+//! The client as a state machine: dispatches inputs to session, roster and call, and collects their outputs.
 
 use std::time::Duration;
 
@@ -7,38 +7,38 @@ use hutong_protocol::{CallId, CancelReason, ErrorCode, RefusedCode, ServerMessag
 use crate::{
     call_flow::CallFlow,
     context::Context,
-    io::{Command, Input, LinkEvent, Output, Saved},
+    io::{Command, Input, Output, SavedSession, SocketEvent},
     outputs::Outputs,
     roster_filter::RosterFilter,
-    session_flow::{Lost, Refusal, SessionFlow},
-    view::{Notice, RetryReason, Update, View},
+    session_flow::{ClosedSocket, Refusal, SessionFlow},
+    view::{Notice, RetryReason, View, ViewUpdate},
 };
 
-/// What a client is told when it is made.
+/// Configuration of a [`Client`].
 #[derive(Clone, Debug, Default)]
 pub struct Config {
-    /// Randomness for the jitter of reconnection. Any number; not a secret.
+    /// Seed for the jitter of reconnects. Not a secret.
     pub seed: u64,
-    /// What an earlier life of this page saved: the client logs in with it by itself.
-    pub saved: Option<Saved>,
+    /// State that this page saved before a reload: the client resumes that session without a command.
+    pub saved: Option<SavedSession>,
 }
 
-/// A client of one server. All times are of one clock that never goes back; its epoch does not matter.
+/// Client of one server, as a state machine without I/O.
 ///
-/// Two clients whose hashes are fed the same go on alike, for equal inputs: a model checker (`crates/model`) tells them apart by
-/// that.
+/// All times are of one monotonic clock with any epoch. `Hash` covers the whole state, so that the model checker
+/// (`crates/model`) recognizes equal states.
 #[derive(Clone, Debug, Hash)]
 pub struct Client {
     session: SessionFlow,
     roster_filter: RosterFilter,
     calls: CallFlow,
     outputs: Outputs,
-    saved: Option<Saved>,
+    saved: Option<SavedSession>,
     wake: Option<Duration>,
 }
 
 impl Client {
-    /// A client; with something saved it starts by connecting.
+    /// Creates a client. With a saved session, it starts by connecting.
     #[must_use]
     pub fn new(config: Config, now: Duration) -> Self {
         let mut client = Self {
@@ -49,7 +49,7 @@ impl Client {
             saved: config.saved.clone(),
             wake: None,
         };
-        if let Some(Saved { name, ticket, call }) = config.saved {
+        if let Some(SavedSession { name, ticket, call }) = config.saved {
             if let Some(call) = call {
                 client.calls.cancels().push((call, CancelReason::Hangup));
             }
@@ -60,37 +60,37 @@ impl Client {
         client
     }
 
-    /// Takes in what happened. Afterwards [`poll_output`](Self::poll_output) is to be called until it gives `None`.
+    /// Processes an input. Afterwards the driver calls [`poll_output`](Self::poll_output) until it returns `None`.
     pub fn handle(&mut self, now: Duration, input: Input) {
         match input {
-            Input::Command(command) => self.command(now, command),
-            Input::Link(LinkEvent::Up) => self.session.link_up(now, &mut self.outputs),
-            Input::Link(LinkEvent::Down) => self.link_down(now, RetryReason::ServerAway),
-            Input::Message(message) => self.message(now, message),
-            Input::Media(event) => self.call(now, |calls, cx| calls.media_event(cx, event)),
-            Input::InterfaceReloaded => self.call(now, CallFlow::interface_reloaded),
-            Input::NetworkBack => self.session.network_back(now, &mut self.outputs),
+            Input::Command(command) => self.handle_command(now, command),
+            Input::Socket(SocketEvent::Opened) => self.session.socket_opened(now, &mut self.outputs),
+            Input::Socket(SocketEvent::Closed) => self.connection_lost(now, RetryReason::ServerUnreachable),
+            Input::Message(message) => self.handle_message(now, message),
+            Input::Media(event) => self.step_call(now, |calls, cx| calls.media_event(cx, event)),
+            Input::PageReloaded => self.step_call(now, CallFlow::page_reloaded),
+            Input::NetworkRestored => self.session.network_restored(now, &mut self.outputs),
             Input::Tick => {}
         }
-        if self.session.due(now, &mut self.outputs) {
-            self.link_down(now, RetryReason::ServerAway);
+        if self.session.on_deadline(now, &mut self.outputs) {
+            self.connection_lost(now, RetryReason::ServerUnreachable);
         }
-        self.call(now, CallFlow::due);
+        self.step_call(now, CallFlow::on_deadline);
         self.flush_outputs();
     }
 
-    /// What the driver is to do next.
+    /// The next action for the driver.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop()
     }
 
-    /// What the interface shows now: the sum of all [`Output::Show`]s taken out so far or still waiting.
+    /// The view after all [`Output::Show`]s so far, taken or queued.
     #[must_use]
     pub const fn view(&self) -> &View {
         self.outputs.view()
     }
 
-    fn command(&mut self, now: Duration, command: Command) {
+    fn handle_command(&mut self, now: Duration, command: Command) {
         match command {
             Command::LogIn { name, secret } => {
                 if self.session.log_in(now, name, secret, &mut self.outputs) {
@@ -99,10 +99,10 @@ impl Client {
                 }
             }
             Command::LogOut => self.log_out(now),
-            Command::Call { to, media } => self.call(now, |calls, cx| calls.start_call(cx, to, media)),
-            Command::Accept { media } => self.call(now, |calls, cx| calls.accept(cx, media)),
-            Command::Decline => self.call(now, |calls, cx| calls.hang_up(cx, CancelReason::Declined)),
-            Command::HangUp => self.call(now, |calls, cx| calls.hang_up(cx, CancelReason::Hangup)),
+            Command::Call { to, media } => self.step_call(now, |calls, cx| calls.start_call(cx, to, media)),
+            Command::Accept { media } => self.step_call(now, |calls, cx| calls.accept(cx, media)),
+            Command::Decline => self.step_call(now, |calls, cx| calls.hang_up(cx, CancelReason::Declined)),
+            Command::HangUp => self.step_call(now, |calls, cx| calls.hang_up(cx, CancelReason::Hangup)),
             Command::SetRosterFilter { query, names } => {
                 let message = self.roster_filter.set(&query, names);
                 if self.view().total.is_some() && self.session.is_logged_in() {
@@ -113,33 +113,36 @@ impl Client {
         }
     }
 
-    fn message(&mut self, now: Duration, message: ServerMessage) {
+    fn handle_message(&mut self, now: Duration, message: ServerMessage) {
         match message {
             ServerMessage::Welcome { me, ticket, ice_servers, limits: _, users, total } => {
                 self.calls.set_ice_servers(ice_servers);
                 if self.session.welcome(me, ticket) {
                     self.show_session();
-                    // Of this connection the server knows no filter yet.
+                    // The server has no filter for this connection yet: forget the total, so that `handle_roster` sends
+                    // it.
                     self.outputs.show_total(None);
-                    self.roster(users, total);
-                    self.call(now, CallFlow::welcome);
+                    self.handle_roster(users, total);
+                    self.step_call(now, CallFlow::welcome);
                 }
             }
-            ServerMessage::Refused { code, message: _ } => self.refused(now, code),
+            ServerMessage::Refused { code, message: _ } => self.handle_refusal(now, code),
             ServerMessage::Presence { changes, total } => {
                 if total.is_some() {
                     self.outputs.show_total(total);
                 }
-                self.presence(changes);
+                self.handle_presence(changes);
             }
-            ServerMessage::Roster { users, total } => self.roster(users, total),
-            ServerMessage::Error { code, message: _, about, call } => self.error(now, code, about.as_deref(), call),
-            about_a_call => self.call(now, |calls, cx| calls.message(cx, about_a_call)),
+            ServerMessage::Roster { users, total } => self.handle_roster(users, total),
+            ServerMessage::Error { code, message: _, about, call } => {
+                self.handle_error(now, code, about.as_deref(), call)
+            }
+            call_message => self.step_call(now, |calls, cx| calls.message(cx, call_message)),
         }
     }
 
     fn log_out(&mut self, now: Duration) {
-        self.call(now, CallFlow::drop_call);
+        self.step_call(now, CallFlow::end_with_session);
         self.session.log_out(&mut self.outputs);
         self.clear_roster();
         self.calls.cancels().clear();
@@ -147,29 +150,29 @@ impl Client {
         self.show_session();
     }
 
-    /// The WebSocket is gone, or could not be opened.
-    fn link_down(&mut self, now: Duration, reason: RetryReason) {
-        let Some(lost) = self.session.link_down(now, self.view().online(), reason) else { return };
+    /// Handles a WebSocket that closed or could not be opened.
+    fn connection_lost(&mut self, now: Duration, reason: RetryReason) {
+        let Some(lost) = self.session.connection_lost(now, self.view().online(), reason) else { return };
         self.calls.cancels().connection_lost();
         self.show_session();
-        if lost == Lost::Session {
-            self.call(now, CallFlow::link_down);
+        if lost == ClosedSocket::Session {
+            self.step_call(now, CallFlow::connection_lost);
         }
     }
 
-    fn refused(&mut self, now: Duration, code: RefusedCode) {
+    fn handle_refusal(&mut self, now: Duration, code: RefusedCode) {
         match self.session.refused(now, code, &mut self.outputs) {
             Refusal::Stale => {}
-            Refusal::Retry => self.link_down(now, RetryReason::Refused(code)),
+            Refusal::Retry => self.connection_lost(now, RetryReason::Refused(code)),
             Refusal::TicketDropped => {
-                self.call(now, CallFlow::drop_call);
+                self.step_call(now, CallFlow::end_with_session);
                 self.calls.cancels().clear();
                 self.show_session();
             }
             refusal @ (Refusal::Replaced | Refusal::Final) => {
                 self.clear_roster();
                 self.show_session();
-                self.call(now, CallFlow::drop_call);
+                self.step_call(now, CallFlow::end_with_session);
                 if refusal == Refusal::Final {
                     self.calls.cancels().clear();
                 }
@@ -177,56 +180,56 @@ impl Client {
         }
     }
 
-    /// The server sends a roster, of everybody or of a part.
-    fn roster(&mut self, users: Vec<User>, total: Option<u32>) {
-        let begins = self.view().total.is_none() && total.is_some();
-        self.outputs.show(Update::Roster(users));
+    /// Handles a roster, whole or partial.
+    fn handle_roster(&mut self, users: Vec<User>, total: Option<u32>) {
+        let becomes_partial = self.view().total.is_none() && total.is_some();
+        self.outputs.show(ViewUpdate::Roster(users));
         self.outputs.show_total(total);
-        if begins && self.session.is_logged_in() {
-            self.roster_filter.begin().into_iter().for_each(|message| self.outputs.send(message));
+        if becomes_partial && self.session.is_logged_in() {
+            self.roster_filter.initial_message().into_iter().for_each(|message| self.outputs.send(message));
         }
     }
 
     fn clear_roster(&mut self) {
         if !self.view().users.is_empty() {
-            self.outputs.show(Update::Roster(Vec::new()));
+            self.outputs.show(ViewUpdate::Roster(Vec::new()));
         }
         self.outputs.show_total(None);
     }
 
-    fn presence(&mut self, mut changes: Vec<User>) {
+    fn handle_presence(&mut self, mut changes: Vec<User>) {
         let me = self.session.me_logged_in().map(|me| me.token);
-        // Our own going offline is old news by the time we hear of it: we are back.
-        if let Some(place) = changes.iter().position(|user| Some(user.token) == me) {
-            let state = changes.swap_remove(place).state;
+        // A report that this user is offline is outdated when it arrives: the client is connected again.
+        if let Some(index) = changes.iter().position(|user| Some(user.token) == me) {
+            let state = changes.swap_remove(index).state;
             if state != UserState::Offline {
                 if matches!(state, UserState::Ending | UserState::Online) {
                     self.calls.cancels().acknowledged();
                 }
-                self.session.my_state(state);
+                self.session.set_own_state(state);
                 self.show_session();
             }
         }
         if !changes.is_empty() {
-            self.outputs.show(Update::Users(changes));
+            self.outputs.show(ViewUpdate::Users(changes));
         }
     }
 
-    /// A message of ours was wrong. Most such errors are crossings, which the flow expects.
-    fn error(&mut self, now: Duration, code: ErrorCode, about: Option<&str>, call: Option<CallId>) {
+    /// Handles an error about one of this client's messages. Most result from messages that crossed, and are expected.
+    fn handle_error(&mut self, now: Duration, code: ErrorCode, about: Option<&str>, call: Option<CallId>) {
         match (about, code) {
-            (Some("offering"), _) => self.call(now, |calls, cx| calls.offering_refused(cx, code)),
-            (Some("claim"), _) => self.call(now, CallFlow::claim_refused),
+            (Some("offering"), _) => self.step_call(now, |calls, cx| calls.offering_rejected(cx, code)),
+            (Some("claim"), _) => self.step_call(now, CallFlow::claim_rejected),
             (Some("accept" | "confirm" | "calling"), ErrorCode::NoCall | ErrorCode::WrongStep) => {
-                self.call(now, |calls, cx| calls.step_refused(cx, call));
+                self.step_call(now, |calls, cx| calls.message_rejected(cx, call));
             }
             (_, ErrorCode::NoCall | ErrorCode::WrongStep | ErrorCode::RateLimited) => {}
             _ => self.outputs.show_notice(Some(Notice::Error { code })),
         }
     }
 
-    /// Steps the call flow.
-    fn call(&mut self, now: Duration, step: impl FnOnce(&mut CallFlow, &mut Context<'_>)) {
+    /// Runs one step of the call flow.
+    fn step_call(&mut self, now: Duration, step: impl FnOnce(&mut CallFlow, &mut Context<'_>)) {
         let logged_in = self.session.is_logged_in();
         step(&mut self.calls, &mut Context { now, logged_in, outputs: &mut self.outputs });
     }
@@ -235,7 +238,7 @@ impl Client {
         self.outputs.show_session(self.session.view());
     }
 
-    /// After every step: shows the call, saves what a reload needs, and asks to be woken.
+    /// After every input: queues the changed call view, the changed saved session and the next wake-up.
     fn flush_outputs(&mut self) {
         self.outputs.show_call(self.calls.view());
         let saved = self.session.saved(self.calls.saved_call());

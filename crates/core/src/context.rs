@@ -1,4 +1,4 @@
-//! What surrounds the call flow.
+//! What a step of the call flow can read of the rest of the client, and where it puts its outputs.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{
     view::Notice,
 };
 
-/// What a step of the call flow knows of the rest of the client, and where its outputs go.
+/// Borrowed environment of one step of the call flow: time, login state and outputs.
 #[derive(Debug)]
 pub struct Context<'a> {
     pub now: Duration,
@@ -20,7 +20,7 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Sends, if the server is there. What must not be lost is kept by the caller.
+    /// Sends a message if logged in; otherwise drops it. The caller keeps what must not be lost.
     pub fn send(&mut self, message: ClientMessage) {
         if self.logged_in {
             self.outputs.send(message);
@@ -41,7 +41,7 @@ impl Context<'_> {
         self.outputs.show_notice(notice);
     }
 
-    /// Whether somebody can be called, as far as is known.
+    /// The last known state of a user; `Offline` if not in the roster.
     pub fn state_of(&self, token: Token) -> UserState {
         self.outputs.user(token).map_or(UserState::Offline, |user| user.state)
     }

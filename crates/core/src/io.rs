@@ -1,35 +1,35 @@
-//! What goes into the client and what comes out of it.
+//! Inputs and outputs of the [`Client`](crate::Client).
 
 use std::time::Duration;
 
-use hutong_protocol::{CallId, ClientMessage, MediaKind, Secret, ServerMessage, Ticket, Token};
+use hutong_protocol::{CallId, ClientMessage, MediaKind, Secret, ServerMessage, SessionTicket, Token};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     media::{MediaCommand, MediaEvent},
-    view::Update,
+    view::ViewUpdate,
 };
 
-/// What happened, to be told to [`Client::handle`](crate::Client::handle).
+/// Event that a driver passes to [`Client::handle`](crate::Client::handle).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
-    /// The person did something.
+    /// A command of the person.
     Command(Command),
-    /// The WebSocket changed.
-    Link(LinkEvent),
-    /// The server said something.
+    /// The WebSocket opened or closed.
+    Socket(SocketEvent),
+    /// A message from the server.
     Message(ServerMessage),
-    /// The media engine did something.
+    /// A report of the media engine.
     Media(MediaEvent),
-    /// The interface was loaded anew while the client went on (a webview's reload): what it held of a call is gone.
-    InterfaceReloaded,
-    /// The system says that there is a network again: a server that is waited for is tried now.
-    NetworkBack,
-    /// The time asked for by [`Output::Wake`] has come. More of them, or early ones, do no harm.
+    /// The page was reloaded while the client kept running (webview): peer connection and devices are gone.
+    PageReloaded,
+    /// The operating system reports a network again: the client reconnects without waiting for its backoff.
+    NetworkRestored,
+    /// The time requested by [`Output::Wake`] has come. Extra or early ticks are harmless.
     Tick,
 }
 
-/// What the person can do.
+/// Command of the person.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Command {
@@ -37,76 +37,78 @@ pub enum Command {
     LogIn {
         /// As typed.
         name: String,
-        /// The access key or password, where the server has asked for one. Kept in memory alone, until the log-out.
+        /// Access key or password, if the server asked for one. Kept only in memory, until logout.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         secret: Option<Secret>,
     },
-    /// Leave, and let the name go.
+    /// Log out and free the name.
     LogOut,
-    /// Call somebody. Asks for the devices first.
+    /// Call a user, after acquiring the devices.
     Call {
-        /// Whom.
+        /// The callee.
         to: Token,
-        /// With what.
+        /// Video or voice call.
         media: MediaKind,
     },
-    /// Take the call that rings.
+    /// Accept the incoming call.
     Accept {
-        /// With what. Need not be what the caller offers.
+        /// Video or voice; need not be what the caller offers.
         media: MediaKind,
     },
-    /// Decline the call that rings.
+    /// Decline the incoming call.
     Decline,
-    /// Give up the call being set up, or hang up.
+    /// Cancel the call being set up, or hang up.
     HangUp,
-    /// Choose which part of a large roster to see: what is searched for, and whose presence is wanted in any case. Replaces the
-    /// filter before, and holds until the logout and beyond. Only a server that shows a part of who is online is sent it.
+    /// Set which part of a large roster to show. Replaces the previous filter and outlasts a logout. The client sends
+    /// it only to a server that shows a part of the roster.
     SetRosterFilter {
-        /// As typed. Empty: no search.
+        /// Search text as typed. Empty: no search.
         query: String,
-        /// Favourites, and who was spoken to last. Those past the first 64 (`limits::WATCHED_NAMES`) are left out.
+        /// Names to show whenever they are online: favourites and recent contacts. Names after the first 64
+        /// (`limits::MAX_WATCHED_NAMES`) are ignored.
         names: Vec<String>,
     },
-    /// The sentence on the screen was read.
+    /// Close the notice on the screen.
     DismissNotice,
 }
 
-/// The WebSocket as the client sees it.
+/// State change of the WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkEvent {
-    /// It is open: hello can be sent.
-    Up,
-    /// It could not be opened, or is gone. Told once for each [`Output::Connect`], unless [`Output::Disconnect`] came first.
-    Down,
+pub enum SocketEvent {
+    /// The WebSocket is open: the client can send `hello`.
+    Opened,
+    /// The WebSocket could not be opened, or closed. Reported once per [`Output::Connect`], unless
+    /// [`Output::Disconnect`] came first.
+    Closed,
 }
 
-/// What the driver is to do, in this order.
+/// Action that a driver performs, in the given order.
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub enum Output {
     /// Open the WebSocket.
     Connect,
-    /// Close the WebSocket. No [`LinkEvent`] comes of it.
+    /// Close the WebSocket. The driver reports no [`SocketEvent`] for it.
     Disconnect,
-    /// Send this over the WebSocket.
+    /// Send a message over the WebSocket.
     Send(ClientMessage),
-    /// Hand this to the media engine.
+    /// Pass a command to the media engine.
     Media(MediaCommand),
-    /// Show this: apply it to the interface's [`View`](crate::View).
-    Show(Update),
-    /// Give [`Input::Tick`] at this time, and forget earlier wishes.
+    /// Apply an update to the page's [`View`](crate::View).
+    Show(ViewUpdate),
+    /// Pass [`Input::Tick`] at this time. Replaces the previous request.
     Wake(Duration),
-    /// Keep this where a reload of the page finds it, and a closed tab does not leave it; `None` forgets it.
-    Save(Option<Saved>),
+    /// Store this so that it survives a reload of the page, but not the closing of its tab; `None` deletes it.
+    Save(Option<SavedSession>),
 }
 
-/// What a reloaded page needs to find its session again.
+/// Stored state by which a reloaded page resumes its session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Saved {
-    /// The name logged in with.
+pub struct SavedSession {
+    /// The name of the login.
     pub name: String,
-    /// The user's ticket.
-    pub ticket: Ticket,
-    /// The call that was on. A reloaded page has lost its media, so it cancels this call.
+    /// Credential for resuming the session.
+    pub ticket: SessionTicket,
+    /// The call at the time of saving. A reloaded page has lost its media, so it cancels this call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallId>,
 }

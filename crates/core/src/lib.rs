@@ -1,8 +1,8 @@
-//! The brain of a Hutong client: session, roster, call and reconnection, as a value that is stepped.
+//! State machine of a Hutong client without I/O (sans-I/O): session, roster, call and reconnecting.
 //!
-//! [`Client`] takes inputs (a command from the person, a message from the server, the link going up or down, what the media
-//! engine reports, the passing of time) and gives outputs (send this, show this, do this with the peer connection, wake me
-//! then). It touches no socket, clock, thread or random source. A driver runs it:
+//! [`Client`] takes inputs (commands of the person, messages from the server, WebSocket events, reports of the media
+//! engine, the passing of time) and returns outputs (send a message, update the view, command the media engine, set a
+//! timer). It uses no socket, clock, thread or random source. A driver runs it:
 //!
 //! ```text
 //! loop {
@@ -11,24 +11,24 @@
 //! }
 //! ```
 //!
-//! The two drivers are `ui/src/driver/web.rs` (web-sys WebSocket, in the browser) and `src-tauri/src/driver.rs`
+//! There are two drivers: `ui/src/driver/web.rs` (web-sys WebSocket, in the browser) and `src-tauri/src/driver.rs`
 //! (tokio-tungstenite, in the app).
 
-pub mod app;
 mod call;
 mod call_flow;
 mod cancels;
 mod client;
 mod context;
+pub mod host_messages;
 mod io;
 mod media;
-pub mod native;
+pub mod native_peer;
 mod outputs;
 mod roster_filter;
 mod session_flow;
 mod view;
 
 pub use client::{Client, Config};
-pub use io::{Command, Input, LinkEvent, Output, Saved};
+pub use io::{Command, Input, Output, SavedSession, SocketEvent};
 pub use media::{Connectivity, MediaCommand, MediaEvent, MediaProblem, PeerId};
-pub use view::{CallPhase, CallView, Notice, RetryReason, Session, Update, View};
+pub use view::{CallPhase, CallView, Notice, RetryReason, SessionView, View, ViewUpdate};

@@ -1,81 +1,81 @@
-//! What the client asks of the media engine, and what the engine reports.
+//! Commands to the media engine, and its reports.
 
 use hutong_protocol::{IceCandidate, IceServer, MediaKind, SdpKind};
 use serde::{Deserialize, Serialize};
 
-/// One peer connection with its devices, from asking for them to letting them go. Never used twice.
+/// ID of a peer connection with its devices, from acquiring them to releasing them. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PeerId(pub u32);
 
-/// What the media engine is to do. It does these one after the other; each may take time.
+/// Command to the media engine. The engine executes commands sequentially; each may take time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum MediaCommand {
-    /// Ask for microphone, and camera with [`MediaKind::Video`], and make the peer connection meanwhile. Answered by
-    /// [`MediaEvent::Acquired`] or [`MediaEvent::Problem`]. The first command for a peer.
+    /// Acquire the microphone, and the camera for [`MediaKind::Video`], and create the peer connection. Answered by
+    /// [`MediaEvent::Acquired`] or [`MediaEvent::Problem`]. First command of a peer.
     Acquire {
-        /// Which peer.
+        /// The peer.
         peer: PeerId,
-        /// What to ask for.
+        /// The devices to acquire.
         media: MediaKind,
-        /// From the server's welcome.
+        /// STUN and TURN servers from the server's `welcome`.
         ice_servers: Vec<IceServer>,
     },
-    /// Make the first offer. Answered by [`MediaEvent::LocalDescription`].
-    Offer {
-        /// Which peer.
+    /// Create and set the first offer. Answered by [`MediaEvent::LocalDescription`].
+    CreateOffer {
+        /// The peer.
         peer: PeerId,
     },
-    /// Make the answer to the other side's first offer. Answered by [`MediaEvent::LocalDescription`].
-    Answer {
-        /// Which peer.
+    /// Set the other side's first offer, create the answer and set it. Answered by [`MediaEvent::LocalDescription`].
+    CreateAnswer {
+        /// The peer.
         peer: PeerId,
         /// The other side's offer.
         sdp: String,
     },
     /// Set a remote description: the answer to the first offer, or a later offer or answer. An offer is answered by
-    /// [`MediaEvent::LocalDescription`], unless it collides with an own one and this side is not the polite one
+    /// [`MediaEvent::LocalDescription`], unless it collides with a local offer and this side is the impolite one
     /// (W3C WebRTC, "perfect negotiation").
-    Remote {
-        /// Which peer.
+    SetRemoteDescription {
+        /// The peer.
         peer: PeerId,
         /// Offer or answer.
         kind: SdpKind,
-        /// The description.
+        /// The session description.
         sdp: String,
-        /// Whether this side gives way when two offers collide.
+        /// Whether this side rolls back its own offer when two offers collide.
         polite: bool,
     },
-    /// Add the other side's candidate. Comes only once a remote description was given.
+    /// Add a remote candidate. Sent only after a remote description.
     AddCandidate {
-        /// Which peer.
+        /// The peer.
         peer: PeerId,
         /// The candidate.
         candidate: IceCandidate,
     },
-    /// Make an offer with fresh ICE credentials. Answered by [`MediaEvent::LocalDescription`].
+    /// Restart ICE: create and set an offer with new ICE credentials. Answered by [`MediaEvent::LocalDescription`].
     RestartIce {
-        /// Which peer.
+        /// The peer.
         peer: PeerId,
     },
-    /// Let go of peer connection and devices. Answered by [`MediaEvent::Closed`]. The last command for a peer; an engine
-    /// that does not know the peer answers just the same.
+    /// Close the peer connection and release the devices. Answered by [`MediaEvent::Closed`], even for an unknown peer.
+    /// Last command of a peer.
     Close {
-        /// Which peer.
+        /// The peer.
         peer: PeerId,
     },
 }
 
 impl MediaCommand {
-    /// Which peer the command is for.
+    /// The peer that the command concerns.
     #[must_use]
     pub const fn peer(&self) -> PeerId {
         match self {
             Self::Acquire { peer, .. }
-            | Self::Offer { peer }
-            | Self::Answer { peer, .. }
-            | Self::Remote { peer, .. }
+            | Self::CreateOffer { peer }
+            | Self::CreateAnswer { peer, .. }
+            | Self::SetRemoteDescription { peer, .. }
             | Self::AddCandidate { peer, .. }
             | Self::RestartIce { peer }
             | Self::Close { peer } => *peer,
@@ -83,54 +83,54 @@ impl MediaCommand {
     }
 }
 
-/// What the media engine reports. Reports about a peer that the client has closed are passed over.
+/// Report of the media engine. The client ignores reports about a peer that it has closed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum MediaEvent {
-    /// The devices are there.
+    /// The devices are acquired.
     Acquired {
-        /// Which peer.
+        /// The peer.
         peer: PeerId,
     },
-    /// The devices are not to be had, or a step failed for good.
+    /// The devices cannot be acquired, or a command failed permanently.
     Problem {
-        /// Which peer.
+        /// The peer.
         peer: PeerId,
-        /// Why.
+        /// The cause.
         problem: MediaProblem,
     },
-    /// A description was made and set as the local one: send it.
+    /// A local description was created and set; the client sends it to the other side.
     LocalDescription {
-        /// Which peer.
+        /// The peer.
         peer: PeerId,
         /// Offer or answer.
         kind: SdpKind,
-        /// The description.
+        /// The session description.
         sdp: String,
     },
-    /// A local candidate was gathered, or all were.
+    /// A local candidate was gathered; an empty one marks the end of candidates.
     LocalCandidate {
-        /// Which peer.
+        /// The peer.
         peer: PeerId,
         /// The candidate.
         candidate: IceCandidate,
     },
-    /// The connection's state changed (W3C `RTCPeerConnectionState`).
+    /// The state of the peer connection changed (W3C `RTCPeerConnectionState`).
     Connectivity {
-        /// Which peer.
+        /// The peer.
         peer: PeerId,
         /// The new state.
         state: Connectivity,
     },
-    /// The devices are let go.
+    /// The peer connection is closed and the devices are released.
     Closed {
-        /// Which peer.
+        /// The peer.
         peer: PeerId,
     },
 }
 
 impl MediaEvent {
-    /// Which peer the report is about.
+    /// The peer that the report concerns.
     #[must_use]
     pub const fn peer(&self) -> PeerId {
         match self {
@@ -144,19 +144,19 @@ impl MediaEvent {
     }
 }
 
-/// Whether media can flow.
+/// State of a peer connection, as far as calls need it (W3C `RTCPeerConnectionState`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Connectivity {
-    /// It flows.
+    /// Media can flow.
     Connected,
-    /// It stopped, and may come back by itself.
+    /// Media is interrupted and may recover without an ICE restart.
     Disconnected,
-    /// It will not come back without an ICE restart.
+    /// Media is interrupted and cannot recover without an ICE restart.
     Failed,
 }
 
-/// Why there is no media. Each has a sentence that says what to do.
+/// Cause of missing media. The interface has a sentence for each that says what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MediaProblem {
@@ -168,26 +168,26 @@ pub enum MediaProblem {
     CameraMissing,
     /// There is no microphone.
     MicrophoneMissing,
-    /// Another program has the camera, or it broke.
+    /// Another program uses the camera, or the camera failed.
     CameraInUse,
-    /// Another program has the microphone, or it broke.
+    /// Another program uses the microphone, or the microphone failed.
     MicrophoneInUse,
-    /// The page is not secure (plain http), so that the browser offers no devices.
+    /// The page is no secure context (plain http), so the browser gives access to no devices.
     NotSecure,
-    /// The webview can make no calls (no `RTCPeerConnection`).
+    /// The webview has no `RTCPeerConnection`.
     NotSupported,
-    /// This computer lacks what encodes and decodes pictures for the app's own media engine (a `GStreamer` plugin).
-    PictureCodecMissing,
-    /// The same for voice.
-    VoiceCodecMissing,
-    /// The peer connection failed in a way that the person can do nothing about.
+    /// The app's native media engine lacks a video encoder or decoder (a `GStreamer` plugin).
+    VideoCodecMissing,
+    /// The app's native media engine lacks an audio encoder or decoder (a `GStreamer` plugin).
+    AudioCodecMissing,
+    /// The peer connection failed for a reason that the person cannot fix.
     Engine,
 }
 
 impl MediaProblem {
-    /// Whether a call by voice alone would do without what is missing.
+    /// Whether a voice call is possible despite this problem.
     #[must_use]
-    pub const fn voice_would_do(self) -> bool {
+    pub const fn allows_voice_call(self) -> bool {
         matches!(self, Self::CameraDenied | Self::CameraMissing | Self::CameraInUse)
     }
 }

@@ -1,4 +1,4 @@
-//! The queue of outputs, and the view as it was shown.
+//! Queue of outputs, with the view that results from them.
 
 use std::collections::VecDeque;
 
@@ -6,10 +6,10 @@ use hutong_protocol::{ClientMessage, Token, User};
 
 use crate::{
     io::Output,
-    view::{CallView, Notice, Session, Update, View},
+    view::{CallView, Notice, SessionView, View, ViewUpdate},
 };
 
-/// Outputs that the driver has yet to take, and the [`View`] that they lead to.
+/// Outputs that the driver has not taken yet, and the [`View`] after all of them.
 #[derive(Clone, Debug, Default, Hash)]
 pub struct Outputs {
     view: View,
@@ -29,41 +29,41 @@ impl Outputs {
         self.push(Output::Send(message));
     }
 
-    pub fn show(&mut self, update: Update) {
+    pub fn show(&mut self, update: ViewUpdate) {
         self.view.apply(update.clone());
         self.push(Output::Show(update));
     }
 
-    pub fn show_session(&mut self, session: Session) {
+    pub fn show_session(&mut self, session: SessionView) {
         if self.view.session != session {
-            self.show(Update::Session(session));
+            self.show(ViewUpdate::Session(session));
         }
     }
 
     pub fn show_total(&mut self, total: Option<u32>) {
         if self.view.total != total {
-            self.show(Update::Total(total));
+            self.show(ViewUpdate::Total(total));
         }
     }
 
     pub fn show_call(&mut self, call: Option<CallView>) {
         if self.view.call != call {
-            self.show(Update::Call(call));
+            self.show(ViewUpdate::Call(call));
         }
     }
 
     pub fn show_notice(&mut self, notice: Option<Notice>) {
         if self.view.notice != notice {
-            self.show(Update::Notice(notice));
+            self.show(ViewUpdate::Notice(notice));
         }
     }
 
-    /// What the interface shows once the queue is taken.
+    /// The view after all queued updates.
     pub const fn view(&self) -> &View {
         &self.view
     }
 
-    /// Another user, with the newest state known; `None` while not online or not shown.
+    /// Another user with the latest known state; `None` if offline or not in the roster.
     pub fn user(&self, token: Token) -> Option<&User> {
         self.view.users.get(&token)
     }

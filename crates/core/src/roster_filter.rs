@@ -1,8 +1,8 @@
-//! Servers with too many users to show everybody: which part of the roster this client subscribes to.
+//! Filter of a large roster: the part to which the client subscribes on a server that does not show all users.
 
 use hutong_protocol::{ClientMessage, limits};
 
-/// The part of a large roster that the person wants to see. Kept over logouts, and sent to each server that shows a part.
+/// Search text and watched names. Outlasts logouts; sent to each server that shows a part of its roster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RosterFilter {
     query: String,
@@ -10,18 +10,18 @@ pub struct RosterFilter {
 }
 
 impl RosterFilter {
-    /// Replaces the filter. Gives what to send to a server that shows a part, unless nothing changed. Each letter typed is sent at
-    /// once: the server answers as often as it likes, with the newest.
+    /// Replaces the filter and returns the `watch` message if the filter changed. There is no debouncing: the server
+    /// limits how often it answers, and answers the latest.
     pub fn set(&mut self, query: &str, mut names: Vec<String>) -> Option<ClientMessage> {
-        names.truncate(limits::WATCHED_NAMES);
-        let filter = Self { query: query.chars().take(limits::NAME_CHARS).collect(), names };
+        names.truncate(limits::MAX_WATCHED_NAMES);
+        let filter = Self { query: query.chars().take(limits::MAX_NAME_CHARS).collect(), names };
         let changed = *self != filter;
         *self = filter;
         changed.then(|| self.message())
     }
 
-    /// Gives what to send to a server that begins to show a part: nothing where no filter was set.
-    pub fn begin(&self) -> Option<ClientMessage> {
+    /// The `watch` message for a server that starts to show a part of its roster; `None` if no filter was set.
+    pub fn initial_message(&self) -> Option<ClientMessage> {
         (*self != Self::default()).then(|| self.message())
     }
 

@@ -1,32 +1,32 @@
-//! The session: logging in, losing the server and coming back to it.
+//! Session flow: login, refusals, and reconnecting with backoff.
 
 use std::{
     hash::{Hash, Hasher},
     time::Duration,
 };
 
-use hutong_protocol::{CallId, ClientMessage, Name, RefusedCode, Secret, Ticket, User, UserState, limits};
+use hutong_protocol::{CallId, ClientMessage, Name, RefusedCode, Secret, SessionTicket, User, UserState, limits};
 
 use crate::{
-    io::{Output, Saved},
+    io::{Output, SavedSession},
     outputs::Outputs,
-    view::{RetryReason, Session},
+    view::{RetryReason, SessionView},
 };
 
-/// How long opening a WebSocket, and then the server's answer to hello, may take.
-const ATTEMPT: Duration = Duration::from_secs(10);
+/// Timeout for opening a WebSocket, and then for the server's answer to `hello`.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The first wait before coming back to a small server is up to this long, at random.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// Upper bound of the first, random delay before reconnecting to a small server.
+const BASE_DELAY: Duration = Duration::from_secs(1);
 
-/// A larger server's users spread their first return so far that no more than this many come in a second, where all lose it at
-/// the same time. A server welcomes several times as many.
-const RETURNS_A_SECOND: u32 = 1_000;
+/// Target rate of reconnects after all users of a large server lost it at once: the first delay grows with the number
+/// of users. A server can welcome several times as many.
+const RECONNECTS_PER_SECOND: u32 = 1_000;
 
-/// The longest wait before coming back. Whoever was in a call has 30 s for it, and one try may fail.
-const LONGEST_WAIT: Duration = Duration::from_secs(15);
+/// Upper bound of the delay before reconnecting. A call has to be claimed within 30 s, and one attempt may fail.
+const MAX_DELAY: Duration = Duration::from_secs(15);
 
-/// The session with the server: where it stands, what the next login needs, and when to retry.
+/// State machine of the session: its state, the credentials for the next `hello`, and the backoff.
 #[derive(Clone, Debug, Hash)]
 pub struct SessionFlow {
     state: SessionState,
@@ -34,82 +34,82 @@ pub struct SessionFlow {
     backoff: Backoff,
 }
 
-/// Where the session stands, and in it the WebSocket.
+/// State of the session, with that of its WebSocket.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum SessionState {
     LoggedOut,
-    /// The server refused the login, and the person can mend it.
+    /// The server refused the login; the person can correct the input.
     Refused {
         code: RefusedCode,
     },
-    /// The same user came back elsewhere.
+    /// The same user resumed the session on another client.
     Replaced {
         name: Name,
     },
     LoggingIn {
-        attempt: Attempt,
+        attempt: ConnectionAttempt,
         retry_reason: Option<RetryReason>,
     },
-    /// The WebSocket is open and the server has welcomed us.
+    /// The server has answered `hello` with `welcome`.
     LoggedIn {
         me: User,
     },
-    /// Was logged in; the WebSocket is being made again.
+    /// Was logged in; the WebSocket is being reopened.
     Reconnecting {
         me: User,
-        attempt: Attempt,
+        attempt: ConnectionAttempt,
     },
 }
 
-/// How far a WebSocket is that is to be open.
+/// Progress of opening a WebSocket and logging in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Attempt {
-    /// It is being opened.
+enum ConnectionAttempt {
+    /// The WebSocket is being opened.
     Opening { until: Duration },
-    /// It is open, and hello is sent.
-    Greeting { until: Duration },
-    /// It was lost, or could not be opened: opened again then.
-    Waiting { until: Duration },
+    /// The WebSocket is open, and `hello` is sent.
+    AwaitingWelcome { until: Duration },
+    /// The WebSocket closed or could not be opened; the next attempt starts at `until`.
+    BackingOff { until: Duration },
 }
 
-/// What hello says.
+/// Content of `hello`.
 #[derive(Clone, Debug, Default, Hash)]
 struct Credentials {
     /// As typed.
     name: String,
-    ticket: Option<Ticket>,
-    /// What the server has asked for, in case that it knows the ticket no more. Never saved.
+    ticket: Option<SessionTicket>,
+    /// Kept in case the server rejects the ticket. Never saved.
     secret: Option<Secret>,
 }
 
-/// Chooses how long to wait before the next attempt.
+/// Exponential backoff with full jitter.
 #[derive(Clone, Debug)]
 struct Backoff {
     failures: u32,
     random: fastrand::Rng,
 }
 
-/// What a lost WebSocket was used for.
+/// What the closed WebSocket was used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lost {
-    /// An attempt to log in or to come back.
+pub enum ClosedSocket {
+    /// An attempt to log in or to reconnect.
     Attempt,
-    /// A session.
+    /// A logged-in session.
     Session,
 }
 
-/// What a refusal means for the session.
+/// Effect of a refusal on the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Nothing: there is no WebSocket that it could be about.
+    /// None: it belongs to a WebSocket that is closed already.
     Stale,
-    /// The server takes this client later.
+    /// The client retries later.
     Retry,
-    /// The ticket is not good; a login without it is under way.
+    /// The ticket was rejected; a login without it has started.
     TicketDropped,
-    /// The same user came back elsewhere: the session is over here.
+    /// The same user resumed the session on another client: it has ended on this one.
     Replaced,
-    /// The session is over until the person mends it.
+    /// The session has ended until the person logs in again.
     Final,
 }
 
@@ -119,16 +119,16 @@ impl SessionFlow {
     }
 
     /// The session as the interface shows it.
-    pub fn view(&self) -> Session {
+    pub fn view(&self) -> SessionView {
         match &self.state {
-            SessionState::LoggedOut => Session::LoggedOut,
-            SessionState::Refused { code } => Session::Refused { name: self.credentials.name.clone(), code: *code },
-            SessionState::Replaced { name } => Session::Replaced { name: name.clone() },
+            SessionState::LoggedOut => SessionView::LoggedOut,
+            SessionState::Refused { code } => SessionView::Refused { name: self.credentials.name.clone(), code: *code },
+            SessionState::Replaced { name } => SessionView::Replaced { name: name.clone() },
             SessionState::LoggingIn { retry_reason, .. } => {
-                Session::LoggingIn { name: self.credentials.name.clone(), retry_reason: *retry_reason }
+                SessionView::LoggingIn { name: self.credentials.name.clone(), retry_reason: *retry_reason }
             }
-            SessionState::LoggedIn { me } => Session::LoggedIn { me: me.clone() },
-            SessionState::Reconnecting { me, .. } => Session::Reconnecting { me: me.clone() },
+            SessionState::LoggedIn { me } => SessionView::LoggedIn { me: me.clone() },
+            SessionState::Reconnecting { me, .. } => SessionView::Reconnecting { me: me.clone() },
         }
     }
 
@@ -141,58 +141,64 @@ impl SessionFlow {
         if let SessionState::LoggedIn { me } = &self.state { Some(me) } else { None }
     }
 
-    /// When [`due`](Self::due) has something to do.
+    /// When [`on_deadline`](Self::on_deadline) has to be called.
     pub const fn deadline(&self) -> Option<Duration> {
         match self.attempt() {
-            Some(Attempt::Opening { until } | Attempt::Greeting { until } | Attempt::Waiting { until }) => Some(until),
+            Some(
+                ConnectionAttempt::Opening { until }
+                | ConnectionAttempt::AwaitingWelcome { until }
+                | ConnectionAttempt::BackingOff { until },
+            ) => Some(until),
             None => None,
         }
     }
 
-    /// What a reloaded page needs: nothing where no WebSocket is wanted.
-    pub fn saved(&self, call: Option<CallId>) -> Option<Saved> {
+    /// State for a reloaded page; `None` if it should not log in.
+    pub fn saved(&self, call: Option<CallId>) -> Option<SavedSession> {
         match &self.state {
             SessionState::LoggedOut | SessionState::Refused { .. } | SessionState::Replaced { .. } => None,
             SessionState::LoggingIn { .. } | SessionState::LoggedIn { .. } | SessionState::Reconnecting { .. } => {
                 let Credentials { name, ticket, .. } = &self.credentials;
-                Some(Saved { name: name.clone(), ticket: ticket.clone()?, call })
+                Some(SavedSession { name: name.clone(), ticket: ticket.clone()?, call })
             }
         }
     }
 
-    /// The person logs in. Does nothing and gives `false` while logged in, or about to be.
+    /// Logs in. Does nothing and returns `false` while logged in or logging in.
     pub fn log_in(&mut self, now: Duration, name: String, secret: Option<Secret>, outputs: &mut Outputs) -> bool {
-        // The same person coming back takes the token back, too.
-        let same_person = match &self.state {
+        // The same name resumes the session, and with it the token.
+        let same_name = match &self.state {
             SessionState::LoggedOut | SessionState::Refused { .. } => false,
-            SessionState::LoggingIn { attempt: Attempt::Waiting { .. }, .. } => self.credentials.name == name,
+            SessionState::LoggingIn { attempt: ConnectionAttempt::BackingOff { .. }, .. } => {
+                self.credentials.name == name
+            }
             SessionState::Replaced { name: old } => old.as_str() == name,
             SessionState::LoggingIn { .. } | SessionState::LoggedIn { .. } | SessionState::Reconnecting { .. } => {
                 return false;
             }
         };
-        let ticket = if same_person { self.credentials.ticket.take() } else { None };
-        // Whoever comes back with a ticket is not asked for the secret again; anybody else brings their own.
+        let ticket = if same_name { self.credentials.ticket.take() } else { None };
+        // Resuming with a ticket needs no new secret; another name must not use the previous secret.
         if secret.is_some() || ticket.is_none() {
             self.credentials.secret = secret;
         }
-        self.start(now, name, ticket, outputs);
+        self.start_login(now, name, ticket, outputs);
         true
     }
 
-    /// Logs in with what an earlier life of the page saved.
-    pub fn resume(&mut self, now: Duration, name: String, ticket: Ticket, outputs: &mut Outputs) {
-        self.start(now, name, Some(ticket), outputs);
+    /// Logs in with the state that the page saved before its reload.
+    pub fn resume(&mut self, now: Duration, name: String, ticket: SessionTicket, outputs: &mut Outputs) {
+        self.start_login(now, name, Some(ticket), outputs);
     }
 
-    fn start(&mut self, now: Duration, name: String, ticket: Option<Ticket>, outputs: &mut Outputs) {
+    fn start_login(&mut self, now: Duration, name: String, ticket: Option<SessionTicket>, outputs: &mut Outputs) {
         self.credentials.name = name;
         self.credentials.ticket = ticket;
         self.backoff.failures = 0;
-        self.state = SessionState::LoggingIn { attempt: open(now, outputs), retry_reason: None };
+        self.state = SessionState::LoggingIn { attempt: open_socket(now, outputs), retry_reason: None };
     }
 
-    /// The person logs out.
+    /// Logs out.
     pub fn log_out(&mut self, outputs: &mut Outputs) {
         if self.is_logged_in() {
             outputs.send(ClientMessage::LogOut);
@@ -202,61 +208,61 @@ impl SessionFlow {
         self.credentials.secret = None;
     }
 
-    /// The WebSocket is open: says hello.
-    pub fn link_up(&mut self, now: Duration, outputs: &mut Outputs) {
-        let Some(attempt @ Attempt::Opening { .. }) = self.attempt_mut() else { return };
-        *attempt = Attempt::Greeting { until: now + ATTEMPT };
+    /// Sends `hello` over the WebSocket that has opened.
+    pub fn socket_opened(&mut self, now: Duration, outputs: &mut Outputs) {
+        let Some(attempt @ ConnectionAttempt::Opening { .. }) = self.attempt_mut() else { return };
+        *attempt = ConnectionAttempt::AwaitingWelcome { until: now + ATTEMPT_TIMEOUT };
         let Credentials { name, ticket, secret } = &self.credentials;
-        // A good ticket is enough, and a secret that is not sent is not lost.
+        // A valid ticket suffices, and a secret that is not sent cannot leak.
         let secret = if ticket.is_none() { secret.clone() } else { None };
         outputs.send(ClientMessage::Hello { name: name.clone(), resume: ticket.clone(), secret });
     }
 
-    /// The WebSocket is gone: it is opened again after a wait. `online` is how many users the server has; `None` comes of it where
-    /// there was no WebSocket.
-    pub fn link_down(&mut self, now: Duration, online: usize, reason: RetryReason) -> Option<Lost> {
+    /// Schedules the next attempt after the WebSocket closed. `online`: number of users of the server. Returns `None`
+    /// if there was no WebSocket.
+    pub fn connection_lost(&mut self, now: Duration, online: usize, reason: RetryReason) -> Option<ClosedSocket> {
         if !self.is_open() {
             return None;
         }
-        let waiting = Attempt::Waiting { until: now + self.backoff.next(online) };
+        let backing_off = ConnectionAttempt::BackingOff { until: now + self.backoff.next_delay(online) };
         match &mut self.state {
             SessionState::LoggedIn { me } => {
-                self.state = SessionState::Reconnecting { me: me.clone(), attempt: waiting };
-                return Some(Lost::Session);
+                self.state = SessionState::Reconnecting { me: me.clone(), attempt: backing_off };
+                return Some(ClosedSocket::Session);
             }
             SessionState::LoggingIn { attempt, retry_reason } => {
-                (*attempt, *retry_reason) = (waiting, Some(reason));
+                (*attempt, *retry_reason) = (backing_off, Some(reason));
             }
-            SessionState::Reconnecting { attempt, .. } => *attempt = waiting,
+            SessionState::Reconnecting { attempt, .. } => *attempt = backing_off,
             SessionState::LoggedOut | SessionState::Refused { .. } | SessionState::Replaced { .. } => {}
         }
-        Some(Lost::Attempt)
+        Some(ClosedSocket::Attempt)
     }
 
-    /// The server takes us. Whether it was asked to.
-    pub fn welcome(&mut self, me: User, ticket: Ticket) -> bool {
-        let Some(Attempt::Greeting { .. }) = self.attempt() else { return false };
+    /// Handles `welcome`. Returns whether it was expected.
+    pub fn welcome(&mut self, me: User, ticket: SessionTicket) -> bool {
+        let Some(ConnectionAttempt::AwaitingWelcome { .. }) = self.attempt() else { return false };
         self.state = SessionState::LoggedIn { me };
         self.backoff.failures = 0;
         self.credentials.ticket = Some(ticket);
         true
     }
 
-    /// The server does not take us, or no longer.
+    /// Handles `refused`.
     pub fn refused(&mut self, now: Duration, code: RefusedCode, outputs: &mut Outputs) -> Refusal {
         if !self.is_open() {
             return Refusal::Stale;
         }
-        if code.retry_by_itself() {
+        if code.is_retryable() {
             outputs.push(Output::Disconnect);
             return Refusal::Retry;
         }
         match (code, &self.state) {
             (RefusedCode::TicketInvalid, _) if self.credentials.ticket.is_some() => {
-                // A server that has forgotten its key, or a very old ticket: log in as anybody does.
+                // The ticket expired, or the server has a new ticket key: log in as a new user.
                 self.credentials.ticket = None;
                 outputs.push(Output::Disconnect);
-                self.open(now, outputs);
+                self.start_attempt(now, outputs);
                 Refusal::TicketDropped
             }
             (RefusedCode::Replaced, SessionState::LoggedIn { me } | SessionState::Reconnecting { me, .. }) => {
@@ -273,25 +279,27 @@ impl SessionFlow {
         }
     }
 
-    /// Presence says that this user's state changed.
-    pub const fn my_state(&mut self, state: UserState) {
+    /// Updates this user's state after a presence message.
+    pub const fn set_own_state(&mut self, state: UserState) {
         if let SessionState::LoggedIn { me } = &mut self.state {
             me.state = state;
         }
     }
 
-    /// There is a network again. The wait was chosen for a server that is busy or away, and it was our network that was.
-    pub fn network_back(&mut self, now: Duration, outputs: &mut Outputs) {
-        if let Some(Attempt::Waiting { .. }) = self.attempt() {
-            self.open(now, outputs);
+    /// Reconnects at once: the backoff protects a server, but this client's own network was the cause.
+    pub fn network_restored(&mut self, now: Duration, outputs: &mut Outputs) {
+        if let Some(ConnectionAttempt::BackingOff { .. }) = self.attempt() {
+            self.start_attempt(now, outputs);
         }
     }
 
-    /// Does what is due. Whether an attempt took too long: its WebSocket is down.
-    pub fn due(&mut self, now: Duration, outputs: &mut Outputs) -> bool {
+    /// Handles a passed deadline. Returns whether an attempt timed out, so that its WebSocket counts as closed.
+    pub fn on_deadline(&mut self, now: Duration, outputs: &mut Outputs) -> bool {
         match self.attempt() {
-            Some(Attempt::Waiting { until }) if until <= now => self.open(now, outputs),
-            Some(Attempt::Opening { until } | Attempt::Greeting { until }) if until <= now => {
+            Some(ConnectionAttempt::BackingOff { until }) if until <= now => self.start_attempt(now, outputs),
+            Some(ConnectionAttempt::Opening { until } | ConnectionAttempt::AwaitingWelcome { until })
+                if until <= now =>
+            {
                 outputs.push(Output::Disconnect);
                 return true;
             }
@@ -300,9 +308,9 @@ impl SessionFlow {
         false
     }
 
-    /// Opens a WebSocket for the session that is wanted.
-    fn open(&mut self, now: Duration, outputs: &mut Outputs) {
-        let attempt = open(now, outputs);
+    /// Starts the next attempt.
+    fn start_attempt(&mut self, now: Duration, outputs: &mut Outputs) {
+        let attempt = open_socket(now, outputs);
         match &mut self.state {
             SessionState::LoggingIn { attempt: last, .. } | SessionState::Reconnecting { attempt: last, .. } => {
                 *last = attempt;
@@ -312,7 +320,7 @@ impl SessionFlow {
         }
     }
 
-    /// Closes the WebSocket for good.
+    /// Closes the WebSocket without reconnecting.
     fn close(&mut self, state: SessionState, outputs: &mut Outputs) {
         if self.is_open() {
             outputs.push(Output::Disconnect);
@@ -320,12 +328,16 @@ impl SessionFlow {
         self.state = state;
     }
 
-    /// Whether there is a WebSocket, or one is being opened.
+    /// Whether the WebSocket is open or being opened.
     const fn is_open(&self) -> bool {
-        self.is_logged_in() || matches!(self.attempt(), Some(Attempt::Opening { .. } | Attempt::Greeting { .. }))
+        self.is_logged_in()
+            || matches!(
+                self.attempt(),
+                Some(ConnectionAttempt::Opening { .. } | ConnectionAttempt::AwaitingWelcome { .. })
+            )
     }
 
-    const fn attempt(&self) -> Option<Attempt> {
+    const fn attempt(&self) -> Option<ConnectionAttempt> {
         match &self.state {
             SessionState::LoggingIn { attempt, .. } | SessionState::Reconnecting { attempt, .. } => Some(*attempt),
             SessionState::LoggedOut
@@ -335,7 +347,7 @@ impl SessionFlow {
         }
     }
 
-    const fn attempt_mut(&mut self) -> Option<&mut Attempt> {
+    const fn attempt_mut(&mut self) -> Option<&mut ConnectionAttempt> {
         match &mut self.state {
             SessionState::LoggingIn { attempt, .. } | SessionState::Reconnecting { attempt, .. } => Some(attempt),
             SessionState::LoggedOut
@@ -346,9 +358,9 @@ impl SessionFlow {
     }
 }
 
-fn open(now: Duration, outputs: &mut Outputs) -> Attempt {
+fn open_socket(now: Duration, outputs: &mut Outputs) -> ConnectionAttempt {
     outputs.push(Output::Connect);
-    Attempt::Opening { until: now + ATTEMPT }
+    ConnectionAttempt::Opening { until: now + ATTEMPT_TIMEOUT }
 }
 
 impl Backoff {
@@ -356,11 +368,11 @@ impl Backoff {
         Self { failures: 0, random: fastrand::Rng::with_seed(seed) }
     }
 
-    /// How long to wait before the next attempt to reach a server of so many users: at random up to a bound that doubles with
-    /// each failure ("full jitter").
-    fn next(&mut self, online: usize) -> Duration {
-        let first = u32::try_from(online).map_or(LONGEST_WAIT, |online| FIRST_WAIT * online / RETURNS_A_SECOND);
-        let most = LONGEST_WAIT.min(first.max(FIRST_WAIT).saturating_mul(1 << self.failures.min(8)));
+    /// Delay before the next attempt: random up to a bound that grows with the number of users and doubles with each
+    /// failure ("full jitter").
+    fn next_delay(&mut self, online: usize) -> Duration {
+        let first = u32::try_from(online).map_or(MAX_DELAY, |online| BASE_DELAY * online / RECONNECTS_PER_SECOND);
+        let most = MAX_DELAY.min(first.max(BASE_DELAY).saturating_mul(1 << self.failures.min(8)));
         self.failures = self.failures.saturating_add(1);
         most.mul_f64(self.random.f64())
     }
@@ -373,23 +385,23 @@ impl Hash for Backoff {
     }
 }
 
-/// The server keeps a name as long as it lets a call be claimed; a client relies on both being the same.
-const _: () = assert!(limits::NAME_HELD.as_secs() == limits::CLAIM.as_secs());
+// A client that claims its call relies on the server reserving its name for as long.
+const _: () = assert!(limits::NAME_RESERVATION.as_secs() == limits::CLAIM_WINDOW.as_secs());
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn no_server_is_so_large_that_a_call_could_not_be_claimed() {
+    fn clients_of_a_server_of_any_size_reconnect_within_the_claim_window() {
         for online in [15_000, 100_000, usize::MAX] {
             let mut backoff = Backoff::new(online as u64);
             let mut now = Duration::ZERO;
-            // The server is away for as long as a restart may take, and then each has one more wait.
+            // The server is down for 5 s, as long as a restart may take; then each client waits once more.
             while now < Duration::from_secs(5) {
-                now += backoff.next(online);
+                now += backoff.next_delay(online);
             }
-            assert!(now < limits::CLAIM, "{online} online: back after {now:?}");
+            assert!(now < limits::CLAIM_WINDOW, "{online} online: reconnected after {now:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the interface shows, as plain data.
+//! View model: what the interface shows, as plain data.
 
 use std::collections::BTreeMap;
 
@@ -7,29 +7,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::media::{MediaProblem, PeerId};
 
-/// Everything that the interface shows of session, roster and call. Kept equal on both ends by [`Update`]s.
+/// View model of session, roster and call. Client and page each hold a copy; [`ViewUpdate`]s keep them equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct View {
-    /// Who we are, and whether the server is there.
-    pub session: Session,
-    /// Everybody else online, or the part of them that the server shows.
+    /// State of the session.
+    pub session: SessionView,
+    /// All other users online, or the part of them that the server shows.
     pub users: BTreeMap<Token, User>,
-    /// Where a part is shown: how many are online, this user included. `None`: everybody is shown.
+    /// Number of users online, including this one, if the server shows only a part of them; `None` if it shows all.
     pub total: Option<u32>,
-    /// The call, if there is one.
+    /// The current call.
     pub call: Option<CallView>,
-    /// A sentence for the person, until it is dismissed or replaced.
+    /// Notice for the person, until dismissed or replaced.
     pub notice: Option<Notice>,
 }
 
 impl View {
-    /// Brings the view up to date.
-    pub fn apply(&mut self, update: Update) {
+    /// Applies a change.
+    pub fn apply(&mut self, update: ViewUpdate) {
         match update {
-            Update::Session(session) => self.session = session,
-            Update::Roster(users) => self.users = users.into_iter().map(|user| (user.token, user)).collect(),
-            Update::Total(total) => self.total = total,
-            Update::Users(changes) => {
+            ViewUpdate::Session(session) => self.session = session,
+            ViewUpdate::Roster(users) => self.users = users.into_iter().map(|user| (user.token, user)).collect(),
+            ViewUpdate::Total(total) => self.total = total,
+            ViewUpdate::Users(changes) => {
                 for user in changes {
                     if user.state == UserState::Offline {
                         self.users.remove(&user.token);
@@ -38,12 +38,12 @@ impl View {
                     }
                 }
             }
-            Update::Call(call) => self.call = call,
-            Update::Notice(notice) => self.notice = notice,
+            ViewUpdate::Call(call) => self.call = call,
+            ViewUpdate::Notice(notice) => self.notice = notice,
         }
     }
 
-    /// How many users the server had when it was last there, this one among them; 1 where it never was.
+    /// Number of users online at the last contact with the server, including this one; 1 before the first contact.
     pub(crate) fn online(&self) -> usize {
         self.total.map_or(self.users.len() + 1, |total| total as usize)
     }
@@ -52,71 +52,72 @@ impl View {
 /// A change of the [`View`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "show", content = "with", rename_all = "snake_case")]
-pub enum Update {
-    /// The session is now this.
-    Session(Session),
-    /// The roster is now this.
+pub enum ViewUpdate {
+    /// Replaces the session.
+    Session(SessionView),
+    /// Replaces the roster.
     Roster(Vec<User>),
-    /// So many are online, and a part of them is shown; or everybody is.
+    /// Replaces the number of users online; `None` if the roster is complete.
     Total(Option<u32>),
-    /// These users came, went or changed state.
+    /// Inserts, changes or (state `offline`) removes users.
     Users(Vec<User>),
-    /// The call is now this.
+    /// Replaces the call.
     Call(Option<CallView>),
-    /// The sentence is now this.
+    /// Replaces the notice.
     Notice(Option<Notice>),
 }
 
-/// Who we are on the server, and whether it is there.
+/// State of the session, as the interface shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
-pub enum Session {
-    /// The main page, with the name field.
+pub enum SessionView {
+    /// Logged out: the interface shows the login form.
     #[default]
     LoggedOut,
-    /// Hello is on its way for the first time.
+    /// Logging in for the first time.
     LoggingIn {
         /// As typed.
         name: String,
-        /// Why the last attempt failed, if there was one. The next is made by itself.
+        /// Why the last attempt failed, if there was one. The client retries automatically.
         retry_reason: Option<RetryReason>,
     },
-    /// The server said no; the person can mend it on the main page.
+    /// The server refused the login; the person can correct the input.
     Refused {
         /// As typed.
         name: String,
-        /// Why.
+        /// The reason.
         code: RefusedCode,
     },
     /// Logged in.
     LoggedIn {
-        /// This user. Its state follows presence.
+        /// This user. Its state follows the server's presence messages.
         me: User,
     },
-    /// Was logged in; the link is lost and being made again. A call's media may go on.
+    /// Logged in, but the WebSocket is lost and is being reopened. Media of a call may continue.
     Reconnecting {
-        /// This user, `offline` for everybody else.
+        /// This user, whom other users see as `offline`.
         me: User,
     },
-    /// The same user came back elsewhere. Only a [`LogIn`](crate::Command::LogIn) brings this client back.
+    /// The same user resumed the session on another client. This client reconnects only on
+    /// [`LogIn`](crate::Command::LogIn).
     Replaced {
-        /// The name it had.
+        /// The user's name.
         name: Name,
     },
 }
 
-/// Why the login is being retried.
+/// Why the client retries the login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RetryReason {
     /// The server does not answer.
-    ServerAway,
-    /// The server is there and cannot take this client yet.
+    ServerUnreachable,
+    /// The server refused this client temporarily.
     Refused(RefusedCode),
 }
 
-impl Session {
-    /// This user, while logged in or coming back.
+impl SessionView {
+    /// This user, while logged in or reconnecting.
     #[must_use]
     pub const fn me(&self) -> Option<&User> {
         match self {
@@ -126,71 +127,71 @@ impl Session {
     }
 }
 
-/// The call as the interface shows it.
+/// State of the call, as the interface shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CallView {
-    /// The other side.
+    /// The other user.
     pub with: User,
-    /// The local peer connection; `None` while it rings here and nothing was asked for yet.
+    /// The local peer connection; `None` for an incoming call before it is accepted.
     pub peer: Option<PeerId>,
-    /// What this side sends (or, while it rings here, what the caller offers).
+    /// What this side sends; for an incoming call, what the caller offers.
     pub media: MediaKind,
-    /// How far it is.
+    /// Progress of the call.
     pub phase: CallPhase,
 }
 
-/// How far a call is, as this side sees it.
+/// Progress of a call, as this side sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallPhase {
-    /// We call: the devices are asked for.
+    /// Outgoing: acquiring the devices.
     Acquiring,
-    /// We call: OFFERING is sent.
+    /// Outgoing: `offering` is sent.
     Offering,
-    /// We call: it rings there.
+    /// Outgoing: the call rings on the other side.
     Ringing,
-    /// We are called: it rings here.
+    /// Incoming: the call rings here.
     Incoming,
-    /// We are called and accepted: the devices are asked for, the offer is made.
+    /// Incoming and accepted: acquiring the devices, creating the offer.
     Accepting,
-    /// Both agreed; the peer connection is being made.
+    /// Accepted by both: connecting the peers.
     Connecting,
     /// Media flows.
     Connected,
-    /// Media stopped, and is being brought back.
+    /// Media is interrupted and being restored.
     Reconnecting,
-    /// It is over; the devices are being let go.
+    /// Ended: releasing the devices.
     Ending,
 }
 
-/// A sentence for the person, as data: the interface says it in the person's language.
+/// Notice for the person, as data; the interface translates it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Notice {
-    /// A call ended, and not by the person's own doing.
+    /// A call ended without a command of the person.
     CallEnded {
-        /// The other side.
+        /// The other user.
         with: Name,
-        /// Why.
+        /// The reason.
         reason: EndReason,
     },
-    /// The person called cannot be called now.
+    /// The called user cannot be called now.
     CannotCall {
-        /// Whom.
+        /// The called user.
         with: Name,
-        /// In which state they are.
+        /// The called user's state.
         state: UserState,
     },
-    /// A call did not start or ended, because of this side's devices.
+    /// A call failed because of this side's devices or codecs.
     Media {
-        /// Why.
+        /// The cause.
         problem: MediaProblem,
-        /// Whom to call by voice instead, where that would do and they are still there.
+        /// The user to whom a voice call is possible instead, if any.
         voice_instead: Option<User>,
     },
-    /// The server found a message of ours wrong: a fault in the program.
+    /// The server rejected a message of this client: a bug.
     Error {
-        /// What.
+        /// The server's error code.
         code: ErrorCode,
     },
 }

@@ -1,81 +1,83 @@
-//! A media engine as the model has it: devices, and peer connections that learn from descriptions whom they are connected to.
+//! Model of a media engine: devices, and peer connections that learn their remote peer from session descriptions.
 
 use std::collections::VecDeque;
 
 use hutong_core::{Connectivity, MediaCommand, MediaEvent, MediaProblem, PeerId};
 use hutong_protocol::SdpKind;
 
-/// One person's engine. It does what it is told at once, and reports one thing a step, in order.
+/// Model of a participant's media engine. It executes commands immediately and queues its reports; one is delivered per
+/// step.
 #[derive(Clone, Debug, Default, Hash)]
-pub struct Engine {
-    /// What it has to report.
+pub struct ModelEngine {
+    /// Reports not yet delivered to the client.
     pub reports: VecDeque<MediaEvent>,
-    /// Peer connections that hold devices: ours, and whose theirs is.
-    pub live: Vec<(PeerId, Option<(usize, PeerId)>)>,
+    /// Peer connections that hold devices: the local ID, and the remote participant's index and ID once known.
+    pub open_peers: Vec<(PeerId, Option<(usize, PeerId)>)>,
 }
 
-impl Engine {
-    /// Does what the client says. Candidates are left out: they change no state of a call.
-    pub fn obey(&mut self, who: usize, command: MediaCommand) {
+impl ModelEngine {
+    /// Executes a command. Ignores candidates, which do not affect the state of a call.
+    pub fn execute(&mut self, index: usize, command: MediaCommand) {
         match command {
             MediaCommand::Acquire { peer, .. } => {
-                self.live.push((peer, None));
+                self.open_peers.push((peer, None));
                 self.reports.push_back(MediaEvent::Acquired { peer });
             }
-            MediaCommand::Offer { peer } | MediaCommand::RestartIce { peer } => {
-                self.describe(who, peer, SdpKind::Offer);
+            MediaCommand::CreateOffer { peer } | MediaCommand::RestartIce { peer } => {
+                self.describe(index, peer, SdpKind::Offer);
             }
-            MediaCommand::Answer { peer, sdp } => {
+            MediaCommand::CreateAnswer { peer, sdp } => {
                 self.connect(peer, &sdp);
-                self.describe(who, peer, SdpKind::Answer);
+                self.describe(index, peer, SdpKind::Answer);
                 self.connected(peer);
             }
-            MediaCommand::Remote { peer, kind, sdp, .. } => {
+            MediaCommand::SetRemoteDescription { peer, kind, sdp, .. } => {
                 self.connect(peer, &sdp);
                 if kind == SdpKind::Offer {
-                    self.describe(who, peer, SdpKind::Answer);
+                    self.describe(index, peer, SdpKind::Answer);
                 }
                 self.connected(peer);
             }
             MediaCommand::AddCandidate { .. } => {}
             MediaCommand::Close { peer } => {
-                self.live.retain(|(live, _)| *live != peer);
+                self.open_peers.retain(|(live, _)| *live != peer);
                 self.reports.push_back(MediaEvent::Closed { peer });
             }
         }
     }
 
-    /// The person refuses the devices that are being asked for, where that is what is to be reported next.
-    pub fn refuse(&mut self) -> bool {
+    /// Denies the devices being acquired, if that is the next report. Returns whether it was.
+    pub fn deny_devices(&mut self) -> bool {
         let Some(MediaEvent::Acquired { peer }) = self.reports.front() else { return false };
         let peer = *peer;
-        self.live.retain(|(live, _)| *live != peer);
+        self.open_peers.retain(|(live, _)| *live != peer);
         self.reports[0] = MediaEvent::Problem { peer, problem: MediaProblem::CameraDenied };
         true
     }
 
-    /// Media has stopped, since the other end is gone.
-    pub fn other_end_gone(&mut self, place: usize) {
-        let Some((peer, other)) = self.live.get_mut(place) else { return };
+    /// Reports interrupted media, because the remote peer was closed.
+    pub fn remote_peer_closed(&mut self, peer_index: usize) {
+        let Some((peer, other)) = self.open_peers.get_mut(peer_index) else { return };
         *other = None;
         let (peer, state) = (*peer, Connectivity::Disconnected);
         self.reports.push_back(MediaEvent::Connectivity { peer, state });
     }
 
-    /// Media has stopped, though the other end is there: the network between them is broken.
-    pub fn network_broken(&mut self, peer: PeerId) {
-        if self.live.iter().any(|(live, other)| *live == peer && other.is_some()) {
+    /// Reports interrupted media, because the network between the peers failed.
+    pub fn network_failed(&mut self, peer: PeerId) {
+        if self.open_peers.iter().any(|(live, other)| *live == peer && other.is_some()) {
             self.reports.push_back(MediaEvent::Connectivity { peer, state: Connectivity::Disconnected });
         }
     }
 
-    fn describe(&mut self, who: usize, peer: PeerId, kind: SdpKind) {
-        self.reports.push_back(MediaEvent::LocalDescription { peer, kind, sdp: format!("{who} {}", peer.0) });
+    fn describe(&mut self, index: usize, peer: PeerId, kind: SdpKind) {
+        self.reports.push_back(MediaEvent::LocalDescription { peer, kind, sdp: format!("{index} {}", peer.0) });
     }
 
     fn connect(&mut self, peer: PeerId, sdp: &str) {
-        let other = sdp.split_once(' ').and_then(|(who, peer)| Some((who.parse().ok()?, PeerId(peer.parse().ok()?))));
-        for live in self.live.iter_mut().filter(|(live, _)| *live == peer) {
+        let other =
+            sdp.split_once(' ').and_then(|(index, peer)| Some((index.parse().ok()?, PeerId(peer.parse().ok()?))));
+        for live in self.open_peers.iter_mut().filter(|(live, _)| *live == peer) {
             live.1 = other;
         }
     }

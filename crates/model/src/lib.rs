@@ -1,21 +1,23 @@
-//! The call protocol, model-checked.
+//! Model checker and simulator of the call protocol (tests only).
 //!
-//! A [`World`] is made of what ships: [`hutong_core::Client`] for every person, and [`hutong_server::registry::Registry`]. Around
-//! them are connections that are first in, first out each way, break at any moment losing their tail, and come back; devices that
-//! take their time; people; and a clock that goes from deadline to deadline. A [`Scope`] says how much may happen, and the checker
-//! (stateright) goes through every order in which it can. `docs/decisions/0012-model.md` has the figures, and what the model leaves
-//! out. [`simulate`] has more people for longer on slow networks, and draws what happens.
+//! A [`ModelWorld`] consists of production code, one [`hutong_core::Client`] per participant and the server's
+//! [`hutong_server::registry::Registry`], and of models of their environment: FIFO connections that break at any moment
+//! and lose what is in transit, slow devices, people, and a clock that jumps from deadline to deadline. A
+//! [`CheckScope`] bounds what may happen, and the checker (stateright) explores every order in which it can.
+//! [`simulate`] runs more participants for longer on slow networks, with random events. `docs/decisions/0012-model.md`
+//! has the figures and the limits of the model.
 
-mod canon;
+mod canonicalize;
+mod connection;
 mod engine;
 mod model;
-mod runs;
 mod scope;
 mod simulation;
+mod termination;
 mod world;
 
-pub use model::Act;
-pub use runs::{Runs, all_runs};
-pub use scope::{Fault, Left, Scope};
-pub use simulation::{Plan, Seen, simulate};
-pub use world::World;
+pub use model::ModelAction;
+pub use scope::{CheckScope, EventBudget, InjectedFault};
+pub use simulation::{SimulationCounts, SimulationPlan, simulate};
+pub use termination::{Termination, check_termination};
+pub use world::ModelWorld;

@@ -1,312 +1,326 @@
-//! The world as a model: what can happen in it next, and what must hold.
+//! The stateright model: actions that change a world, and properties that must hold.
 
-use hutong_core::{CallPhase, Command, Session};
+use hutong_core::{CallPhase, Command, SessionView};
 use hutong_protocol::{MediaKind, UserState};
-use hutong_server::registry::inspect::Snapshot;
+use hutong_server::registry::inspect::RegistrySnapshot;
 use stateright::{Model, Property};
 
 use crate::{
-    scope::{Left, Scope},
-    world::{Wire, World},
+    connection::ModelConnection,
+    scope::{CheckScope, EventBudget},
+    world::ModelWorld,
 };
 
-/// What can happen next. People are numbered.
+/// Action that changes the world. Participants are identified by their index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Act {
-    /// The first calls the second.
+pub enum ModelAction {
+    /// The first participant calls the second.
     Call(usize, usize),
-    /// Takes the call that rings.
+    /// Accepts the incoming call.
     Accept(usize),
-    /// Declines, gives up or hangs up.
+    /// Declines, cancels or hangs up.
     HangUp(usize),
-    /// Refuses the devices that are asked for.
-    Refuse(usize),
+    /// Denies access to the devices being acquired.
+    DenyDevices(usize),
     /// Logs out.
     LogOut(usize),
-    /// The connection breaks.
-    Cut(usize),
-    /// The server is killed and started anew.
-    Restart,
-    /// The person's next message comes to the server, or the news of a break.
-    ToServer(usize),
-    /// The server's next message comes to the person, or the news of a break.
-    ToClient(usize),
-    /// The media engine has done what it was told.
-    Report(usize),
-    /// The media engine sees that the other end is gone.
-    DeadMedia(usize),
-    /// It is time for what the client has waited for.
-    Tick(usize),
-    /// It is time for what the server has waited for.
+    /// The participant's connection breaks.
+    CutConnection(usize),
+    /// The server is killed and restarted.
+    RestartServer,
+    /// The server receives the participant's next message, or detects the broken connection.
+    DeliverToServer(usize),
+    /// The client receives the server's next message, or detects the broken connection.
+    DeliverToClient(usize),
+    /// The media engine delivers its next report.
+    ReportMedia(usize),
+    /// The media engine detects that the remote peer was closed.
+    DetectDeadMedia(usize),
+    /// The client's deadline passes.
+    TickClient(usize),
+    /// The server's deadline passes.
     TickServer,
 }
 
-impl Act {
-    /// Whether somebody wills it, or something breaks. All else happens by itself.
+impl ModelAction {
+    /// Whether a person or a failure causes the action. All others follow from the state without external cause.
     #[must_use]
-    pub const fn is_free(self) -> bool {
+    pub const fn is_external(self) -> bool {
         matches!(
             self,
             Self::Call(..)
                 | Self::Accept(_)
                 | Self::HangUp(_)
-                | Self::Refuse(_)
+                | Self::DenyDevices(_)
                 | Self::LogOut(_)
-                | Self::Cut(_)
-                | Self::Restart
+                | Self::CutConnection(_)
+                | Self::RestartServer
         )
     }
 }
 
-impl Model for Scope {
-    type State = World;
-    type Action = Act;
+impl Model for CheckScope {
+    type State = ModelWorld;
+    type Action = ModelAction;
 
-    fn init_states(&self) -> Vec<World> {
-        vec![World::begin(self)]
+    fn init_states(&self) -> Vec<ModelWorld> {
+        vec![ModelWorld::new(self)]
     }
 
-    fn actions(&self, world: &World, acts: &mut Vec<Act>) {
-        by_itself(world, acts);
-        by_people(world, acts);
-        by_mishap(world, acts);
+    fn actions(&self, world: &ModelWorld, actions: &mut Vec<ModelAction>) {
+        internal_actions(world, actions);
+        person_actions(world, actions);
+        failure_actions(world, actions);
     }
 
-    fn next_state(&self, world: &World, act: Act) -> Option<World> {
+    fn next_state(&self, world: &ModelWorld, action: ModelAction) -> Option<ModelWorld> {
         let mut world = world.clone();
-        match act {
-            Act::Call(who, whom) => {
-                world.left.calls -= 1;
-                world.calls(who, whom);
+        match action {
+            ModelAction::Call(index, callee) => {
+                world.budget.calls -= 1;
+                world.start_call(index, callee);
             }
-            Act::Accept(who) => world.command(who, Command::Accept { media: MediaKind::Video }),
-            Act::HangUp(who) => world.command(who, Command::HangUp),
-            Act::Refuse(who) => {
-                world.left.refusals -= 1;
-                world.people[who].engine.refuse();
+            ModelAction::Accept(index) => world.command(index, Command::Accept { media: MediaKind::Video }),
+            ModelAction::HangUp(index) => world.command(index, Command::HangUp),
+            ModelAction::DenyDevices(index) => {
+                world.budget.denials -= 1;
+                world.participants[index].engine.deny_devices();
             }
-            Act::LogOut(who) => {
-                world.left.leaves -= 1;
-                world.command(who, Command::LogOut);
+            ModelAction::LogOut(index) => {
+                world.budget.logouts -= 1;
+                world.command(index, Command::LogOut);
             }
-            Act::Cut(who) => {
-                world.left.cuts -= 1;
-                world.cut(who);
+            ModelAction::CutConnection(index) => {
+                world.budget.cuts -= 1;
+                world.cut_connection(index);
             }
-            Act::Restart => {
-                world.left.restarts -= 1;
+            ModelAction::RestartServer => {
+                world.budget.restarts -= 1;
                 world.restart_server();
             }
-            Act::ToServer(who) => {
-                world.deliver_to_server(who);
+            ModelAction::DeliverToServer(index) => {
+                world.deliver_to_server(index);
             }
-            Act::ToClient(who) => {
-                world.deliver_to_client(who);
+            ModelAction::DeliverToClient(index) => {
+                world.deliver_to_client(index);
             }
-            Act::Report(who) => {
-                world.report(who);
+            ModelAction::ReportMedia(index) => {
+                world.report_media(index);
             }
-            Act::DeadMedia(who) => {
-                let place = world.dead_media(who)?;
-                world.people[who].engine.other_end_gone(place);
+            ModelAction::DetectDeadMedia(index) => {
+                let peer_index = world.dead_peer_index(index)?;
+                world.participants[index].engine.remote_peer_closed(peer_index);
             }
-            Act::Tick(who) => {
-                world.left.late -= u8::from(is_under_way(&world));
-                world.tick(who);
+            ModelAction::TickClient(index) => {
+                world.budget.late_deadlines -= u8::from(has_deliveries(&world));
+                world.tick_client(index);
             }
-            Act::TickServer => {
-                world.left.late -= u8::from(is_under_way(&world));
+            ModelAction::TickServer => {
+                world.budget.late_deadlines -= u8::from(has_deliveries(&world));
                 world.tick_server();
             }
         }
-        Some(world.sealed())
+        Some(world.with_fingerprint())
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
         let mut properties = vec![
-            Property::always("nobody is in two calls", |_, world: &World| {
-                is_in_one_call_at_most(&world.registry.snapshot())
+            Property::always("no user is in two calls", |_, world: &ModelWorld| {
+                has_at_most_one_call_each(&world.registry.snapshot())
             }),
-            Property::always("states and calls agree", |_, world: &World| {
+            Property::always("user states and calls agree", |_, world: &ModelWorld| {
                 let snapshot = world.registry.snapshot();
-                snapshot.faults().is_empty() && snapshot.wakes_in_time(&world.registry)
+                snapshot.invariant_violations().is_empty() && snapshot.wakes_in_time(&world.registry)
             }),
-            Property::always("nobody is stuck", |_, world: &World| !is_quiet(world) || is_settled(world)),
-            Property::always("every call ends", |scope: &Scope, world: &World| {
-                !is_end(scope, world) || has_no_call(world)
+            Property::always("quiescent states are consistent", |_, world: &ModelWorld| {
+                !is_quiescent(world) || is_consistent(world)
+            }),
+            Property::always("all calls end", |scope: &CheckScope, world: &ModelWorld| {
+                !is_terminal(scope, world) || has_no_call(world)
             }),
         ];
-        // That the model does what it is thought to do.
-        let Left { calls, cuts, restarts, refusals, leaves: _, late: _ } = self.budget;
+        // Reachability: the model covers the cases for which it was made.
+        let EventBudget { calls, cuts, restarts, denials, logouts: _, late_deadlines: _ } = self.budget;
         if calls >= 1 {
-            properties
-                .push(Property::sometimes("a call is on", |_, world: &World| is_quiet(world) && is_in_call(world, 0)));
+            properties.push(Property::sometimes("a call is established", |_, world: &ModelWorld| {
+                is_quiescent(world) && is_in_call(world, 0)
+            }));
         }
         if calls >= 2 {
-            properties.push(Property::sometimes("two offer each other a call", |_, world: &World| {
-                (0..2).all(|who| world.phase(who) == Some(CallPhase::Offering))
+            properties.push(Property::sometimes("two users call each other", |_, world: &ModelWorld| {
+                (0..2).all(|index| world.phase(index) == Some(CallPhase::Offering))
             }));
         }
         if calls >= 1 && cuts + restarts >= 1 {
-            properties.push(Property::sometimes("a call outlives its connection", |_, world: &World| {
-                is_quiet(world) && is_in_call(world, 0) && world.left.cuts + world.left.restarts == 0
+            properties.push(Property::sometimes("a call survives its connection", |_, world: &ModelWorld| {
+                is_quiescent(world) && is_in_call(world, 0) && world.budget.cuts + world.budget.restarts == 0
             }));
         }
-        if calls >= 1 && refusals >= 1 {
-            properties.push(Property::sometimes("a call is on after refused devices", |_, world: &World| {
-                is_quiet(world) && is_in_call(world, 0) && world.left.refusals == 0
-            }));
+        if calls >= 1 && denials >= 1 {
+            properties
+                .push(Property::sometimes("a call is established after denied devices", |_, world: &ModelWorld| {
+                    is_quiescent(world) && is_in_call(world, 0) && world.budget.denials == 0
+                }));
         }
         properties
     }
 }
 
-/// What goes on without anybody's doing.
-fn by_itself(world: &World, acts: &mut Vec<Act>) {
-    under_way(world, acts);
-    if acts.is_empty() || world.left.late > 0 {
-        by_time(world, acts);
+/// Adds the actions without external cause.
+fn internal_actions(world: &ModelWorld, actions: &mut Vec<ModelAction>) {
+    delivery_actions(world, actions);
+    if actions.is_empty() || world.budget.late_deadlines > 0 {
+        deadline_actions(world, actions);
     }
 }
 
-/// What messages, devices and connections do next.
-fn under_way(world: &World, acts: &mut Vec<Act>) {
-    for (who, person) in world.people.iter().enumerate() {
-        if person.wires.iter().any(Wire::has_for_server) {
-            acts.push(Act::ToServer(who));
+/// Adds deliveries: messages, media reports, and detections of broken connections and closed peers.
+fn delivery_actions(world: &ModelWorld, actions: &mut Vec<ModelAction>) {
+    for (index, participant) in world.participants.iter().enumerate() {
+        if participant.connections.iter().any(ModelConnection::has_pending_to_server) {
+            actions.push(ModelAction::DeliverToServer(index));
         }
-        if person.wires.last().is_some_and(Wire::has_for_client) {
-            acts.push(Act::ToClient(who));
+        if participant.connections.last().is_some_and(ModelConnection::has_pending_to_client) {
+            actions.push(ModelAction::DeliverToClient(index));
         }
-        if !person.engine.reports.is_empty() {
-            acts.push(Act::Report(who));
+        if !participant.engine.reports.is_empty() {
+            actions.push(ModelAction::ReportMedia(index));
         }
-        if world.dead_media(who).is_some() {
-            acts.push(Act::DeadMedia(who));
+        if world.dead_peer_index(index).is_some() {
+            actions.push(ModelAction::DetectDeadMedia(index));
         }
     }
 }
 
-/// Whose deadline is the next.
-fn by_time(world: &World, acts: &mut Vec<Act>) {
+/// Adds the participants, and the server, whose deadline is the next.
+fn deadline_actions(world: &ModelWorld, actions: &mut Vec<ModelAction>) {
     let snapshot = world.registry.snapshot();
     let next = world.next_deadline(&snapshot);
-    for (who, person) in world.people.iter().enumerate() {
-        if person.wake.is_some() && person.wake == next {
-            acts.push(Act::Tick(who));
+    for (index, participant) in world.participants.iter().enumerate() {
+        if participant.wake.is_some() && participant.wake == next {
+            actions.push(ModelAction::TickClient(index));
         }
     }
     let server = world.server_deadline(&snapshot);
     if server.is_some() && server == next {
-        acts.push(Act::TickServer);
+        actions.push(ModelAction::TickServer);
     }
 }
 
-fn by_people(world: &World, acts: &mut Vec<Act>) {
-    for who in 0..world.people.len() {
-        let phase = world.phase(who);
-        if phase.is_none() && world.is_logged_in(who) && world.left.calls > 0 {
-            let view = world.people[who].client.view();
-            let others = (0..world.people.len()).filter(|other| *other != who);
+fn person_actions(world: &ModelWorld, actions: &mut Vec<ModelAction>) {
+    for index in 0..world.participants.len() {
+        let phase = world.phase(index);
+        if phase.is_none() && world.is_logged_in(index) && world.budget.calls > 0 {
+            let view = world.participants[index].client.view();
+            let others = (0..world.participants.len()).filter(|other| *other != index);
             let callable = |other: &usize| {
                 world
                     .token(*other)
                     .and_then(|token| view.users.get(&token))
                     .is_some_and(|user| user.state.can_be_called())
             };
-            acts.extend(others.filter(callable).map(|whom| Act::Call(who, whom)));
+            actions.extend(others.filter(callable).map(|callee| ModelAction::Call(index, callee)));
         }
         if phase == Some(CallPhase::Incoming) {
-            acts.push(Act::Accept(who));
+            actions.push(ModelAction::Accept(index));
         }
         if phase.is_some_and(|phase| phase != CallPhase::Ending) {
-            acts.push(Act::HangUp(who));
+            actions.push(ModelAction::HangUp(index));
         }
-        if world.left.leaves > 0 && world.is_logged_in(who) {
-            acts.push(Act::LogOut(who));
+        if world.budget.logouts > 0 && world.is_logged_in(index) {
+            actions.push(ModelAction::LogOut(index));
         }
     }
 }
 
-fn by_mishap(world: &World, acts: &mut Vec<Act>) {
-    for (who, person) in world.people.iter().enumerate() {
-        if world.left.cuts > 0 && person.wires.last().is_some_and(|wire| !wire.broken && !wire.client_knows) {
-            acts.push(Act::Cut(who));
+fn failure_actions(world: &ModelWorld, actions: &mut Vec<ModelAction>) {
+    for (index, participant) in world.participants.iter().enumerate() {
+        if world.budget.cuts > 0
+            && participant
+                .connections
+                .last()
+                .is_some_and(|connection| !connection.broken && !connection.closed_at_client)
+        {
+            actions.push(ModelAction::CutConnection(index));
         }
-        if world.left.refusals > 0 && person.engine.clone().refuse() {
-            acts.push(Act::Refuse(who));
+        if world.budget.denials > 0 && participant.engine.clone().deny_devices() {
+            actions.push(ModelAction::DenyDevices(index));
         }
     }
-    if world.left.restarts > 0 {
-        acts.push(Act::Restart);
+    if world.budget.restarts > 0 {
+        actions.push(ModelAction::RestartServer);
     }
 }
 
-pub fn is_in_one_call_at_most(snapshot: &Snapshot) -> bool {
+pub fn has_at_most_one_call_each(snapshot: &RegistrySnapshot) -> bool {
     snapshot.tokens().all(|token| snapshot.calls_of(token).len() <= 1)
 }
 
-fn is_under_way(world: &World) -> bool {
-    let mut acts = Vec::new();
-    under_way(world, &mut acts);
-    !acts.is_empty()
+fn has_deliveries(world: &ModelWorld) -> bool {
+    let mut actions = Vec::new();
+    delivery_actions(world, &mut actions);
+    !actions.is_empty()
 }
 
-/// Whether nothing more happens by itself.
-fn is_quiet(world: &World) -> bool {
-    let mut acts = Vec::new();
-    by_itself(world, &mut acts);
-    acts.is_empty()
+/// Whether nothing happens any more without external cause.
+fn is_quiescent(world: &ModelWorld) -> bool {
+    let mut actions = Vec::new();
+    internal_actions(world, &mut actions);
+    actions.is_empty()
 }
 
-/// Whether nothing more happens at all.
-fn is_end(scope: &Scope, world: &World) -> bool {
-    let mut acts = Vec::new();
-    scope.actions(world, &mut acts);
-    acts.is_empty()
+/// Whether no action is possible any more.
+fn is_terminal(scope: &CheckScope, world: &ModelWorld) -> bool {
+    let mut actions = Vec::new();
+    scope.actions(world, &mut actions);
+    actions.is_empty()
 }
 
-/// Whether everybody is online, offline or in a call that both are in, and knows it of oneself and of the others.
-pub fn is_settled(world: &World) -> bool {
+/// Whether each participant is online, offline or in a call with a second one, and all clients agree with the server
+/// about it.
+pub fn is_consistent(world: &ModelWorld) -> bool {
     let snapshot = world.registry.snapshot();
-    (0..world.people.len()).all(|who| {
-        let state = world.state(&snapshot, who);
-        let client = &world.people[who].client;
-        let devices = world.people[who].engine.live.len();
-        let Session::LoggedIn { me } = &client.view().session else {
-            return client.view().session == Session::LoggedOut && state == UserState::Offline && devices == 0;
+    (0..world.participants.len()).all(|index| {
+        let state = world.state(&snapshot, index);
+        let client = &world.participants[index].client;
+        let devices = world.participants[index].engine.open_peers.len();
+        let SessionView::LoggedIn { me } = &client.view().session else {
+            return client.view().session == SessionView::LoggedOut && state == UserState::Offline && devices == 0;
         };
-        let is_well = match world.phase(who) {
+        let call_state_is_stable = match world.phase(index) {
             None => state == UserState::Online && devices == 0,
-            Some(CallPhase::Connected) => is_in_call(world, who) && devices == 1,
+            Some(CallPhase::Connected) => is_in_call(world, index) && devices == 1,
             Some(_) => false,
         };
-        let sees_everybody = (0..world.people.len()).filter(|other| *other != who).all(|other| {
+        let roster_is_current = (0..world.participants.len()).filter(|other| *other != index).all(|other| {
             let Some(token) = world.token(other) else { return true };
             match (client.view().users.get(&token), client.view().total) {
-                // Where a part is shown, this one is not in it.
+                // A partial roster need not contain this user.
                 (None, Some(_)) => true,
-                (seen, _) => seen.map_or(UserState::Offline, |user| user.state) == snapshot.state(token),
+                (user, _) => user.map_or(UserState::Offline, |user| user.state) == snapshot.state(token),
             }
         });
-        me.state == state && is_well && sees_everybody
+        me.state == state && call_state_is_stable && roster_is_current
     })
 }
 
-/// Whether this person's call is on, for the server and on both sides.
-fn is_in_call(world: &World, who: usize) -> bool {
+/// Whether the participant's call is established, for the server and for both clients.
+fn is_in_call(world: &ModelWorld, index: usize) -> bool {
     let snapshot = world.registry.snapshot();
-    let Some(call) = &world.people[who].client.view().call else { return false };
-    let other = (0..world.people.len()).find(|other| world.token(*other) == Some(call.with.token));
+    let Some(call) = &world.participants[index].client.view().call else { return false };
+    let other = (0..world.participants.len()).find(|other| world.token(*other) == Some(call.with.token));
     let Some(other) = other else { return false };
-    let back = world.people[other].client.view().call.as_ref().map(|call| call.with.token);
-    let on = |who| world.phase(who) == Some(CallPhase::Connected) && world.state(&snapshot, who) == UserState::InCall;
-    let ids = |who| world.token(who).map(|token| snapshot.calls_of(token));
-    on(who) && on(other) && back == world.token(who) && ids(who) == ids(other)
+    let partner_of_other = world.participants[other].client.view().call.as_ref().map(|call| call.with.token);
+    let is_connected =
+        |index| world.phase(index) == Some(CallPhase::Connected) && world.state(&snapshot, index) == UserState::InCall;
+    let ids = |index| world.token(index).map(|token| snapshot.calls_of(token));
+    is_connected(index) && is_connected(other) && partner_of_other == world.token(index) && ids(index) == ids(other)
 }
 
-/// Whether nobody is in a call, and nothing is left of any.
-pub fn has_no_call(world: &World) -> bool {
-    let nobody = (0..world.people.len()).all(|who| world.phase(who).is_none());
-    nobody && world.registry.calls_known() == 0 && world.people.iter().all(|person| person.engine.live.is_empty())
+/// Whether no client, engine or server has any state of a call.
+pub fn has_no_call(world: &ModelWorld) -> bool {
+    let no_client_has_one = (0..world.participants.len()).all(|index| world.phase(index).is_none());
+    no_client_has_one
+        && world.registry.known_calls() == 0
+        && world.participants.iter().all(|participant| participant.engine.open_peers.is_empty())
 }

@@ -1,59 +1,60 @@
-//! How much of the world is looked at.
+//! Bounds of a model check: number of participants, budget of external events, injected fault.
 
-/// What a check looks at: everything that can happen to so many people with so many wishes and mishaps.
+/// Bounds of a check: the checker explores every order of the events that the budget allows.
 #[derive(Clone, Copy, Debug)]
-pub struct Scope {
-    /// Clients.
-    pub people: usize,
-    /// What may happen in all, in any order and at any moment.
-    pub budget: Left,
-    /// What is broken on purpose.
-    pub fault: Fault,
-    /// How many may be online for everybody to be shown everybody.
+pub struct CheckScope {
+    /// Number of clients.
+    pub participants: usize,
+    /// External events that may happen in total, in any order and at any moment.
+    pub budget: EventBudget,
+    /// Fault that is injected on purpose.
+    pub fault: InjectedFault,
+    /// Number of users online up to which the server sends the whole roster.
     pub whole_roster: usize,
 }
 
-/// What may still happen. What people and networks do without end would make a world without end.
+/// Remaining number of external events. Without a bound on them, the state space would be infinite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Left {
-    /// Wishes to call somebody. Accepting, declining and hanging up are free.
+pub struct EventBudget {
+    /// Calls that people start. Accepting, declining and hanging up are not counted.
     pub calls: u8,
     /// Connections that break.
     pub cuts: u8,
-    /// The server is killed and started anew.
+    /// Restarts of the server after a kill.
     pub restarts: u8,
-    /// Devices that are refused.
-    pub refusals: u8,
-    /// People who log out.
-    pub leaves: u8,
-    /// Deadlines, presence included, that come while messages or devices are under way. Otherwise those are quicker.
-    pub late: u8,
+    /// Devices to which a person denies access.
+    pub denials: u8,
+    /// Logouts.
+    pub logouts: u8,
+    /// Deadlines, including that of presence batches, that pass while messages or device reports are in transit.
+    /// Otherwise these arrive first.
+    pub late_deadlines: u8,
 }
 
-/// A rule that is broken, to show that the check sees it.
+/// Violation of a rule, injected to show that the check detects it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Fault {
-    /// None.
+pub enum InjectedFault {
+    /// No fault.
     #[default]
     None,
-    /// Who cancels a call is online before it has let go of it.
+    /// The server makes a user who cancels a call `online` before the user has released it.
     OnlineTooEarly,
-    /// Messages to clients overtake each other.
-    Overtaking,
-    /// The server keeps no deadlines.
-    Timeless,
+    /// Messages to clients are delivered out of order.
+    ReorderedMessages,
+    /// The server ignores its deadlines.
+    NoServerDeadlines,
 }
 
-impl Scope {
-    /// So many people, and what may happen to them.
+impl CheckScope {
+    /// A scope with a whole roster and without an injected fault.
     #[must_use]
-    pub const fn new(people: usize, budget: Left) -> Self {
-        Self { people, budget, fault: Fault::None, whole_roster: 100 }
+    pub const fn new(participants: usize, budget: EventBudget) -> Self {
+        Self { participants, budget, fault: InjectedFault::None, whole_roster: 100 }
     }
 
-    /// The same with something broken.
+    /// The same scope with an injected fault.
     #[must_use]
-    pub const fn with(self, fault: Fault) -> Self {
+    pub const fn with_fault(self, fault: InjectedFault) -> Self {
         Self { fault, ..self }
     }
 }

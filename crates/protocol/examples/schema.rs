@@ -1,4 +1,4 @@
-//! Prints the JSON Schema of all messages: `docs/protocol.schema.json`.
+//! Prints the JSON Schema of all messages, the content of `docs/protocol.schema.json`.
 
 fn main() {
     println!("{:#}", hutong_protocol::schema::schema());

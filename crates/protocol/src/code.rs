@@ -1,23 +1,23 @@
-//! Stable codes: why something was refused, ended or wrong. Text for people is chosen by the client, in their language.
+//! Stable wire codes for refusals, errors and the end of a call. The client translates them for people.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 macro_rules! codes {
-    ($(#[doc = $about:literal])* $name:ident {
+    ($(#[doc = $description:literal])* $name:ident {
         $($(#[doc = $meaning:literal])* $variant:ident = $wire:literal,)+
     }) => {
-        $(#[doc = $about])*
+        $(#[doc = $description])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum $name { $($(#[doc = $meaning])* #[serde(rename = $wire)] $variant,)+
-            /// A code of a newer version of the protocol than this build knows.
+            /// A code that this build does not know; a newer version of the protocol defines it.
             #[serde(other, rename = "unknown")] Unknown,
         }
         impl $name {
-            /// All codes that this version sends.
+            /// All codes of this version.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-            /// The code as it stands on the wire.
+            /// The code on the wire.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $wire,)+ Self::Unknown => "unknown" }
@@ -27,18 +27,18 @@ macro_rules! codes {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(self.as_str()) }
         }
         #[cfg(feature = "schema")]
-        impl crate::code_schema::Described for $name {
+        impl crate::code_schema::CodeSchema for $name {
             const NAME: &'static str = stringify!($name);
-            const ABOUT: &'static str = concat!($($about),*);
-            const VALUES: &'static [(&'static str, &'static str)] = &[$(($wire, concat!($($meaning),*)),)+];
+            const DESCRIPTION: &'static str = concat!($($description),*);
+            const CODES: &'static [(&'static str, &'static str)] = &[$(($wire, concat!($($meaning),*)),)+];
         }
         #[cfg(feature = "schema")]
         impl schemars::JsonSchema for $name {
             fn schema_name() -> std::borrow::Cow<'static, str> {
-                <Self as crate::code_schema::Described>::NAME.into()
+                <Self as crate::code_schema::CodeSchema>::NAME.into()
             }
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                crate::code_schema::codes::<Self>()
+                crate::code_schema::code_schema::<Self>()
             }
         }
     };
@@ -83,9 +83,9 @@ codes! {
 }
 
 impl RefusedCode {
-    /// Whether a client may try again by itself with the same hello.
+    /// Whether a client may retry the same `hello` without asking the person.
     #[must_use]
-    pub const fn retry_by_itself(self) -> bool {
+    pub const fn is_retryable(self) -> bool {
         match self {
             Self::NameInvalid
             | Self::NameTaken
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_on_the_wire_as_documented() {
+    fn codes_serialize_to_their_wire_strings() {
         for code in RefusedCode::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
         }
@@ -201,8 +201,8 @@ mod tests {
     }
 
     #[test]
-    fn a_code_from_the_future_is_read() {
+    fn an_unknown_code_deserializes_to_unknown() {
         assert_eq!(serde_json::from_str::<ErrorCode>(r#""from_2030""#).unwrap(), ErrorCode::Unknown);
-        assert!(serde_json::from_str::<RefusedCode>(r#""from_2030""#).unwrap().retry_by_itself());
+        assert!(serde_json::from_str::<RefusedCode>(r#""from_2030""#).unwrap().is_retryable());
     }
 }

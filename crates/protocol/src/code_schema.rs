@@ -1,21 +1,21 @@
-//! The JSON Schema of an enumeration of codes.
+//! JSON Schema of an enum of wire codes.
 
 use schemars::{Schema, json_schema};
 use serde_json::{Value, json};
 
-/// What there is to say about an enumeration of codes.
-pub trait Described {
+/// Metadata of an enum of wire codes, from which [`code_schema`] builds its schema.
+pub trait CodeSchema {
     const NAME: &'static str;
-    const ABOUT: &'static str;
-    /// Each code as it stands on the wire, with its meaning.
-    const VALUES: &'static [(&'static str, &'static str)];
+    const DESCRIPTION: &'static str;
+    /// Each wire code with its description.
+    const CODES: &'static [(&'static str, &'static str)];
 }
 
-/// The schema of an enumeration of codes: those that this version sends.
-pub fn codes<T: Described>() -> Schema {
-    let values: Vec<Value> = T::VALUES
+/// Builds the schema of an enum of wire codes, without `Unknown`.
+pub fn code_schema<T: CodeSchema>() -> Schema {
+    let codes: Vec<Value> = T::CODES
         .iter()
-        .map(|(code, about)| json!({ "const": code, "type": "string", "description": about.trim() }))
+        .map(|(code, description)| json!({ "const": code, "type": "string", "description": description.trim() }))
         .collect();
-    json_schema!({ "description": T::ABOUT.trim(), "oneOf": values })
+    json_schema!({ "description": T::DESCRIPTION.trim(), "oneOf": codes })
 }

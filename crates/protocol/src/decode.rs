@@ -1,4 +1,4 @@
-//! From a text frame to a message, with an error that says what was wrong.
+//! Decoder of text frames into messages, with errors that name the cause.
 
 use std::borrow::Cow;
 
@@ -6,11 +6,11 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{CallId, ClientMessage, ErrorCode, ServerMessage};
 
-/// Reads what a client sent.
+/// Decodes a message from a client.
 ///
 /// # Errors
 ///
-/// [`DecodeError`], ready to be told to the client.
+/// [`DecodeError`], which the server sends back as an `error` message.
 pub fn decode_client(text: &str) -> Result<ClientMessage, DecodeError> {
     const KINDS: [&str; 12] = [
         "hello",
@@ -29,11 +29,11 @@ pub fn decode_client(text: &str) -> Result<ClientMessage, DecodeError> {
     decode(text, &KINDS)
 }
 
-/// Reads what a server sent.
+/// Decodes a message from a server.
 ///
 /// # Errors
 ///
-/// [`DecodeError`]; a client passes over what it does not know.
+/// [`DecodeError`]. A client ignores messages that it does not know.
 pub fn decode_server(text: &str) -> Result<ServerMessage, DecodeError> {
     const KINDS: [&str; 14] = [
         "welcome",
@@ -54,41 +54,41 @@ pub fn decode_server(text: &str) -> Result<ServerMessage, DecodeError> {
     decode(text, &KINDS)
 }
 
-/// Why a text is no message.
+/// Error: the text is not a message of this version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct DecodeError {
     /// [`ErrorCode::Malformed`] or [`ErrorCode::UnknownType`].
     pub code: ErrorCode,
-    /// What was wrong, for developers. Quotes at most a short piece of the input.
+    /// Description for developers. Quotes at most a short piece of the input.
     pub message: String,
-    /// The message's `type`, where it could be read.
+    /// The message's `type`, if it could be read.
     pub about: Option<String>,
-    /// The call that the message named, where it could be read.
+    /// The message's `call`, if it could be read.
     pub call: Option<CallId>,
 }
 
 fn decode<M: DeserializeOwned>(text: &str, kinds: &[&str]) -> Result<M, DecodeError> {
-    serde_json::from_str(text).map_err(|error| explain(text, kinds, &error))
+    serde_json::from_str(text).map_err(|error| decode_error(text, kinds, &error))
 }
 
-/// Finds out, once decoding has failed, which kind of failure it was.
-fn explain(text: &str, kinds: &[&str], error: &serde_json::Error) -> DecodeError {
+/// Classifies a failure: parses the text again, only for `type` and `call`.
+fn decode_error(text: &str, kinds: &[&str], error: &serde_json::Error) -> DecodeError {
     #[derive(Deserialize)]
-    struct Head<'a> {
+    struct TypeField<'a> {
         #[serde(borrow, rename = "type")]
         kind: Cow<'a, str>,
     }
     #[derive(Deserialize)]
-    struct Call {
+    struct CallField {
         call: CallId,
     }
-    let head: Option<Head<'_>> = serde_json::from_str(text).ok();
-    let call = serde_json::from_str(text).ok().map(|Call { call }| call);
+    let head: Option<TypeField<'_>> = serde_json::from_str(text).ok();
+    let call = serde_json::from_str(text).ok().map(|CallField { call }| call);
     match head {
-        Some(Head { kind }) if !kinds.contains(&&*kind) => {
+        Some(TypeField { kind }) if !kinds.contains(&&*kind) => {
             let kind: String = kind.chars().take(40).collect();
-            let message = format!("this version knows no message of type {kind:?}");
+            let message = format!("unknown message type {kind:?}");
             DecodeError { code: ErrorCode::UnknownType, message, about: Some(kind), call }
         }
         head => {
@@ -107,8 +107,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        CancelReason, EndReason, IceCandidate, Limits, MediaKind, Name, RefusedCode, SdpKind, Secret, Ticket, Token,
-        User, UserState,
+        CallTicket, CancelReason, EndReason, IceCandidate, Limits, MediaKind, Name, RefusedCode, SdpKind, Secret,
+        SessionTicket, Token, User, UserState,
     };
 
     fn every_client_message() -> Vec<ClientMessage> {
@@ -122,7 +122,7 @@ mod tests {
         vec![
             ClientMessage::Hello {
                 name: "小明".into(),
-                resume: Some(Ticket::new("t")),
+                resume: Some(SessionTicket::new("t")),
                 secret: Some(Secret::new("s").unwrap()),
             },
             ClientMessage::LogOut,
@@ -134,7 +134,7 @@ mod tests {
             ClientMessage::Description { call, kind: SdpKind::Offer, sdp: "v=0".into() },
             ClientMessage::Cancel { call, reason: CancelReason::Declined },
             ClientMessage::Released { call },
-            ClientMessage::Claim { ticket: Ticket::new("t") },
+            ClientMessage::Claim { ticket: CallTicket::new("t") },
             ClientMessage::Watch { query: "an".into(), names: vec!["Bo".into()] },
         ]
     }
@@ -144,11 +144,11 @@ mod tests {
         let user = User { token: Token(1), name: Name::new("Ana").unwrap(), state: UserState::InCall };
         let candidate =
             IceCandidate { candidate: String::new(), sdp_mid: None, sdp_m_line_index: None, username_fragment: None };
-        let ticket = Ticket::new("t");
+        let ticket = CallTicket::new("t");
         vec![
             ServerMessage::Welcome {
                 me: user.clone(),
-                ticket: ticket.clone(),
+                ticket: SessionTicket::new("t"),
                 ice_servers: vec![],
                 limits: Limits::default(),
                 users: vec![user.clone()],
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn every_message_is_read_as_it_was_written_under_its_documented_type() {
+    fn every_message_round_trips_under_its_documented_type() {
         for message in every_client_message() {
             let text = serde_json::to_string(&message).unwrap();
             assert!(text.starts_with(&format!(r#"{{"type":"{}""#, message.kind())), "{text}");
@@ -190,13 +190,13 @@ mod tests {
     }
 
     #[test]
-    fn unknown_fields_are_passed_over() {
+    fn unknown_fields_are_ignored() {
         let hello = decode_client(r#"{"type":"hello","name":"a","colour":"red"}"#);
         assert_eq!(hello, Ok(ClientMessage::Hello { name: "a".into(), resume: None, secret: None }));
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_a_code() {
+    fn invalid_messages_are_rejected_with_code_type_and_call() {
         let cases = [
             ("", ErrorCode::Malformed, None, None),
             ("[]", ErrorCode::Malformed, None, None),
@@ -220,18 +220,22 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_the_decoder_panic_or_echo_without_bound(text in ".{0,400}") {
+        fn arbitrary_text_neither_panics_the_decoder_nor_makes_long_errors(text in ".{0,400}") {
             if let Err(error) = decode_client(&text) {
                 prop_assert!(error.message.len() < 1200);
             }
         }
 
         #[test]
-        fn a_damaged_message_is_read_or_refused(which in 0_usize..11, at in 0_usize..200, with in any::<char>()) {
-            let message = &every_client_message()[which];
+        fn a_message_with_one_replaced_character_decodes_or_is_rejected(
+            index in 0_usize..11,
+            at in 0_usize..200,
+            replacement in any::<char>(),
+        ) {
+            let message = &every_client_message()[index];
             let text = serde_json::to_string(message).unwrap();
             let damaged: String =
-                text.chars().enumerate().map(|(place, old)| if place == at { with } else { old }).collect();
+                text.chars().enumerate().map(|(position, old)| if position == at { replacement } else { old }).collect();
             if let Err(error) = decode_client(&damaged) {
                 prop_assert!(matches!(error.code, ErrorCode::Malformed | ErrorCode::UnknownType));
             }

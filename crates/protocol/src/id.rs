@@ -1,16 +1,24 @@
-//! Identifiers and secrets: a user's token, a call's id, a ticket, a secret.
+//! Identifiers and credentials: user token, call ID, tickets, secret.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::SECRET_BYTES;
+use crate::limits::MAX_SECRET_BYTES;
 
-/// A user's token: the moment of the first login, in microseconds since the Unix epoch, made unique by the server.
+/// A user's identifier: the time of the first login, in microseconds since the Unix epoch, made unique by the server.
 ///
-/// It fits a JavaScript number exactly until the year 2255 (2^53 microseconds).
+/// It is public and no credential; the [`SessionTicket`] is. Until the year 2255 it is below 2^53, so a JavaScript
+/// number holds it exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+// The published schema keeps its text.
+#[cfg_attr(
+    feature = "schema",
+    schemars(
+        description = "A user's token: the moment of the first login, in microseconds since the Unix epoch, made unique by the server.\n\nIt fits a JavaScript number exactly until the year 2255 (2^53 microseconds)."
+    )
+)]
 #[serde(transparent)]
 pub struct Token(pub u64);
 
@@ -20,10 +28,10 @@ impl fmt::Display for Token {
     }
 }
 
-/// A call's id: `c-` and the moment of its OFFERING in microseconds since the Unix epoch, in hexadecimal, unique on its
+/// A call's ID: `c-` and the time of its `offering` in microseconds since the Unix epoch, in hexadecimal, unique on its
 /// server.
 ///
-/// Knowing one gives no right to the call: the server checks who is a member.
+/// It is no credential: the server checks that the sender is a member of the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(pub u64);
 
@@ -45,9 +53,9 @@ impl FromStr for CallId {
     }
 }
 
-/// The text is no call id.
+/// Error: the text is not a call ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a call id is c- and up to 16 hexadecimal digits")]
+#[error("a call ID is c- and up to 16 hexadecimal digits")]
 pub struct BadCallId;
 
 impl Serialize for CallId {
@@ -63,64 +71,78 @@ impl<'de> Deserialize<'de> for CallId {
     }
 }
 
-/// What the server signed so that its holder can come back: as a user (`welcome`), or into a call (`confirm`, `calling`).
+macro_rules! tickets {
+    ($($(#[doc = $doc:literal])* $name:ident,)+) => {$(
+        $(#[doc = $doc])*
+        #[derive(Clone, PartialEq, Eq, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Wraps the text of a ticket without checking it: only the server can verify its own signature.
+            #[must_use]
+            pub fn new(text: &str) -> Self {
+                Self(text.into())
+            }
+
+            /// The text, for the wire and for the client's storage.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer).map(|text| Self(text.into()))
+            }
+        }
+    )+};
+}
+
+tickets! {
+    /// Signed credential for resuming a session: `hello` with it keeps the user's token.
+    ///
+    /// Opaque to clients and secret: `Debug` leaves out its text, so that it cannot reach a log.
+    SessionTicket,
+    /// Signed credential for claiming a call after a reconnect.
+    ///
+    /// Opaque to clients and secret: `Debug` leaves out its text, so that it cannot reach a log.
+    CallTicket,
+}
+
+/// Login secret that a person enters: the server's access key, or the password of their name.
 ///
-/// Opaque to clients, and a secret: its text is left out of debug output, so that it cannot reach a log.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Ticket(Arc<str>);
-
-impl Ticket {
-    /// Wraps a ticket's text. Nothing is checked: only the server that signed it can tell.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        Self(text.into())
-    }
-
-    /// The text, for the wire and for the client's own store.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Ticket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Ticket(..)")
-    }
-}
-
-impl Serialize for Ticket {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Ticket {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(text.into()))
-    }
-}
-
-/// What a person gives to be let in: the server's access key, or the password of their name.
-///
-/// Its text is left out of debug output, so that it cannot reach a log.
+/// `Debug` leaves out its text, so that it cannot reach a log.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(Arc<str>);
 
 impl Secret {
-    /// Wraps what was typed, as it is: spaces count.
+    /// Wraps the text as typed, including spaces.
     ///
     /// # Errors
     ///
-    /// [`SecretTooLong`] past [`SECRET_BYTES`].
+    /// [`SecretTooLong`] above [`MAX_SECRET_BYTES`].
     pub fn new(typed: &str) -> Result<Self, SecretTooLong> {
-        if typed.len() > SECRET_BYTES {
+        if typed.len() > MAX_SECRET_BYTES {
             return Err(SecretTooLong);
         }
         Ok(Self(typed.into()))
     }
 
-    /// The text, for the wire and for whoever checks it. Comparing it with `==` takes longer the more of it is right.
+    /// The text, for the wire and for verification. Do not verify it with `==`, whose duration depends on the matching
+    /// prefix.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -146,9 +168,9 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// The text is no secret: it is longer than [`SECRET_BYTES`].
+/// Error: the text is longer than [`MAX_SECRET_BYTES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a secret has at most {SECRET_BYTES} bytes")]
+#[error("a secret has at most {MAX_SECRET_BYTES} bytes")]
 pub struct SecretTooLong;
 
 #[cfg(test)]
@@ -156,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn call_ids_are_read_as_they_are_written() {
+    fn call_ids_round_trip_and_other_text_is_rejected() {
         for id in [0, 1, 0x7f, u64::MAX] {
             assert_eq!(CallId(id).to_string().parse(), Ok(CallId(id)));
         }
@@ -166,17 +188,18 @@ mod tests {
     }
 
     #[test]
-    fn a_ticket_stays_out_of_debug_output() {
-        assert_eq!(format!("{:?}", Ticket::new("secret")), "Ticket(..)");
+    fn ticket_text_stays_out_of_debug_output() {
+        assert_eq!(format!("{:?}", SessionTicket::new("secret")), "SessionTicket(..)");
+        assert_eq!(format!("{:?}", CallTicket::new("secret")), "CallTicket(..)");
     }
 
     #[test]
-    fn a_secret_is_bounded_and_stays_out_of_debug_output() {
-        let longest = "é".repeat(SECRET_BYTES / 2);
+    fn secret_text_is_bounded_and_stays_out_of_debug_output() {
+        let longest = "é".repeat(MAX_SECRET_BYTES / 2);
         let secret = Secret::new(&longest).unwrap();
         assert_eq!((secret.expose(), format!("{secret:?}").as_str()), (longest.as_str(), "Secret(..)"));
         assert_eq!(Secret::new(&format!("{longest}x")), Err(SecretTooLong));
-        let said = serde_json::from_str::<Secret>(&format!("\"{longest}x\"")).unwrap_err().to_string();
-        assert!(said.contains("at most 1024") && !said.contains('é'), "{said}");
+        let error = serde_json::from_str::<Secret>(&format!("\"{longest}x\"")).unwrap_err().to_string();
+        assert!(error.contains("at most 1024") && !error.contains('é'), "{error}");
     }
 }

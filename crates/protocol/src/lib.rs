@@ -1,8 +1,7 @@
-//! What Hutong's clients and servers say to each other, and the rules both go by: wire messages, the five user
-//! states with their transitions, names and limits.
+//! Wire protocol of Hutong: messages, user states with their transitions, names, limits and error codes.
 //!
-//! Nothing in here touches a socket, a clock, a thread or a random source, so the same code decides on the server,
-//! foresees in the client, and is tested without waiting. The protocol as prose is in `docs/PROTOCOL.md`.
+//! The crate does no I/O, reads no clock and draws no random numbers. Server and client share it, so that both apply
+//! the same rules. `docs/PROTOCOL.md` describes the protocol in prose.
 
 mod code;
 #[cfg(feature = "schema")]
@@ -19,16 +18,17 @@ mod state;
 
 pub use code::{CancelReason, EndReason, ErrorCode, RefusedCode};
 pub use decode::{DecodeError, decode_client, decode_server};
-pub use id::{CallId, Secret, SecretTooLong, Ticket, Token};
+pub use id::{CallId, CallTicket, Secret, SecretTooLong, SessionTicket, Token};
 pub use message::{ClientMessage, IceCandidate, IceServer, Limits, MediaKind, SdpKind, ServerMessage, User};
 pub use name::{Name, NameError, NameKey};
-pub use search::Query;
-pub use state::{Denied, StateEvent, UserState};
+pub use search::NameQuery;
+pub use state::{StateEvent, TransitionError, UserState};
 
-/// The WebSocket subprotocol that a client asks for and the server confirms (RFC 6455, section 1.9).
+/// The WebSocket subprotocol that a client requests and the server confirms (RFC 6455, section 1.9).
 ///
-/// A client of another version asks for another subprotocol, and is told to update ([`RefusedCode::Version`]).
+/// A client of another protocol version requests another subprotocol, and the server refuses it with
+/// [`RefusedCode::Version`].
 pub const SUBPROTOCOL: &str = "hutong.v1";
 
-/// Where the WebSocket is served.
+/// URL path of the WebSocket.
 pub const WS_PATH: &str = "/ws";

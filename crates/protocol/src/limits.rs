@@ -1,75 +1,78 @@
-//! The protocol's numbers: deadlines, sizes and rates, each with its reason.
+//! Deadlines, sizes and rates of the protocol, each with its reason.
 
 use std::time::Duration;
 
-/// How long a call rings before it ends as unanswered. About eight rings, as telephones do.
-pub const RING: Duration = Duration::from_secs(45);
+/// How long a call rings before it ends as `unanswered`: about eight rings, as telephones do.
+pub const RING_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// From accepting to CONFIRM. Long, because the browser's permission dialogs fall into it.
-pub const CONFIRM: Duration = Duration::from_secs(30);
+/// From `accept` to `confirm`. Long, because the browser's permission dialogs fall into it.
+pub const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// From CONFIRM to CALLING. Nobody is asked anything here: only the answer is made.
-pub const CALLING: Duration = Duration::from_secs(15);
+/// From `confirm` to `calling`. Short, because no person is involved: the client only creates the answer.
+pub const CALLING_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// From CALLING to media flowing, kept by the clients, who alone can see it; then the call has failed.
-pub const MEDIA: Duration = Duration::from_secs(30);
+/// From `calling` to flowing media; then the call has failed. Clients enforce it, since only they see the media.
+pub const MEDIA_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long `ending` lasts at most, however long a client takes to let go of its devices.
-pub const ENDING: Duration = Duration::from_secs(2);
+/// Upper bound on the state `ending`, however long a client takes to release its devices.
+pub const ENDING_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a call whose member lost its WebSocket can be claimed again.
-pub const CLAIM: Duration = Duration::from_secs(30);
+/// How long the server keeps a call whose member lost its WebSocket, so that the member can claim it.
+pub const CLAIM_WINDOW: Duration = Duration::from_secs(30);
 
-/// How long a name is kept for the owner of a lost WebSocket.
-pub const NAME_HELD: Duration = Duration::from_secs(30);
+/// How long the server reserves a name for the user whose WebSocket was lost.
+pub const NAME_RESERVATION: Duration = Duration::from_secs(30);
 
-/// How long a new WebSocket may take to say hello.
-pub const HELLO: Duration = Duration::from_secs(10);
+/// How long a new WebSocket may take to send `hello`.
+pub const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long changes of presence are gathered before they are told, so that a burst is encoded once for all. Shorter than
-/// people notice.
-pub const PRESENCE_GATHER: Duration = Duration::from_millis(40);
+/// How long the server collects presence changes before it sends them, so that a burst is encoded once for all clients.
+/// Too short for people to notice.
+pub const PRESENCE_BATCH_DELAY: Duration = Duration::from_millis(40);
 
-/// How often the server pings a silent WebSocket. Below the 30 to 60 s after which proxies and home routers drop one.
-pub const PING_EVERY: Duration = Duration::from_secs(20);
+/// How often the server pings a silent WebSocket. Below the 30 to 60 s after which proxies and home routers drop idle
+/// connections.
+pub const PING_INTERVAL: Duration = Duration::from_secs(20);
 
-/// How long a WebSocket may stay silent, pongs included, before it counts as lost: [`PING_EVERY`], and time for an answer.
-pub const SILENCE: Duration = Duration::from_secs(45);
+/// How long a WebSocket may stay silent, pongs included, before it counts as lost: [`PING_INTERVAL`] and time for a
+/// pong.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// The longest name, in Unicode scalar values after normalization.
-pub const NAME_CHARS: usize = 40;
+pub const MAX_NAME_CHARS: usize = 40;
 
-/// The longest secret, in bytes of UTF-8. More than any passphrase, and little to hash.
-pub const SECRET_BYTES: usize = 1024;
+/// The longest secret, in bytes of UTF-8. More than any passphrase, and cheap to hash.
+pub const MAX_SECRET_BYTES: usize = 1024;
 
-/// The largest message in bytes, either way but for the server's rosters. A session description with many candidates and
-/// codecs is 10 to 20 KiB.
-pub const MESSAGE_BYTES: usize = 64 * 1024;
+/// The largest message in bytes, in both directions, except the server's rosters. A session description with many
+/// candidates and codecs has 10 to 20 KiB.
+pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
-/// Messages a second that one connection may send for ever.
+/// Sustained rate of messages that a connection may send.
 pub const MESSAGES_PER_SECOND: u32 = 50;
 
-/// Messages that one connection may send at once: the candidates of a machine with many interfaces come in a burst.
+/// Burst of messages that a connection may send: a machine with many network interfaces gathers all its candidates at
+/// once.
 pub const MESSAGE_BURST: u32 = 200;
 
-/// Messages waiting for one slow reader before it is sent a fresh snapshot instead of what it missed.
-pub const OUTGOING_QUEUE: usize = 256;
+/// Messages queued for a slow reader before the server replaces what it missed by a fresh roster.
+pub const OUTBOX_CAPACITY: usize = 256;
 
 /// Candidates that a client holds back until the remote description is set.
-pub const CANDIDATES_HELD: usize = 256;
+pub const MAX_HELD_CANDIDATES: usize = 256;
 
-/// Users online up to which a server shows everybody to everybody, unless it is told otherwise.
-pub const WHOLE_ROSTER: usize = 1_000;
+/// Default for the number of users online up to which every client is sent the whole roster.
+pub const WHOLE_ROSTER_USERS: usize = 1_000;
 
-/// Names that one client can watch: more favourites than a person looks after, and little for a server to keep.
-pub const WATCHED_NAMES: usize = 64;
+/// Names that a client can watch: more favourites than a person looks after, and little memory for the server.
+pub const MAX_WATCHED_NAMES: usize = 64;
 
-/// Users that a search finds at most: more than a person reads through before typing another letter.
-pub const FOUND: usize = 50;
+/// Users that a search returns at most: more than a person reads before typing another letter.
+pub const MAX_SEARCH_RESULTS: usize = 50;
 
-/// How often a `watch` is answered. One that comes sooner waits until then, and a newer one takes its place, so that a server
-/// searches no more often than a person can read.
-pub const WATCH_EVERY: Duration = Duration::from_millis(200);
+/// Minimum interval between two answers to `watch`. The server delays an earlier `watch` until then and drops it if a
+/// newer one arrives, so that it searches no more often than a person can read.
+pub const WATCH_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How often the number of users online is told where a part of them is shown.
-pub const TOTAL_EVERY: Duration = Duration::from_secs(5);
+/// Minimum interval between two `total`s that are sent to clients with a partial roster.
+pub const TOTAL_INTERVAL: Duration = Duration::from_secs(5);

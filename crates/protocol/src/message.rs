@@ -1,10 +1,12 @@
-//! The messages of protocol version 1. Each is one JSON object in a text frame; its `type` is the variant in snake case.
+//! Messages of protocol version 1. Each is one JSON object in a text frame; its `type` is the variant's name in snake case.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CallId, CancelReason, EndReason, ErrorCode, Name, RefusedCode, Secret, Ticket, Token, UserState};
+use crate::{
+    CallId, CallTicket, CancelReason, EndReason, ErrorCode, Name, RefusedCode, Secret, SessionTicket, Token, UserState,
+};
 
 /// What a client says to the server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -17,7 +19,7 @@ pub enum ClientMessage {
         name: String,
         /// The ticket of the earlier login's `welcome`; with it the token stays the same.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        resume: Option<Ticket>,
+        resume: Option<SessionTicket>,
         /// The access key or the password, where the server asks for one. Needless beside a ticket that is good.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         secret: Option<Secret>,
@@ -31,7 +33,14 @@ pub enum ClientMessage {
         /// What the caller starts with.
         media: MediaKind,
     },
-    /// The called person took the call: it stops ringing, and 30 s (`limits::CONFIRM`) are left for the offer.
+    /// The called person took the call: it stops ringing, and 30 s (`limits::CONFIRM_TIMEOUT`) are left for the offer.
+    // The published schema keeps its text.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(
+            description = "The called person took the call: it stops ringing, and 30 s (`limits::CONFIRM`) are left for the offer."
+        )
+    )]
     Accept {
         /// Which call.
         call: CallId,
@@ -84,7 +93,7 @@ pub enum ClientMessage {
     /// After a reconnect: I am still in this call.
     Claim {
         /// The call's ticket, from `confirm` or `calling`.
-        ticket: Ticket,
+        ticket: CallTicket,
     },
     /// Whom to show, on a server that shows a part of who is online. Answered by `roster` there; a server that shows everybody
     /// keeps it for later, and answers nothing. Each takes the place of the one before.
@@ -92,8 +101,15 @@ pub enum ClientMessage {
         /// What the person searches for, as typed: the beginning of a name or of a word in it. Empty: nobody.
         #[serde(default)]
         query: String,
-        /// Names to be shown whenever they are online, as `users` has them. Those past the first 64 (`limits::WATCHED_NAMES`)
+        /// Names to be shown whenever they are online, as `users` has them. Those past the first 64 (`limits::MAX_WATCHED_NAMES`)
         /// are passed over.
+        // The published schema keeps its text.
+        #[cfg_attr(
+            feature = "schema",
+            schemars(
+                description = "Names to be shown whenever they are online, as `users` has them. Those past the first 64 (`limits::WATCHED_NAMES`)\nare passed over."
+            )
+        )]
         #[serde(default)]
         names: Vec<String>,
     },
@@ -119,7 +135,7 @@ impl ClientMessage {
         }
     }
 
-    /// The call that the message is about, if it names one.
+    /// The message's `call`, if it has one.
     #[must_use]
     pub const fn call(&self) -> Option<CallId> {
         match self {
@@ -145,7 +161,7 @@ pub enum ServerMessage {
         /// This user, with the name in its normal form.
         me: User,
         /// For coming back with the same token.
-        ticket: Ticket,
+        ticket: SessionTicket,
         /// For the peer connection; may be empty.
         ice_servers: Vec<IceServer>,
         /// What this server takes.
@@ -210,7 +226,7 @@ pub enum ServerMessage {
         /// The offer.
         sdp: String,
         /// For claiming the call after a lost connection.
-        ticket: Ticket,
+        ticket: CallTicket,
     },
     /// The caller's answer, to the called side.
     Calling {
@@ -219,7 +235,7 @@ pub enum ServerMessage {
         /// The answer.
         sdp: String,
         /// For claiming the call after a lost connection.
-        ticket: Ticket,
+        ticket: CallTicket,
     },
     /// The other side's candidate.
     Candidate {
@@ -339,7 +355,7 @@ pub struct IceCandidate {
     pub username_fragment: Option<String>,
 }
 
-/// Leaves out the addresses, so that they cannot reach a log.
+/// Leaves out the IP addresses, so that they cannot reach a log.
 impl fmt::Debug for IceCandidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IceCandidate").field("end", &self.candidate.is_empty()).finish_non_exhaustive()
@@ -361,7 +377,7 @@ pub struct IceServer {
     pub credential: Option<String>,
 }
 
-/// Leaves out user name and credential, so that they cannot reach a log.
+/// Leaves out username and credential, so that they cannot reach a log.
 impl fmt::Debug for IceServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IceServer").field("urls", &self.urls).finish_non_exhaustive()
@@ -381,7 +397,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            message_bytes: crate::limits::MESSAGE_BYTES as u32,
+            message_bytes: crate::limits::MAX_MESSAGE_BYTES as u32,
             messages_per_second: crate::limits::MESSAGES_PER_SECOND,
         }
     }
@@ -392,7 +408,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_credential_stays_out_of_debug_output() {
+    fn turn_credentials_stay_out_of_debug_output() {
         let server = IceServer {
             urls: vec!["turn:turn.example.org".into()],
             username: Some("alice".into()),
@@ -404,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_stay_out_of_debug_output() {
+    fn candidate_addresses_stay_out_of_debug_output() {
         let (candidate, sdp_mid) = ("candidate:1 1 udp 1 192.0.2.7 9 typ host".into(), Some("0".into()));
         let candidate = IceCandidate { candidate, sdp_mid, sdp_m_line_index: None, username_fragment: None };
         let debug = format!("{candidate:?}");

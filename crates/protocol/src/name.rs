@@ -1,28 +1,28 @@
-//! User names: what may be one, and which two are the same.
+//! User names: validation, normal form, and the key by which two names are compared.
 
 use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::limits::NAME_CHARS;
+use crate::limits::MAX_NAME_CHARS;
 
-/// A user name in its normal form: NFKC, without white space around it, and runs of white space inside made one space.
+/// A valid user name in its normal form: NFKC, trimmed, with each run of white space replaced by one space.
 ///
-/// It is text. Whoever shows it must not read it as markup.
+/// It may contain any visible character: display it as text, never as markup.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Arc<str>);
 
 impl Name {
-    /// Checks what a person typed, and brings it into the normal form.
+    /// Validates the text that a person typed, and normalizes it.
     ///
     /// # Errors
     ///
-    /// [`NameError`] when nothing is left, when it is longer than [`NAME_CHARS`], or when it has characters that cannot be
-    /// seen or that turn the text around it.
+    /// [`NameError`] if the name is empty, longer than [`MAX_NAME_CHARS`], or has invisible or bidirectional
+    /// characters.
     pub fn new(typed: &str) -> Result<Self, NameError> {
-        // Bounds the work below: NFKC makes at most 18 characters of one.
-        if typed.chars().nth(NAME_CHARS * 4).is_some() {
+        // Bounds the work below: NFKC expands one character to at most 18.
+        if typed.chars().nth(MAX_NAME_CHARS * 4).is_some() {
             return Err(NameError::TooLong);
         }
         if typed.chars().any(is_deceptive) {
@@ -42,7 +42,7 @@ impl Name {
         if name.is_empty() || fold(&name).is_empty() {
             return Err(NameError::Empty);
         }
-        if name.chars().nth(NAME_CHARS).is_some() {
+        if name.chars().nth(MAX_NAME_CHARS).is_some() {
             return Err(NameError::TooLong);
         }
         Ok(Self(name.into()))
@@ -54,11 +54,11 @@ impl Name {
         &self.0
     }
 
-    /// What is compared to find out whether a name is taken.
+    /// The key that decides whether two names are the same.
     #[must_use]
     pub fn key(&self) -> NameKey {
         let folded = fold(&self.0);
-        // Most names in most of the world's scripts have no case: one copy does for both.
+        // Names in scripts without case equal their key: share the allocation.
         if *folded == *self.0 { NameKey(Arc::clone(&self.0)) } else { NameKey(folded.into()) }
     }
 }
@@ -88,51 +88,54 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
-/// A name after case folding and without what is not seen (Unicode toNFKC_Casefold in effect): two names with one key are the
-/// same name.
+/// Comparison key of a name: case-folded and without invisible characters, in effect Unicode `toNFKC_Casefold`.
+///
+/// Two names with the same key are the same name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NameKey(pub(crate) Arc<str>);
 
 impl NameKey {
-    /// The key as text: to be compared, searched in, signed or hashed. Never to be shown.
+    /// The key as text, for comparing, searching, signing and hashing. Never display it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What is the same in all ways to write one name.
+/// Case-folds a name and removes its invisible characters.
 pub(crate) fn fold(name: &str) -> String {
     if name.is_ascii() {
         return name.to_ascii_lowercase();
     }
-    let seen: String = name.chars().filter(|c| *c != EMOJI_STYLE).collect();
-    caseless::default_case_fold_str(&seen).nfkc().collect()
+    let visible: String = name.chars().filter(|c| *c != EMOJI_VARIATION).collect();
+    caseless::default_case_fold_str(&visible).nfkc().collect()
 }
 
-/// The variation selector that asks for a colourful picture. It is not seen by itself.
-const EMOJI_STYLE: char = '\u{FE0F}';
+/// Variation selector 16, which requests the emoji form of a character. Invisible by itself.
+const EMOJI_VARIATION: char = '\u{FE0F}';
 
-/// Why a text cannot be a name.
+/// Error: the text is not a valid name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Nothing but white space.
     #[error("a name needs at least one visible character")]
     Empty,
-    /// More than [`NAME_CHARS`] characters.
-    #[error("a name has at most {NAME_CHARS} characters")]
+    /// More than [`MAX_NAME_CHARS`] characters.
+    #[error("a name has at most {MAX_NAME_CHARS} characters")]
     TooLong,
     /// A control, bidirectional or invisible character.
     #[error("a name has no control, bidirectional or invisible characters")]
     Character,
 }
 
-/// Characters that are not seen, or that change how others are seen: controls, bidirectional marks and overrides,
-/// zero-width characters, fillers and the like (Unicode `Default_Ignorable_Code_Point`, general categories Cc, Co and Cn's
-/// noncharacters), so that nobody can look like somebody else by them.
+/// Whether a name must not contain the character, because two names could look alike by it.
 ///
-/// One variation selector stays, [`EMOJI_STYLE`]: emoji need it, and [`NameKey`] leaves it out. So does the zero-width joiner
-/// inside emoji? No: names with it would look like those without it on many systems, so it is refused.
+/// These are characters that are invisible or change how others are displayed: controls, bidirectional marks and
+/// overrides, zero-width characters, fillers (Unicode `Default_Ignorable_Code_Point`, general categories Cc, Co and
+/// Cn's noncharacters).
+///
+/// [`EMOJI_VARIATION`] is allowed: emoji need it, and [`NameKey`] leaves it out. The zero-width joiner is not: on many
+/// systems a name with it looks like the name without it.
 fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -152,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_come_into_their_normal_form() {
+    fn names_are_normalized() {
         let cases = [
             ("Ana", "Ana"),
             ("  Ana  Luisa ", "Ana Luisa"),
@@ -172,8 +175,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_name_is_refused() {
-        let long = "字".repeat(NAME_CHARS + 1);
+    fn invalid_names_are_rejected() {
+        let long = "字".repeat(MAX_NAME_CHARS + 1);
         let cases = [
             ("", NameError::Empty),
             (" \u{3000} ", NameError::Empty),
@@ -191,11 +194,11 @@ mod tests {
         for (typed, expected) in cases {
             assert_eq!(Name::new(typed), Err(expected), "{typed:?}");
         }
-        assert!(Name::new(&"字".repeat(NAME_CHARS)).is_ok());
+        assert!(Name::new(&"字".repeat(MAX_NAME_CHARS)).is_ok());
     }
 
     #[test]
-    fn names_that_differ_in_case_width_or_what_is_not_seen_are_the_same_name() {
+    fn names_that_differ_in_case_width_or_invisible_characters_have_the_same_key() {
         let same = [
             ("Ana", "ANA"),
             ("Straße", "STRASSE"),
@@ -213,16 +216,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_normal_form_is_stable(typed in "\\PC{0,50}") {
+        fn normalization_is_idempotent(typed in "\\PC{0,50}") {
             if let Ok(name) = Name::new(&typed) {
                 prop_assert_eq!(Name::new(name.as_str()), Ok(name.clone()));
-                prop_assert!(name.as_str().chars().count() <= NAME_CHARS);
+                prop_assert!(name.as_str().chars().count() <= MAX_NAME_CHARS);
                 prop_assert!(!name.as_str().chars().any(is_deceptive));
             }
         }
 
         #[test]
-        fn any_text_is_a_name_or_an_error(typed in any::<String>()) {
+        fn arbitrary_text_does_not_panic(typed in any::<String>()) {
             let _: Result<Name, NameError> = Name::new(&typed);
         }
     }

@@ -1,7 +1,8 @@
-//! The JSON Schema of the protocol's messages, made from the types that ship.
+//! JSON Schema of the messages, generated from the Rust types.
 //!
-//! `docs/protocol.schema.json` is [`schema`], written by `cargo run -p hutong-protocol --features schema --example schema`. It
-//! describes what version 1 sends. A reader takes more: fields and codes that it does not know.
+//! `cargo run -p hutong-protocol --features schema --example schema` prints it; `docs/protocol.schema.json` is its
+//! output. The schema describes what version 1 sends. Receivers are more lenient: they ignore fields and codes that
+//! they do not know.
 
 use std::borrow::Cow;
 
@@ -9,11 +10,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, js
 use serde_json::{Map, Value, json};
 
 use crate::{
-    CallId, ClientMessage, Name, Secret, ServerMessage, Ticket,
-    limits::{NAME_CHARS, SECRET_BYTES},
+    CallId, CallTicket, ClientMessage, Name, Secret, ServerMessage, SessionTicket,
+    limits::{MAX_NAME_CHARS, MAX_SECRET_BYTES},
 };
 
-/// The whole schema: `$defs/ClientMessage` is what a client may send, `$defs/ServerMessage` what a server may.
+/// Generates the schema: `$defs/ClientMessage` has the messages of clients, `$defs/ServerMessage` those of servers.
 #[must_use]
 pub fn schema() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
@@ -44,18 +45,25 @@ impl JsonSchema for CallId {
     }
 }
 
-impl JsonSchema for Ticket {
-    fn schema_name() -> Cow<'static, str> {
-        "Ticket".into()
-    }
+/// Implements one schema definition for both kinds of ticket: on the wire, both are opaque strings.
+macro_rules! ticket_schema {
+    ($($ticket:ty),+) => {$(
+        impl JsonSchema for $ticket {
+            fn schema_name() -> Cow<'static, str> {
+                "Ticket".into()
+            }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "What the server signed so that its holder can come back. Opaque, and a secret.",
-            "type": "string",
-        })
-    }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "description": "What the server signed so that its holder can come back. Opaque, and a secret.",
+                    "type": "string",
+                })
+            }
+        }
+    )+};
 }
+
+ticket_schema!(SessionTicket, CallTicket);
 
 impl JsonSchema for Secret {
     fn schema_name() -> Cow<'static, str> {
@@ -66,7 +74,7 @@ impl JsonSchema for Secret {
         json_schema!({
             "description": "An access key or a password, of at most 1024 bytes of UTF-8.",
             "type": "string",
-            "maxLength": SECRET_BYTES,
+            "maxLength": MAX_SECRET_BYTES,
         })
     }
 }
@@ -81,7 +89,7 @@ impl JsonSchema for Name {
             "description": "A user's name in its normal form (NFKC, single spaces). Text, never markup.",
             "type": "string",
             "minLength": 1,
-            "maxLength": NAME_CHARS,
+            "maxLength": MAX_NAME_CHARS,
         })
     }
 }

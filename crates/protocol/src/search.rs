@@ -1,26 +1,24 @@
-//! Which names a search finds. Client and server go by the same rule: a person sees no difference between a list that is searched
-//! here and one that is searched there.
+//! Name search. Client and server share the rule, so that a search gives the same result on either side.
 
 use std::borrow::Borrow;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::{NameKey, limits::NAME_CHARS, name::fold};
+use crate::{NameKey, limits::MAX_NAME_CHARS, name::fold};
 
-/// What a person typed into the search field, brought into the form of a [`NameKey`]: NFKC, case folded, single spaces, at most
-/// [`NAME_CHARS`] characters. Any text is one.
+/// Search text in the form of a [`NameKey`]: NFKC, case-folded, single spaces, at most [`MAX_NAME_CHARS`] characters.
 ///
-/// It finds a name that begins with it, or a word of which, with what follows, begins with it. In scripts that are written without
-/// spaces between words every character begins one.
+/// Any text is a valid query. It matches a name if the name, from the start of one of its words on, begins with the
+/// query. In scripts without spaces between words, every character starts a word.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Query(NameKey);
+pub struct NameQuery(NameKey);
 
-impl Query {
-    /// The query of what was typed.
+impl NameQuery {
+    /// Normalizes the text that a person typed.
     #[must_use]
     pub fn new(typed: &str) -> Self {
         // Bounds the work below, as with names.
-        let typed: String = typed.chars().take(NAME_CHARS * 4).filter(|c| !c.is_control()).collect();
+        let typed: String = typed.chars().take(MAX_NAME_CHARS * 4).filter(|c| !c.is_control()).collect();
         let folded = fold(&typed.nfkc().collect::<String>());
         let mut query = String::with_capacity(folded.len());
         for word in folded.split_whitespace() {
@@ -29,7 +27,7 @@ impl Query {
             }
             query.push_str(word);
         }
-        if let Some((end, _)) = query.char_indices().nth(NAME_CHARS) {
+        if let Some((end, _)) = query.char_indices().nth(MAX_NAME_CHARS) {
             query.truncate(end);
         }
         Self(NameKey(query.into()))
@@ -41,67 +39,67 @@ impl Query {
         self.0.as_str()
     }
 
-    /// The query as the key of a name that reads so, though it may be no name: for looking it up among keys.
+    /// The query as a [`NameKey`], for range lookups in an ordered index. It need not be the key of a valid name.
     #[must_use]
     pub const fn as_key(&self) -> &NameKey {
         &self.0
     }
 
-    /// Whether nothing is searched for. It finds nobody.
+    /// Whether the query is empty. An empty query matches no name.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.as_str().is_empty()
     }
 
-    /// Whether it finds this name.
+    /// Whether the query matches the name.
     #[must_use]
-    pub fn finds(&self, name: &NameKey) -> bool {
-        !self.is_empty() && name.starts().any(|start| name.as_str()[start..].starts_with(self.as_str()))
+    pub fn matches(&self, name: &NameKey) -> bool {
+        !self.is_empty() && name.word_starts().any(|start| name.as_str()[start..].starts_with(self.as_str()))
     }
 }
 
-/// As text: both are equal, ordered and hashed alike.
-impl Borrow<str> for Query {
+/// A query and its text have the same equality, order and hash.
+impl Borrow<str> for NameQuery {
     fn borrow(&self) -> &str {
         self.as_str()
     }
 }
 
 impl NameKey {
-    /// Where a search may begin in it: at its beginning, at each word, and, where words are written without spaces between them, at
-    /// each character. In bytes, ascending.
-    pub fn starts(&self) -> impl Iterator<Item = usize> + '_ {
-        let mut before = Before::Nothing;
+    /// Byte offsets at which a query may match, in ascending order: the start, each word, and each character of scripts
+    /// without spaces between words.
+    pub fn word_starts(&self) -> impl Iterator<Item = usize> + '_ {
+        let mut previous = PreviousChar::None;
         self.as_str().char_indices().filter_map(move |(at, c)| {
-            let begins = match before {
-                Before::Nothing => true,
-                Before::Word => c.is_alphanumeric() && is_unspaced(c),
-                Before::Unspaced | Before::Between => c.is_alphanumeric(),
+            let starts_word = match previous {
+                PreviousChar::None => true,
+                PreviousChar::Spaced => c.is_alphanumeric() && is_unspaced(c),
+                PreviousChar::Unspaced | PreviousChar::Separator => c.is_alphanumeric(),
             };
-            before = match (c.is_alphanumeric(), is_unspaced(c)) {
-                (true, true) => Before::Unspaced,
-                (true, false) => Before::Word,
-                (false, _) => Before::Between,
+            previous = match (c.is_alphanumeric(), is_unspaced(c)) {
+                (true, true) => PreviousChar::Unspaced,
+                (true, false) => PreviousChar::Spaced,
+                (false, _) => PreviousChar::Separator,
             };
-            begins.then_some(at)
+            starts_word.then_some(at)
         })
     }
 }
 
-/// What stands before a character.
-enum Before {
-    /// The beginning.
-    Nothing,
-    /// A letter or digit of a script that has spaces between words.
-    Word,
-    /// A character of a script that has none.
+/// Class of the preceding character in [`NameKey::word_starts`].
+enum PreviousChar {
+    /// There is none: start of the name.
+    None,
+    /// Letter or digit of a script with spaces between words.
+    Spaced,
+    /// Letter or digit of a script without spaces between words.
     Unspaced,
-    /// A space, a hyphen, a picture.
-    Between,
+    /// Neither letter nor digit: space, hyphen, emoji.
+    Separator,
 }
 
-/// Whether a character's script is written without spaces between words: Han, kana, Hangul (where each character is a syllable),
-/// Thai, Lao, Khmer, Burmese and the like.
+/// Whether the character's script has no spaces between words: Han, kana, Hangul (a syllable each), Thai, Lao, Khmer,
+/// Burmese and similar.
 const fn is_unspaced(c: char) -> bool {
     matches!(c,
         '\u{0E00}'..='\u{0EFF}' | '\u{1000}'..='\u{109F}' | '\u{1100}'..='\u{11FF}' | '\u{1780}'..='\u{17FF}'
@@ -122,8 +120,8 @@ mod tests {
     }
 
     #[test]
-    fn names_are_found_by_the_beginning_of_any_word() {
-        for (query, name, found) in [
+    fn a_query_matches_names_from_the_start_of_any_word() {
+        for (query, name, matches) in [
             ("a", "Ana", true),
             ("ANA", "ana", true),
             ("na", "Ana", false),
@@ -150,22 +148,22 @@ mod tests {
             (" \n", "Ana", false),
             ("a\u{0}n", "Ana", true),
         ] {
-            assert_eq!(Query::new(query).finds(&key(name)), found, "{query:?} in {name:?}");
+            assert_eq!(NameQuery::new(query).matches(&key(name)), matches, "{query:?} in {name:?}");
         }
     }
 
     proptest! {
         #[test]
-        fn any_text_is_a_query_of_bounded_length(typed in any::<String>()) {
-            let query = Query::new(&typed);
-            prop_assert!(query.as_str().chars().count() <= NAME_CHARS);
-            prop_assert_eq!(Query::new(query.as_str()).is_empty(), query.is_empty());
+        fn arbitrary_text_is_a_query_of_bounded_length(typed in any::<String>()) {
+            let query = NameQuery::new(&typed);
+            prop_assert!(query.as_str().chars().count() <= MAX_NAME_CHARS);
+            prop_assert_eq!(NameQuery::new(query.as_str()).is_empty(), query.is_empty());
         }
 
         #[test]
-        fn whoever_types_a_whole_name_finds_it(typed in "[a-zA-ZäÉßжЖ 小明か영-]{1,40}") {
+        fn a_whole_name_matches_itself(typed in "[a-zA-ZäÉßжЖ 小明か영-]{1,40}") {
             if let Ok(name) = Name::new(&typed) {
-                prop_assert!(Query::new(name.as_str()).finds(&name.key()), "{typed:?}");
+                prop_assert!(NameQuery::new(name.as_str()).matches(&name.key()), "{typed:?}");
             }
         }
     }

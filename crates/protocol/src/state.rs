@@ -1,4 +1,4 @@
-//! The five states of a user, and the one table of their transitions.
+//! State machine of a user: five states and their transition table.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,39 +23,39 @@ impl UserState {
     /// All states, in the order of the documentation's table.
     pub const ALL: [Self; 5] = [Self::Online, Self::Offline, Self::Connecting, Self::InCall, Self::Ending];
 
-    /// The state after `event`, or why there is none.
+    /// The state after `event`.
     ///
-    /// This is the only place where a transition is defined. The server applies it to decide; the client asks it
-    /// beforehand, so as not to offer what would be refused.
+    /// The only definition of the transitions: the server applies it, and the client consults it to offer only possible
+    /// actions.
     ///
     /// # Errors
     ///
-    /// [`Denied`] when a user in this state cannot take part in the event.
-    pub const fn after(self, event: StateEvent) -> Result<Self, Denied> {
+    /// [`TransitionError`] if the event is not allowed in this state.
+    pub const fn after(self, event: StateEvent) -> Result<Self, TransitionError> {
         use StateEvent as E;
         use UserState::{Connecting, Ending, InCall, Offline, Online};
         match (self, event) {
             (Offline, E::LogIn) => Ok(Online),
-            (Online | Connecting | InCall | Ending, E::LogIn) => Err(Denied::AlreadyOnline),
+            (Online | Connecting | InCall | Ending, E::LogIn) => Err(TransitionError::AlreadyOnline),
 
             (Online, E::Offer | E::Ring | E::Claim) => Ok(Connecting),
-            (Connecting | InCall | Ending, E::Offer | E::Ring | E::Claim) => Err(Denied::Busy),
-            (Offline, E::Offer | E::Ring | E::Claim) => Err(Denied::Offline),
+            (Connecting | InCall | Ending, E::Offer | E::Ring | E::Claim) => Err(TransitionError::Busy),
+            (Offline, E::Offer | E::Ring | E::Claim) => Err(TransitionError::Offline),
 
             (Connecting, E::Confirm) => Ok(InCall),
-            (Online | InCall | Ending, E::Confirm) => Err(Denied::NoCall),
-            (Offline, E::Confirm) => Err(Denied::Offline),
+            (Online | InCall | Ending, E::Confirm) => Err(TransitionError::NoCall),
+            (Offline, E::Confirm) => Err(TransitionError::Offline),
 
             (Connecting | InCall, E::End) => Ok(Ending),
-            (Online | Ending, E::End) => Err(Denied::NoCall),
-            (Offline, E::End) => Err(Denied::Offline),
+            (Online | Ending, E::End) => Err(TransitionError::NoCall),
+            (Offline, E::End) => Err(TransitionError::Offline),
 
             (Ending, E::Release) => Ok(Online),
-            (Online | Connecting | InCall, E::Release) => Err(Denied::NoCall),
-            (Offline, E::Release) => Err(Denied::Offline),
+            (Online | Connecting | InCall, E::Release) => Err(TransitionError::NoCall),
+            (Offline, E::Release) => Err(TransitionError::Offline),
 
             (Online | Connecting | InCall | Ending, E::Leave) => Ok(Offline),
-            (Offline, E::Leave) => Err(Denied::Offline),
+            (Offline, E::Leave) => Err(TransitionError::Offline),
         }
     }
 
@@ -66,24 +66,24 @@ impl UserState {
     }
 }
 
-/// What can happen to a user's state.
+/// Event that changes a user's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StateEvent {
-    /// The user's hello was accepted, for the first time or with a ticket.
+    /// The server accepted the user's `hello`, with or without a ticket.
     LogIn,
-    /// The user offers a call to somebody.
+    /// The user offers another user a call.
     Offer,
-    /// Somebody offers this user a call.
+    /// Another user offers this user a call.
     Ring,
-    /// The user claims the call that it was in before its WebSocket was lost.
+    /// The user claims the call that it was in before it lost its WebSocket.
     Claim,
-    /// The call was confirmed, or a claim of it was met.
+    /// `confirm` was delivered, or both members are back in the call after a claim.
     Confirm,
-    /// The call is over or could not be set up.
+    /// The call ended or could not be set up.
     End,
-    /// The user has let go of the call, or the time to do so has passed.
+    /// The user released its devices after a call, or the deadline for that has passed.
     Release,
-    /// The user's WebSocket is gone.
+    /// The user's WebSocket closed.
     Leave,
 }
 
@@ -93,9 +93,9 @@ impl StateEvent {
         [Self::LogIn, Self::Offer, Self::Ring, Self::Claim, Self::Confirm, Self::End, Self::Release, Self::Leave];
 }
 
-/// Why a transition does not exist.
+/// Error: the event is not allowed in the user's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Denied {
+pub enum TransitionError {
     /// The user already has a WebSocket.
     #[error("the user is online already")]
     AlreadyOnline,
@@ -105,30 +105,30 @@ pub enum Denied {
     /// The user is connecting, in a call or ending one.
     #[error("the user is busy")]
     Busy,
-    /// The user is in no call that this could apply to.
-    #[error("the user is in no such call")]
+    /// The user has no call in the state that the event needs.
+    #[error("the user has no call to which this applies")]
     NoCall,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Denied::{AlreadyOnline, Busy, NoCall, Offline as Gone};
+    use TransitionError::{AlreadyOnline, Busy, NoCall, Offline as NotOnline};
     use UserState::{Connecting, Ending, InCall, Offline, Online};
 
-    /// The table of `docs/PROTOCOL.md`, a row a state and a column an event, written out a second time on purpose.
+    /// The table of `docs/PROTOCOL.md`: one row per state, one column per event. Repeats the match on purpose.
     #[rustfmt::skip]
-    const TABLE: [(UserState, [Result<UserState, Denied>; 8]); 5] = [
-        //            LogIn               Offer            Ring             Claim            Confirm      End          Release      Leave
-        (Online,     [Err(AlreadyOnline), Ok(Connecting),  Ok(Connecting),  Ok(Connecting),  Err(NoCall), Err(NoCall), Err(NoCall), Ok(Offline)]),
-        (Offline,    [Ok(Online),         Err(Gone),       Err(Gone),       Err(Gone),       Err(Gone),   Err(Gone),   Err(Gone),   Err(Gone)]),
-        (Connecting, [Err(AlreadyOnline), Err(Busy),       Err(Busy),       Err(Busy),       Ok(InCall),  Ok(Ending),  Err(NoCall), Ok(Offline)]),
-        (InCall,     [Err(AlreadyOnline), Err(Busy),       Err(Busy),       Err(Busy),       Err(NoCall), Ok(Ending),  Err(NoCall), Ok(Offline)]),
-        (Ending,     [Err(AlreadyOnline), Err(Busy),       Err(Busy),       Err(Busy),       Err(NoCall), Err(NoCall), Ok(Online),  Ok(Offline)]),
+    const TABLE: [(UserState, [Result<UserState, TransitionError>; 8]); 5] = [
+        //            LogIn               Offer            Ring             Claim            Confirm         End             Release         Leave
+        (Online,     [Err(AlreadyOnline), Ok(Connecting),  Ok(Connecting),  Ok(Connecting),  Err(NoCall),    Err(NoCall),    Err(NoCall),    Ok(Offline)]),
+        (Offline,    [Ok(Online),         Err(NotOnline),  Err(NotOnline),  Err(NotOnline),  Err(NotOnline), Err(NotOnline), Err(NotOnline), Err(NotOnline)]),
+        (Connecting, [Err(AlreadyOnline), Err(Busy),       Err(Busy),       Err(Busy),       Ok(InCall),     Ok(Ending),     Err(NoCall),    Ok(Offline)]),
+        (InCall,     [Err(AlreadyOnline), Err(Busy),       Err(Busy),       Err(Busy),       Err(NoCall),    Ok(Ending),     Err(NoCall),    Ok(Offline)]),
+        (Ending,     [Err(AlreadyOnline), Err(Busy),       Err(Busy),       Err(Busy),       Err(NoCall),    Err(NoCall),    Ok(Online),     Ok(Offline)]),
     ];
 
     #[test]
-    fn every_state_and_event_pair_goes_by_the_table() {
+    fn every_transition_matches_the_documented_table() {
         let mut pairs = 0;
         for (state, row) in TABLE {
             for (event, expected) in StateEvent::ALL.into_iter().zip(row) {
@@ -140,31 +140,31 @@ mod tests {
     }
 
     #[test]
-    fn only_an_online_user_can_be_called() {
+    fn only_online_users_can_be_called() {
         let callable: Vec<_> = UserState::ALL.into_iter().filter(|state| state.can_be_called()).collect();
         assert_eq!(callable, [Online]);
     }
 
     #[test]
-    fn every_state_can_be_left_for_online_or_offline() {
+    fn online_and_offline_are_reachable_from_every_state() {
         for start in UserState::ALL {
-            let mut seen = vec![start];
+            let mut reached = vec![start];
             let mut next = 0;
-            while let Some(&state) = seen.get(next) {
+            while let Some(&state) = reached.get(next) {
                 next += 1;
                 for event in StateEvent::ALL {
                     match state.after(event) {
-                        Ok(after) if !seen.contains(&after) => seen.push(after),
+                        Ok(after) if !reached.contains(&after) => reached.push(after),
                         _ => {}
                     }
                 }
             }
-            assert!(seen.contains(&Online) && seen.contains(&Offline), "{start:?} is stuck: {seen:?}");
+            assert!(reached.contains(&Online) && reached.contains(&Offline), "from {start:?} only {reached:?}");
         }
     }
 
     #[test]
-    fn the_wire_names_are_the_plans_own() {
+    fn states_serialize_to_their_wire_names() {
         let names: Vec<_> = UserState::ALL.iter().map(|state| serde_json::to_string(state).unwrap()).collect();
         assert_eq!(names, [r#""online""#, r#""offline""#, r#""connecting""#, r#""in_call""#, r#""ending""#]);
     }

@@ -1,4 +1,4 @@
-//! The published JSON Schema says what the types say, and the documentation's examples hold.
+//! Tests that the published JSON Schema matches the Rust types, and that the documentation's examples match both.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -18,7 +18,7 @@ fn doc(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name)
 }
 
-/// A validator for one direction, as somebody who has only the published file would make it.
+/// Builds a validator for one direction from the published file alone, as a third party would.
 fn validator(definition: &str) -> Validator {
     let mut schema: Value = serde_json::from_str(&fs::read_to_string(doc("protocol.schema.json")).unwrap()).unwrap();
     let root = schema.as_object_mut().unwrap();
@@ -28,22 +28,23 @@ fn validator(definition: &str) -> Validator {
 }
 
 #[test]
-fn the_published_schema_is_that_of_the_types() {
+fn the_published_schema_matches_the_types() {
     let published: Value = serde_json::from_str(&fs::read_to_string(doc("protocol.schema.json")).unwrap()).unwrap();
     assert_eq!(
         published,
         schema(),
-        "write it anew: cargo run -p hutong-protocol --features schema --example schema > docs/protocol.schema.json"
+        "out of date; regenerate it: cargo run -p hutong-protocol --features schema --example schema > docs/protocol.schema.json"
     );
     jsonschema::draft202012::meta::validate(&published).unwrap();
 }
 
-/// The messages in the fenced blocks of one direction: `json to-server` or `json to-client`, one a line.
+/// The example messages of one direction in `docs/PROTOCOL.md`: the lines of its fenced blocks `json to-server` or
+/// `json to-client`.
 fn examples(direction: &str) -> Vec<String> {
     let text = fs::read_to_string(doc("PROTOCOL.md")).unwrap();
     let mut found = Vec::new();
     for block in text.split(&format!("```json {direction}\n")).skip(1) {
-        let (block, _) = block.split_once("```").expect("a block ends");
+        let (block, _) = block.split_once("```").expect("a fenced block is closed");
         found.extend(block.lines().filter(|line| !line.is_empty()).map(str::to_owned));
     }
     found
@@ -54,25 +55,25 @@ fn kind(message: &str) -> String {
 }
 
 #[test]
-fn the_documentation_has_an_example_of_every_message_and_each_is_good() {
+fn the_documentation_has_a_valid_example_of_every_message() {
     let mut kinds = [BTreeSet::new(), BTreeSet::new()];
     for example in examples("to-server") {
         let value: Value = serde_json::from_str(&example).unwrap();
         TO_SERVER.validate(&value).unwrap_or_else(|error| panic!("{example}: {error}"));
         let message = decode_client(&example).unwrap();
-        assert_eq!(serde_json::to_value(&message).unwrap(), value, "it has no field too many");
+        assert_eq!(serde_json::to_value(&message).unwrap(), value, "the example has no unknown fields");
         kinds[0].insert(kind(&example));
     }
     for example in examples("to-client") {
         let value: Value = serde_json::from_str(&example).unwrap();
         TO_CLIENT.validate(&value).unwrap_or_else(|error| panic!("{example}: {error}"));
         let message = decode_server(&example).unwrap();
-        assert_eq!(serde_json::to_value(&message).unwrap(), value, "it has no field too many");
+        assert_eq!(serde_json::to_value(&message).unwrap(), value, "the example has no unknown fields");
         kinds[1].insert(kind(&example));
     }
-    // Every kind of message, by the list of the types themselves.
-    let all = |which: &str| -> BTreeSet<String> {
-        let variants = schema()["$defs"][which]["oneOf"].as_array().unwrap().clone();
+    // The generated schema lists the types of all messages.
+    let all = |definition: &str| -> BTreeSet<String> {
+        let variants = schema()["$defs"][definition]["oneOf"].as_array().unwrap().clone();
         variants.iter().map(|variant| variant["properties"]["type"]["const"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(kinds[0], all("ClientMessage"));
@@ -80,7 +81,7 @@ fn the_documentation_has_an_example_of_every_message_and_each_is_good() {
 }
 
 #[test]
-fn what_is_no_message_is_refused_by_the_schema() {
+fn the_schema_rejects_invalid_messages() {
     for bad in [
         json!({}),
         json!({"type": "dance"}),
@@ -93,14 +94,11 @@ fn what_is_no_message_is_refused_by_the_schema() {
     ] {
         assert!(!TO_SERVER.is_valid(&bad), "{bad}");
     }
-    assert!(
-        TO_SERVER.is_valid(&json!({"type": "hello", "name": "a", "colour": "red"})),
-        "unknown fields are passed over"
-    );
+    assert!(TO_SERVER.is_valid(&json!({"type": "hello", "name": "a", "colour": "red"})), "unknown fields are allowed");
 }
 
-/// One change to a message: a field is left out, or has another value.
-fn damage() -> impl Strategy<Value = (usize, Option<Value>)> {
+/// One mutation of a message: a field, by index, is removed or gets another value.
+fn mutation() -> impl Strategy<Value = (usize, Option<Value>)> {
     let values = [
         json!(null),
         json!(true),
@@ -123,11 +121,11 @@ fn damage() -> impl Strategy<Value = (usize, Option<Value>)> {
     (0_usize..6, prop::option::of(prop::sample::select(values.to_vec())))
 }
 
-fn damaged(message: &Value, (place, with): (usize, Option<Value>)) -> Value {
+fn mutate(message: &Value, (index, replacement): (usize, Option<Value>)) -> Value {
     let mut message = message.clone();
     let fields = message.as_object_mut().unwrap();
-    let Some(field) = fields.keys().nth(place % fields.len()).cloned() else { return message };
-    match with {
+    let Some(field) = fields.keys().nth(index % fields.len()).cloned() else { return message };
+    match replacement {
         Some(value) => fields.insert(field, value),
         None => fields.remove(&field),
     };
@@ -136,26 +134,26 @@ fn damaged(message: &Value, (place, with): (usize, Option<Value>)) -> Value {
 
 proptest! {
     #[test]
-    fn every_message_of_a_client_goes_by_the_schema(message in messages::client()) {
+    fn every_client_message_matches_the_schema(message in messages::client()) {
         let value = serde_json::to_value(&message).unwrap();
         prop_assert!(TO_SERVER.is_valid(&value), "{}: {:?}", value, TO_SERVER.validate(&value));
         prop_assert_eq!(serde_json::from_value::<ClientMessage>(value).unwrap(), message);
     }
 
     #[test]
-    fn every_message_of_the_server_goes_by_the_schema(message in messages::server()) {
+    fn every_server_message_matches_the_schema(message in messages::server()) {
         let value = serde_json::to_value(&message).unwrap();
         prop_assert!(TO_CLIENT.is_valid(&value), "{}: {:?}", value, TO_CLIENT.validate(&value));
         prop_assert_eq!(serde_json::from_value::<ServerMessage>(value).unwrap(), message);
     }
 
-    /// The server takes nothing less than the schema allows, and but for codes from the future nothing more.
+    /// The decoder accepts what the schema allows, and apart from that only unknown codes.
     #[test]
-    fn schema_and_server_agree_on_damaged_messages(message in messages::client(), damage in damage()) {
-        let value = damaged(&serde_json::to_value(&message).unwrap(), damage);
-        let taken = decode_client(&value.to_string()).is_ok();
+    fn schema_and_decoder_agree_on_mutated_messages(message in messages::client(), mutation in mutation()) {
+        let value = mutate(&serde_json::to_value(&message).unwrap(), mutation);
+        let decoded = decode_client(&value.to_string()).is_ok();
         let allowed = TO_SERVER.is_valid(&value);
-        let code_unknown = value["type"] == "cancel" && value["reason"].is_string();
-        prop_assert!(taken == allowed || (taken && code_unknown), "{value}: taken {taken}, allowed {allowed}");
+        let unknown_code = value["type"] == "cancel" && value["reason"].is_string();
+        prop_assert!(decoded == allowed || (decoded && unknown_code), "{value}: decoded {decoded}, allowed {allowed}");
     }
 }

@@ -1,53 +1,55 @@
-//! A client whose inputs are given, and whose outputs are read, one by one.
+//! Test harness: a client to which a test passes single inputs, and whose outputs it reads.
 
 use std::time::Duration;
 
-use hutong_core::{Client, Command, Config, Input, LinkEvent, MediaCommand, MediaEvent, Output, PeerId, Saved};
+use hutong_core::{
+    Client, Command, Config, Input, MediaCommand, MediaEvent, Output, PeerId, SavedSession, SocketEvent,
+};
 use hutong_protocol::{
-    CallId, ClientMessage, IceCandidate, Limits, MediaKind, Name, SdpKind, ServerMessage, Ticket, Token, User,
+    CallId, ClientMessage, IceCandidate, Limits, MediaKind, Name, SdpKind, ServerMessage, SessionTicket, Token, User,
     UserState,
 };
 
 pub const CALL: CallId = CallId(0x7f);
 
-pub struct Bench {
+pub struct ClientHarness {
     pub client: Client,
     pub now: Duration,
 }
 
-impl Bench {
-    pub fn new(saved: Option<Saved>) -> (Self, Vec<Output>) {
+impl ClientHarness {
+    pub fn new(saved: Option<SavedSession>) -> (Self, Vec<Output>) {
         let client = Client::new(Config { seed: 7, saved }, Duration::ZERO);
-        let mut bench = Self { client, now: Duration::ZERO };
-        let outputs = bench.outputs();
-        (bench, outputs)
+        let mut harness = Self { client, now: Duration::ZERO };
+        let outputs = harness.outputs();
+        (harness, outputs)
     }
 
-    /// Logged in as Ana, with Bo online.
+    /// A client that is logged in as Ana, with Bo online.
     pub fn logged_in() -> Self {
-        let (mut bench, _) = Self::new(None);
-        bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
-        bench.give(Input::Link(LinkEvent::Up));
-        bench.give(Input::Message(welcome()));
-        bench
+        let (mut harness, _) = Self::new(None);
+        harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
+        harness.input(Input::Socket(SocketEvent::Opened));
+        harness.input(Input::Message(welcome()));
+        harness
     }
 
-    pub fn give(&mut self, input: Input) -> Vec<Output> {
+    pub fn input(&mut self, input: Input) -> Vec<Output> {
         self.client.handle(self.now, input);
         self.outputs()
     }
 
     pub fn message(&mut self, message: ServerMessage) -> Vec<Output> {
-        self.give(Input::Message(message))
+        self.input(Input::Message(message))
     }
 
     pub fn media(&mut self, event: MediaEvent) -> Vec<Output> {
-        self.give(Input::Media(event))
+        self.input(Input::Media(event))
     }
 
-    pub fn at(&mut self, now: Duration) -> Vec<Output> {
+    pub fn tick_at(&mut self, now: Duration) -> Vec<Output> {
         self.now = now;
-        self.give(Input::Tick)
+        self.input(Input::Tick)
     }
 
     pub fn peer(&self) -> PeerId {
@@ -66,7 +68,7 @@ pub fn user(token: u64, name: &str) -> User {
 pub fn welcome() -> ServerMessage {
     ServerMessage::Welcome {
         me: user(1, "Ana"),
-        ticket: Ticket::new("ana"),
+        ticket: SessionTicket::new("ana"),
         ice_servers: vec![],
         limits: Limits::default(),
         users: vec![user(2, "Bo")],
@@ -99,26 +101,26 @@ pub fn media(outputs: &[Output]) -> Vec<MediaCommand> {
     media.collect()
 }
 
-/// Ana is called by Bo, has accepted, and her offer is being made.
-pub fn making_offer() -> Bench {
-    let mut bench = Bench::logged_in();
-    bench.message(ServerMessage::Offering { call: CALL, from: user(2, "Bo"), media: MediaKind::Video });
-    bench.give(Input::Command(Command::Accept { media: MediaKind::Video }));
-    let peer = bench.peer();
-    bench.media(MediaEvent::Acquired { peer });
-    bench
+/// Ana has accepted a call from Bo, and her engine creates the offer.
+pub fn making_offer() -> ClientHarness {
+    let mut harness = ClientHarness::logged_in();
+    harness.message(ServerMessage::Offering { call: CALL, from: user(2, "Bo"), media: MediaKind::Video });
+    harness.input(Input::Command(Command::Accept { media: MediaKind::Video }));
+    let peer = harness.peer();
+    harness.media(MediaEvent::Acquired { peer });
+    harness
 }
 
-/// Ana calls Bo, and it rings there.
-pub fn ringing() -> Bench {
-    let mut bench = Bench::logged_in();
-    bench.give(Input::Command(Command::Call { to: Token(2), media: MediaKind::Video }));
-    let peer = bench.peer();
-    bench.media(MediaEvent::Acquired { peer });
-    bench.message(ServerMessage::Ringing { call: CALL, to: Token(2) });
-    bench
+/// Ana calls Bo, and the call rings on his side.
+pub fn ringing() -> ClientHarness {
+    let mut harness = ClientHarness::logged_in();
+    harness.input(Input::Command(Command::Call { to: Token(2), media: MediaKind::Video }));
+    let peer = harness.peer();
+    harness.media(MediaEvent::Acquired { peer });
+    harness.message(ServerMessage::Ringing { call: CALL, to: Token(2) });
+    harness
 }
 
-pub fn description(bench: &Bench, kind: SdpKind) -> MediaEvent {
-    MediaEvent::LocalDescription { peer: bench.peer(), kind, sdp: "v=0".into() }
+pub fn description(harness: &ClientHarness, kind: SdpKind) -> MediaEvent {
+    MediaEvent::LocalDescription { peer: harness.peer(), kind, sdp: "v=0".into() }
 }

@@ -1,4 +1,4 @@
-//! The client, stepped by hand.
+//! Integration tests of the client state machine, without I/O.
 
 mod call_flow;
 mod candidates;

@@ -1,10 +1,10 @@
-//! Logging in, being refused, losing the server and coming back.
+//! Session flow: login, refusals, and reconnecting.
 
 use std::time::Duration;
 
-use crate::common::{Bench, CALL, sent, user, welcome};
-use hutong_core::{Command, Input, LinkEvent, Output, RetryReason, Saved, Session};
-use hutong_protocol::{CancelReason, ClientMessage, RefusedCode, Secret, ServerMessage, Ticket, UserState};
+use crate::common::{CALL, ClientHarness, sent, user, welcome};
+use hutong_core::{Command, Input, Output, RetryReason, SavedSession, SessionView, SocketEvent};
+use hutong_protocol::{CancelReason, ClientMessage, RefusedCode, Secret, ServerMessage, SessionTicket, UserState};
 
 fn refused(code: RefusedCode) -> Input {
     Input::Message(ServerMessage::Refused { code, message: String::new() })
@@ -15,29 +15,29 @@ fn connects(outputs: &[Output]) -> usize {
 }
 
 #[test]
-fn hello_is_said_once_the_link_is_up() {
-    let (mut bench, _) = Bench::new(None);
-    let outputs = bench.give(Input::Command(Command::LogIn { name: " Ana ".into(), secret: None }));
+fn hello_is_sent_once_the_socket_is_open() {
+    let (mut harness, _) = ClientHarness::new(None);
+    let outputs = harness.input(Input::Command(Command::LogIn { name: " Ana ".into(), secret: None }));
     assert_eq!((connects(&outputs), sent(&outputs)), (1, vec![]));
-    let outputs = bench.give(Input::Link(LinkEvent::Up));
+    let outputs = harness.input(Input::Socket(SocketEvent::Opened));
     assert_eq!(sent(&outputs), [ClientMessage::Hello { name: " Ana ".into(), resume: None, secret: None }]);
-    let outputs = bench.message(welcome());
-    let saved = Saved { name: " Ana ".into(), ticket: Ticket::new("ana"), call: None };
+    let outputs = harness.message(welcome());
+    let saved = SavedSession { name: " Ana ".into(), ticket: SessionTicket::new("ana"), call: None };
     assert!(outputs.contains(&Output::Save(Some(saved))), "{outputs:?}");
-    assert!(matches!(bench.client.view().session, Session::LoggedIn { .. }));
+    assert!(matches!(harness.client.view().session, SessionView::LoggedIn { .. }));
 }
 
 #[test]
-fn a_page_that_was_reloaded_comes_back_by_itself_and_cancels_its_call_first() {
-    let saved = Saved { name: "Ana".into(), ticket: Ticket::new("ana"), call: Some(CALL) };
-    let (mut bench, outputs) = Bench::new(Some(saved));
+fn a_reloaded_page_resumes_its_session_and_cancels_its_call() {
+    let saved = SavedSession { name: "Ana".into(), ticket: SessionTicket::new("ana"), call: Some(CALL) };
+    let (mut harness, outputs) = ClientHarness::new(Some(saved));
     assert_eq!(connects(&outputs), 1);
-    let outputs = bench.give(Input::Link(LinkEvent::Up));
+    let outputs = harness.input(Input::Socket(SocketEvent::Opened));
     assert_eq!(
         sent(&outputs),
-        [ClientMessage::Hello { name: "Ana".into(), resume: Some(Ticket::new("ana")), secret: None }]
+        [ClientMessage::Hello { name: "Ana".into(), resume: Some(SessionTicket::new("ana")), secret: None }]
     );
-    let outputs = bench.message(welcome());
+    let outputs = harness.message(welcome());
     assert_eq!(sent(&outputs), [ClientMessage::Cancel { call: CALL, reason: CancelReason::Hangup }]);
     let saved = outputs.iter().rev().find_map(|output| match output {
         Output::Save(saved) => saved.clone(),
@@ -47,20 +47,20 @@ fn a_page_that_was_reloaded_comes_back_by_itself_and_cancels_its_call_first() {
 }
 
 #[test]
-fn a_refusal_that_the_person_can_mend_ends_the_tries() {
+fn after_a_refusal_that_the_person_can_correct_the_client_does_not_retry() {
     for code in [RefusedCode::NameTaken, RefusedCode::NameInvalid, RefusedCode::Version] {
-        let (mut bench, _) = Bench::new(None);
-        bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
-        bench.give(Input::Link(LinkEvent::Up));
-        let outputs = bench.give(refused(code));
+        let (mut harness, _) = ClientHarness::new(None);
+        harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
+        harness.input(Input::Socket(SocketEvent::Opened));
+        let outputs = harness.input(refused(code));
         assert!(outputs.contains(&Output::Disconnect));
-        assert_eq!(bench.client.view().session, Session::Refused { name: "Ana".into(), code });
-        assert_eq!(connects(&bench.at(Duration::from_secs(600))), 0);
+        assert_eq!(harness.client.view().session, SessionView::Refused { name: "Ana".into(), code });
+        assert_eq!(connects(&harness.tick_at(Duration::from_secs(600))), 0);
     }
 }
 
 #[test]
-fn a_refusal_that_passes_is_waited_out() {
+fn after_a_temporary_refusal_the_client_retries() {
     for code in [
         RefusedCode::Full,
         RefusedCode::TooMany,
@@ -68,67 +68,71 @@ fn a_refusal_that_passes_is_waited_out() {
         RefusedCode::RateLimited,
         RefusedCode::Unknown,
     ] {
-        let mut bench = Bench::logged_in();
-        bench.give(refused(code));
-        assert!(matches!(bench.client.view().session, Session::Reconnecting { .. }), "{code}");
-        assert_eq!(connects(&bench.at(Duration::from_secs(1))), 1, "{code}");
+        let mut harness = ClientHarness::logged_in();
+        harness.input(refused(code));
+        assert!(matches!(harness.client.view().session, SessionView::Reconnecting { .. }), "{code}");
+        assert_eq!(connects(&harness.tick_at(Duration::from_secs(1))), 1, "{code}");
     }
 }
 
 #[test]
-fn who_waits_to_be_let_in_learns_what_for() {
-    let (mut bench, _) = Bench::new(None);
-    bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
-    bench.give(Input::Link(LinkEvent::Up));
-    bench.give(refused(RefusedCode::TooMany));
+fn while_retrying_a_login_the_reason_is_shown() {
+    let (mut harness, _) = ClientHarness::new(None);
+    harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
+    harness.input(Input::Socket(SocketEvent::Opened));
+    harness.input(refused(RefusedCode::TooMany));
     let retry_reason = Some(RetryReason::Refused(RefusedCode::TooMany));
-    assert_eq!(bench.client.view().session, Session::LoggingIn { name: "Ana".into(), retry_reason });
-    assert_eq!(connects(&bench.at(Duration::from_secs(1))), 1);
+    assert_eq!(harness.client.view().session, SessionView::LoggingIn { name: "Ana".into(), retry_reason });
+    assert_eq!(connects(&harness.tick_at(Duration::from_secs(1))), 1);
     assert_eq!(
-        bench.client.view().session,
-        Session::LoggingIn { name: "Ana".into(), retry_reason },
-        "until it is known better"
+        harness.client.view().session,
+        SessionView::LoggingIn { name: "Ana".into(), retry_reason },
+        "until the next attempt fails"
     );
-    bench.give(Input::Link(LinkEvent::Down));
-    let retry_reason = Some(RetryReason::ServerAway);
-    assert_eq!(bench.client.view().session, Session::LoggingIn { name: "Ana".into(), retry_reason });
+    harness.input(Input::Socket(SocketEvent::Closed));
+    let retry_reason = Some(RetryReason::ServerUnreachable);
+    assert_eq!(harness.client.view().session, SessionView::LoggingIn { name: "Ana".into(), retry_reason });
 }
 
 #[test]
-fn a_ticket_that_is_not_good_any_more_is_dropped_and_login_goes_on() {
-    let saved = Saved { name: "Ana".into(), ticket: Ticket::new("old"), call: None };
-    let (mut bench, _) = Bench::new(Some(saved));
-    bench.give(Input::Link(LinkEvent::Up));
-    let outputs = bench.give(refused(RefusedCode::TicketInvalid));
+fn a_rejected_ticket_is_dropped_and_the_login_continues_without_it() {
+    let saved = SavedSession { name: "Ana".into(), ticket: SessionTicket::new("old"), call: None };
+    let (mut harness, _) = ClientHarness::new(Some(saved));
+    harness.input(Input::Socket(SocketEvent::Opened));
+    let outputs = harness.input(refused(RefusedCode::TicketInvalid));
     assert_eq!(connects(&outputs), 1);
-    let outputs = bench.give(Input::Link(LinkEvent::Up));
+    let outputs = harness.input(Input::Socket(SocketEvent::Opened));
     assert_eq!(sent(&outputs), [ClientMessage::Hello { name: "Ana".into(), resume: None, secret: None }]);
-    bench.give(refused(RefusedCode::TicketInvalid));
-    assert!(matches!(bench.client.view().session, Session::Refused { .. }), "but not for ever");
+    harness.input(refused(RefusedCode::TicketInvalid));
+    assert!(matches!(harness.client.view().session, SessionView::Refused { .. }), "but only once");
 }
 
 fn secret(text: &str) -> Option<Secret> {
     Secret::new(text).ok()
 }
 
-fn hello(resume: Option<Ticket>, secret: Option<Secret>) -> ClientMessage {
+fn hello(resume: Option<SessionTicket>, secret: Option<Secret>) -> ClientMessage {
     ClientMessage::Hello { name: "Ana".into(), resume, secret }
 }
 
 #[test]
-fn a_secret_is_asked_for_once_and_given_in_hello_alone() {
-    let (mut bench, _) = Bench::new(None);
-    bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
-    bench.give(Input::Link(LinkEvent::Up));
+fn a_secret_is_sent_only_in_hello_and_not_saved() {
+    let (mut harness, _) = ClientHarness::new(None);
+    harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
+    harness.input(Input::Socket(SocketEvent::Opened));
     for code in [RefusedCode::SecretRequired, RefusedCode::SecretWrong] {
-        bench.give(refused(code));
-        assert_eq!(bench.client.view().session, Session::Refused { name: "Ana".into(), code });
-        assert_eq!(connects(&bench.at(bench.now + Duration::from_secs(600))), 0, "nobody guesses by themselves");
-        bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: secret("open sesame") }));
-        let outputs = bench.give(Input::Link(LinkEvent::Up));
+        harness.input(refused(code));
+        assert_eq!(harness.client.view().session, SessionView::Refused { name: "Ana".into(), code });
+        assert_eq!(
+            connects(&harness.tick_at(harness.now + Duration::from_secs(600))),
+            0,
+            "the client does not retry with the same secret"
+        );
+        harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: secret("open sesame") }));
+        let outputs = harness.input(Input::Socket(SocketEvent::Opened));
         assert_eq!(sent(&outputs), [hello(None, secret("open sesame"))]);
     }
-    let outputs = bench.message(welcome());
+    let outputs = harness.message(welcome());
     assert!(!format!("{outputs:?}").contains("sesame"));
     let saved = outputs.iter().find_map(|output| match output {
         Output::Save(Some(saved)) => Some(serde_json::to_string(saved).unwrap()),
@@ -138,134 +142,142 @@ fn a_secret_is_asked_for_once_and_given_in_hello_alone() {
 }
 
 #[test]
-fn the_ticket_is_enough_to_come_back_and_the_secret_stands_in_for_a_ticket_that_is_not_good() {
-    let mut bench = logged_in_with_a_secret();
-    bench.give(Input::Link(LinkEvent::Down));
-    bench.give(Input::NetworkBack);
-    let outputs = bench.give(Input::Link(LinkEvent::Up));
-    assert_eq!(sent(&outputs), [hello(Some(Ticket::new("ana")), None)]);
-    // A server that was started anew with another ticket key and the same access key.
-    bench.give(refused(RefusedCode::TicketInvalid));
-    let outputs = bench.give(Input::Link(LinkEvent::Up));
+fn reconnecting_sends_the_ticket_alone_and_falls_back_to_the_secret() {
+    let mut harness = logged_in_with_a_secret();
+    harness.input(Input::Socket(SocketEvent::Closed));
+    harness.input(Input::NetworkRestored);
+    let outputs = harness.input(Input::Socket(SocketEvent::Opened));
+    assert_eq!(sent(&outputs), [hello(Some(SessionTicket::new("ana")), None)]);
+    // A restarted server with another ticket key and the same access key.
+    harness.input(refused(RefusedCode::TicketInvalid));
+    let outputs = harness.input(Input::Socket(SocketEvent::Opened));
     assert_eq!(sent(&outputs), [hello(None, secret("open sesame"))]);
-    // And one with another access key.
-    bench.give(refused(RefusedCode::SecretWrong));
-    assert!(matches!(bench.client.view().session, Session::Refused { code: RefusedCode::SecretWrong, .. }));
-    bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
-    assert_eq!(sent(&bench.give(Input::Link(LinkEvent::Up))), [hello(None, None)], "the wrong one is forgotten");
+    // Then one with another access key.
+    harness.input(refused(RefusedCode::SecretWrong));
+    assert!(matches!(harness.client.view().session, SessionView::Refused { code: RefusedCode::SecretWrong, .. }));
+    harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
+    assert_eq!(
+        sent(&harness.input(Input::Socket(SocketEvent::Opened))),
+        [hello(None, None)],
+        "the wrong secret is forgotten"
+    );
 }
 
 #[test]
-fn a_log_out_forgets_the_secret() {
-    let mut bench = logged_in_with_a_secret();
-    bench.give(Input::Command(Command::LogOut));
-    bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
-    assert_eq!(sent(&bench.give(Input::Link(LinkEvent::Up))), [hello(None, None)]);
+fn logout_forgets_the_secret() {
+    let mut harness = logged_in_with_a_secret();
+    harness.input(Input::Command(Command::LogOut));
+    harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
+    assert_eq!(sent(&harness.input(Input::Socket(SocketEvent::Opened))), [hello(None, None)]);
 }
 
 #[test]
-fn who_is_not_welcome_any_more_does_not_come_back() {
-    let mut bench = Bench::logged_in();
-    bench.give(refused(RefusedCode::NotWelcome));
-    assert_eq!(bench.client.view().session, Session::Refused { name: "Ana".into(), code: RefusedCode::NotWelcome });
-    assert_eq!(connects(&bench.at(Duration::from_secs(600))), 0);
+fn a_client_refused_as_not_welcome_does_not_reconnect() {
+    let mut harness = ClientHarness::logged_in();
+    harness.input(refused(RefusedCode::NotWelcome));
+    assert_eq!(
+        harness.client.view().session,
+        SessionView::Refused { name: "Ana".into(), code: RefusedCode::NotWelcome }
+    );
+    assert_eq!(connects(&harness.tick_at(Duration::from_secs(600))), 0);
 }
 
-fn logged_in_with_a_secret() -> Bench {
-    let (mut bench, _) = Bench::new(None);
-    bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: secret("open sesame") }));
-    bench.give(Input::Link(LinkEvent::Up));
-    bench.message(welcome());
-    bench
+fn logged_in_with_a_secret() -> ClientHarness {
+    let (mut harness, _) = ClientHarness::new(None);
+    harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: secret("open sesame") }));
+    harness.input(Input::Socket(SocketEvent::Opened));
+    harness.message(welcome());
+    harness
 }
 
 #[test]
-fn trying_again_by_hand_under_the_same_name_is_coming_back_too() {
-    for (name, resume) in [("Ana", Some(Ticket::new("ana"))), ("Bea", None)] {
-        let saved = Saved { name: "Ana".into(), ticket: Ticket::new("ana"), call: None };
-        let (mut bench, _) = Bench::new(Some(saved));
-        bench.give(Input::Link(LinkEvent::Down));
-        bench.give(Input::Command(Command::LogIn { name: name.into(), secret: None }));
-        let outputs = bench.give(Input::Link(LinkEvent::Up));
+fn a_login_under_the_same_name_resumes_the_session() {
+    for (name, resume) in [("Ana", Some(SessionTicket::new("ana"))), ("Bea", None)] {
+        let saved = SavedSession { name: "Ana".into(), ticket: SessionTicket::new("ana"), call: None };
+        let (mut harness, _) = ClientHarness::new(Some(saved));
+        harness.input(Input::Socket(SocketEvent::Closed));
+        harness.input(Input::Command(Command::LogIn { name: name.into(), secret: None }));
+        let outputs = harness.input(Input::Socket(SocketEvent::Opened));
         assert_eq!(sent(&outputs), [ClientMessage::Hello { name: name.into(), resume, secret: None }]);
     }
 }
 
 #[test]
-fn being_replaced_is_final_until_the_person_comes_back() {
-    let mut bench = Bench::logged_in();
-    bench.give(refused(RefusedCode::Replaced));
-    assert_eq!(connects(&bench.at(Duration::from_secs(600))), 0);
-    bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
-    let outputs = bench.give(Input::Link(LinkEvent::Up));
+fn a_replaced_client_reconnects_only_on_a_login_command() {
+    let mut harness = ClientHarness::logged_in();
+    harness.input(refused(RefusedCode::Replaced));
+    assert_eq!(connects(&harness.tick_at(Duration::from_secs(600))), 0);
+    harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
+    let outputs = harness.input(Input::Socket(SocketEvent::Opened));
     assert_eq!(
         sent(&outputs),
-        [ClientMessage::Hello { name: "Ana".into(), resume: Some(Ticket::new("ana")), secret: None }]
+        [ClientMessage::Hello { name: "Ana".into(), resume: Some(SessionTicket::new("ana")), secret: None }]
     );
 }
 
 #[test]
-fn a_server_that_does_not_answer_is_tried_again_ever_more_patiently() {
-    let (mut bench, _) = Bench::new(None);
-    bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
-    bench.give(Input::Link(LinkEvent::Up));
-    assert!(bench.at(Duration::from_secs(10)).contains(&Output::Disconnect), "no answer to hello");
+fn an_unresponsive_server_is_retried_with_growing_delays() {
+    let (mut harness, _) = ClientHarness::new(None);
+    harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
+    harness.input(Input::Socket(SocketEvent::Opened));
+    assert!(harness.tick_at(Duration::from_secs(10)).contains(&Output::Disconnect), "hello timed out");
     assert!(matches!(
-        bench.client.view().session,
-        Session::LoggingIn { retry_reason: Some(RetryReason::ServerAway), .. }
+        harness.client.view().session,
+        SessionView::LoggingIn { retry_reason: Some(RetryReason::ServerUnreachable), .. }
     ));
-    let mut tries = 0;
+    let mut attempts = 0;
     for second in 11..611 {
-        let outputs = bench.at(Duration::from_secs(second));
-        tries += connects(&outputs);
+        let outputs = harness.tick_at(Duration::from_secs(second));
+        attempts += connects(&outputs);
         if connects(&outputs) > 0 {
-            bench.give(Input::Link(LinkEvent::Down));
+            harness.input(Input::Socket(SocketEvent::Closed));
         }
     }
-    assert!((40..140).contains(&tries), "{tries} tries in ten minutes: neither given up nor hammered");
+    assert!((40..140).contains(&attempts), "{attempts} attempts in ten minutes");
 }
 
 #[test]
-fn a_network_that_is_back_is_used_at_once() {
-    let mut bench = Bench::logged_in();
-    assert_eq!(connects(&bench.give(Input::NetworkBack)), 0, "the link is up");
-    bench.give(Input::Link(LinkEvent::Down));
-    assert_eq!(connects(&bench.give(Input::NetworkBack)), 1);
-    assert_eq!(connects(&bench.give(Input::NetworkBack)), 0, "one is being opened already");
-    bench.give(Input::Command(Command::LogOut));
-    assert_eq!(connects(&bench.give(Input::NetworkBack)), 0, "nobody wants a link");
+fn a_restored_network_ends_the_backoff() {
+    let mut harness = ClientHarness::logged_in();
+    assert_eq!(connects(&harness.input(Input::NetworkRestored)), 0, "the socket is open");
+    harness.input(Input::Socket(SocketEvent::Closed));
+    assert_eq!(connects(&harness.input(Input::NetworkRestored)), 1);
+    assert_eq!(connects(&harness.input(Input::NetworkRestored)), 0, "a socket is being opened already");
+    harness.input(Input::Command(Command::LogOut));
+    assert_eq!(connects(&harness.input(Input::NetworkRestored)), 0, "logged out");
 }
 
 #[test]
-fn clients_that_lose_a_server_together_come_back_apart() {
-    let mut first_tries = Vec::new();
+fn clients_that_lose_a_server_together_reconnect_at_different_times() {
+    let mut first_attempts = Vec::new();
     for seed in 0..100 {
         let config = hutong_core::Config { seed, saved: None };
-        let mut bench = Bench { client: hutong_core::Client::new(config, Duration::ZERO), now: Duration::ZERO };
-        bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
-        let outputs = bench.give(Input::Link(LinkEvent::Down));
+        let mut harness =
+            ClientHarness { client: hutong_core::Client::new(config, Duration::ZERO), now: Duration::ZERO };
+        harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
+        let outputs = harness.input(Input::Socket(SocketEvent::Closed));
         let wake = outputs.iter().find_map(|output| match output {
             Output::Wake(at) => Some(*at),
             _ => None,
         });
-        first_tries.push(wake.unwrap());
+        first_attempts.push(wake.unwrap());
     }
-    first_tries.sort();
-    first_tries.dedup();
-    assert!(first_tries.len() > 90);
-    assert!(first_tries[99.min(first_tries.len() - 1)] <= Duration::from_secs(1));
-    assert!(first_tries.last().unwrap().saturating_sub(first_tries[0]) > Duration::from_millis(800));
+    first_attempts.sort();
+    first_attempts.dedup();
+    assert!(first_attempts.len() > 90);
+    assert!(first_attempts[99.min(first_attempts.len() - 1)] <= Duration::from_secs(1));
+    assert!(first_attempts.last().unwrap().saturating_sub(first_attempts[0]) > Duration::from_millis(800));
 }
 
-/// When a client comes back that loses a server of so many users now.
-fn first_return(seed: u64, total: u32) -> Duration {
+/// Delay until a client reconnects that loses a server with `total` users.
+fn first_reconnect(seed: u64, total: u32) -> Duration {
     let config = hutong_core::Config { seed, saved: None };
-    let mut bench = Bench { client: hutong_core::Client::new(config, Duration::ZERO), now: Duration::ZERO };
-    bench.give(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
-    bench.give(Input::Link(LinkEvent::Up));
-    bench.message(welcome());
-    bench.message(ServerMessage::Roster { users: vec![], total: Some(total) });
-    let outputs = bench.give(Input::Link(LinkEvent::Down));
+    let mut harness = ClientHarness { client: hutong_core::Client::new(config, Duration::ZERO), now: Duration::ZERO };
+    harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
+    harness.input(Input::Socket(SocketEvent::Opened));
+    harness.message(welcome());
+    harness.message(ServerMessage::Roster { users: vec![], total: Some(total) });
+    let outputs = harness.input(Input::Socket(SocketEvent::Closed));
     let wake = outputs.iter().find_map(|output| match output {
         Output::Wake(at) => Some(*at),
         _ => None,
@@ -274,57 +286,57 @@ fn first_return(seed: u64, total: u32) -> Duration {
 }
 
 #[test]
-fn ten_thousand_come_back_over_ten_seconds_and_a_few_at_once() {
-    let mut returns: Vec<_> = (0..10_000).map(|seed| first_return(seed, 10_000)).collect();
-    returns.sort_unstable();
-    assert!((Duration::from_secs(9)..=Duration::from_secs(10)).contains(&returns[9_999]), "{:?}", returns[9_999]);
+fn ten_thousand_clients_reconnect_over_ten_seconds_and_fifty_within_one() {
+    let mut reconnects: Vec<_> = (0..10_000).map(|seed| first_reconnect(seed, 10_000)).collect();
+    reconnects.sort_unstable();
+    assert!((Duration::from_secs(9)..=Duration::from_secs(10)).contains(&reconnects[9_999]), "{:?}", reconnects[9_999]);
     let within_a_second = |first: &Duration| {
         let end = *first + Duration::from_secs(1);
-        returns.partition_point(|it| *it < end) - returns.partition_point(|it| it < first)
+        reconnects.partition_point(|it| *it < end) - reconnects.partition_point(|it| it < first)
     };
-    let busiest = returns.iter().map(within_a_second).max().unwrap();
+    let busiest = reconnects.iter().map(within_a_second).max().unwrap();
     assert!(busiest <= 1_500, "{busiest} in one second");
-    assert!((0..100).all(|seed| first_return(seed, 50) <= Duration::from_secs(1)));
+    assert!((0..100).all(|seed| first_reconnect(seed, 50) <= Duration::from_secs(1)));
 }
 
 #[test]
-fn a_roster_of_everybody_tells_how_large_a_server_is_too() {
-    let crowd: Vec<_> = (2..=5_000).map(|token| user(token, "Bo")).collect();
-    let mut bench = Bench::logged_in();
-    bench.message(ServerMessage::Roster { users: vec![], total: Some(20_000) });
-    bench.message(ServerMessage::Roster { users: crowd, total: None });
-    bench.give(Input::Link(LinkEvent::Down));
-    let first = (1..=5).find(|second| connects(&bench.at(Duration::from_secs(*second))) == 1);
-    assert!(first.is_some_and(|second| second > 1), "{first:?}: within 5 s, and this seed's draw is not in the first");
+fn the_backoff_counts_the_users_of_a_whole_roster_too() {
+    let roster: Vec<_> = (2..=5_000).map(|token| user(token, "Bo")).collect();
+    let mut harness = ClientHarness::logged_in();
+    harness.message(ServerMessage::Roster { users: vec![], total: Some(20_000) });
+    harness.message(ServerMessage::Roster { users: roster, total: None });
+    harness.input(Input::Socket(SocketEvent::Closed));
+    let first = (1..=5).find(|second| connects(&harness.tick_at(Duration::from_secs(*second))) == 1);
+    assert!(first.is_some_and(|second| second > 1), "{first:?}: within 5 s; with this seed, not within the first");
 }
 
 #[test]
-fn presence_updates_the_roster_and_oneself() {
-    let mut bench = Bench::logged_in();
+fn presence_updates_the_roster_and_this_user() {
+    let mut harness = ClientHarness::logged_in();
     let mut me = user(1, "Ana");
     me.state = UserState::Connecting;
     let mut bo = user(2, "Bo");
     bo.state = UserState::Offline;
-    bench.message(ServerMessage::Presence { changes: vec![me.clone(), bo, user(3, "Cy")], total: None });
-    let view = bench.client.view();
-    assert_eq!(view.session, Session::LoggedIn { me: me.clone() });
+    harness.message(ServerMessage::Presence { changes: vec![me.clone(), bo, user(3, "Cy")], total: None });
+    let view = harness.client.view();
+    assert_eq!(view.session, SessionView::LoggedIn { me: me.clone() });
     assert_eq!(view.users.values().cloned().collect::<Vec<_>>(), [user(3, "Cy")]);
 
-    // The news of our own going offline, from before we came back.
+    // A report from before the reconnect that this user is offline.
     let mut gone = me.clone();
     gone.state = UserState::Offline;
-    bench.message(ServerMessage::Presence { changes: vec![gone], total: None });
-    assert_eq!(bench.client.view().session, Session::LoggedIn { me });
-    bench.message(ServerMessage::Roster { users: vec![user(4, "Di")], total: None });
-    assert_eq!(bench.client.view().users.len(), 1);
+    harness.message(ServerMessage::Presence { changes: vec![gone], total: None });
+    assert_eq!(harness.client.view().session, SessionView::LoggedIn { me });
+    harness.message(ServerMessage::Roster { users: vec![user(4, "Di")], total: None });
+    assert_eq!(harness.client.view().users.len(), 1);
 }
 
 #[test]
-fn logging_out_says_so_and_forgets_everything() {
-    let mut bench = Bench::logged_in();
-    let outputs = bench.give(Input::Command(Command::LogOut));
+fn logout_is_sent_and_clears_all_state() {
+    let mut harness = ClientHarness::logged_in();
+    let outputs = harness.input(Input::Command(Command::LogOut));
     assert_eq!(sent(&outputs), [ClientMessage::LogOut]);
     assert!(outputs.contains(&Output::Disconnect) && outputs.contains(&Output::Save(None)), "{outputs:?}");
-    assert_eq!(*bench.client.view(), hutong_core::View::default());
-    assert_eq!(connects(&bench.at(Duration::from_secs(600))), 0);
+    assert_eq!(*harness.client.view(), hutong_core::View::default());
+    assert_eq!(connects(&harness.tick_at(Duration::from_secs(600))), 0);
 }

@@ -1,12 +1,13 @@
-//! Many people on slow networks, for some minutes: what is too large to be gone through whole is drawn, as a seed has it.
+//! Simulation: many participants on slow networks for some minutes, with random events drawn from a seed.
 //!
-//! The world is the one that is model-checked. What the checker puts in any order has its moment here: each message arrives some
-//! time after it was sent, devices take their time, people think, connections and the server break and come back, and each end of a
-//! broken connection notices at once or much later. The same rules are looked at in every state, and in the end, when all is calm
-//! again: everybody agrees, and nothing is left of any call.
+//! It complements the model check for worlds that are too large to explore. The state is the checker's [`ModelWorld`],
+//! but each event has its time: messages take a while, devices and people are slow, connections and the server fail and
+//! recover, and each end of a broken connection detects that at once or much later. The same invariants are checked
+//! after every step. At the end, after all failures have settled, the clients have to agree with the server, and
+//! nothing of any call may be left.
 
-mod arrivals;
-mod mishaps;
+mod deliveries;
+mod failures;
 mod people;
 
 use std::time::Duration;
@@ -16,49 +17,49 @@ use hutong_core::{CallPhase, Command};
 use hutong_protocol::UserState;
 
 use crate::{
-    model::{has_no_call, is_in_one_call_at_most, is_settled},
-    scope::{Fault, Left, Scope},
-    world::{Opening, World},
+    model::{has_at_most_one_call_each, has_no_call, is_consistent},
+    scope::{CheckScope, EventBudget, InjectedFault},
+    world::{ConnectMode, ModelWorld},
 };
 
-use arrivals::{Arrivals, What};
-use mishaps::Mishaps;
-use people::People;
+use deliveries::{DeliverySchedule, PendingDelivery};
+use failures::FailureInjector;
+use people::SimulatedPeople;
 
-/// After this long without people's doing and mishaps everything has come to its end: longer than any deadline, and than any wait
-/// before the next attempt.
-const CALM: Duration = Duration::from_secs(240);
+/// Time without new calls and failures after which everything has settled: longer than any deadline and any reconnect
+/// delay.
+const SETTLE_TIME: Duration = Duration::from_secs(240);
 
-/// What is simulated.
+/// Parameters of a simulation.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
-    /// How many people.
-    pub people: usize,
-    /// How many may be online for everybody to be shown everybody.
+pub struct SimulationPlan {
+    /// Number of participants.
+    pub participants: usize,
+    /// Number of users online up to which the server sends the whole roster.
     pub whole_roster: usize,
-    /// For how long people act and things go wrong.
-    pub lively: Duration,
-    /// What is broken on purpose.
-    pub fault: Fault,
+    /// How long people give commands and failures happen.
+    pub active_for: Duration,
+    /// Fault that is injected on purpose.
+    pub fault: InjectedFault,
 }
 
-/// What came about, to show that something did.
+/// Counts of simulated events, to show that the simulation covered them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct SimulationCounts {
     /// Steps of any kind.
     pub steps: u64,
-    /// Sides of calls whose media came to flow, again after a break included.
+    /// How often a participant's media started to flow, including after an interruption.
     pub connected: u64,
-    /// Connections that were cut, those included that a server's end took with it.
+    /// Connections that were cut, including those of killed servers.
     pub cuts: u64,
-    /// Servers that were killed and started anew.
+    /// Server restarts.
     pub restarts: u64,
-    /// Sides of calls that were cut and came back into their call.
-    pub outlived: u64,
+    /// How often a participant's call survived a cut of its connection.
+    pub survived: u64,
 }
 
-impl Seen {
-    /// The sum of two.
+impl SimulationCounts {
+    /// The sum of two counts.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {
         Self {
@@ -66,96 +67,99 @@ impl Seen {
             connected: self.connected + other.connected,
             cuts: self.cuts + other.cuts,
             restarts: self.restarts + other.restarts,
-            outlived: self.outlived + other.outlived,
+            survived: self.survived + other.survived,
         }
     }
 }
 
-/// Simulates what this seed has.
+/// Runs the simulation of a seed.
 ///
 /// # Errors
 ///
-/// With the rule that was broken, when, and in which world.
-pub fn simulate(seed: u64, plan: &Plan) -> Result<Seen, String> {
-    let mut simulation = Simulation::begin(seed, plan);
-    simulation.run().map_err(|broken| {
-        let Simulation { world, begun, .. } = &simulation;
-        format!("seed {seed} of {plan:?}: {broken}, {:?} after the beginning, in {world:?}", world.now - *begun)
+/// The violated invariant, with time and world state.
+pub fn simulate(seed: u64, plan: &SimulationPlan) -> Result<SimulationCounts, String> {
+    let mut simulation = Simulation::new(seed, plan);
+    simulation.run().map_err(|violation| {
+        let Simulation { world, started, .. } = &simulation;
+        format!("seed {seed} of {plan:?}: {violation}, {:?} after the start, in {world:?}", world.now - *started)
     })?;
-    Ok(Seen { cuts: simulation.mishaps.cuts, restarts: simulation.mishaps.restarts, ..simulation.seen })
+    Ok(SimulationCounts { cuts: simulation.failures.cuts, restarts: simulation.failures.restarts, ..simulation.counts })
 }
 
 struct Simulation {
-    world: World,
-    begun: Duration,
+    world: ModelWorld,
+    started: Duration,
     random: Rng,
-    arrivals: Arrivals,
-    people: People,
-    mishaps: Mishaps,
+    deliveries: DeliverySchedule,
+    people: SimulatedPeople,
+    failures: FailureInjector,
     phases: Vec<Option<CallPhase>>,
-    lively: Duration,
-    seen: Seen,
+    active_for: Duration,
+    counts: SimulationCounts,
 }
 
-/// What happens next.
+/// The next event of the simulation.
 #[derive(Clone, Copy, Debug)]
-enum Next {
-    Arrival(What),
-    Tick(usize),
-    TickServer,
-    Act(usize),
-    Mishap,
-    ServerIsBack,
+enum NextEvent {
+    Delivery(PendingDelivery),
+    ClientDeadline(usize),
+    ServerDeadline,
+    PersonActs(usize),
+    Failure,
+    ServerRestarts,
 }
 
 impl Simulation {
-    fn begin(seed: u64, plan: &Plan) -> Self {
-        let scope = Scope { whole_roster: plan.whole_roster, ..Scope::new(plan.people, Left::default()) };
-        let mut world = World::begin(&scope.with(plan.fault));
-        world.opening = Opening::Later;
+    fn new(seed: u64, plan: &SimulationPlan) -> Self {
+        let scope = CheckScope {
+            whole_roster: plan.whole_roster,
+            ..CheckScope::new(plan.participants, EventBudget::default())
+        };
+        let mut world = ModelWorld::new(&scope.with_fault(plan.fault));
+        world.connect_mode = ConnectMode::Delayed;
         let mut random = Rng::with_seed(seed);
-        let begun = world.now;
-        let soon = |random: &mut Rng| begun + Duration::from_millis(random.u64(0..5_000));
+        let started = world.now;
+        let soon = |random: &mut Rng| started + Duration::from_millis(random.u64(0..5_000));
         Self {
-            people: People::new((0..plan.people).map(|_| soon(&mut random)).collect()),
-            mishaps: Mishaps::new(plan.people, soon(&mut random)),
-            arrivals: Arrivals::new(plan.people, &mut random),
+            people: SimulatedPeople::new((0..plan.participants).map(|_| soon(&mut random)).collect()),
+            failures: FailureInjector::new(plan.participants, soon(&mut random)),
+            deliveries: DeliverySchedule::new(plan.participants, &mut random),
             world,
-            begun,
+            started,
             random,
-            phases: vec![None; plan.people],
-            lively: plan.lively,
-            seen: Seen::default(),
+            phases: vec![None; plan.participants],
+            active_for: plan.active_for,
+            counts: SimulationCounts::default(),
         }
     }
 
     fn run(&mut self) -> Result<(), String> {
-        self.go_on(self.begun + self.lively)?;
-        self.people.calm_down();
-        self.mishaps.next = None;
-        self.go_on(self.world.now + CALM)?;
-        if !is_settled(&self.world) {
-            return Err("somebody is stuck, or does not agree".into());
+        self.run_until(self.started + self.active_for)?;
+        self.people.restrict_to_login();
+        self.failures.next_at = None;
+        self.run_until(self.world.now + SETTLE_TIME)?;
+        if !is_consistent(&self.world) {
+            return Err("a client is stuck or disagrees with the server".into());
         }
-        for who in self.everybody() {
-            self.world.command(who, Command::HangUp);
+        for index in self.all_indices() {
+            self.world.command(index, Command::HangUp);
         }
-        self.go_on(self.world.now + CALM)?;
-        if !is_settled(&self.world) || !has_no_call(&self.world) {
-            return Err("something is left of a call".into());
+        self.run_until(self.world.now + SETTLE_TIME)?;
+        if !is_consistent(&self.world) || !has_no_call(&self.world) {
+            return Err("state of a call is left".into());
         }
-        let everybody_is_there = self.everybody().all(|who| self.world.is_logged_in(who));
-        if everybody_is_there { Ok(()) } else { Err("somebody does not get in".into()) }
+        let all_logged_in = self.all_indices().all(|index| self.world.is_logged_in(index));
+        if all_logged_in { Ok(()) } else { Err("a client could not log in".into()) }
     }
 
-    fn everybody(&self) -> std::ops::Range<usize> {
-        0..self.world.people.len()
+    fn all_indices(&self) -> std::ops::Range<usize> {
+        0..self.world.participants.len()
     }
 
-    fn go_on(&mut self, until: Duration) -> Result<(), String> {
+    fn run_until(&mut self, until: Duration) -> Result<(), String> {
         loop {
-            self.world.forget_wires();
-            self.arrivals.draw(&self.world, &mut self.random);
+            self.world.remove_closed_connections();
+            self.deliveries.draw(&self.world, &mut self.random);
             let next = self.next().filter(|(at, _)| *at <= until);
             let Some((at, next)) = next else {
                 self.world.now = until;
@@ -163,100 +167,106 @@ impl Simulation {
             };
             self.world.now = self.world.now.max(at);
             self.step(next);
-            self.seen.steps += 1;
-            self.notice();
-            self.check()?;
+            self.counts.steps += 1;
+            self.count();
+            self.check_invariants()?;
         }
     }
 
-    fn next(&self) -> Option<(Duration, Next)> {
-        let arrival = self.arrivals.next().map(|(at, what)| (at, Next::Arrival(what)));
-        let wakes = self.everybody().filter_map(|who| Some((self.world.people[who].wake?, Next::Tick(who))));
-        let acts = self.people.acts().map(|(at, who)| (at, Next::Act(who)));
-        let is_timeless = self.world.fault == Fault::Timeless;
-        let server = self.world.registry.next_tick().filter(|_| !is_timeless && self.mishaps.down_until.is_none());
+    fn next(&self) -> Option<(Duration, NextEvent)> {
+        let delivery = self.deliveries.next().map(|(at, delivery)| (at, NextEvent::Delivery(delivery)));
+        let wakes = self
+            .all_indices()
+            .filter_map(|index| Some((self.world.participants[index].wake?, NextEvent::ClientDeadline(index))));
+        let acts = self.people.next_actions().map(|(at, index)| (at, NextEvent::PersonActs(index)));
+        let ignores_deadlines = self.world.fault == InjectedFault::NoServerDeadlines;
+        let server =
+            self.world.registry.next_tick().filter(|_| !ignores_deadlines && self.failures.down_until.is_none());
         let others = [
-            server.map(|at| (at, Next::TickServer)),
-            self.mishaps.next.map(|at| (at, Next::Mishap)),
-            self.mishaps.down_until.map(|at| (at, Next::ServerIsBack)),
+            server.map(|at| (at, NextEvent::ServerDeadline)),
+            self.failures.next_at.map(|at| (at, NextEvent::Failure)),
+            self.failures.down_until.map(|at| (at, NextEvent::ServerRestarts)),
         ];
-        let all = arrival.into_iter().chain(wakes).chain(acts).chain(others.into_iter().flatten());
+        let all = delivery.into_iter().chain(wakes).chain(acts).chain(others.into_iter().flatten());
         all.min_by_key(|(at, _)| *at)
     }
 
-    fn step(&mut self, next: Next) {
+    fn step(&mut self, next: NextEvent) {
         match next {
-            Next::Arrival(what) => self.arrives(what),
-            Next::Tick(who) => self.world.tick(who),
-            Next::TickServer => self.world.server_due(),
-            Next::Act(who) => self.people.act(&mut self.world, &mut self.random, who),
-            Next::Mishap => self.mishaps.strike(&mut self.world, &mut self.arrivals, &mut self.random),
-            Next::ServerIsBack => {
-                self.mishaps.down_until = None;
-                // As of now: what it may claim is counted from here.
+            NextEvent::Delivery(delivery) => self.deliver(delivery),
+            NextEvent::ClientDeadline(index) => self.world.tick_client(index),
+            NextEvent::ServerDeadline => self.world.run_server_deadlines(),
+            NextEvent::PersonActs(index) => self.people.act(&mut self.world, &mut self.random, index),
+            NextEvent::Failure => self.failures.inject(&mut self.world, &mut self.deliveries, &mut self.random),
+            NextEvent::ServerRestarts => {
+                self.failures.down_until = None;
+                // The window for claims counts from here.
                 self.world.restart_server();
             }
         }
     }
 
-    fn arrives(&mut self, what: What) {
-        self.arrivals.take(what);
-        match what {
-            What::ToServer(who, conn) => {
-                let place = self.world.people[who].wires.iter().position(|wire| wire.conn == conn);
-                if let Some(place) = place {
-                    self.world.arrives_at_server(who, place);
+    fn deliver(&mut self, delivery: PendingDelivery) {
+        self.deliveries.take(delivery);
+        match delivery {
+            PendingDelivery::ToServer(index, conn) => {
+                let position =
+                    self.world.participants[index].connections.iter().position(|connection| connection.conn == conn);
+                if let Some(position) = position {
+                    self.world.deliver_over_connection(index, position);
                 }
             }
-            What::ToClient(who, _) => {
-                self.world.deliver_to_client(who);
+            PendingDelivery::ToClient(index, _) => {
+                self.world.deliver_to_client(index);
             }
-            What::Opens(who, _) if self.mishaps.down_until.is_some() => self.world.not_opened(who),
-            What::Opens(who, _) => self.world.opened(who),
-            What::Report(who) => {
+            PendingDelivery::ConnectionOpens(index, _) if self.failures.down_until.is_some() => {
+                self.world.connection_failed(index)
+            }
+            PendingDelivery::ConnectionOpens(index, _) => self.world.connection_opened(index),
+            PendingDelivery::MediaReport(index) => {
                 if self.random.u8(0..30) == 0 {
-                    // Only where devices are what is to be reported.
-                    self.world.people[who].engine.refuse();
+                    // No effect unless the next report is that of acquired devices.
+                    self.world.participants[index].engine.deny_devices();
                 }
-                self.world.report(who);
+                self.world.report_media(index);
             }
-            What::DeadMedia(who) => {
-                if let Some(place) = self.world.dead_media(who) {
-                    self.world.people[who].engine.other_end_gone(place);
+            PendingDelivery::DeadMedia(index) => {
+                if let Some(peer_index) = self.world.dead_peer_index(index) {
+                    self.world.participants[index].engine.remote_peer_closed(peer_index);
                 }
             }
         }
     }
 
-    /// Counts what came about.
-    fn notice(&mut self) {
-        for who in self.everybody() {
-            let phase = self.world.phase(who);
-            if phase == Some(CallPhase::Connected) && self.phases[who] != phase {
-                self.seen.connected += 1;
+    /// Updates the counts after a step.
+    fn count(&mut self) {
+        for index in self.all_indices() {
+            let phase = self.world.phase(index);
+            if phase == Some(CallPhase::Connected) && self.phases[index] != phase {
+                self.counts.connected += 1;
             }
-            self.phases[who] = phase;
-            if !self.mishaps.cut_in_call[who] {
+            self.phases[index] = phase;
+            if !self.failures.was_cut_in_call[index] {
                 continue;
             }
-            let session = &self.world.people[who].client.view().session;
+            let session = &self.world.participants[index].client.view().session;
             if phase.is_none() {
-                self.mishaps.cut_in_call[who] = false;
-            } else if self.world.is_logged_in(who) && session.me().is_some_and(|me| me.state == UserState::InCall) {
-                self.mishaps.cut_in_call[who] = false;
-                self.seen.outlived += 1;
+                self.failures.was_cut_in_call[index] = false;
+            } else if self.world.is_logged_in(index) && session.me().is_some_and(|me| me.state == UserState::InCall) {
+                self.failures.was_cut_in_call[index] = false;
+                self.counts.survived += 1;
             }
         }
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check_invariants(&self) -> Result<(), String> {
         let snapshot = self.world.registry.snapshot();
-        if !is_in_one_call_at_most(&snapshot) {
-            return Err("somebody is in two calls".into());
+        if !has_at_most_one_call_each(&snapshot) {
+            return Err("a user is in two calls".into());
         }
-        match snapshot.faults().first() {
+        match snapshot.invariant_violations().first() {
             Some(fault) => Err(fault.clone()),
-            None if !snapshot.wakes_in_time(&self.world.registry) => Err("the server sleeps through a deadline".into()),
+            None if !snapshot.wakes_in_time(&self.world.registry) => Err("the server missed a deadline".into()),
             None => Ok(()),
         }
     }

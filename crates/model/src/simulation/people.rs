@@ -1,98 +1,99 @@
-//! What people do.
+//! Simulated people: random commands at random times.
 
 use std::time::Duration;
 
 use fastrand::Rng;
-use hutong_core::{CallPhase, Command, Session};
+use hutong_core::{CallPhase, Command, SessionView};
 use hutong_protocol::MediaKind;
 
-use crate::world::World;
+use crate::world::ModelWorld;
 
-/// What people do.
+/// Kinds of commands that simulated people give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mood {
-    /// Anything.
-    Lively,
-    /// Only what gets them in again: a name may be held by a connection that the server does not know to be gone.
-    Calm,
+enum Activity {
+    /// All commands.
+    Unrestricted,
+    /// Only logins. They may have to be repeated, because the server reserves a name until it detects a broken
+    /// connection.
+    LoginOnly,
 }
 
-/// Acts for each person of the world, at moments that are drawn.
-pub(super) struct People {
-    /// When each person does something next.
-    acts: Vec<Duration>,
-    mood: Mood,
+/// Gives commands for each participant at random times.
+pub(super) struct SimulatedPeople {
+    /// For each participant: time of the next command.
+    next_at: Vec<Duration>,
+    activity: Activity,
 }
 
-impl People {
-    /// Each does something first at these times.
-    pub fn new(acts: Vec<Duration>) -> Self {
-        Self { acts, mood: Mood::Lively }
+impl SimulatedPeople {
+    /// Schedules the first command of each participant.
+    pub fn new(next_at: Vec<Duration>) -> Self {
+        Self { next_at, activity: Activity::Unrestricted }
     }
 
-    /// From now on people do only what gets them in again.
-    pub fn calm_down(&mut self) {
-        self.mood = Mood::Calm;
+    /// Restricts people to logins from now on.
+    pub fn restrict_to_login(&mut self) {
+        self.activity = Activity::LoginOnly;
     }
 
-    /// Who does something when.
-    pub fn acts(&self) -> impl Iterator<Item = (Duration, usize)> {
-        self.acts.iter().copied().zip(0..)
+    /// For each participant: time of the next command, and index.
+    pub fn next_actions(&self) -> impl Iterator<Item = (Duration, usize)> {
+        self.next_at.iter().copied().zip(0..)
     }
 
-    /// Does what a person may think of now, and decides when to think again.
-    pub fn act(&mut self, world: &mut World, random: &mut Rng, who: usize) {
-        let phase = world.phase(who);
+    /// Gives a command that suits the participant's state, or none, and schedules the next.
+    pub fn act(&mut self, world: &mut ModelWorld, random: &mut Rng, index: usize) {
+        let phase = world.phase(index);
         match phase {
-            None if !world.is_logged_in(who) => log_in(world, who),
-            _ if self.mood == Mood::Calm => {}
+            None if !world.is_logged_in(index) => log_in(world, index),
+            _ if self.activity == Activity::LoginOnly => {}
             None => match random.u8(0..12) {
-                0 => world.command(who, Command::LogOut),
-                1 => set_roster_filter(world, random, who),
+                0 => world.command(index, Command::LogOut),
+                1 => set_roster_filter(world, random, index),
                 2 | 3 => {}
-                _ => call_somebody(world, random, who),
+                _ => call_random_user(world, random, index),
             },
             Some(CallPhase::Incoming) => match random.u8(0..8) {
-                0 => world.command(who, Command::Decline),
+                0 => world.command(index, Command::Decline),
                 1 => {}
-                2 => world.command(who, Command::Accept { media: MediaKind::Voice }),
-                _ => world.command(who, Command::Accept { media: MediaKind::Video }),
+                2 => world.command(index, Command::Accept { media: MediaKind::Voice }),
+                _ => world.command(index, Command::Accept { media: MediaKind::Video }),
             },
             Some(CallPhase::Ending) => {}
             Some(CallPhase::Connected) => match random.u8(0..10) {
-                0 => world.command(who, Command::LogOut),
-                1..=5 => world.command(who, Command::HangUp),
+                0 => world.command(index, Command::LogOut),
+                1..=5 => world.command(index, Command::HangUp),
                 _ => {}
             },
-            Some(_) if random.u8(0..5) == 0 => world.command(who, Command::HangUp),
+            Some(_) if random.u8(0..5) == 0 => world.command(index, Command::HangUp),
             Some(_) => {}
         }
-        let talks = world.phase(who) == Some(CallPhase::Connected);
-        let millis = if talks { random.u64(1_000..60_000) } else { random.u64(200..10_000) };
-        self.acts[who] = world.now + Duration::from_millis(millis);
+        let is_talking = world.phase(index) == Some(CallPhase::Connected);
+        let millis = if is_talking { random.u64(1_000..60_000) } else { random.u64(200..10_000) };
+        self.next_at[index] = world.now + Duration::from_millis(millis);
     }
 }
 
-/// Logs in who is not on the way to it.
-fn log_in(world: &mut World, who: usize) {
-    let session = &world.people[who].client.view().session;
-    if matches!(session, Session::LoggedOut | Session::Refused { .. } | Session::Replaced { .. }) {
-        world.command(who, Command::LogIn { name: format!("person {who}"), secret: None });
+/// Logs in a participant that is neither logged in nor logging in.
+fn log_in(world: &mut ModelWorld, index: usize) {
+    let session = &world.participants[index].client.view().session;
+    if matches!(session, SessionView::LoggedOut | SessionView::Refused { .. } | SessionView::Replaced { .. }) {
+        world.command(index, Command::LogIn { name: format!("person {index}"), secret: None });
     }
 }
 
-/// Searches for somebody, and wants to see somebody else in any case.
-fn set_roster_filter(world: &mut World, random: &mut Rng, who: usize) {
-    let (query, favourite) = (random.usize(0..world.people.len()), random.usize(0..world.people.len()));
+/// Searches for a random name and watches another.
+fn set_roster_filter(world: &mut ModelWorld, random: &mut Rng, index: usize) {
+    let (query, favourite) = (random.usize(0..world.participants.len()), random.usize(0..world.participants.len()));
     let names = vec![format!("person {favourite}")];
-    world.command(who, Command::SetRosterFilter { query: format!("person {query}"), names });
+    world.command(index, Command::SetRosterFilter { query: format!("person {query}"), names });
 }
 
-/// Calls one of those who are shown as free.
-fn call_somebody(world: &mut World, random: &mut Rng, who: usize) {
-    let users = &world.people[who].client.view().users;
-    let free: Vec<_> = users.values().filter(|user| user.state.can_be_called()).map(|user| user.token).collect();
-    if let Some(to) = random.choice(free) {
-        world.command(who, Command::Call { to, media: MediaKind::Video });
+/// Calls a random user among those shown as available.
+fn call_random_user(world: &mut ModelWorld, random: &mut Rng, index: usize) {
+    let users = &world.participants[index].client.view().users;
+    let available: Vec<_> = users.values().filter(|user| user.state.can_be_called()).map(|user| user.token).collect();
+    if let Some(to) = random.choice(available) {
+        world.command(index, Command::Call { to, media: MediaKind::Video });
     }
 }

@@ -1,17 +1,17 @@
-//! What all checks do.
+//! Runs a model check and asserts its properties.
 
 use std::{num::NonZeroUsize, thread::available_parallelism};
 
-use hutong_model::Scope;
+use hutong_model::CheckScope;
 use stateright::{Checker, Model};
 
-/// What must hold in every state.
-const RULES: [&str; 4] = ["nobody is in two calls", "states and calls agree", "nobody is stuck", "every call ends"];
+/// Properties that must hold in every state.
+const INVARIANTS: [&str; 4] =
+    ["no user is in two calls", "user states and calls agree", "quiescent states are consistent", "all calls end"];
 
-/// Goes through every order of everything in this scope, and prints how many states that were. With a depth: only through what
-/// can be reached in so many steps.
-pub fn check(name: &str, scope: Scope, depth: Option<usize>) {
-    let scope_is_whole = depth.is_none();
+/// Explores every order of events in the scope, up to `depth` actions if given, and prints the number of states.
+pub fn check(name: &str, scope: CheckScope, depth: Option<usize>) {
+    let is_exhaustive = depth.is_none();
     let threads = available_parallelism().map_or(1, NonZeroUsize::get);
     let checker = scope.checker().threads(threads);
     let checker = match depth {
@@ -21,13 +21,13 @@ pub fn check(name: &str, scope: Scope, depth: Option<usize>) {
     let checker = checker.spawn_bfs().join();
     let (states, steps, depth) = (checker.unique_state_count(), checker.state_count(), checker.max_depth());
     println!("{name}: {states} states, {steps} steps, {depth} deep");
-    for rule in RULES {
-        if let Some(path) = checker.discovery(rule) {
-            panic!("{name}: {rule} fails in {:#?}\nafter {:?}", path.last_state(), path.clone().into_actions());
+    for property in INVARIANTS {
+        if let Some(path) = checker.discovery(property) {
+            panic!("{name}: {property} fails in {:#?}\nafter {:?}", path.last_state(), path.clone().into_actions());
         }
     }
-    if scope_is_whole {
-        // What has to be seen somewhere, too: a call that is on lies deeper than a bound.
+    if is_exhaustive {
+        // Includes the reachability properties; an established call lies beyond a depth limit.
         checker.assert_properties();
     }
 }

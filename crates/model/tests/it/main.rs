@@ -1,9 +1,9 @@
-//! The call protocol, model-checked and simulated.
+//! Model checks and simulations of the call protocol.
 
 #![allow(clippy::panic, reason = "helpers of tests may fail the test")]
 
-mod broken;
 mod common;
-mod deep;
-mod quick;
+mod injected_faults;
+mod large_scopes;
 mod simulation;
+mod small_scopes;

@@ -1,15 +1,15 @@
-//! Any message that version 1 can send.
+//! Proptest strategies for all messages of version 1.
 
 use hutong_protocol::{
-    CallId, CancelReason, ClientMessage, EndReason, ErrorCode, IceCandidate, IceServer, Limits, MediaKind, Name,
-    RefusedCode, SdpKind, Secret, ServerMessage, Ticket, Token, User, UserState,
+    CallId, CallTicket, CancelReason, ClientMessage, EndReason, ErrorCode, IceCandidate, IceServer, Limits, MediaKind,
+    Name, RefusedCode, SdpKind, Secret, ServerMessage, SessionTicket, Token, User, UserState,
 };
 use proptest::{prelude::*, sample::select};
 
-/// What a client may send.
+/// Any message of a client.
 pub fn client() -> impl Strategy<Value = ClientMessage> {
     prop_oneof![
-        (any::<String>(), prop::option::of(ticket()), prop::option::of(secret()))
+        (any::<String>(), prop::option::of(session_ticket()), prop::option::of(secret()))
             .prop_map(|(name, resume, secret)| ClientMessage::Hello { name, resume, secret }),
         Just(ClientMessage::LogOut),
         (token(), media()).prop_map(|(to, media)| ClientMessage::Offering { to, media }),
@@ -24,23 +24,22 @@ pub fn client() -> impl Strategy<Value = ClientMessage> {
         }),
         (call(), select(CancelReason::ALL)).prop_map(|(call, reason)| ClientMessage::Cancel { call, reason }),
         call().prop_map(|call| ClientMessage::Released { call }),
-        ticket().prop_map(|ticket| ClientMessage::Claim { ticket }),
+        call_ticket().prop_map(|ticket| ClientMessage::Claim { ticket }),
         (any::<String>(), prop::collection::vec(any::<String>(), 0..4))
             .prop_map(|(query, names)| ClientMessage::Watch { query, names }),
     ]
 }
 
-/// What a server may send.
+/// Any message of a server.
 pub fn server() -> impl Strategy<Value = ServerMessage> {
     let users = || prop::collection::vec(user(), 0..4);
     let total = || any::<Option<u32>>();
     prop_oneof![
-        (user(), ticket(), prop::collection::vec(ice_server(), 0..3), any::<(u32, u32)>(), users(), total()).prop_map(
-            |(me, ticket, ice_servers, (message_bytes, messages_per_second), users, total)| {
+        (user(), session_ticket(), prop::collection::vec(ice_server(), 0..3), any::<(u32, u32)>(), users(), total())
+            .prop_map(|(me, ticket, ice_servers, (message_bytes, messages_per_second), users, total)| {
                 let limits = Limits { message_bytes, messages_per_second };
                 ServerMessage::Welcome { me, ticket, ice_servers, limits, users, total }
-            }
-        ),
+            }),
         (select(RefusedCode::ALL), any::<String>())
             .prop_map(|(code, message)| ServerMessage::Refused { code, message }),
         (users(), total()).prop_map(|(changes, total)| ServerMessage::Presence { changes, total }),
@@ -48,12 +47,12 @@ pub fn server() -> impl Strategy<Value = ServerMessage> {
         (call(), user(), media()).prop_map(|(call, from, media)| ServerMessage::Offering { call, from, media }),
         (call(), token()).prop_map(|(call, to)| ServerMessage::Ringing { call, to }),
         (call(), media()).prop_map(|(call, media)| ServerMessage::Accepted { call, media }),
-        (call(), any::<String>(), ticket()).prop_map(|(call, sdp, ticket)| ServerMessage::Confirm {
+        (call(), any::<String>(), call_ticket()).prop_map(|(call, sdp, ticket)| ServerMessage::Confirm {
             call,
             sdp,
             ticket
         }),
-        (call(), any::<String>(), ticket()).prop_map(|(call, sdp, ticket)| ServerMessage::Calling {
+        (call(), any::<String>(), call_ticket()).prop_map(|(call, sdp, ticket)| ServerMessage::Calling {
             call,
             sdp,
             ticket
@@ -79,12 +78,16 @@ fn token() -> impl Strategy<Value = Token> {
     (0_u64..1 << 53).prop_map(Token)
 }
 
-fn ticket() -> impl Strategy<Value = Ticket> {
-    any::<String>().prop_map(|text| Ticket::new(&text))
+fn session_ticket() -> impl Strategy<Value = SessionTicket> {
+    any::<String>().prop_map(|text| SessionTicket::new(&text))
+}
+
+fn call_ticket() -> impl Strategy<Value = CallTicket> {
+    any::<String>().prop_map(|text| CallTicket::new(&text))
 }
 
 fn secret() -> impl Strategy<Value = Secret> {
-    ".{0,200}".prop_filter_map("longer than a secret can be", |text| Secret::new(&text).ok())
+    ".{0,200}".prop_filter_map("longer than the longest secret", |text| Secret::new(&text).ok())
 }
 
 fn media() -> impl Strategy<Value = MediaKind> {
@@ -96,7 +99,7 @@ fn sdp_kind() -> impl Strategy<Value = SdpKind> {
 }
 
 fn name() -> impl Strategy<Value = Name> {
-    "\\PC{1,40}".prop_filter_map("a name", |typed| Name::new(&typed).ok())
+    "\\PC{1,40}".prop_filter_map("a valid name", |typed| Name::new(&typed).ok())
 }
 
 fn user() -> impl Strategy<Value = User> {

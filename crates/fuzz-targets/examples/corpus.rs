@@ -1,13 +1,14 @@
-//! Writes the seeds of `fuzz/corpus`: `cargo run -p hutong-sim --example corpus`. What a fuzzer found worth keeping lies there too.
+//! Writes the seeds of `fuzz/corpus`: `cargo run -p hutong-fuzz-targets --example corpus`. Inputs that the fuzzer found
+//! are committed there too.
 
 use std::{fs, io, path::Path};
 
-use hutong_sim::fuzz::Op::{self, *};
+use hutong_fuzz_targets::RegistryOp::{self, *};
 
-/// Steps of the registry, told as what is done, by which connection, and with what.
-type Play = &'static [(Op, u8, u8)];
+/// Steps of the registry target: operation, connection, argument.
+type Scenario = &'static [(RegistryOp, u8, u8)];
 
-const PLAYS: [(&str, Play); 14] = [
+const SCENARIOS: [(&str, Scenario); 14] = [
     (
         "call",
         &[
@@ -22,12 +23,15 @@ const PLAYS: [(&str, Play); 14] = [
             (Cancel, 0, 128),
             (Released, 0, 0),
             (Released, 1, 0),
-            (Pass, 0, 60),
+            (PassTime, 0, 60),
         ],
     ),
-    ("declined", &[(LogIn, 0, 0), (LogIn, 0, 1), (Offering, 0, 0), (Cancel, 1, 0), (Released, 0, 0), (Pass, 0, 60)]),
-    ("unanswered", &[(LogIn, 0, 0), (LogIn, 0, 1), (Offering, 0, 0), (Pass, 0, 220), (Pass, 0, 60)]),
-    ("too-slow-to-confirm", &[(LogIn, 0, 0), (LogIn, 0, 1), (Offering, 0, 0), (Accept, 1, 0), (Pass, 0, 200)]),
+    (
+        "declined",
+        &[(LogIn, 0, 0), (LogIn, 0, 1), (Offering, 0, 0), (Cancel, 1, 0), (Released, 0, 0), (PassTime, 0, 60)],
+    ),
+    ("unanswered", &[(LogIn, 0, 0), (LogIn, 0, 1), (Offering, 0, 0), (PassTime, 0, 220), (PassTime, 0, 60)]),
+    ("too-slow-to-confirm", &[(LogIn, 0, 0), (LogIn, 0, 1), (Offering, 0, 0), (Accept, 1, 0), (PassTime, 0, 200)]),
     ("crossing", &[(LogIn, 0, 0), (LogIn, 0, 1), (Offering, 0, 0), (Offering, 1, 1), (Confirm, 1, 0), (Calling, 0, 0)]),
     (
         "third",
@@ -41,7 +45,7 @@ const PLAYS: [(&str, Play); 14] = [
             (Confirm, 2, 0),
         ],
     ),
-    ("gone-before-confirm", &[(LogIn, 0, 0), (LogIn, 0, 1), (Offering, 0, 0), (Gone, 1, 0), (Pass, 0, 60)]),
+    ("gone-before-confirm", &[(LogIn, 0, 0), (LogIn, 0, 1), (Offering, 0, 0), (Disconnect, 1, 0), (PassTime, 0, 60)]),
     (
         "claimed",
         &[
@@ -50,12 +54,12 @@ const PLAYS: [(&str, Play); 14] = [
             (Offering, 0, 0),
             (Confirm, 1, 0),
             (Calling, 0, 0),
-            (Gone, 0, 0),
-            (Pass, 0, 60),
+            (Disconnect, 0, 0),
+            (PassTime, 0, 60),
             (Resume, 0, 3),
             (Claim, 1, 1),
             (Claim, 1, 2),
-            (Pass, 0, 7),
+            (PassTime, 0, 7),
         ],
     ),
     (
@@ -66,13 +70,13 @@ const PLAYS: [(&str, Play); 14] = [
             (Offering, 0, 0),
             (Confirm, 1, 0),
             (Calling, 0, 0),
-            (Gone, 0, 0),
-            (Gone, 0, 0),
+            (Disconnect, 0, 0),
+            (Disconnect, 0, 0),
             (Resume, 0, 3),
             (Resume, 0, 19),
             (Claim, 0, 2),
             (Claim, 1, 2),
-            (Pass, 0, 7),
+            (PassTime, 0, 7),
         ],
     ),
     (
@@ -83,10 +87,10 @@ const PLAYS: [(&str, Play); 14] = [
             (Offering, 0, 0),
             (Confirm, 1, 0),
             (Calling, 0, 0),
-            (Gone, 0, 0),
-            (Pass, 0, 180),
+            (Disconnect, 0, 0),
+            (PassTime, 0, 180),
             (Released, 0, 0),
-            (Pass, 0, 60),
+            (PassTime, 0, 60),
         ],
     ),
     (
@@ -102,10 +106,10 @@ const PLAYS: [(&str, Play); 14] = [
             (Resume, 0, 19),
             (Claim, 0, 2),
             (Claim, 1, 2),
-            (Pass, 0, 200),
+            (PassTime, 0, 200),
         ],
     ),
-    ("replaced", &[(LogIn, 0, 0), (Resume, 0, 0), (Resume, 0, 0), (LogOut, 0, 0), (Hello, 0, 0), (Pass, 0, 200)]),
+    ("replaced", &[(LogIn, 0, 0), (Resume, 0, 0), (Resume, 0, 0), (LogOut, 0, 0), (Hello, 0, 0), (PassTime, 0, 200)]),
     (
         "full",
         &[
@@ -131,7 +135,7 @@ const PLAYS: [(&str, Play); 14] = [
             (LogOut, 0, 0),
             (Released, 1, 0),
             (Hello, 0, 0),
-            (Pass, 0, 60),
+            (PassTime, 0, 60),
         ],
     ),
 ];
@@ -160,14 +164,15 @@ fn main() -> io::Result<()> {
         fs::create_dir_all(&directory)?;
         fs::write(directory.join(name), bytes)
     };
-    for (name, play) in PLAYS {
-        let bytes: Vec<u8> = play.iter().flat_map(|(op, who, what)| [*op as u8, *who, *what]).collect();
+    for (name, scenario) in SCENARIOS {
+        let bytes: Vec<u8> =
+            scenario.iter().flat_map(|(op, connection, argument)| [*op as u8, *connection, *argument]).collect();
         write("registry", name, &bytes)?;
     }
     for (number, name) in NAMES.iter().enumerate() {
         write("names", &format!("name-{number:02}"), name.as_bytes())?;
     }
-    // The documentation's examples have every message.
+    // The examples in the documentation cover all messages.
     let protocol = fs::read_to_string(root.join("docs/PROTOCOL.md"))?;
     let examples = protocol.lines().filter(|line| line.starts_with("{\"type\":"));
     for (number, example) in examples.enumerate() {

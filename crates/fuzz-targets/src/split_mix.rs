@@ -1,12 +1,12 @@
-//! Random numbers that come again with their seed.
+//! Seeded pseudorandom number generator for tests.
 
-/// `SplitMix64`: one word of state, and the same numbers on every machine for ever, so that a seed in a bug report goes on meaning what
-/// it meant.
+/// Pseudorandom number generator `SplitMix64`. Its sequence for a seed is fixed, so that a seed in a bug report stays
+/// valid.
 #[derive(Clone, Debug)]
-pub struct Chance(u64);
+pub struct SplitMix64(u64);
 
-impl Chance {
-    /// The numbers of this seed.
+impl SplitMix64 {
+    /// Creates a generator with this seed.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         Self(seed)
@@ -21,27 +21,27 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `end`; 0 where that is 0.
+    /// A number below `end`; 0 if `end` is 0.
     pub fn below(&mut self, end: usize) -> usize {
         let end = end.max(1);
         usize::try_from(self.next() % end as u64).unwrap_or(0)
     }
 
-    /// True once in `times`.
+    /// `true` with probability 1/`times`.
     pub fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 
-    /// One of these.
+    /// A random element.
     ///
     /// # Panics
     ///
-    /// When there is none.
+    /// If the slice is empty.
     pub fn one_of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[self.below(all.len())]
     }
 
-    /// So many bytes.
+    /// `length` random bytes.
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
         (0..length).map(|_| self.next().to_le_bytes()[0]).collect()
     }
@@ -52,9 +52,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_means_the_same_for_ever() {
-        let mut chance = Chance::new(1_234_567);
+    fn the_sequence_matches_the_reference_implementation() {
+        let mut random = SplitMix64::new(1_234_567);
         // From the algorithm's reference implementation.
-        assert_eq!([chance.next(), chance.next()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
+        assert_eq!([random.next(), random.next()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
     }
 }

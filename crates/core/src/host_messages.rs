@@ -1,0 +1,171 @@
+//! Messages between the page (webview) and its host, the Tauri app: one type for each direction, serialized as JSON.
+//!
+//! In a plain browser there is no host: the page runs the [`Client`](crate::Client) itself.
+
+use hutong_protocol::Name;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    io::Command,
+    media::{MediaCommand, MediaEvent},
+    view::{View, ViewUpdate},
+};
+
+/// Message from the page to the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "to", content = "what", rename_all = "snake_case")]
+pub enum PageToHost {
+    /// A person's command to the client.
+    Command(Command),
+    /// A report of the page's media engine to the client.
+    Media(MediaEvent),
+    /// A command to the app itself.
+    App(AppCommand),
+}
+
+/// Message from the host to the page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", content = "what", rename_all = "snake_case")]
+pub enum HostToPage {
+    /// The whole view. First message after the page attached.
+    Snapshot(View),
+    /// A change of the view.
+    Show(ViewUpdate),
+    /// A command to the page's media engine.
+    Media(MediaCommand),
+    /// The app's own state. Sent after the snapshot and at every change.
+    App(AppView),
+}
+
+/// A person's command to the app itself, apart from calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum AppCommand {
+    /// Use the server embedded in this app (desktop). Persisted.
+    UseEmbedded,
+    /// Use another server. Persisted.
+    UseServer {
+        /// As typed: a host, host and port, or an `http`, `https`, `ws` or `wss` URL.
+        address: String,
+    },
+    /// "Let others join": open the embedded server to the network, or close it. Persisted.
+    Share {
+        /// Open or close.
+        on: bool,
+    },
+    /// Start the app when the person logs in to the computer, or stop doing so (desktop). The operating system persists
+    /// it.
+    Autostart {
+        /// Start or not.
+        on: bool,
+    },
+    /// Confirm the call that a `hutong://` link proposes. If the link names another server, the app first switches to
+    /// it and asks again after login.
+    ConfirmCallLink {
+        /// The proposal that the person read. The host ignores the command if a newer link has replaced it.
+        link: PendingCallLink,
+    },
+    /// Discard the call that a `hutong://` link proposes.
+    DismissCallLink,
+}
+
+/// State of the app itself, as the page shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppView {
+    /// The server that the client uses.
+    pub server: ServerChoice,
+    /// The embedded server; `None` on phones, which have none.
+    pub embedded: Option<EmbeddedServerView>,
+    /// Whether the app starts when the person logs in to the computer; `None` if the system has no such setting.
+    pub autostart: Option<bool>,
+    /// Invitation to the server in use, unless that is the embedded one: its address and, if no certificate authority
+    /// issued its certificate, the key that it presented (`https://192.168.1.20:8017/#key=…`).
+    pub invitation: Option<String>,
+    /// A call that a `hutong://` link proposes and the person has not confirmed yet.
+    pub call_link: Option<PendingCallLink>,
+    /// Error of the last [`AppCommand`] or of the start, until the next command.
+    pub problem: Option<AppProblem>,
+}
+
+/// The server that the client uses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum ServerChoice {
+    /// None yet: on a phone, before the person entered an address.
+    None,
+    /// The server embedded in this app.
+    Embedded,
+    /// Another server.
+    Other {
+        /// Normalized address such as `https://calls.example`, with the key (`/#key=…`) if the invitation had one.
+        address: String,
+    },
+}
+
+/// State of the server embedded in a desktop app, as the page shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmbeddedServerView {
+    /// The port on which it listens.
+    pub port: u16,
+    /// The configured port, if another program occupies it.
+    pub wanted_port_taken: Option<u16>,
+    /// Whether it is open to the network.
+    pub shared: bool,
+    /// `https` addresses for others with the server's key (`/#key=…`), best first. Empty unless shared and on a
+    /// network.
+    pub addresses: Vec<String>,
+    /// SHA-256 fingerprint of its certificate as browsers display it (`AB:CD:…`); `None` unless shared.
+    pub fingerprint: Option<String>,
+}
+
+/// A call that a `hutong://` link proposes. The app makes it only after the person confirmed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingCallLink {
+    /// The user to call.
+    pub name: Name,
+    /// Normalized address of the user's server.
+    pub server: String,
+    /// Whether that is another server than the one in use.
+    pub changes_server: bool,
+    /// Progress of the proposal.
+    pub stage: CallLinkStage,
+}
+
+/// Progress of a [`PendingCallLink`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallLinkStage {
+    /// The person is asked to confirm the call.
+    AwaitingConfirmation,
+    /// The person confirmed and has to log in on that server; then [`AwaitingConfirmation`](Self::AwaitingConfirmation)
+    /// follows once more.
+    AwaitingLogin,
+    /// The person confirmed, but the user is not online there. The person may confirm again.
+    CalleeOffline,
+}
+
+/// Errors of the app itself. The page has a sentence for each that says what to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AppProblem {
+    /// The entered address is malformed.
+    AddressInvalid,
+    /// `http` or `ws` to an address outside the local network, where only `https` and `wss` are allowed.
+    AddressNotSecure,
+    /// The embedded server is not running: it could not start, or it stopped on an error.
+    EmbeddedFailed,
+    /// The computer is on no network on which to share.
+    NoNetwork,
+    /// The setting could not be written to disk and will be lost.
+    NotSaved,
+    /// The opened link is malformed or not a `hutong://` call link.
+    LinkInvalid,
+    /// The server presented another key than before.
+    ServerKeyChanged,
+    /// The server presented another key than its invitation names.
+    ServerKeyWrong,
+    /// The opened link names another key for a server than the known one.
+    LinkKeyDiffers,
+    /// The operating system rejected the change of the autostart setting.
+    AutostartFailed,
+}
