@@ -1,7 +1,7 @@
-//! Puts the web app into the binary: writes `web_app.rs`, a table of the files in `ui/dist`, for `src/web.rs` to include.
+//! Embeds the web app: generates `web_app.rs`, a table of the files in `ui/dist`, which `src/web.rs` includes.
 //!
-//! The files are found by the variable `HUTONG_UI_DIST`, or at their place in the workspace. Without them the table is empty,
-//! and the server shows a page that says how to build them.
+//! The variable `HUTONG_UI_DIST` overrides the directory. Without files the table is empty, and the server serves a page that
+//! explains how to build the web app.
 
 use std::{
     env,
@@ -17,18 +17,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(dist) => PathBuf::from(dist),
         None => Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../../ui/dist"),
     };
-    // Cargo runs a build script each time when a path to watch is missing.
+    // Cargo reruns the build script on each build if a watched path does not exist.
     fs::create_dir_all(&dist)?;
     let dist = dist.canonicalize()?;
     println!("cargo::rerun-if-changed={}", dist.display());
 
     let mut files = Vec::new();
-    // An app without its page is a build that was interrupted.
+    // Without index.html, the build of the web app was interrupted.
     if dist.join("index.html").is_file() {
-        list(&dist, &mut files)?;
+        list_files(&dist, &mut files)?;
     }
     files.sort();
-    let mut table = String::from("static FILES: &[File] = &[\n");
+    let mut table = String::from("static FILES: &[WebAppFile] = &[\n");
     for file in files.iter().filter(|file| !is_compressed(file)) {
         let path = file.strip_prefix(&dist)?.to_string_lossy().replace('\\', "/");
         let compressed = |ending: &str| -> String {
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         writeln!(
             table,
-            "File {{ path: {path:?}, mime: {:?}, hashed: {}, tag: \"{:016x}\", plain: include_bytes!({file:?}), \
+            "WebAppFile {{ path: {path:?}, mime: {:?}, hashed: {}, tag: \"{:016x}\", plain: include_bytes!({file:?}), \
              brotli: {}, gzip: {} }},",
             mime(&path),
             is_hashed(&path),
@@ -53,11 +53,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn list(directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+fn list_files(directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         if path.is_dir() {
-            list(&path, files)?;
+            list_files(&path, files)?;
         } else {
             files.push(path);
         }
@@ -69,7 +69,7 @@ fn is_compressed(file: &Path) -> bool {
     file.extension().is_some_and(|ending| ending == "br" || ending == "gz")
 }
 
-/// Whether the bundler has put a hash into the name: a part of eight or more hexadecimal digits.
+/// Whether the file name contains a content hash of the bundler: a part of eight or more hexadecimal digits.
 fn is_hashed(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     name.split(['-', '.', '_']).any(|part| part.len() >= 8 && part.bytes().all(|byte| byte.is_ascii_hexdigit()))
@@ -97,7 +97,7 @@ fn mime(path: &str) -> &'static str {
     }
 }
 
-/// Tells one content from another; nobody has to be kept from forging it.
+/// FNV-1a hash for entity tags. Not cryptographic: nobody gains anything from a collision.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

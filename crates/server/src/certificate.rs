@@ -1,26 +1,27 @@
-//! What the program says of its certificate, and when it looks for another one.
+//! Log lines about the certificate, at the start and after a reload.
 
 use hutong_server::Tls;
 
-/// Says which certificate is shown.
-pub(crate) fn tell(tls: &Tls) {
+/// Logs the fingerprint of the certificate, and the key for invitations.
+pub(crate) fn log_certificate(tls: &Tls) {
     match tls.fingerprint() {
-        Some(fingerprint) => {
-            tracing::info!("the certificate's SHA-256 fingerprint, as browsers show it: {fingerprint}")
-        }
-        None => {
-            tracing::info!("there is no certificate yet: https is answered as soon as the authority has issued one")
-        }
+        Some(fingerprint) => tracing::info!(
+            sha256_fingerprint = %fingerprint,
+            "certificate loaded; users can compare its fingerprint with the one in their browser"
+        ),
+        None => tracing::info!("no certificate yet; https fails until the authority has issued one"),
     }
     if let Some(key) = tls.key_to_pin() {
-        tracing::info!("an app that is given an address with /#key={key} behind it accepts this server's key alone");
+        tracing::info!(
+            "append /#key={key} to the server's address for an invitation that makes the app accept this key only"
+        );
     }
 }
 
-/// Looks for another certificate at once.
+/// Reloads the certificate now, and logs the result.
 pub(crate) async fn reload(tls: &Tls) {
     match tls.reload().await {
-        Ok(outcome) => tracing::info!(?outcome, "looked for another certificate"),
-        Err(error) => tracing::warn!(%error, "the certificate cannot be renewed, and the old one is shown on"),
+        Ok(result) => tracing::info!(?result, "certificate reload requested"),
+        Err(error) => tracing::warn!(%error, "certificate reload failed; the previous certificate stays in use"),
     }
 }

@@ -1,8 +1,10 @@
-//! The command line of `hutong-server`.
+//! Command line of `hutong-server`.
+
+#![expect(clippy::doc_markdown, reason = "doc comments here are the text of --help, which would show the backticks")]
 
 #[cfg(feature = "acme")]
 mod acme;
-mod entry;
+mod admission;
 
 use std::{
     net::SocketAddr,
@@ -15,74 +17,74 @@ use hutong_server::{BindError, DEFAULT_PORT, Options, TaskFailure, TicketKey, Ti
 use tracing_subscriber::filter::Targets;
 
 use crate::log::LogFormat;
-pub(crate) use entry::hash_password;
+pub(crate) use admission::hash_password;
 
-/// Hutong's server: shows who is online, sets up calls between them, and serves the web app.
+/// Hutong's signalling server: shows users who is online, sets up calls between them, and serves the web app
 ///
-/// Open the address that it prints in a browser. Media goes from person to person and never through the server.
+/// Open the listening address in a browser. Media flows between the devices of a call and never through the server.
 #[derive(Debug, Parser)]
 #[command(name = "hutong-server", version, after_long_help = EXAMPLES, max_term_width = 100,
           args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
-    /// Something else than running the server.
+    /// Without a command, the program runs the server.
     #[command(subcommand)]
-    pub(crate) task: Option<Task>,
+    pub(crate) command: Option<CliCommand>,
 
-    /// Where to listen; may be given several times
+    /// Address to listen on; repeatable
     ///
-    /// 127.0.0.1 is reached from this machine alone. 0.0.0.0 is every IPv4 address of the machine, [::] every IPv6 address.
-    /// Port 0 takes a free port, which is printed.
+    /// 127.0.0.1 accepts connections from this machine only, 0.0.0.0 on every IPv4 address of the machine, [::] on every IPv6
+    /// address. Port 0 selects a free port, which is logged.
     #[arg(long, short, value_name = "ADDR:PORT", env = "HUTONG_LISTEN", value_delimiter = ' ',
           default_values_t = [SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT))])]
     listen: Vec<SocketAddr>,
 
-    /// How many users may be online at once
+    /// Largest number of online users; further logins are refused
     #[arg(long, value_name = "N", env = "HUTONG_MAX_USERS", default_value_t = 10_000)]
     max_users: u32,
 
-    /// Up to how many users online everybody is shown everybody
+    /// Number of online users up to which every client receives the whole roster
     ///
-    /// Past it each client is shown a part: favourites, whom it searches for, and who came last; everybody can still be found and
-    /// called. What a change costs the server and the network grows with how many are shown it.
-    #[arg(long, value_name = "N", env = "HUTONG_WHOLE_ROSTER", default_value_t = limits::WHOLE_ROSTER)]
+    /// Beyond, each client receives a part: its favourites, its search results and the latest logins. All users can still be
+    /// found and called. The cost of a presence change grows with the number of clients that receive it.
+    #[arg(long, value_name = "N", env = "HUTONG_WHOLE_ROSTER", default_value_t = limits::WHOLE_ROSTER_USERS)]
     whole_roster: usize,
 
-    /// A STUN or TURN server for the clients; may be given several times
+    /// STUN or TURN server for the clients; repeatable
     ///
-    /// Written as URL or URL,USER,CREDENTIAL, for example stun:stun.example.org:3478 or
-    /// turns:turn.example.org:5349?transport=tcp,alice,s3cret. Without any, people on one network reach each other, but not
-    /// through most home routers. Everybody who logs in is told the credential. Other users of this machine can read command
-    /// lines: the variable, with several servers separated by spaces, keeps it from them.
+    /// Format: URL or URL,USER,CREDENTIAL, for example stun:stun.example.org:3478 or
+    /// turns:turn.example.org:5349?transport=tcp,alice,s3cret. Without one, calls work within a network, but not through most
+    /// home routers. Every user who logs in receives the credential. Command lines are visible to other users of this machine; the
+    /// environment variable, with spaces between several servers, is not.
     #[arg(long = "ice-server", value_name = "URL[,USER,CREDENTIAL]", env = "HUTONG_ICE_SERVERS", value_delimiter = ' ',
           hide_env_values = true, value_parser = ice_server)]
     ice_servers: Vec<IceServer>,
 
-    /// Keep the key that tickets are signed with in this file
+    /// File for the key that signs session and call tickets
     ///
-    /// It is made if there is none, readable by its owner alone. With it, users and their calls survive a restart of the
-    /// server. Without it, each start has a new random key. A file with several keys, one in each line, signs with the first and
-    /// takes tickets of the others too; it is read again on SIGHUP. So to change the key, put a new one on top, send SIGHUP, and
-    /// take the old one out after 24 hours.
+    /// Created if missing, readable by its owner only. With this file, sessions and calls survive a restart of the server; without
+    /// it, each start generates a random key. The file may contain several keys, one a line: the first one signs, and tickets of
+    /// the others are still accepted. SIGHUP reloads the file. To rotate the key, insert a new one as the first line, send SIGHUP,
+    /// and remove the old one after 24 hours.
     #[arg(long, value_name = "FILE", env = "HUTONG_TICKET_KEY_FILE")]
     ticket_key_file: Option<PathBuf>,
 
-    /// The key itself, in place of a file: 64 hexadecimal digits
+    /// Ticket key itself, instead of a file: 64 hexadecimal digits
     ///
-    /// Other users of this machine can read command lines: give it as the variable. Several, separated by spaces, are as
-    /// several in a file. Then --ticket-key-file is passed over.
+    /// Use the environment variable: command lines are visible to other users of this machine. Several keys, separated by spaces,
+    /// work as in a file. Overrides --ticket-key-file.
     #[arg(long, value_name = "KEY", env = "HUTONG_TICKET_KEY", hide_env_values = true)]
     ticket_key: Option<String>,
 
-    /// Answer https too, with a certificate that the server makes and keeps in this directory
+    /// Accept https too, with a self-signed certificate that the server stores in this directory
     ///
-    /// Browsers give camera and microphone only to https pages and to localhost. They warn once about such a certificate; the
-    /// fingerprint to compare is printed. http is answered on the same port.
+    /// Browsers grant camera and microphone only to https pages and to localhost. They warn once about such a certificate; the
+    /// server logs the fingerprint to compare. http stays available on the same port.
     #[arg(long, value_name = "DIR", env = "HUTONG_SELF_SIGNED", conflicts_with = "tls_cert")]
     self_signed: Option<PathBuf>,
 
-    /// A host name or address that the self-signed certificate is for; may be given several times
+    /// Host name or address that the self-signed certificate covers; repeatable
     ///
-    /// The addresses of --listen are covered without being named, except 0.0.0.0 and [::], which are none.
+    /// The addresses of --listen are always covered, except the wildcards 0.0.0.0 and [::].
     #[arg(
         long = "self-signed-name",
         value_name = "NAME",
@@ -92,13 +94,13 @@ pub(crate) struct Cli {
     )]
     self_signed_names: Vec<String>,
 
-    /// Answer https too, with this certificate chain (PEM)
+    /// Accept https too, with this certificate chain (PEM)
     ///
-    /// Where the files change, new connections are shown the new certificate, within ten seconds; on Unix at once after a SIGHUP.
+    /// The server reloads changed files within ten seconds, or at once on SIGHUP (Unix). New connections use the new certificate.
     #[arg(long, value_name = "FILE", env = "HUTONG_TLS_CERT", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
 
-    /// The key of --tls-cert (PEM)
+    /// Private key of --tls-cert (PEM)
     #[arg(long, value_name = "FILE", env = "HUTONG_TLS_KEY", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 
@@ -106,47 +108,47 @@ pub(crate) struct Cli {
     #[command(flatten)]
     acme: acme::AcmeArgs,
 
-    /// Let pages of this origin open the WebSocket too; may be given several times
+    /// Further origin whose pages may open the WebSocket; repeatable
     ///
-    /// For a web app that is served from elsewhere, for example https://hutong.example.org. The server's own page and the apps
-    /// need nothing.
+    /// For a web app that another server serves, for example https://hutong.example.org. The server's own page and the apps are
+    /// always allowed.
     #[arg(long = "allow-origin", value_name = "ORIGIN", env = "HUTONG_ALLOW_ORIGINS", value_delimiter = ' ')]
     allow_origins: Vec<String>,
 
-    /// Answer /metrics here, in Prometheus' text format
+    /// Serve /metrics on this address, in Prometheus' text format
     ///
-    /// On a port of its own, since the numbers tell when how many people call each other: keep it to loopback
-    /// (127.0.0.1:8018), or to a network that only you watch from.
+    /// The metrics reveal how many people call each other and when, so they have their own port: use loopback (127.0.0.1:8018) or
+    /// a private monitoring network.
     #[arg(long, value_name = "ADDR:PORT", env = "HUTONG_METRICS")]
     metrics: Option<SocketAddr>,
 
-    /// After SIGTERM, tell clients to come back over this many seconds
+    /// Seconds over which SIGTERM disconnects the clients before the server stops
     ///
-    /// Evenly, one after the other, so that they do not all come back in the same moment; meanwhile nobody can log in, and
-    /// /readyz says so. Calls go on: their clients claim them at the server that comes next, which has to happen within 30
-    /// seconds. A second signal tells those who are left at once, as Ctrl-C does; one more ends everything.
+    /// Spread evenly, so that not all clients reconnect at the same moment. Meanwhile logins are refused and /readyz returns 503.
+    /// Calls continue, and their members claim them at the next server, which must start within 30 seconds. A second signal, like
+    /// Ctrl-C, disconnects the remaining clients at once; a third ends the process.
     #[arg(long, value_name = "N", env = "HUTONG_DRAIN_SECONDS", default_value_t = 5,
           value_parser = clap::value_parser!(u64).range(0..=10))]
     pub(crate) drain_seconds: u64,
 
-    /// How a line of the log looks
+    /// Format of the log
     #[arg(long, value_name = "FORMAT", env = "HUTONG_LOG_FORMAT", default_value = "human")]
     pub(crate) log_format: LogFormat,
 
     #[command(flatten)]
-    entry: entry::EntryArgs,
+    admission: admission::AdmissionArgs,
 
-    /// What to write to stderr: error, warn, info, debug or trace, or a list such as warn,hutong_server=debug
+    /// Log filter for stderr: error, warn, info, debug, trace, or a list such as warn,hutong_server=debug
     #[arg(long, value_name = "FILTER", env = "HUTONG_LOG", default_value = "info")]
     pub(crate) log: Targets,
 }
 
-/// What else the program does.
+/// Commands other than running the server.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Task {
-    /// Read a password from the terminal or the input, and print a line for --users-file
+pub(crate) enum CliCommand {
+    /// Read a password from the terminal or stdin, and print a line for --users-file
     HashPassword {
-        /// Whose it is
+        /// Name of the user
         name: String,
     },
 }
@@ -154,39 +156,40 @@ pub(crate) enum Task {
 const EXAMPLES: &str = "\
 Examples:
   hutong-server
-      On this machine alone: http://localhost:8017/
+      For this machine only: http://localhost:8017/
 
   hutong-server --listen 0.0.0.0:8017 --self-signed ~/.hutong --self-signed-name 192.168.1.20
-      For a network at home or in an office: https://192.168.1.20:8017/
+      For a home or office network: https://192.168.1.20:8017/
 
   hutong-server --listen 0.0.0.0:443 --tls-cert fullchain.pem --tls-key privkey.pem \\
       --ice-server stun:stun.example.org:3478 --ticket-key-file /var/lib/hutong/ticket-key
-      For everybody: https://your.domain/
+      For the internet: https://your.domain/
 
   hutong-server --listen 0.0.0.0:443 --acme your.domain --acme-cache /var/lib/hutong
-      The same, with a certificate that the server gets and renews by itself.
+      For the internet, with a certificate that the server orders and renews itself.
 
   hutong-server hash-password Ana >> users
-      A name and its password for --users-file
+      Adds a user with a password to a file for --users-file.
 
-Behind a proxy that does TLS, keep to http on loopback, name the proxy with --trusted-proxy, and let it pass on the Host header and
-WebSockets at /ws.
-Ctrl-C or SIGTERM stops the server; clients are told, and come back by themselves after a restart.
-GET /healthz is answered as long as the server runs, GET /readyz with 200 only while somebody new could log in.";
+Behind a proxy that terminates TLS: listen on loopback, name the proxy with --trusted-proxy, and configure it to forward the Host
+header and the WebSocket at /ws.
+Ctrl-C or SIGTERM stops the server. Clients are notified, and reconnect when it is back.
+GET /healthz returns 200 while the server runs; GET /readyz returns 200 only while new users can log in.";
 
 impl Cli {
-    /// Where the ticket key is read from, unless it is given.
+    /// The ticket key file, unless --ticket-key overrides it.
     pub(crate) fn ticket_key_file_in_use(&self) -> Option<&Path> {
         self.ticket_key_file.as_deref().filter(|_| self.ticket_key.is_none())
     }
 
-    /// Reads the files that the options name.
+    /// Converts the command line, and reads the certificate and ticket key files.
     pub(crate) fn into_options(self) -> Result<Options, RunError> {
         let tls = match (self.self_signed, self.tls_cert, self.tls_key) {
             (Some(directory), ..) => {
-                let listened = self.listen.iter().map(SocketAddr::ip).filter(|address| !address.is_unspecified());
+                let listen_addresses =
+                    self.listen.iter().map(SocketAddr::ip).filter(|address| !address.is_unspecified());
                 let mut names = self.self_signed_names;
-                names.extend(listened.map(|address| address.to_string()));
+                names.extend(listen_addresses.map(|address| address.to_string()));
                 Some(Tls::self_signed(&directory, &names)?)
             }
             (None, Some(certificates), Some(key)) => Some(Tls::from_pem_files(&certificates, &key)?),
@@ -208,29 +211,30 @@ impl Cli {
             ticket_key,
             allow_origins: self.allow_origins,
             metrics: self.metrics,
-            entry: self.entry.into_options(),
+            admission: self.admission.into_options(),
             ..Options::default()
         })
     }
 }
 
-/// Why the program does not start, or does not go on.
+/// Error that prevents the start of the program, or ends it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunError {
     #[error(transparent)]
     Bind(#[from] BindError),
-    #[error("the ticket key: {0}")]
+    #[error("ticket key: {0}")]
     TicketKey(#[from] TicketKeyError),
     #[error(transparent)]
     Tls(#[from] TlsError),
-    #[error("cannot listen for signals: {0}")]
+    #[error("cannot install the signal handlers: {0}")]
     Signals(std::io::Error),
     #[error(transparent)]
     Failed(#[from] TaskFailure),
 }
 
+/// Parses URL or URL,USER,CREDENTIAL.
 fn ice_server(text: &str) -> Result<IceServer, String> {
-    let (scheme, _) = text.split_once(':').ok_or("a STUN or TURN URL begins with stun:, stuns:, turn: or turns:")?;
+    let (scheme, _) = text.split_once(':').ok_or("expected a URL that begins with stun:, stuns:, turn: or turns:")?;
     let mut parts = text.splitn(3, ',');
     let url = parts.next().unwrap_or_default().to_owned();
     let (username, credential) = (parts.next().map(str::to_owned), parts.next().map(str::to_owned));
@@ -238,9 +242,9 @@ fn ice_server(text: &str) -> Result<IceServer, String> {
         ("stun" | "stuns", None, None) | ("turn" | "turns", Some(_), Some(_)) => {
             Ok(IceServer { urls: vec![url], username, credential })
         }
-        ("stun" | "stuns", ..) => Err("a STUN server takes no user and credential".into()),
-        ("turn" | "turns", ..) => Err("a TURN server needs both: URL,USER,CREDENTIAL".into()),
-        _ => Err("a STUN or TURN URL begins with stun:, stuns:, turn: or turns:".into()),
+        ("stun" | "stuns", ..) => Err("a STUN server takes no USER and CREDENTIAL: use the URL only".into()),
+        ("turn" | "turns", ..) => Err("a TURN server requires URL,USER,CREDENTIAL".into()),
+        _ => Err("expected a URL that begins with stun:, stuns:, turn: or turns:".into()),
     }
 }
 
@@ -251,19 +255,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_well_formed() {
+    fn the_command_line_definition_is_consistent() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn without_arguments_it_listens_on_loopback() {
+    fn the_default_address_is_loopback() {
         let options = Cli::parse_from(["hutong-server"]).into_options().unwrap();
         assert_eq!(options.listen, [SocketAddr::from(([127, 0, 0, 1], 8017))]);
         assert!(options.tls.is_none());
     }
 
     #[test]
-    fn ice_servers_are_read_with_their_credentials() {
+    fn ice_servers_are_parsed_with_their_credentials() {
         let turn = ice_server("turn:turn.example.org:3478?transport=udp,alice,s3,cret").unwrap();
         assert_eq!(turn.urls, ["turn:turn.example.org:3478?transport=udp"]);
         assert_eq!((turn.username.as_deref(), turn.credential.as_deref()), (Some("alice"), Some("s3,cret")));

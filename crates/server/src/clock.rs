@@ -1,10 +1,10 @@
-//! The time that the registry is told.
+//! Clock of the registry: Unix time that never goes back.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Time since the Unix epoch that never goes back: the system's clock is read once, and what has elapsed is added.
+/// Monotonic clock with Unix time: the system clock, read once at start, plus the elapsed time.
 ///
-/// Tokens and tickets are moments of it, so a clock that was set back must not hand out the same token twice.
+/// Tokens and tickets are timestamps of this clock, so setting the system clock back must not produce the same token twice.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     started: Instant,
@@ -21,13 +21,13 @@ impl Clock {
         self.started_at + now().saturating_duration_since(self.started)
     }
 
-    /// When the monotonic clock will show this moment.
+    /// The instant of the monotonic clock for this Unix time.
     pub(crate) fn instant(&self, moment: Duration) -> Instant {
         self.started + moment.saturating_sub(self.started_at)
     }
 }
 
-/// The monotonic clock that tokio's timers go by. A test may stop it, and step it by hand.
+/// The current time of tokio's timers, which a test can pause and advance.
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_and_instants_are_the_same_time() {
+    fn unix_times_and_instants_correspond() {
         let clock = Clock::start();
         let now = clock.now();
         assert!(clock.now() >= now);

@@ -1,4 +1,4 @@
-//! Between a listener, which knows sockets, and the routes above it, which know what is asked for.
+//! Interface between a listener, which owns connections, and the routes, which answer requests.
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
@@ -7,15 +7,15 @@ use http_body_util::Full;
 use hyper::{Request, Response, body::Incoming};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::{entry::Counted, metrics::Connected, shutdown::ConnectionGroup, transport::Transport};
+use crate::{admission::SlotGuard, metrics::ConnectionCountGuard, shutdown::ConnectionGroup, transport::Transport};
 
-/// Answers the requests of a listener's connections.
-pub(crate) trait Handler: fmt::Debug + Send + Sync {
-    /// Answers one request. It may start a WebSocket on the connection, which then holds the connection's permit.
+/// Answers the HTTP requests of a listener's connections.
+pub(crate) trait RequestHandler: fmt::Debug + Send + Sync {
+    /// Answers one request. May upgrade the connection to a WebSocket, whose task then holds the connection's permit.
     fn respond(&self, request: Request<Incoming>, connection: &ConnectionInfo) -> Response<Full<Bytes>>;
 }
 
-/// The connection that a request came on.
+/// The connection of a request.
 #[derive(Debug)]
 pub(crate) struct ConnectionInfo {
     pub(crate) peer: SocketAddr,
@@ -23,12 +23,12 @@ pub(crate) struct ConnectionInfo {
     pub(crate) permit: Arc<ConnectionPermit>,
 }
 
-/// RAII guard: a connection's share of what the server and its address may have. Released when the last of its tasks ends.
+/// RAII guard: a connection's slot among those of the server and of its address. Released when its last task ends.
 #[derive(Debug)]
 pub(crate) struct ConnectionPermit {
-    pub(crate) _of_the_server: OwnedSemaphorePermit,
-    pub(crate) _of_the_address: Counted,
-    pub(crate) _counted: Connected,
-    /// What it is closed with.
+    pub(crate) _server_slot: OwnedSemaphorePermit,
+    pub(crate) _address_slot: SlotGuard,
+    pub(crate) _count: ConnectionCountGuard,
+    /// The group that the connection is closed with.
     pub(crate) group: ConnectionGroup,
 }

@@ -1,4 +1,4 @@
-//! What browsers are told that they may do with our answers.
+//! Security headers of HTTP responses: CSP, HSTS, permissions and cross-origin policies.
 
 use hyper::{
     HeaderMap,
@@ -11,40 +11,40 @@ const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-poli
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// What is no page of ours does nothing where it is opened.
-const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+/// Content security policy of responses that are not part of the web app: they may load and run nothing.
+const DENY_ALL_CSP: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
-/// What a page may use, where the person allows it, and what it never uses.
-const DEVICES: HeaderValue = HeaderValue::from_static(
+/// Permissions policy of the web app: devices that it may ask for, and features that it never uses.
+const APP_PERMISSIONS: HeaderValue = HeaderValue::from_static(
     "camera=(self), microphone=(self), display-capture=(self), screen-wake-lock=(self), geolocation=(), payment=(), usb=()",
 );
 
-/// Half a year: long enough for a browser that comes by now and then, and an end to the promise once https is given up.
-const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=15552000");
+/// HSTS for half a year: it outlasts rare visits, and expires if the operator gives up https.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=15552000");
 
-/// For every answer, whatever it is.
-pub(crate) fn guard(headers: &mut HeaderMap, transport: Transport) {
+/// Adds the headers of every response. Call it last: it keeps a content security policy that is already there.
+pub(crate) fn add_common(headers: &mut HeaderMap, transport: Transport) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
-    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(NOTHING);
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(DENY_ALL_CSP);
     match transport {
-        // A browser that was told so lets nobody pass a warning any more (RFC 6797, section 12.1). With a certificate of our own
-        // there always is one, and everybody would be locked out.
+        // With HSTS, users cannot bypass certificate warnings (RFC 6797, section 12.1). A self-signed certificate always causes
+        // one, so HSTS would lock everybody out.
         Transport::WithHsts => {
-            headers.insert(header::STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
         }
         Transport::WithoutHsts => {}
-        // Browsers heed it in secure pages alone, and complain elsewhere.
+        // Browsers ignore this header in insecure pages, with a console warning.
         Transport::PageOnly => {
             headers.remove(CROSS_ORIGIN_OPENER_POLICY);
         }
     }
 }
 
-/// For a page of ours and its files: what it may do, and what may be done with it.
-pub(crate) fn page(headers: &mut HeaderMap, request: &HeaderMap) {
-    // Safari does not count ws: and wss: as 'self', so they are named by the host that the page came from.
+/// Adds the headers of the web app and its files.
+pub(crate) fn add_web_app(headers: &mut HeaderMap, request: &HeaderMap) {
+    // In Safari 'self' does not include ws: and wss:, so the policy names the host of the request.
     let sockets = request
         .get(header::HOST)
         .and_then(|host| host.to_str().ok())
@@ -59,7 +59,7 @@ pub(crate) fn page(headers: &mut HeaderMap, request: &HeaderMap) {
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
-    headers.insert(PERMISSIONS_POLICY, DEVICES);
+    headers.insert(PERMISSIONS_POLICY, APP_PERMISSIONS);
     headers.insert(CROSS_ORIGIN_OPENER_POLICY, HeaderValue::from_static("same-origin"));
 }
 
@@ -68,11 +68,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_policy_names_the_host_and_nothing_that_is_no_host() {
+    fn the_policy_names_a_valid_host_and_ignores_an_invalid_one() {
         let policy = |host: &'static str| {
             let request = [(header::HOST, HeaderValue::from_static(host))].into_iter().collect();
             let mut headers = HeaderMap::new();
-            page(&mut headers, &request);
+            add_web_app(&mut headers, &request);
             headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned()
         };
         let named = policy("192.0.2.1:8017");
@@ -82,10 +82,10 @@ mod tests {
     }
 
     #[test]
-    fn a_page_in_the_clear_from_elsewhere_is_not_told_what_only_secure_ones_heed() {
+    fn an_insecure_page_gets_no_headers_that_only_secure_pages_support() {
         let mut headers = HeaderMap::new();
-        page(&mut headers, &HeaderMap::new());
-        guard(&mut headers, Transport::PageOnly);
+        add_web_app(&mut headers, &HeaderMap::new());
+        add_common(&mut headers, Transport::PageOnly);
         assert!(!headers.contains_key(CROSS_ORIGIN_OPENER_POLICY));
         assert!(!headers.contains_key(header::STRICT_TRANSPORT_SECURITY));
         assert!(headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().contains("script-src 'self'"));

@@ -1,6 +1,6 @@
-//! Between connections and registry: the lock, the clock and the deliveries.
+//! Hub between the connections' tasks and the registry: holds its lock, runs its timer, and carries out its effects.
 
-mod compose;
+mod roster_frames;
 
 use std::{
     collections::HashMap,
@@ -9,166 +9,173 @@ use std::{
     time::Duration,
 };
 
-use hutong_protocol::{ClientMessage, Name, NameKey, RefusedCode, ServerMessage, Ticket, Token, User, UserState};
+use hutong_protocol::{
+    ClientMessage, Name, NameKey, RefusedCode, ServerMessage, SessionTicket, Token, User, UserState,
+};
 use tokio::sync::Notify;
 
 use crate::{
     clock::{self, Clock},
     metrics::{Gauges, Metrics},
-    outbox::{Frame, Kind, Outbox, TooSlow},
-    registry::{Config, ConnId, Credential, Effect, List, Registry},
+    outbox::{Frame, FrameClass, Outbox, TooSlow},
+    registry::{ConnId, Credential, Effect, Registry, RegistryConfig, RosterContent},
     ticket_key::TicketKey,
 };
 
-/// The server's users and calls, shared by all its connections. Cheap to clone.
+/// Shared handle to the registry and the connections' outboxes. A clone is the same hub.
 ///
-/// The registry stands behind a std `Mutex`, not tokio's: it is held for a few microseconds of pure computation and never
-/// over an await, so waiting for it is shorter than a trip through the scheduler would be. Deliveries are put into the
-/// outboxes under the same lock, so that every connection sees them in the registry's order; an outbox takes or refuses
-/// them without waiting.
+/// The registry is behind a std `Mutex`, not tokio's: the lock is held for microseconds of computation and never over an
+/// await, so waiting for it costs less than a trip through the scheduler. Frames are pushed into the outboxes under the
+/// same lock, so that every connection receives them in the registry's order; a push never blocks.
 #[derive(Clone, Debug)]
-pub(crate) struct Hub(Arc<Shared>);
+pub(crate) struct Hub(Arc<HubShared>);
 
 #[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
+struct HubShared {
+    state: Mutex<HubState>,
     clock: Clock,
     metrics: Metrics,
-    /// The next deadline is another than before.
+    /// Wakes the timer when the next deadline has changed.
     rescheduled: Notify,
 }
 
 #[derive(Debug)]
-struct State {
+struct HubState {
     registry: Registry,
-    connections: HashMap<ConnId, Connected>,
-    last: u64,
+    connections: HashMap<ConnId, ConnectionState>,
+    last_conn: u64,
     next_tick: Option<Duration>,
     metrics: Metrics,
 }
 
 #[derive(Debug)]
-struct Connected {
+struct ConnectionState {
     outbox: Arc<Outbox>,
     address: IpAddr,
-    sight: Sight,
+    scope: RosterScope,
 }
 
-/// Whose presence a connection is told.
+/// The presence changes that a connection receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sight {
-    /// Nobody's: it has not been welcomed.
-    Nobody,
-    /// Everybody's.
+enum RosterScope {
+    /// None: it is not logged in.
+    None,
+    /// Those of all users.
     Whole,
-    /// That of the part which it watches.
-    Part,
+    /// Those of the users in its partial roster.
+    Partial,
 }
 
-impl From<&List> for Sight {
-    fn from(list: &List) -> Self {
-        match list {
-            List::Whole => Self::Whole,
-            List::Part { .. } => Self::Part,
+impl From<&RosterContent> for RosterScope {
+    fn from(roster: &RosterContent) -> Self {
+        match roster {
+            RosterContent::Whole => Self::Whole,
+            RosterContent::Partial { .. } => Self::Partial,
         }
     }
 }
 
 impl Hub {
-    /// A hub without connections. [`keep_deadlines`](Self::keep_deadlines) has to run beside it.
-    pub(crate) fn new(config: Config, metrics: Metrics) -> Self {
+    /// A hub without connections. The caller runs [`run_timer`](Self::run_timer) in a task.
+    pub(crate) fn new(config: RegistryConfig, metrics: Metrics) -> Self {
         let clock = Clock::start();
         let registry = Registry::new(config, clock.now());
-        let state = State::new(registry, metrics.clone());
-        Self(Arc::new(Shared { state: Mutex::new(state), clock, metrics, rescheduled: Notify::new() }))
+        let state = HubState::new(registry, metrics.clone());
+        Self(Arc::new(HubShared { state: Mutex::new(state), clock, metrics, rescheduled: Notify::new() }))
     }
 
-    /// A WebSocket was opened from this address.
+    /// Adds a connection from this address, not logged in yet.
     pub(crate) fn connect(&self, from: IpAddr) -> (ConnId, Arc<Outbox>) {
         self.lock().connect(from)
     }
 
-    /// A hello came with this name and this ticket, and was let in by this credential.
-    pub(crate) fn admitted(&self, from: ConnId, name: String, resume: Option<Ticket>, credential: Credential) {
+    /// Passes a `hello` that admission control has accepted to the registry.
+    pub(crate) fn handle_admitted_hello(
+        &self,
+        from: ConnId,
+        name: String,
+        resume: Option<SessionTicket>,
+        credential: Credential,
+    ) {
         self.with_registry(|state, now| {
-            // Not once it is being closed: the registry knows it no more.
+            // The registry has forgotten a connection that is being closed.
             if state.connections.contains_key(&from) {
-                state.registry.admitted(now, from, name, resume, credential);
+                state.registry.handle_admitted_hello(now, from, name, resume, credential);
             }
         });
     }
 
-    /// Whose ticket this is, if it is good for this name and credential.
-    pub(crate) fn owner_of(&self, ticket: &Ticket, name: &NameKey, credential: Credential) -> Option<Token> {
+    /// The user that a session ticket belongs to, if the ticket is valid for this name and credential.
+    pub(crate) fn ticket_owner(&self, ticket: &SessionTicket, name: &NameKey, credential: Credential) -> Option<Token> {
         let now = self.0.clock.now();
-        self.lock().registry.owner_of(now, ticket, name, credential)
+        self.lock().registry.ticket_owner(now, ticket, name, credential)
     }
 
-    /// Closes the connections that are not welcome any more, by their user's name, if they have one, and their address.
-    pub(crate) fn disconnect_where(&self, unwelcome: impl Fn(Option<&Name>, IpAddr) -> bool) {
+    /// Closes the connections for which the predicate holds, as `not_welcome`. It gets the user's name, if the connection is
+    /// logged in, and the address.
+    pub(crate) fn disconnect_where(&self, predicate: impl Fn(Option<&Name>, IpAddr) -> bool) {
         self.with_registry(|state, now| {
-            let State { registry, connections, .. } = &*state;
-            let out =
-                connections.iter().filter(|(conn, connected)| unwelcome(registry.name_of(**conn), connected.address));
-            for conn in out.map(|(conn, _)| *conn).collect::<Vec<_>>() {
+            let HubState { registry, connections, .. } = &*state;
+            let matching =
+                connections.iter().filter(|(conn, connection)| predicate(registry.name_of(**conn), connection.address));
+            for conn in matching.map(|(conn, _)| *conn).collect::<Vec<_>>() {
                 state.refuse(now, conn, RefusedCode::NotWelcome);
             }
         });
     }
 
-    /// A message came.
-    pub(crate) fn received(&self, from: ConnId, message: ClientMessage) {
+    /// Passes a client's message to the registry.
+    pub(crate) fn handle_message(&self, from: ConnId, message: ClientMessage) {
         self.with_registry(|state, now| {
-            // Not once it is being closed: the registry knows it no more.
-            let Some(connected) = state.connections.get_mut(&from) else { return };
-            // Who logs out and stays connected is no user, and not told of any, until the next hello.
+            // The registry has forgotten a connection that is being closed.
+            let Some(connection) = state.connections.get_mut(&from) else { return };
+            // After a logout, a connection receives no presence until its next login.
             if matches!(message, ClientMessage::LogOut) {
-                connected.sight = Sight::Nobody;
+                connection.scope = RosterScope::None;
             }
-            state.registry.received(now, from, message);
+            state.registry.handle_message(now, from, message);
         });
     }
 
-    /// The gateway ends a connection: the user is offline at once, however long its farewell takes.
+    /// Closes a connection with this code. Its user is offline at once, before the socket is closed.
     pub(crate) fn refuse(&self, conn: ConnId, code: RefusedCode) {
         self.with_registry(|state, now| state.refuse(now, conn, code));
     }
 
-    /// A connection is gone.
-    pub(crate) fn disconnected(&self, conn: ConnId) {
+    /// Removes a connection whose WebSocket has closed.
+    pub(crate) fn disconnect(&self, conn: ConnId) {
         self.with_registry(|state, now| {
             if state.connections.remove(&conn).is_some() {
-                state.registry.disconnected(now, conn);
+                state.registry.handle_disconnect(now, conn);
             }
         });
     }
 
-    /// Puts a snapshot into the outbox of a reader that has missed something.
-    pub(crate) fn snapshot(&self, conn: ConnId) {
-        self.with_registry(|state, now| state.snapshot(now, conn));
+    /// Sends a roster snapshot to a slow reader, in place of the presence that its outbox dropped.
+    pub(crate) fn send_snapshot(&self, conn: ConnId) {
+        self.with_registry(|state, now| state.send_snapshot(now, conn));
     }
 
-    /// Whether the connection's hello was accepted.
-    pub(crate) fn is_welcomed(&self, conn: ConnId) -> bool {
-        self.lock().connections.get(&conn).is_some_and(|connected| connected.sight != Sight::Nobody)
+    pub(crate) fn is_logged_in(&self, conn: ConnId) -> bool {
+        self.lock().connections.get(&conn).is_some_and(|connection| connection.scope != RosterScope::None)
     }
 
-    /// Tickets are signed with another secret from now on.
+    /// Signs tickets with this key from now on, and accepts those of its former keys.
     pub(crate) fn set_ticket_key(&self, key: &TicketKey) {
-        self.lock().registry.set_ticket_keys(key.signs(), key.former_keys());
+        self.lock().registry.set_ticket_keys(key.signing_key(), key.former_keys());
     }
 
-    /// Lets nobody log in any more.
-    pub(crate) fn close_doors(&self) {
-        self.lock().registry.close_doors();
+    /// Refuses all further logins as `shutting_down`.
+    pub(crate) fn close_login_gate(&self) {
+        self.lock().registry.close_login_gate();
     }
 
-    /// Whether somebody new could log in, or with what they would be refused.
-    pub(crate) fn takes_users(&self) -> Result<(), RefusedCode> {
-        self.lock().registry.takes_users()
+    /// Checks whether a new user could log in. The error is the code that the user would be refused with.
+    pub(crate) fn check_capacity(&self) -> Result<(), RefusedCode> {
+        self.lock().registry.check_capacity()
     }
 
-    /// The connections that there are now, in no order.
+    /// All open connections, in no particular order.
     pub(crate) fn connections(&self) -> Vec<ConnId> {
         self.lock().connections.keys().copied().collect()
     }
@@ -182,8 +189,8 @@ impl Hub {
         let online = [UserState::Online, UserState::Connecting, UserState::InCall, UserState::Ending];
         Gauges {
             websockets: state.connections.len(),
-            calls: state.registry.calls_on(),
-            users: online.map(|each| (each, state.registry.users_in(each))),
+            calls: state.registry.active_calls(),
+            users: online.map(|each| (each, state.registry.users_in_state(each))),
         }
     }
 
@@ -191,9 +198,9 @@ impl Hub {
         &self.0.metrics
     }
 
-    /// Ticks the registry whenever a deadline of its is due, for ever.
-    pub(crate) async fn keep_deadlines(self) {
-        /// The shortest sleep, so that a deadline in the past can never make this a busy loop.
+    /// Task: ticks the registry at each of its deadlines. Never returns.
+    pub(crate) async fn run_timer(self) {
+        /// Minimum sleep, so that a deadline in the past cannot make this a busy loop.
         const SHORTEST: Duration = Duration::from_millis(1);
         loop {
             let due = self.lock().next_tick.map(|moment| self.0.clock.instant(moment).max(clock::now() + SHORTEST));
@@ -208,20 +215,20 @@ impl Hub {
         }
     }
 
-    /// Has the timer panic: its next deadline is past the end of time.
+    /// Makes the timer panic with a deadline that overflows.
     #[cfg(any(test, feature = "inspect"))]
     pub(crate) fn break_timer(&self) {
         self.lock().next_tick = Some(Duration::MAX);
         self.0.rescheduled.notify_one();
     }
 
-    /// Does something with the registry, and then what the registry wants done.
-    fn with_registry(&self, act: impl FnOnce(&mut State, Duration)) {
+    /// Calls `input` under the lock, carries out the effects, and wakes the timer if the next deadline has changed.
+    fn with_registry(&self, input: impl FnOnce(&mut HubState, Duration)) {
         let mut state = self.lock();
         // Read under the lock, so that the registry's time never goes back.
         let now = self.0.clock.now();
-        act(&mut state, now);
-        state.deliver(now);
+        input(&mut state, now);
+        state.carry_out_effects(now);
         let next_tick = state.registry.next_tick();
         if state.next_tick != next_tick {
             state.next_tick = next_tick;
@@ -229,81 +236,91 @@ impl Hub {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic in the registry has been logged with its thread; the other users' state is still the best there is.
+    fn lock(&self) -> MutexGuard<'_, HubState> {
+        // After a panic, which is logged with its thread, the remaining state still serves the other users best.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl HubState {
     fn new(registry: Registry, metrics: Metrics) -> Self {
-        Self { registry, connections: HashMap::new(), last: 0, next_tick: None, metrics }
+        Self { registry, connections: HashMap::new(), last_conn: 0, next_tick: None, metrics }
     }
 
     fn connect(&mut self, address: IpAddr) -> (ConnId, Arc<Outbox>) {
         let outbox = Arc::new(Outbox::new());
-        self.last += 1;
-        let conn = ConnId(self.last);
-        self.connections.insert(conn, Connected { outbox: outbox.clone(), address, sight: Sight::Nobody });
+        self.last_conn += 1;
+        let conn = ConnId(self.last_conn);
+        self.connections.insert(conn, ConnectionState { outbox: outbox.clone(), address, scope: RosterScope::None });
         (conn, outbox)
     }
 
-    fn deliver(&mut self, now: Duration) {
+    fn carry_out_effects(&mut self, now: Duration) {
         while let Some(effect) = self.registry.poll_effect() {
             match effect {
                 Effect::Send { to, message } => {
                     if let ServerMessage::Error { code, .. } = &message {
-                        self.metrics.errors.count(*code);
+                        self.metrics.errors.inc(*code);
                     }
-                    self.send(now, to, Kind::Own, Frame::text(&message));
+                    self.send(now, to, FrameClass::Direct, Frame::text(&message));
                 }
-                Effect::Welcome { to, me, ticket, list } => {
-                    self.look(to, &list);
-                    let frame = compose::welcome(&self.registry, me, ticket, &list);
-                    self.send(now, to, Kind::Roster, frame);
+                Effect::Welcome { to, me, ticket, roster } => {
+                    self.set_scope(to, &roster);
+                    let frame = roster_frames::welcome(&self.registry, me, ticket, &roster);
+                    self.send(now, to, FrameClass::Roster, frame);
                 }
-                Effect::Roster { to, me, list } => {
-                    self.look(to, &list);
-                    let frame = compose::roster(&self.registry, me, &list);
-                    self.send(now, to, Kind::Roster, frame);
+                Effect::Roster { to, me, roster } => {
+                    self.set_scope(to, &roster);
+                    let frame = roster_frames::roster(&self.registry, me, &roster);
+                    self.send(now, to, FrameClass::Roster, frame);
                 }
-                Effect::Presence { changes, whole, parts } => self.presence(now, &changes, whole, &parts),
+                Effect::Presence { changes, to_whole_rosters, partial } => {
+                    self.send_presence(now, &changes, to_whole_rosters, &partial);
+                }
                 Effect::Total { total, to } => {
-                    let frame = compose::total(total);
+                    let frame = roster_frames::total(total);
                     for conn in to {
-                        self.send(now, conn, Kind::Presence, frame.clone());
+                        self.send(now, conn, FrameClass::Presence, frame.clone());
                     }
                 }
                 Effect::Close { conn, code } => {
-                    if let Some(connected) = self.connections.remove(&conn) {
-                        connected.outbox.close(code);
+                    if let Some(connection) = self.connections.remove(&conn) {
+                        connection.outbox.close(code);
                     }
                 }
-                Effect::Note(fact) => self.metrics.note(fact),
+                Effect::Event(event) => self.metrics.record(event),
             }
         }
     }
 
-    fn presence(&mut self, now: Duration, changes: &[User], whole: bool, parts: &[(ConnId, Vec<usize>)]) {
+    fn send_presence(
+        &mut self,
+        now: Duration,
+        changes: &[User],
+        to_whole_rosters: bool,
+        partial: &[(ConnId, Vec<usize>)],
+    ) {
         self.metrics.presence_changes.inc_by(changes.len() as u64);
-        let Some(changes) = compose::Changes::of(changes) else { return };
-        if whole {
-            self.broadcast(now, &changes.whole());
+        let Some(changes) = roster_frames::PresenceChanges::encode(changes) else { return };
+        if to_whole_rosters {
+            self.broadcast(now, &changes.all());
         }
-        for (conn, places) in parts {
-            self.send(now, *conn, Kind::Presence, Some(changes.some(places)));
+        for (conn, indices) in partial {
+            self.send(now, *conn, FrameClass::Presence, Some(changes.subset(indices)));
         }
     }
 
-    /// Puts one frame into the outboxes of all who see everybody.
+    /// Pushes one presence frame to all connections with a whole roster.
     fn broadcast(&mut self, now: Duration, frame: &Frame) {
         let (mut delivered, mut dropped) = (0, 0);
         let mut too_slow = Vec::new();
-        for (conn, connected) in self.connections.iter().filter(|(_, connected)| connected.sight == Sight::Whole) {
-            match connected.outbox.push(Kind::Presence, frame.clone()) {
-                Ok(left_out) => {
+        for (conn, connection) in
+            self.connections.iter().filter(|(_, connection)| connection.scope == RosterScope::Whole)
+        {
+            match connection.outbox.push(FrameClass::Presence, frame.clone()) {
+                Ok(dropped_now) => {
                     delivered += 1;
-                    dropped += left_out as u64;
+                    dropped += dropped_now as u64;
                 }
                 Err(TooSlow) => too_slow.push(*conn),
             }
@@ -315,44 +332,44 @@ impl State {
         }
     }
 
-    /// Puts a frame, if there is one, into a connection's outbox.
-    fn send(&mut self, now: Duration, to: ConnId, kind: Kind, frame: Option<Frame>) {
-        let outbox = self.connections.get(&to).map(|connected| &connected.outbox);
+    /// Pushes a frame, if it could be encoded, to one connection.
+    fn send(&mut self, now: Duration, to: ConnId, class: FrameClass, frame: Option<Frame>) {
+        let outbox = self.connections.get(&to).map(|connection| &connection.outbox);
         let Some((outbox, frame)) = outbox.zip(frame) else { return };
-        match outbox.push(kind, frame) {
-            Ok(left_out) => {
-                self.metrics.presence_deliveries.inc_by(u64::from(kind == Kind::Presence));
-                self.metrics.presence_dropped.inc_by(left_out as u64);
+        match outbox.push(class, frame) {
+            Ok(dropped_now) => {
+                self.metrics.presence_deliveries.inc_by(u64::from(class == FrameClass::Presence));
+                self.metrics.presence_dropped.inc_by(dropped_now as u64);
             }
             Err(TooSlow) => self.refuse(now, to, RefusedCode::TooSlow),
         }
     }
 
-    fn look(&mut self, conn: ConnId, list: &List) {
-        if let Some(connected) = self.connections.get_mut(&conn) {
-            connected.sight = list.into();
+    fn set_scope(&mut self, conn: ConnId, roster: &RosterContent) {
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            connection.scope = roster.into();
         }
     }
 
-    fn snapshot(&mut self, now: Duration, conn: ConnId) {
-        // None for a connection that has not been welcomed; such a one is sent nothing that it could miss.
+    fn send_snapshot(&mut self, now: Duration, conn: ConnId) {
+        // A connection that is not logged in receives no presence and needs no snapshot.
         let me = self.registry.user_of(conn);
-        let Some((me, list)) = me.zip(self.registry.list_for(conn)) else {
+        let Some((me, roster)) = me.zip(self.registry.roster_for(conn)) else {
             return self.refuse(now, conn, RefusedCode::TooSlow);
         };
         self.metrics.snapshots.inc();
-        let roster = compose::roster(&self.registry, me.token, &list);
-        self.send(now, conn, Kind::Roster, roster);
-        // A roster tells of others; news of oneself may have been missed as well.
+        let frame = roster_frames::roster(&self.registry, me.token, &roster);
+        self.send(now, conn, FrameClass::Roster, frame);
+        // A roster lists other users only: changes of the client's own user may have been dropped as well.
         let own = ServerMessage::Presence { changes: vec![me], total: None };
-        self.send(now, conn, Kind::Presence, Frame::text(&own));
+        self.send(now, conn, FrameClass::Presence, Frame::text(&own));
     }
 
     fn refuse(&mut self, now: Duration, conn: ConnId, code: RefusedCode) {
-        if let Some(connected) = self.connections.remove(&conn) {
-            tracing::debug!(conn = conn.0, %code, "closing a connection");
-            connected.outbox.close(code);
-            self.registry.disconnected(now, conn);
+        if let Some(connection) = self.connections.remove(&conn) {
+            tracing::debug!(conn = conn.0, %code, "server closed a connection; its user is offline");
+            connection.outbox.close(code);
+            self.registry.handle_disconnect(now, conn);
         }
     }
 }
@@ -360,22 +377,22 @@ impl State {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
-    use hutong_protocol::{decode_server, limits::OUTGOING_QUEUE};
+    use hutong_protocol::{decode_server, limits::OUTBOX_CAPACITY};
 
     use super::*;
-    use crate::outbox::Next;
+    use crate::outbox::OutboxAction;
 
-    /// A hub's state whose time is stepped by hand.
-    struct Stepped {
-        state: State,
+    /// The state of a hub, with a clock that the test steps.
+    struct SteppedHub {
+        state: HubState,
         now: Duration,
     }
 
-    impl Stepped {
+    impl SteppedHub {
         fn new() -> Self {
             let now = Duration::from_secs(1_795_000_000);
-            let config = Config { max_users: 10, whole_roster: 10, ice_servers: vec![], ticket_key: [7; 32] };
-            Self { state: State::new(Registry::new(config, now), Metrics::new().0), now }
+            let config = RegistryConfig { max_users: 10, whole_roster: 10, ice_servers: vec![], ticket_key: [7; 32] };
+            Self { state: HubState::new(Registry::new(config, now), Metrics::new().0), now }
         }
 
         fn login(&mut self, name: &str) -> (ConnId, Arc<Outbox>) {
@@ -385,30 +402,32 @@ mod tests {
         }
 
         fn receive(&mut self, conn: ConnId, message: ClientMessage) {
-            self.state.registry.received(self.now, conn, message);
-            self.state.deliver(self.now);
+            self.state.registry.handle_message(self.now, conn, message);
+            self.state.carry_out_effects(self.now);
         }
 
-        /// Somebody comes and goes, and presence is told.
-        fn visit(&mut self, number: usize) {
+        /// A user logs in and disconnects, each followed by a presence message.
+        fn log_in_and_out(&mut self, number: usize) {
             let (conn, _outbox) = self.login(&format!("visitor {number}"));
             self.now += Duration::from_secs(1);
             self.state.registry.tick(self.now);
-            self.state.deliver(self.now);
+            self.state.carry_out_effects(self.now);
             self.state.refuse(self.now, conn, RefusedCode::Replaced);
             self.now += Duration::from_secs(1);
             self.state.registry.tick(self.now);
-            self.state.deliver(self.now);
+            self.state.carry_out_effects(self.now);
         }
 
-        /// What a reader gets that reads everything there is.
+        /// All messages that are waiting for this connection, snapshots included.
         fn read(&mut self, conn: ConnId, outbox: &Outbox) -> Vec<ServerMessage> {
             let mut read = Vec::new();
             while let Some(next) = outbox.next().now_or_never() {
                 match next {
-                    Next::Write(frames) => read.extend(frames.into_iter().map(|frame| message(&frame.into_bytes()))),
-                    Next::Snapshot => self.state.snapshot(self.now, conn),
-                    Next::Close(code) => {
+                    OutboxAction::Write(frames) => {
+                        read.extend(frames.into_iter().map(|frame| message(&frame.into_bytes())))
+                    }
+                    OutboxAction::Snapshot => self.state.send_snapshot(self.now, conn),
+                    OutboxAction::Close(code) => {
                         read.push(ServerMessage::Refused { code, message: String::new() });
                         break;
                     }
@@ -424,13 +443,13 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_reader_is_sent_one_fresh_snapshot_in_place_of_what_it_missed() {
-        let mut hub = Stepped::new();
+    fn a_slow_reader_receives_one_snapshot_in_place_of_dropped_presence() {
+        let mut hub = SteppedHub::new();
         let (slow, slow_outbox) = hub.login("Slow");
         let (fast, fast_outbox) = hub.login("Fast");
         hub.read(slow, &slow_outbox);
-        for number in 0..OUTGOING_QUEUE * 2 / 3 {
-            hub.visit(number);
+        for number in 0..OUTBOX_CAPACITY * 2 / 3 {
+            hub.log_in_and_out(number);
             assert!(!hub.read(fast, &fast_outbox).is_empty());
         }
         let (_last, _outbox) = hub.login("Last");
@@ -439,21 +458,21 @@ mod tests {
             panic!("{} messages: {:?}", read.len(), read.first())
         };
         assert_eq!(users.iter().map(|user| user.name.as_str()).collect::<Vec<_>>(), ["Fast", "Last"]);
-        hub.visit(1_000);
+        hub.log_in_and_out(1_000);
         assert!(matches!(hub.read(slow, &slow_outbox)[..], [ServerMessage::Presence { .. }, ..]));
     }
 
     #[test]
-    fn a_slow_reader_learns_its_own_state_too() {
-        let mut hub = Stepped::new();
+    fn a_snapshot_is_followed_by_the_readers_own_state() {
+        let mut hub = SteppedHub::new();
         let (slow, slow_outbox) = hub.login("Slow");
         let (fast, fast_outbox) = hub.login("Fast");
         hub.read(slow, &slow_outbox);
         let to = hub.state.registry.user_of(slow).map(|user| user.token);
         let offering = ClientMessage::Offering { to: to.unwrap(), media: hutong_protocol::MediaKind::Voice };
         hub.receive(fast, offering);
-        for number in 0..OUTGOING_QUEUE * 2 / 3 {
-            hub.visit(number);
+        for number in 0..OUTBOX_CAPACITY * 2 / 3 {
+            hub.log_in_and_out(number);
             hub.read(fast, &fast_outbox);
         }
         let read = hub.read(slow, &slow_outbox);
@@ -461,16 +480,16 @@ mod tests {
             ServerMessage::Presence { changes, .. } => changes.iter().find(|user| Some(user.token) == to),
             _ => None,
         });
-        assert_eq!(own.map(|me| me.state), Some(hutong_protocol::UserState::Online), "the ring is long over");
+        assert_eq!(own.map(|me| me.state), Some(hutong_protocol::UserState::Online), "the call has ended meanwhile");
     }
 
     #[test]
-    fn a_reader_that_stays_behind_is_closed_and_offline() {
-        let mut hub = Stepped::new();
+    fn a_reader_that_stays_behind_is_refused_as_too_slow() {
+        let mut hub = SteppedHub::new();
         let (slow, slow_outbox) = hub.login("Slow");
         hub.read(slow, &slow_outbox);
-        for number in 0..OUTGOING_QUEUE + 10 {
-            hub.visit(number);
+        for number in 0..OUTBOX_CAPACITY + 10 {
+            hub.log_in_and_out(number);
         }
         let read = hub.read(slow, &slow_outbox);
         assert!(matches!(read[..], [ServerMessage::Refused { code: RefusedCode::TooSlow, .. }]), "{read:?}");
@@ -478,8 +497,8 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_connection_is_gone_and_its_messages_are_nothing() {
-        let mut hub = Stepped::new();
+    fn a_refused_connection_is_removed() {
+        let mut hub = SteppedHub::new();
         let (ana, _ana_outbox) = hub.login("Ana");
         let (again, outbox) = hub.login("ana");
         let read = hub.read(again, &outbox);

@@ -1,9 +1,9 @@
 //! Hutong's signalling server, as a library.
 //!
-//! The program `hutong-server` and the desktop app both run it. One [`Server`] answers everything on its port: the web
-//! app at `/`, the WebSocket at `/ws`, `/healthz`, `/readyz`, and, where it has a [`Tls`], http and https alike.
+//! The program `hutong-server` and the desktop app both embed it. One [`Server`] serves the web app at `/`, the WebSocket at
+//! `/ws`, and the probes `/healthz` and `/readyz` on one port; with a [`Tls`], it accepts http and https there.
 //!
-//! # Running one
+//! # Running a server
 //!
 //! ```no_run
 //! use hutong_server::{BindError, Options, Server};
@@ -11,26 +11,26 @@
 //! # async fn run() -> Result<(), BindError> {
 //! let loopback = ([127, 0, 0, 1], hutong_server::DEFAULT_PORT).into();
 //! let server = match Server::bind(Options::listen_on(loopback)).await {
-//!     // The port is taken: say so, and take a free one.
+//!     // The port is in use: take a free one.
 //!     Err(BindError::AddressInUse(_)) => Server::bind(Options::listen_on(([127, 0, 0, 1], 0).into())).await?,
 //!     other => other?,
 //! };
 //! println!("http://{}/", server.local_addr());
 //! // ...
-//! server.shutdown().await; // Everybody is told; returns within a few seconds.
+//! server.shutdown().await; // Disconnects all clients; returns within a few seconds.
 //! # Ok(()) }
 //! ```
 //!
-//! # Letting others join, while it runs
+//! # Opening a running server to the network
 //!
-//! A server on loopback opens to the network and closes again on the same port. Whoever came from this machine stays
-//! connected through both; whoever came over the network is told `shutting_down` when it closes.
+//! A server on loopback can open to the network and close again, on the same port. Connections from this machine continue
+//! through both. Closing disconnects clients from other machines with `shutting_down`.
 //!
 //! ```no_run
 //! # async fn share(server: &mut hutong_server::Server, directory: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
 //! use hutong_server::Tls;
 //!
-//! // The addresses that people type or scan; the certificate is kept in the directory and made anew when they change.
+//! // The addresses that users type or scan. The certificate is stored in the directory, and replaced when they change.
 //! let names = ["192.168.1.20".to_owned(), "my-laptop.local".to_owned()];
 //! let tls = Tls::self_signed(directory, &names)?;
 //! println!("fingerprint {}", tls.fingerprint().unwrap_or_default());
@@ -41,21 +41,22 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Where a task that the server cannot do without panics, the server stops, and [`Server::failed`] returns why.
+//! If a critical background task panics, the server stops and [`Server::failed`] returns the reason.
 //!
-//! All of it runs on the tokio runtime that [`Server::bind`] is called on. A [`Server`] that is dropped stops at once.
+//! Everything runs on the tokio runtime that calls [`Server::bind`]. Dropping a [`Server`] stops it at once.
 //!
-//! # Inside
+//! # Structure
 //!
-//! A connection's task (`gateway`) turns frames into messages and back, and keeps the deadlines and rates that need no
-//! knowledge of users. Whether a `hello` is let in is asked at the door (`entry`) first. The [`registry`] alone decides who is in which state; it does no I/O. Between them stands the hub:
-//! it owns the registry and the clock, and puts what the registry wants delivered into each connection's bounded outbox.
+//! The task of a connection (`gateway`) converts between frames and messages, and enforces the timeouts and rates that need no
+//! knowledge of users. Admission control (`admission`) checks each `hello`. The [`registry`] alone decides the state of each
+//! user, and does no I/O. The hub connects them: it owns the registry and the clock, and puts the registry's deliveries into
+//! the bounded outbox of each connection.
 
 #[cfg(feature = "acme")]
 mod acme;
+mod admission;
 mod clock;
 mod drain;
-mod entry;
 mod gateway;
 mod handler;
 mod headers;
@@ -80,8 +81,9 @@ mod web;
 
 #[cfg(feature = "acme")]
 pub use acme::{AcmeOptions, LETS_ENCRYPT};
-pub use entry::{
-    EntryFileError, EntryOptions, ProxyHeader, SecretKind, UsersFileLineError, parse_network, users_file_line,
+pub use admission::{
+    AdmissionFileError, AdmissionOptions, ProxyHeader, SecretRequirement, UsersFileLineError, parse_network,
+    users_file_line,
 };
 pub use gateway::Deadlines;
 pub use ipnet::IpNet;
@@ -90,7 +92,7 @@ pub use server::Server;
 pub use sockets::BindError;
 pub use supervisor::TaskFailure;
 pub use ticket_key::{TicketKey, TicketKeyError};
-pub use tls::{Reloaded, Tls, TlsError};
+pub use tls::{ReloadOutcome, Tls, TlsError};
 
-/// The port of a server, embedded or not, unless another is asked for.
+/// Default port of the program and of the embedded server.
 pub const DEFAULT_PORT: u16 = 8017;

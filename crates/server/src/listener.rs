@@ -1,4 +1,4 @@
-//! From a listening socket to HTTP requests, plain or in TLS, on one port. A [`Handler`] answers them.
+//! Accept loop and connection task: TLS and plain HTTP on one port. A [`RequestHandler`] answers the requests.
 
 use std::{
     convert::Infallible,
@@ -20,8 +20,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    entry::Entry,
-    handler::{ConnectionInfo, ConnectionPermit, Handler},
+    admission::AdmissionControl,
+    handler::{ConnectionInfo, ConnectionPermit, RequestHandler},
     metrics::Metrics,
     shutdown::ConnectionGroup,
     stream::Stream,
@@ -30,52 +30,53 @@ use crate::{
     transport::Transport,
 };
 
-/// How long an HTTP connection may take for its TLS handshake, for a request's head, and between two requests.
-const HTTP_PATIENCE: Duration = Duration::from_secs(20);
+/// Timeout of the TLS handshake, of a request head, and of an idle connection between two requests.
+const HTTP_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long an HTTP connection may last: somebody who reads nothing must not hold a place for ever. A slow phone loads the
-/// web app in less.
-const HTTP_LIFE: Duration = Duration::from_secs(600);
+/// Longest lifetime of an HTTP connection, so that a client that reads nothing cannot hold its slot forever. A slow phone
+/// loads the web app in less.
+const HTTP_MAX_LIFETIME: Duration = Duration::from_secs(600);
 
-/// What the head of a request may take in memory, in bytes. A browser's has one or two kilobytes; one that is longer is answered
-/// with 431 (RFC 6585, section 5). Without a limit of our own it would be 400 KiB for each connection.
-const HTTP_HEAD: usize = 16 * 1024;
+/// Largest request head in bytes. A browser sends one or two kilobytes. A longer head is answered with 431 (RFC 6585,
+/// section 5). hyper's default of 400 KiB per connection would let attackers hold too much memory.
+const MAX_REQUEST_HEAD: usize = 16 * 1024;
 
-/// How long the answer to the last request may take when the server stops.
-const HTTP_LAST_ANSWER: Duration = Duration::from_secs(2);
+/// How long a shutdown waits for the response in progress.
+const LAST_RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a listener rests after an error that is not one connection's, such as too many open files. It doubles.
-const REST: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+/// First and longest pause of the accept loop after an error of the listening socket, such as too many open files. The pause
+/// doubles.
+const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
-/// How often such an error is told of. At the edge of what the system gives it comes for every other connection.
-const TELL_EVERY: Duration = Duration::from_secs(10);
+/// Shortest time between two log lines about such errors, which can occur at every second connection.
+const ACCEPT_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What every connection of a listener shares.
+/// State that all connections of a listener share.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerState {
-    pub(crate) handler: Arc<dyn Handler>,
-    pub(crate) entry: Arc<Entry>,
+    pub(crate) handler: Arc<dyn RequestHandler>,
+    pub(crate) admission: Arc<AdmissionControl>,
     pub(crate) metrics: Metrics,
     pub(crate) tls: Option<Tls>,
-    /// One permit for each connection that may be open at once.
+    /// One permit per connection that may be open at once.
     pub(crate) permits: Arc<Semaphore>,
 }
 
 impl ServerState {
-    /// The same users and permits, behind this certificate.
+    /// The same state with this certificate.
     pub(crate) fn with_tls(&self, tls: Tls) -> Self {
         Self { tls: Some(tls), ..self.clone() }
     }
 }
 
-/// A task that accepts connections on one socket. Dropping it closes the socket; its connections live on in their groups.
+/// Handle to the accept loop of one socket. Dropping it closes the socket; open connections continue in their groups.
 #[derive(Debug)]
 pub(crate) struct Listener {
     task: AbortOnDropHandle<()>,
 }
 
 impl Listener {
-    /// Takes connections: from this machine into the group `local`, from others into the group `network`.
+    /// Starts the accept loop. Connections from loopback join the group `local`, others the group `network`.
     pub(crate) fn start(
         socket: TcpListener,
         state: Arc<ServerState>,
@@ -87,80 +88,79 @@ impl Listener {
         Self { task: supervisor.spawn("listener", accept(socket, state, local, network)) }
     }
 
-    /// Closes the socket. When this returns, its port is free.
+    /// Closes the socket. Its port is free when this returns.
     pub(crate) async fn stop(self) {
         self.task.abort();
-        // Ends as cancelled, which is what was asked for.
         let _cancelled: Result<(), tokio::task::JoinError> = self.task.await;
     }
 }
 
 async fn accept(socket: TcpListener, state: Arc<ServerState>, local: ConnectionGroup, network: ConnectionGroup) {
-    let mut rest = REST.0;
-    let mut troubles = Troubles::default();
-    // Closed never, so an error cannot be.
+    let mut pause = ACCEPT_PAUSE.0;
+    let mut error_log = AcceptErrorLog::default();
+    // Acquiring fails only on a closed semaphore, and this one is never closed.
     while let Ok(permit) = state.permits.clone().acquire_owned().await {
         match socket.accept().await {
             Ok((stream, peer)) => {
-                rest = REST.0;
-                let Some(counted) = state.entry.connected(peer.ip()) else {
-                    tracing::debug!(%peer, "too many connections from there");
+                pause = ACCEPT_PAUSE.0;
+                let Some(address_slot) = state.admission.acquire_connection(peer.ip()) else {
+                    tracing::debug!(%peer, "too many connections from this address; connection dropped");
                     continue;
                 };
                 let group = if is_local(peer) { &local } else { &network };
                 let permit = ConnectionPermit {
-                    _of_the_server: permit,
-                    _of_the_address: counted,
-                    _counted: state.metrics.connected(),
+                    _server_slot: permit,
+                    _address_slot: address_slot,
+                    _count: state.metrics.count_connection(),
                     group: group.clone(),
                 };
                 group.tasks.spawn(serve(stream, peer, state.clone(), Arc::new(permit)));
             }
-            // The client's fault, and over with it.
-            Err(error) if is_of_one_connection(&error) => {}
+            // The client closed the connection before it was accepted.
+            Err(error) if is_connection_error(&error) => {}
             Err(error) => {
-                troubles.happened(&error, Instant::now());
+                error_log.log(&error, Instant::now());
                 state.metrics.accept_errors.inc();
-                tokio::time::sleep(rest).await;
-                rest = (rest * 2).min(REST.1);
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(ACCEPT_PAUSE.1);
             }
         }
     }
 }
 
-/// Errors that are no connection's, told of now and then.
+/// Rate-limited log of accept errors.
 #[derive(Debug, Default)]
-struct Troubles {
-    told: Option<Instant>,
-    /// Since then.
-    times: u32,
+struct AcceptErrorLog {
+    last: Option<Instant>,
+    /// Errors since the last log line.
+    errors: u32,
 }
 
-impl Troubles {
-    fn happened(&mut self, error: &io::Error, now: Instant) {
-        self.times = self.times.saturating_add(1);
-        if self.told.is_none_or(|told| now.saturating_duration_since(told) >= TELL_EVERY) {
-            tracing::warn!(%error, times = self.times, "cannot accept connections at the moment");
-            *self = Self { told: Some(now), times: 0 };
+impl AcceptErrorLog {
+    fn log(&mut self, error: &io::Error, now: Instant) {
+        self.errors = self.errors.saturating_add(1);
+        if self.last.is_none_or(|last| now.saturating_duration_since(last) >= ACCEPT_LOG_INTERVAL) {
+            tracing::warn!(%error, errors = self.errors, "cannot accept connections; retrying after a pause");
+            *self = Self { last: Some(now), errors: 0 };
         }
     }
 }
 
 async fn serve(stream: TcpStream, peer: SocketAddr, state: Arc<ServerState>, permit: Arc<ConnectionPermit>) {
-    // Signalling is small messages that somebody waits for.
+    // Signalling messages are small and urgent, so they must not wait for a full segment.
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection was gone at once");
+        tracing::debug!(%error, "connection closed right after accept");
         return;
     }
     let shutdown = permit.group.shutdown.clone();
-    let secured = tokio::select! {
-        secured = timeout(HTTP_PATIENCE, secure(stream, peer, &state)) => secured,
+    let accepted = tokio::select! {
+        accepted = timeout(HTTP_TIMEOUT, accept_tls(stream, peer, &state)) => accepted,
         () = shutdown.cancelled() => return,
     };
-    let (stream, transport) = match secured {
-        Ok(Ok(secured)) => secured,
+    let (stream, transport) = match accepted {
+        Ok(Ok(accepted)) => accepted,
         Ok(Err(error)) => {
-            tracing::debug!(%error, "no connection in TLS or without");
+            tracing::debug!(%error, "connection closed before its first request");
             return;
         }
         Err(_) => return,
@@ -169,15 +169,15 @@ async fn serve(stream: TcpStream, peer: SocketAddr, state: Arc<ServerState>, per
 }
 
 #[cfg(any(test, feature = "inspect"))]
-/// Takes a connection that has no socket, as if it came from this machine. `None` when the server has as many as it takes.
+/// Opens a connection without a socket, as if from loopback. `None` if the server has no free slot.
 pub(crate) fn connect_in_memory(state: &Arc<ServerState>, group: &ConnectionGroup) -> Option<tokio::io::DuplexStream> {
-    /// What may be on its way in each direction, in bytes.
+    /// Capacity of the in-memory pipe per direction, in bytes.
     const BUFFER: usize = 64 * 1024;
     let peer = SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0));
     let permit = Arc::new(ConnectionPermit {
-        _of_the_server: state.permits.clone().try_acquire_owned().ok()?,
-        _of_the_address: state.entry.connected(peer.ip())?,
-        _counted: state.metrics.connected(),
+        _server_slot: state.permits.clone().try_acquire_owned().ok()?,
+        _address_slot: state.admission.acquire_connection(peer.ip())?,
+        _count: state.metrics.count_connection(),
         group: group.clone(),
     });
     let (client, server) = tokio::io::duplex(BUFFER);
@@ -188,7 +188,7 @@ pub(crate) fn connect_in_memory(state: &Arc<ServerState>, group: &ConnectionGrou
     Some(client)
 }
 
-/// Answers the requests of a connection, until it ends or has become a WebSocket.
+/// Serves HTTP requests on a connection until it closes or is upgraded to a WebSocket.
 async fn serve_http(
     stream: Stream,
     transport: Transport,
@@ -199,60 +199,60 @@ async fn serve_http(
     let shutdown = permit.group.shutdown.clone();
     let handler = state.handler.clone();
     let info = ConnectionInfo { peer, transport, permit };
-    let answer = service_fn(move |request| ready(Ok::<_, Infallible>(handler.respond(request, &info))));
+    let service = service_fn(move |request| ready(Ok::<_, Infallible>(handler.respond(request, &info))));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HTTP_PATIENCE)
-        .max_buf_size(HTTP_HEAD)
-        .serve_connection(TokioIo::new(stream), answer)
+        .header_read_timeout(HTTP_TIMEOUT)
+        .max_buf_size(MAX_REQUEST_HEAD)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
-        ended = timeout(HTTP_LIFE, connection.as_mut()) => ended,
+        ended = timeout(HTTP_MAX_LIFETIME, connection.as_mut()) => ended,
         () = shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            timeout(HTTP_LAST_ANSWER, connection).await
+            timeout(LAST_RESPONSE_TIMEOUT, connection).await
         }
     };
     if let Ok(Err(error)) = ended {
-        tracing::debug!(%error, "an HTTP connection broke");
+        tracing::debug!(%error, "HTTP connection broke");
     }
 }
 
-/// Counts a TLS handshake that fails or is given up, unless told otherwise.
-struct Failed<'m>(&'m Metrics);
+/// RAII guard: counts a failed TLS handshake on drop, also when the handshake is cancelled, unless disarmed.
+struct HandshakeFailureGuard<'m>(&'m Metrics);
 
-impl Failed<'_> {
-    const fn not(self) {
+impl HandshakeFailureGuard<'_> {
+    const fn disarm(self) {
         std::mem::forget(self);
     }
 }
 
-impl Drop for Failed<'_> {
+impl Drop for HandshakeFailureGuard<'_> {
     fn drop(&mut self) {
         self.0.tls_failures.inc();
     }
 }
 
-/// Tells TLS from plain HTTP by the first byte, and does the handshake.
-async fn secure(stream: TcpStream, peer: SocketAddr, state: &ServerState) -> io::Result<(Stream, Transport)> {
-    /// A TLS record of the type handshake (RFC 8446, section 5.1). No HTTP method begins so.
+/// Detects TLS by the first byte of the connection, and performs the handshake.
+async fn accept_tls(stream: TcpStream, peer: SocketAddr, state: &ServerState) -> io::Result<(Stream, Transport)> {
+    /// Type of a TLS handshake record (RFC 8446, section 5.1). No HTTP method begins with this byte.
     const HANDSHAKE: u8 = 0x16;
     let Some(tls) = &state.tls else { return Ok((Stream::Plain(stream), Transport::WithoutHsts)) };
     let mut first = [0];
     if stream.peek(&mut first).await? == 1 && first == [HANDSHAKE] {
-        let failed = Failed(&state.metrics);
+        let failure_guard = HandshakeFailureGuard(&state.metrics);
         let stream = TlsAcceptor::from(tls.config()).accept(stream).await?;
-        failed.not();
+        failure_guard.disarm();
         #[cfg(feature = "acme")]
         if stream.get_ref().1.alpn_protocol() == Some(crate::acme::CHALLENGE_PROTOCOL) {
-            // The handshake was the answer (RFC 8737, section 3).
-            return Err(io::Error::other("a challenge of the authority"));
+            // The handshake itself answered the challenge (RFC 8737, section 3).
+            return Err(io::Error::other("it was an ACME validation"));
         }
-        let transport = if tls.is_vouched_for() { Transport::WithHsts } else { Transport::WithoutHsts };
+        let transport = if tls.is_ca_issued() { Transport::WithHsts } else { Transport::WithoutHsts };
         return Ok((Stream::Tls(Box::new(stream)), transport));
     }
-    let trusted = is_local(peer) || state.entry.is_trusted_proxy(peer.ip());
+    let trusted = is_local(peer) || state.admission.is_trusted_proxy(peer.ip());
     let transport = if trusted { Transport::WithoutHsts } else { Transport::PageOnly };
     Ok((Stream::Plain(stream), transport))
 }
@@ -262,7 +262,7 @@ fn is_local(peer: SocketAddr) -> bool {
     address.is_loopback()
 }
 
-fn is_of_one_connection(error: &io::Error) -> bool {
+fn is_connection_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
@@ -272,7 +272,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_machine_is_known_in_both_families() {
+    fn loopback_is_recognized_in_both_address_families() {
         for (peer, local) in [
             ("127.0.0.1:1", true),
             ("127.9.9.9:1", true),

@@ -1,18 +1,18 @@
-//! What the program writes of itself.
+//! Log output of the program.
 
 use clap::ValueEnum;
 use tracing_subscriber::{Layer as _, filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// How a line of the log looks.
+/// Format of the log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// For people: time, level, where, what; in colour on a terminal
+    /// Text: time, level, module, message and fields; in colour on a terminal
     Human,
-    /// For programs: one JSON object a line, with timestamp, level, target, message and what else belongs to it
+    /// One JSON object per line with timestamp, level, target, message and fields
     Json,
 }
 
-/// Writes to stderr from now on.
+/// Installs a subscriber that logs to stderr.
 pub(crate) fn to_stderr(filter: Targets, format: LogFormat) {
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines = match format {

@@ -1,4 +1,4 @@
-//! `hutong-server`: the server as a program.
+//! The program `hutong-server`: command line, signals, and the server.
 
 mod certificate;
 mod cli;
@@ -11,13 +11,13 @@ use clap::Parser;
 use futures_util::FutureExt;
 use hutong_server::{Server, TicketKey};
 
-use cli::{Cli, RunError, Task, hash_password};
+use cli::{Cli, CliCommand, RunError, hash_password};
 use signals::{Signal, Signals};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Some(Task::HashPassword { name }) = &cli.task {
+    if let Some(CliCommand::HashPassword { name }) = &cli.command {
         return match hash_password(name) {
             Ok(line) => {
                 println!("{line}");
@@ -33,7 +33,7 @@ async fn main() -> ExitCode {
     match run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error}");
+            tracing::error!(%error, "server cannot run; exiting");
             ExitCode::FAILURE
         }
     }
@@ -56,16 +56,16 @@ async fn run(cli: Cli) -> Result<(), RunError> {
         tracing::info!("metrics at http://{address}/metrics");
     }
     if let Some(tls) = &tls {
-        certificate::tell(tls);
+        certificate::log_certificate(tls);
     }
-    let outcome = loop {
+    let result = loop {
         let signal = tokio::select! {
             signal = signals.next() => signal,
             failure = server.failed() => break Err(failure.into()),
         };
         match signal {
             Signal::Reload => {
-                reload(&server, ticket_key_file.as_deref());
+                reload_ticket_key(&server, ticket_key_file.as_deref());
                 if let Some(tls) = &tls {
                     certificate::reload(tls).await;
                 }
@@ -78,7 +78,10 @@ async fn run(cli: Cli) -> Result<(), RunError> {
                 }
             }
             Signal::Stop => {
-                tracing::info!(users = server.users_online(), "stopping");
+                tracing::info!(
+                    users = server.users_online(),
+                    "stop signal received; disconnecting all clients at once"
+                );
                 break Ok(());
             }
         }
@@ -88,18 +91,21 @@ async fn run(cli: Cli) -> Result<(), RunError> {
         () = server.shutdown() => {}
         () = signals.stop() => {}
     }
-    // A task that panics while the last connections close has failed too.
-    outcome.and_then(|()| failed.now_or_never().map_or(Ok(()), |failure| Err(failure.into())))
+    // A task may also panic while the last connections close.
+    result.and_then(|()| failed.now_or_never().map_or(Ok(()), |failure| Err(failure.into())))
 }
 
-/// Reads again what may change while the server runs.
-fn reload(server: &Server, ticket_key_file: Option<&Path>) {
+/// Reloads the ticket key, if it comes from a file.
+fn reload_ticket_key(server: &Server, ticket_key_file: Option<&Path>) {
     let Some(path) = ticket_key_file else { return };
     match TicketKey::from_file(path) {
         Ok(key) => {
             server.set_ticket_key(&key);
-            tracing::info!(former = key.former(), "the ticket key is read again");
+            tracing::info!(
+                former_keys = key.former_count(),
+                "ticket key reloaded; new tickets are signed with the first key"
+            );
         }
-        Err(error) => tracing::error!("the ticket key stays as it was: {error}"),
+        Err(error) => tracing::error!(%error, "ticket key reload failed; the previous key stays in use"),
     }
 }

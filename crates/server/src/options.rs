@@ -1,39 +1,39 @@
-//! What a server is told when it is made.
+//! Options of a server.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use hutong_protocol::{IceServer, limits};
 
-use crate::{entry::EntryOptions, gateway::Deadlines, ticket_key::TicketKey, tls::Tls};
+use crate::{admission::AdmissionOptions, gateway::Deadlines, ticket_key::TicketKey, tls::Tls};
 
-/// What a server is told when it is made. Start from [`Options::listen_on`] or the default, and change what differs.
+/// Options of a server. Start from [`Options::listen_on`] or the default, and change what differs.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where to listen; at least one. Port 0 takes a free one.
+    /// Addresses to listen on, at least one. Port 0 selects a free port.
     pub listen: Vec<SocketAddr>,
-    /// With it, https is answered beside http on every address of `listen`.
+    /// With a certificate, every address of `listen` accepts https beside http.
     pub tls: Option<Tls>,
-    /// Users that may be online at once; one more is refused as `full`.
+    /// Users that may be online at once. Further logins are refused with `full`.
     pub max_users: usize,
-    /// Users online up to which everybody is shown everybody; past it clients are shown the part that they watch.
+    /// Up to this many online users, every client receives the whole roster. Beyond, clients receive the part they subscribe to.
     pub whole_roster: usize,
-    /// Handed to every client for its peer connections.
+    /// STUN and TURN servers, sent to every client for its peer connections.
     pub ice_servers: Vec<IceServer>,
-    /// The secret that tickets are signed with. `None`: a random one, so that nobody is known again after a restart.
+    /// The key that signs tickets. `None` generates a random one; users then cannot resume their sessions after a restart.
     pub ticket_key: Option<TicketKey>,
-    /// Origins whose pages may open the WebSocket, beside our own page and the app's: `https://example.org`.
+    /// Further origins whose pages may open the WebSocket, such as `https://example.org`. Our own page and the apps always may.
     pub allow_origins: Vec<String>,
-    /// Who may come in.
-    pub entry: EntryOptions,
-    /// How long a connection may take for what. The default is the protocol's; tests shorten it.
+    /// Secrets, limits, deny list and trusted proxies.
+    pub admission: AdmissionOptions,
+    /// Timeouts of a WebSocket. The default is the protocol's; tests shorten them.
     pub deadlines: Deadlines,
-    /// Where the server's numbers can be read, as `/metrics` in Prometheus' text format. Not where clients come: they tell when
-    /// how many people call each other.
+    /// Address of `/metrics`, in Prometheus' text format. Keep it private: the metrics reveal how many people call each other
+    /// and when.
     pub metrics: Option<SocketAddr>,
 }
 
 impl Options {
-    /// The default, on this one address.
+    /// The default options, with this address.
     #[must_use]
     pub fn listen_on(address: SocketAddr) -> Self {
         Self { listen: vec![address], ..Self::default() }
@@ -47,11 +47,11 @@ impl Default for Options {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, crate::DEFAULT_PORT))],
             tls: None,
             max_users: 10_000,
-            whole_roster: limits::WHOLE_ROSTER,
+            whole_roster: limits::WHOLE_ROSTER_USERS,
             ice_servers: Vec::new(),
             ticket_key: None,
             allow_origins: Vec::new(),
-            entry: EntryOptions::default(),
+            admission: AdmissionOptions::default(),
             deadlines: Deadlines::default(),
             metrics: None,
         }

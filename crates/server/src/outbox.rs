@@ -1,4 +1,4 @@
-//! What waits to be written to one connection: bounded, and never waited for by whoever puts something in.
+//! Bounded queue of frames for one connection. A push never waits: a slow reader loses presence and gets a roster snapshot.
 
 mod frame;
 
@@ -8,195 +8,195 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use hutong_protocol::{RefusedCode, limits::OUTGOING_QUEUE};
+use hutong_protocol::{RefusedCode, limits::OUTBOX_CAPACITY};
 
 pub(crate) use frame::Frame;
 
-/// Bytes of messages for this reader alone that may wait. Session descriptions are large, so that counting messages does
-/// not bound memory; a call's set-up needs a tenth of this.
+/// Maximum bytes of queued [`FrameClass::Direct`] frames. Session descriptions are large, so a limit on the number of frames
+/// does not bound memory. Setting up a call needs a tenth of this.
 const OUTGOING_BYTES: usize = 512 * 1024;
 
-/// How many frames are written at once.
+/// Maximum number of frames in one write.
 const BATCH: usize = 32;
 
-/// Room that an empty queue keeps, so that an idle user costs next to nothing.
-const IDLE_ROOM: usize = 4;
+/// Capacity in frames that an empty queue keeps, so that idle connections take little memory.
+const IDLE_CAPACITY: usize = 4;
 
-/// The queue between the hub, which fills it under its own lock, and the connection's task, which empties it.
+/// The queue that the hub fills under its lock and the connection's task empties.
 #[derive(Debug)]
-pub(crate) struct Outbox(Mutex<Inner>);
+pub(crate) struct Outbox(Mutex<OutboxState>);
 
 #[derive(Debug)]
-struct Inner {
-    queue: VecDeque<(Kind, Frame)>,
-    /// Bytes of the queue's [`Kind::Own`].
-    own_bytes: usize,
-    standing: Standing,
+struct OutboxState {
+    queue: VecDeque<(FrameClass, Frame)>,
+    /// Bytes of the queued [`FrameClass::Direct`] frames.
+    direct_bytes: usize,
+    lag: LagState,
     closing: Option<RefusedCode>,
     waker: Option<Waker>,
 }
 
-/// What a frame is to its reader, and so what may become of it when the reader is slow.
+/// The class of a frame: whether it may be dropped when the reader is slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// News of others, which a snapshot replaces.
+pub(crate) enum FrameClass {
+    /// Presence. Droppable: a roster snapshot replaces it.
     Presence,
-    /// The welcome or a snapshot: as large as the roster is, and at most one at a time.
+    /// A welcome or a roster. As large as the roster; at most one snapshot is queued at a time.
     Roster,
-    /// Of a call, or an error: it cannot be left out.
-    Own,
+    /// A message for this connection alone, such as one of a call or an error. Never dropped.
+    Direct,
 }
 
-/// How well a reader keeps up.
+/// How far a reader lags behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    /// It has everything, or it is in the queue.
-    Current,
-    /// It has missed news, and gets a snapshot once it has read the rest. `lost` messages of news were left out.
-    Missed { lost: usize },
-    /// The snapshot is in the queue, or being written.
+enum LagState {
+    /// No presence was dropped.
+    UpToDate,
+    /// Presence was dropped: a snapshot follows when the queue is empty. `dropped` counts frames since the queue was full.
+    Behind { dropped: usize },
+    /// The snapshot is queued, or taken and being written.
     CatchingUp { taken: bool },
 }
 
-/// The reader is hopelessly behind: close the connection as [`RefusedCode::TooSlow`].
+/// Error: the reader is too far behind for a snapshot. Close the connection as [`RefusedCode::TooSlow`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooSlow;
 
-/// What the connection's task is to do next.
+/// The next task for the connection's writer.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// Write these.
+pub(crate) enum OutboxAction {
+    /// Write these frames.
     Write(Vec<Frame>),
-    /// Have the hub put a snapshot in.
+    /// Ask the hub for a roster snapshot.
     Snapshot,
-    /// Say so, and close.
+    /// Send `refused` with this code and close the WebSocket.
     Close(RefusedCode),
 }
 
 impl Outbox {
     pub(crate) const fn new() -> Self {
-        Self(Mutex::new(Inner {
+        Self(Mutex::new(OutboxState {
             queue: VecDeque::new(),
-            own_bytes: 0,
-            standing: Standing::Current,
+            direct_bytes: 0,
+            lag: LagState::UpToDate,
             closing: None,
             waker: None,
         }))
     }
 
-    /// Puts a frame in. Gives how many messages of news, this one among them, a snapshot will have to make up for now.
+    /// Queues a frame. Returns how many presence frames were dropped for it, itself included.
     ///
     /// # Errors
     ///
-    /// [`TooSlow`] when it, or one before it, would have to be lost and no snapshot can make up for it.
-    pub(crate) fn push(&self, kind: Kind, frame: Frame) -> Result<usize, TooSlow> {
-        let mut inner = self.lock();
-        let mut left_out = 0;
-        if inner.closing.is_some() {
-            return Ok(left_out);
+    /// [`TooSlow`] if a frame would have to be dropped that a snapshot does not replace.
+    pub(crate) fn push(&self, class: FrameClass, frame: Frame) -> Result<usize, TooSlow> {
+        let mut state = self.lock();
+        let mut dropped_now = 0;
+        if state.closing.is_some() {
+            return Ok(dropped_now);
         }
-        if kind == Kind::Presence
-            && let Standing::Missed { lost } = &mut inner.standing
+        if class == FrameClass::Presence
+            && let LagState::Behind { dropped } = &mut state.lag
         {
-            *lost += 1;
-            return if *lost > OUTGOING_QUEUE { Err(TooSlow) } else { Ok(1) };
+            *dropped += 1;
+            return if *dropped > OUTBOX_CAPACITY { Err(TooSlow) } else { Ok(1) };
         }
-        if inner.queue.len() >= OUTGOING_QUEUE {
-            left_out = inner.leave_news_out(kind)?;
-            if kind == Kind::Presence {
-                return Ok(left_out + 1);
+        if state.queue.len() >= OUTBOX_CAPACITY {
+            dropped_now = state.drop_presence(class)?;
+            if class == FrameClass::Presence {
+                return Ok(dropped_now + 1);
             }
         }
-        if kind == Kind::Own {
-            inner.own_bytes += frame.len();
-            if inner.own_bytes > OUTGOING_BYTES {
+        if class == FrameClass::Direct {
+            state.direct_bytes += frame.len();
+            if state.direct_bytes > OUTGOING_BYTES {
                 return Err(TooSlow);
             }
         }
-        if kind == Kind::Roster && matches!(inner.standing, Standing::Missed { .. }) {
-            inner.standing = Standing::CatchingUp { taken: false };
+        if class == FrameClass::Roster && matches!(state.lag, LagState::Behind { .. }) {
+            state.lag = LagState::CatchingUp { taken: false };
         }
-        inner.queue.push_back((kind, frame));
-        inner.wake();
-        Ok(left_out)
+        state.queue.push_back((class, frame));
+        state.wake();
+        Ok(dropped_now)
     }
 
-    /// Says why the connection ends. What waits is still written first, unless the reader does not read.
+    /// Closes the connection with this code after the queued frames were written; they are dropped if the reader is too slow.
     pub(crate) fn close(&self, code: RefusedCode) {
-        let mut inner = self.lock();
-        if inner.closing.is_some() {
+        let mut state = self.lock();
+        if state.closing.is_some() {
             return;
         }
-        inner.closing = Some(code);
+        state.closing = Some(code);
         if code == RefusedCode::TooSlow {
-            inner.queue = VecDeque::new();
+            state.queue = VecDeque::new();
         }
-        inner.wake();
+        state.wake();
     }
 
-    /// Waits for something to do. To be asked again only when what it said is done.
-    pub(crate) async fn next(&self) -> Next {
+    /// Waits for the next action. Call it again only after that action is done.
+    pub(crate) async fn next(&self) -> OutboxAction {
         std::future::poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    fn poll_next(&self, cx: &Context<'_>) -> Poll<Next> {
-        let mut inner = self.lock();
-        if inner.standing == (Standing::CatchingUp { taken: true }) {
-            inner.standing = Standing::Current;
+    fn poll_next(&self, cx: &Context<'_>) -> Poll<OutboxAction> {
+        let mut state = self.lock();
+        if state.lag == (LagState::CatchingUp { taken: true }) {
+            state.lag = LagState::UpToDate;
         }
-        if !inner.queue.is_empty() {
-            return Poll::Ready(Next::Write(inner.take_batch()));
+        if !state.queue.is_empty() {
+            return Poll::Ready(OutboxAction::Write(state.take_batch()));
         }
-        if let Some(code) = inner.closing {
-            return Poll::Ready(Next::Close(code));
+        if let Some(code) = state.closing {
+            return Poll::Ready(OutboxAction::Close(code));
         }
-        if matches!(inner.standing, Standing::Missed { .. }) {
-            return Poll::Ready(Next::Snapshot);
+        if matches!(state.lag, LagState::Behind { .. }) {
+            return Poll::Ready(OutboxAction::Snapshot);
         }
-        inner.waker = Some(cx.waker().clone());
+        state.waker = Some(cx.waker().clone());
         Poll::Pending
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing in here can leave it half changed.
+    fn lock(&self) -> MutexGuard<'_, OutboxState> {
+        // No code under the lock panics halfway through a change.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Inner {
-    /// The queue is full: what a snapshot can replace makes room for `coming`. Gives how much that was.
-    fn leave_news_out(&mut self, coming: Kind) -> Result<usize, TooSlow> {
-        if !matches!(self.standing, Standing::Current) {
+impl OutboxState {
+    /// Makes room in a full queue for a frame of class `incoming` by dropping all presence. Returns how many frames.
+    fn drop_presence(&mut self, incoming: FrameClass) -> Result<usize, TooSlow> {
+        if !matches!(self.lag, LagState::UpToDate) {
             return Err(TooSlow);
         }
         let before = self.queue.len();
-        self.queue.retain(|(kind, _)| *kind != Kind::Presence);
-        let lost = before - self.queue.len();
-        if lost == 0 && coming != Kind::Presence {
+        self.queue.retain(|(class, _)| *class != FrameClass::Presence);
+        let dropped = before - self.queue.len();
+        if dropped == 0 && incoming != FrameClass::Presence {
             return Err(TooSlow);
         }
-        self.standing = Standing::Missed { lost: 0 };
-        Ok(lost)
+        self.lag = LagState::Behind { dropped: 0 };
+        Ok(dropped)
     }
 
     fn take_batch(&mut self) -> Vec<Frame> {
         let mut batch = Vec::with_capacity(self.queue.len().min(BATCH));
         while batch.len() < BATCH
-            && let Some((kind, frame)) = self.queue.pop_front()
+            && let Some((class, frame)) = self.queue.pop_front()
         {
-            match kind {
-                Kind::Own => self.own_bytes -= frame.len(),
-                Kind::Roster => {
-                    if let Standing::CatchingUp { taken } = &mut self.standing {
+            match class {
+                FrameClass::Direct => self.direct_bytes -= frame.len(),
+                FrameClass::Roster => {
+                    if let LagState::CatchingUp { taken } = &mut self.lag {
                         *taken = true;
                     }
                 }
-                Kind::Presence => {}
+                FrameClass::Presence => {}
             }
             batch.push(frame);
         }
-        if self.queue.is_empty() && self.queue.capacity() > IDLE_ROOM {
-            self.queue.shrink_to(IDLE_ROOM);
+        if self.queue.is_empty() && self.queue.capacity() > IDLE_CAPACITY {
+            self.queue.shrink_to(IDLE_CAPACITY);
         }
         batch
     }
@@ -219,88 +219,88 @@ mod tests {
         Frame::text(&ServerMessage::Refused { code: RefusedCode::Full, message: text.into() }).unwrap()
     }
 
-    fn fill(outbox: &Outbox, kind: Kind) {
-        for _ in 0..OUTGOING_QUEUE {
-            outbox.push(kind, frame("")).unwrap();
+    fn fill(outbox: &Outbox, class: FrameClass) {
+        for _ in 0..OUTBOX_CAPACITY {
+            outbox.push(class, frame("")).unwrap();
         }
     }
 
-    /// Everything that is there to do, in order, without waiting; a snapshot is put in where it is asked for.
+    /// Performs all pending actions without waiting. Returns the numbers of frames written and snapshots requested.
     fn drain(outbox: &Outbox) -> (usize, usize) {
         let (mut written, mut snapshots) = (0, 0);
         while let Some(next) = outbox.next().now_or_never() {
             match next {
-                Next::Write(batch) => written += batch.len(),
-                Next::Snapshot => {
+                OutboxAction::Write(batch) => written += batch.len(),
+                OutboxAction::Snapshot => {
                     snapshots += 1;
-                    outbox.push(Kind::Roster, frame("roster")).unwrap();
+                    outbox.push(FrameClass::Roster, frame("roster")).unwrap();
                 }
-                Next::Close(_) => break,
+                OutboxAction::Close(_) => break,
             }
         }
         (written, snapshots)
     }
 
     #[test]
-    fn frames_come_out_as_they_went_in() {
+    fn frames_are_taken_in_order_and_before_the_close() {
         let outbox = Outbox::new();
-        outbox.push(Kind::Own, frame("1")).unwrap();
-        outbox.push(Kind::Presence, frame("2")).unwrap();
+        outbox.push(FrameClass::Direct, frame("1")).unwrap();
+        outbox.push(FrameClass::Presence, frame("2")).unwrap();
         outbox.close(RefusedCode::Replaced);
-        outbox.push(Kind::Own, frame("too late")).unwrap();
-        assert_eq!(outbox.next().now_or_never(), Some(Next::Write(vec![frame("1"), frame("2")])));
-        assert_eq!(outbox.next().now_or_never(), Some(Next::Close(RefusedCode::Replaced)));
+        outbox.push(FrameClass::Direct, frame("too late")).unwrap();
+        assert_eq!(outbox.next().now_or_never(), Some(OutboxAction::Write(vec![frame("1"), frame("2")])));
+        assert_eq!(outbox.next().now_or_never(), Some(OutboxAction::Close(RefusedCode::Replaced)));
     }
 
     #[test]
-    fn a_slow_reader_gets_what_concerns_it_and_one_snapshot() {
+    fn a_slow_reader_gets_its_direct_frames_and_one_snapshot() {
         let outbox = Outbox::new();
-        outbox.push(Kind::Own, frame("call")).unwrap();
-        fill(&outbox, Kind::Presence);
-        outbox.push(Kind::Presence, frame("")).unwrap();
-        outbox.push(Kind::Own, frame("ended")).unwrap();
-        assert_eq!(outbox.next().now_or_never(), Some(Next::Write(vec![frame("call"), frame("ended")])));
+        outbox.push(FrameClass::Direct, frame("call")).unwrap();
+        fill(&outbox, FrameClass::Presence);
+        outbox.push(FrameClass::Presence, frame("")).unwrap();
+        outbox.push(FrameClass::Direct, frame("ended")).unwrap();
+        assert_eq!(outbox.next().now_or_never(), Some(OutboxAction::Write(vec![frame("call"), frame("ended")])));
         assert_eq!(drain(&outbox), (1, 1));
-        outbox.push(Kind::Presence, frame("")).unwrap();
+        outbox.push(FrameClass::Presence, frame("")).unwrap();
         assert_eq!(drain(&outbox), (1, 0));
     }
 
     #[test]
     fn a_reader_that_stays_behind_is_too_slow() {
         let outbox = Outbox::new();
-        fill(&outbox, Kind::Presence);
-        let more = (0..=OUTGOING_QUEUE + 1).map(|_| outbox.push(Kind::Presence, frame(""))).collect::<Vec<_>>();
-        assert_eq!(more.iter().position(Result::is_err), Some(OUTGOING_QUEUE + 1));
+        fill(&outbox, FrameClass::Presence);
+        let more = (0..=OUTBOX_CAPACITY + 1).map(|_| outbox.push(FrameClass::Presence, frame(""))).collect::<Vec<_>>();
+        assert_eq!(more.iter().position(Result::is_err), Some(OUTBOX_CAPACITY + 1));
 
         let outbox = Outbox::new();
-        fill(&outbox, Kind::Presence);
-        outbox.push(Kind::Presence, frame("")).unwrap();
-        assert_eq!(outbox.next().now_or_never(), Some(Next::Snapshot));
-        outbox.push(Kind::Roster, frame("")).unwrap();
-        assert!((0..OUTGOING_QUEUE).any(|_| outbox.push(Kind::Presence, frame("")).is_err()));
+        fill(&outbox, FrameClass::Presence);
+        outbox.push(FrameClass::Presence, frame("")).unwrap();
+        assert_eq!(outbox.next().now_or_never(), Some(OutboxAction::Snapshot));
+        outbox.push(FrameClass::Roster, frame("")).unwrap();
+        assert!((0..OUTBOX_CAPACITY).any(|_| outbox.push(FrameClass::Presence, frame("")).is_err()));
     }
 
     #[test]
-    fn losing_what_cannot_be_made_up_for_is_too_slow() {
+    fn a_queue_full_of_direct_frames_is_too_slow() {
         let outbox = Outbox::new();
-        fill(&outbox, Kind::Own);
-        assert_eq!(outbox.push(Kind::Own, frame("")), Err(TooSlow));
+        fill(&outbox, FrameClass::Direct);
+        assert_eq!(outbox.push(FrameClass::Direct, frame("")), Err(TooSlow));
         outbox.close(RefusedCode::TooSlow);
-        assert_eq!(outbox.next().now_or_never(), Some(Next::Close(RefusedCode::TooSlow)));
+        assert_eq!(outbox.next().now_or_never(), Some(OutboxAction::Close(RefusedCode::TooSlow)));
     }
 
     #[test]
-    fn large_messages_are_bounded_by_their_bytes() {
+    fn direct_frames_are_bounded_by_their_bytes() {
         let outbox = Outbox::new();
         let large = frame(&"x".repeat(50_000));
-        assert_eq!((0..20).map_while(|_| outbox.push(Kind::Own, large.clone()).ok()).count(), 10);
+        assert_eq!((0..20).map_while(|_| outbox.push(FrameClass::Direct, large.clone()).ok()).count(), 10);
     }
 
     #[test]
-    fn an_idle_outbox_keeps_no_room() {
+    fn an_empty_outbox_frees_its_capacity() {
         let outbox = Outbox::new();
-        fill(&outbox, Kind::Own);
-        assert_eq!(drain(&outbox), (OUTGOING_QUEUE, 0));
-        assert!(outbox.lock().queue.capacity() <= IDLE_ROOM);
+        fill(&outbox, FrameClass::Direct);
+        assert_eq!(drain(&outbox), (OUTBOX_CAPACITY, 0));
+        assert!(outbox.lock().queue.capacity() <= IDLE_CAPACITY);
     }
 }

@@ -1,4 +1,4 @@
-//! Which path is answered by what, on the port for clients and on that for metrics.
+//! HTTP routes of the client port and of the metrics port.
 
 use std::sync::Arc;
 
@@ -11,57 +11,57 @@ use hyper::{
 };
 
 use crate::{
-    entry::Entry,
+    admission::AdmissionControl,
     gateway::Gateway,
-    handler::{ConnectionInfo, Handler},
+    handler::{ConnectionInfo, RequestHandler},
     headers,
-    http::response::{method_not_allowed, plain},
+    http::response::{method_not_allowed, plain_text},
     hub::Hub,
     metrics::Exposition,
     web,
 };
 
-/// The port for clients: the WebSocket, the web app, and whether the server is well.
+/// Routes of the client port: WebSocket, web app, liveness and readiness.
 #[derive(Debug)]
 pub(crate) struct Routes {
     pub(crate) hub: Hub,
-    pub(crate) entry: Arc<Entry>,
+    pub(crate) admission: Arc<AdmissionControl>,
     pub(crate) gateway: Gateway,
 }
 
-impl Handler for Routes {
+impl RequestHandler for Routes {
     fn respond(&self, request: Request<Incoming>, connection: &ConnectionInfo) -> Response<Full<Bytes>> {
         let mut response = match request.uri().path() {
             hutong_protocol::WS_PATH => {
-                let visitor = self.entry.visitor(connection.peer.ip(), request.headers());
-                self.gateway.upgrade(request, visitor, connection)
+                let client = self.admission.client_addr(connection.peer.ip(), request.headers());
+                self.gateway.upgrade(request, client, connection)
             }
-            _ if !is_read(&request) => method_not_allowed(),
-            "/healthz" => plain(StatusCode::OK, "ok"),
-            "/readyz" => match self.hub.takes_users() {
-                Ok(()) => plain(StatusCode::OK, "ok"),
-                Err(code) => plain(StatusCode::SERVICE_UNAVAILABLE, code.as_str()),
+            _ if !is_get_or_head(&request) => method_not_allowed(),
+            "/healthz" => plain_text(StatusCode::OK, "ok"),
+            "/readyz" => match self.hub.check_capacity() {
+                Ok(()) => plain_text(StatusCode::OK, "ok"),
+                Err(code) => plain_text(StatusCode::SERVICE_UNAVAILABLE, code.as_str()),
             },
             path => web::respond(path, request.headers()),
         };
-        headers::guard(response.headers_mut(), connection.transport);
+        headers::add_common(response.headers_mut(), connection.transport);
         response
     }
 }
 
-/// The port for metrics.
+/// Routes of the metrics port.
 pub(crate) fn metrics(request: &Request<Incoming>, exposition: &Exposition) -> Response<Full<Bytes>> {
     if request.uri().path() != "/metrics" {
-        return plain(StatusCode::NOT_FOUND, "The numbers are at /metrics.\n");
+        return plain_text(StatusCode::NOT_FOUND, "The metrics are at /metrics.\n");
     }
-    if !is_read(request) {
+    if !is_get_or_head(request) {
         return method_not_allowed();
     }
     let text = match exposition.text() {
         Ok(text) => text,
         Err(error) => {
-            tracing::error!(%error, "the metrics could not be written");
-            return plain(StatusCode::INTERNAL_SERVER_ERROR, "The metrics could not be written.\n");
+            tracing::error!(%error, "cannot encode the metrics; scrape answered with an error");
+            return plain_text(StatusCode::INTERNAL_SERVER_ERROR, "The metrics could not be encoded.\n");
         }
     };
     let mut response = Response::new(Full::new(Bytes::from(text)));
@@ -71,6 +71,6 @@ pub(crate) fn metrics(request: &Request<Incoming>, exposition: &Exposition) -> R
     response
 }
 
-fn is_read<B>(request: &Request<B>) -> bool {
+fn is_get_or_head<B>(request: &Request<B>) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD)
 }

@@ -1,4 +1,4 @@
-//! A running server: its ports, and everything behind them.
+//! A running server: binds the ports and owns all tasks.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -10,14 +10,14 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::DropGuard, task::AbortOnDropHandle};
 
 use crate::{
+    admission::{AdmissionControl, DenyList},
     drain::drain,
-    entry::{DenyList, Entry},
     gateway::Gateway,
     hub::Hub,
     listener::{Listener, ServerState},
     metrics::{self, Exposition, Metrics},
     options::Options,
-    registry::Config,
+    registry::RegistryConfig,
     routes::{self, Routes},
     shutdown::ConnectionGroup,
     sockets::{BindError, listen, listen_everywhere},
@@ -26,10 +26,10 @@ use crate::{
     tls::{self, Tls},
 };
 
-/// Connections that have no user: pages being loaded, and sockets that have not said hello yet.
+/// Connections beyond `max_users`: page loads, and clients that have not logged in yet.
 const CONNECTIONS_WITHOUT_USER: usize = 1_024;
 
-/// A running server. Dropping it stops it at once; [`shutdown`](Self::shutdown) is the polite way.
+/// A running server. [`shutdown`](Self::shutdown) stops it gracefully; dropping it stops it at once.
 #[derive(Debug)]
 pub struct Server {
     hub: Hub,
@@ -37,45 +37,46 @@ pub struct Server {
     addresses: Vec<SocketAddr>,
     metrics_address: Option<SocketAddr>,
     listeners: Vec<Listener>,
-    /// Whoever came from this machine, and everybody where `listen` itself names more than loopback.
+    /// Connections from loopback, and all connections on the configured addresses.
     local: ConnectionGroup,
+    /// Connections from other machines while the server is open to the network.
     network: Option<ConnectionGroup>,
     supervisor: Supervisor,
-    /// What has to run beside the connections.
-    _tasks: Vec<AbortOnDropHandle<()>>,
-    /// Keeps the certificate up to date that is shown while it is open to the network.
-    network_certificate: Option<AbortOnDropHandle<()>>,
-    /// Asks all connections to close when it is dropped.
+    _background_tasks: Vec<AbortOnDropHandle<()>>,
+    /// Keeps the certificate current while the server is open to the network.
+    network_certificate_task: Option<AbortOnDropHandle<()>>,
+    /// Asks all connections to close on drop.
     _stop: DropGuard,
 }
 
 impl Server {
-    /// Starts a server. When this returns, connections are taken.
+    /// Starts a server. It accepts connections when this returns.
     ///
     /// # Errors
     ///
-    /// [`BindError`], for the first address that cannot be listened on.
+    /// [`BindError`] if an address cannot be bound, or a file of the options cannot be used.
     pub async fn bind(options: Options) -> Result<Self, BindError> {
         let key = match options.ticket_key {
             Some(key) => key,
             None => TicketKey::random().map_err(|_| BindError::NoRandomness)?,
         };
-        let config = Config {
+        let config = RegistryConfig {
             max_users: options.max_users,
             whole_roster: options.whole_roster,
             ice_servers: options.ice_servers,
-            ticket_key: *key.signs(),
+            ticket_key: *key.signing_key(),
         };
-        let entry = Arc::new(Entry::new(options.entry).map_err(BindError::Entry)?);
+        let admission = Arc::new(AdmissionControl::new(options.admission).map_err(BindError::Admission)?);
         let (metrics, counters) = Metrics::new();
         let hub = Hub::new(config, metrics.clone());
         hub.set_ticket_key(&key);
         let supervisor = Supervisor::default();
-        let mut tasks = vec![supervisor.spawn("deadlines", hub.clone().keep_deadlines())];
-        if entry.has_files() {
+        let mut background_tasks = vec![supervisor.spawn("deadlines", hub.clone().run_timer())];
+        if admission.has_reloadable_files() {
             let hub = hub.clone();
-            let disconnect = move |listed: &DenyList| hub.disconnect_where(|name, address| listed.has(name, address));
-            tasks.push(supervisor.spawn("admission files", entry.clone().reload_files(disconnect)));
+            let disconnect =
+                move |listed: &DenyList| hub.disconnect_where(|name, address| listed.matches(name, address));
+            background_tasks.push(supervisor.spawn("admission files", admission.clone().reload_files(disconnect)));
         }
         let mut metrics_address = None;
         if let Some(address) = options.metrics {
@@ -83,18 +84,18 @@ impl Server {
             metrics_address = Some(socket.local_addr().map_err(|error| BindError::new(address, error))?);
             let hub = hub.clone();
             let exposition = Exposition::new(counters, move || hub.gauges());
-            let answer = Arc::new(move |request: &_| routes::metrics(request, &exposition));
-            tasks.push(supervisor.spawn("metrics listener", metrics::serve(socket, answer)));
+            let handler = Arc::new(move |request: &_| routes::metrics(request, &exposition));
+            background_tasks.push(supervisor.spawn("metrics listener", metrics::serve(socket, handler)));
         }
-        tasks.extend(options.tls.clone().map(|tls| supervisor.spawn("certificate", tls::keep(tls))));
-        let gateway = Gateway::new(hub.clone(), entry.clone(), options.allow_origins, options.deadlines);
-        let all_permits = options.max_users.saturating_add(CONNECTIONS_WITHOUT_USER).min(Semaphore::MAX_PERMITS);
+        background_tasks.extend(options.tls.clone().map(|tls| supervisor.spawn("certificate", tls::keep_current(tls))));
+        let gateway = Gateway::new(hub.clone(), admission.clone(), options.allow_origins, options.deadlines);
+        let max_connections = options.max_users.saturating_add(CONNECTIONS_WITHOUT_USER).min(Semaphore::MAX_PERMITS);
         let state = ServerState {
-            handler: Arc::new(Routes { hub: hub.clone(), entry: entry.clone(), gateway }),
-            entry,
+            handler: Arc::new(Routes { hub: hub.clone(), admission: admission.clone(), gateway }),
+            admission,
             metrics,
             tls: options.tls,
-            permits: Arc::new(Semaphore::new(all_permits)),
+            permits: Arc::new(Semaphore::new(max_connections)),
         };
         let mut server = Self {
             hub,
@@ -106,13 +107,13 @@ impl Server {
             network: None,
             _stop: supervisor.stop.clone().drop_guard(),
             supervisor,
-            _tasks: tasks,
-            network_certificate: None,
+            _background_tasks: background_tasks,
+            network_certificate_task: None,
         };
         for address in options.listen {
             let socket = listen(address)?;
             server.addresses.push(socket.local_addr().map_err(|error| BindError::new(address, error))?);
-            server.take_connections(socket);
+            server.start_listener(socket);
         }
         if server.addresses.is_empty() {
             return Err(BindError::NoAddress);
@@ -120,95 +121,96 @@ impl Server {
         Ok(server)
     }
 
-    /// The first address that it listens on, with the port it got.
+    /// The first address that the server listens on, with its actual port.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.addresses.first().copied().unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, crate::DEFAULT_PORT)))
     }
 
-    /// All addresses of [`Options::listen`], with the ports they got. Being open to the network changes nothing here.
+    /// The addresses of [`Options::listen`], with their actual ports. Opening to the network does not change them.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Where `/metrics` is answered, with the port it got; `None` unless [`Options::metrics`] asks for it.
+    /// The address of `/metrics`, with its actual port. `None` without [`Options::metrics`].
     #[must_use]
     pub const fn metrics_addr(&self) -> Option<SocketAddr> {
         self.metrics_address
     }
 
-    /// How many users are online.
+    /// Number of online users.
     #[must_use]
     pub fn users_online(&self) -> usize {
         self.hub.users_online()
     }
 
-    /// The client's end of a connection without a socket. `None` when the server has as many connections as it takes.
+    /// Opens a connection without a socket, and returns the client's end. `None` if the server has no free slot.
     ///
-    /// For tests with tokio's paused clock: it jumps ahead whenever all tasks wait, also for what is on its way through a socket.
+    /// For tests with tokio's paused clock, which jumps ahead while data is in flight through a real socket.
     #[cfg(any(test, feature = "inspect"))]
     #[must_use]
     pub fn connect_in_memory(&self) -> Option<tokio::io::DuplexStream> {
         crate::listener::connect_in_memory(&self.state, &self.local)
     }
 
-    /// Has a critical task panic, for tests of what follows.
+    /// Makes a critical task panic, for tests of the consequences.
     #[cfg(any(test, feature = "inspect"))]
     pub fn break_timer(&self) {
         self.hub.break_timer();
     }
 
-    /// Signs tickets with this key from now on, and takes those that it or its former ones signed.
+    /// Replaces the ticket key. Tickets signed with it or one of its former keys are accepted.
     pub fn set_ticket_key(&self, key: &TicketKey) {
         self.hub.set_ticket_key(key);
     }
 
-    /// Gets ready to stop: from now on nobody can log in, `/readyz` says so, and everybody who is connected is told `shutting_down`,
-    /// one after the other, so that they do not all come back in the same moment. Takes `over` at most, and no time where nobody
-    /// is there. Calls go on: their clients claim them at whatever takes this server's place. [`shutdown`](Self::shutdown) is
-    /// still to come.
+    /// Drains the server before a [`shutdown`](Self::shutdown): refuses logins, answers `/readyz` with 503, and disconnects all
+    /// clients with `shutting_down`.
+    ///
+    /// Disconnects are spread over the duration `over`, so that not all clients reconnect at the same moment. Returns at once if
+    /// there are no clients. Calls continue: both members claim theirs at the next server.
     pub async fn drain(&self, over: Duration) {
         drain(&self.hub, over).await;
     }
 
-    /// Waits until a background task that the server cannot do without has panicked, and returns which. The server has stopped then:
-    /// its ports are closed, and everybody is told `shutting_down`.
+    /// Waits until a critical background task panics, and returns which one. The server has then stopped: its ports are closed,
+    /// and clients are disconnected with `shutting_down`.
     ///
-    /// Whoever runs a server waits for this beside everything else, and starts another one or ends the process. The future outlives
-    /// the server, so that a panic during [`shutdown`](Self::shutdown) is seen too.
+    /// Callers should always wait for this, and then start another server or end the process. The future outlives the server, so
+    /// it also reports a panic during [`shutdown`](Self::shutdown).
     pub fn failed(&self) -> impl Future<Output = TaskFailure> + Send + use<> {
         let supervisor = self.supervisor.clone();
         async move { supervisor.failed().await }
     }
 
-    /// Whether [`open_to_network`](Self::open_to_network) is in force.
+    /// Whether the server is open to the network, after [`open_to_network`](Self::open_to_network).
     #[must_use]
     pub const fn is_open_to_network(&self) -> bool {
         self.network.is_some()
     }
 
-    /// Takes connections from every interface, on the port of [`local_addr`](Self::local_addr), and answers https with this
-    /// certificate beside http. Everybody who is connected stays so.
+    /// Listens on every interface, on the port of [`local_addr`](Self::local_addr), with https beside http. Open connections
+    /// continue.
     ///
-    /// Plain http from another machine gets the page alone, which tells the person to use https: browsers give no camera
-    /// to plain http, and the WebSocket is refused there.
+    /// Plain http from another machine gets the page only, which asks the user to switch to https: browsers grant no camera to
+    /// plain http, and the server refuses the WebSocket there.
     ///
-    /// Opening a server that is open changes its certificate.
+    /// On a server that is already open, this replaces the certificate.
     ///
     /// # Errors
     ///
-    /// [`BindError`] when the port is somebody else's on another interface. The server then stays as it was.
+    /// [`BindError`] if another program has the port on some interface. The server then listens as before.
     pub async fn open_to_network(&mut self, tls: Tls) -> Result<(), BindError> {
         let port = self.local_addr().port();
-        let keeper = self.supervisor.spawn("certificate", tls::keep(tls.clone()));
+        let certificate_task = self.supervisor.spawn("certificate", tls::keep_current(tls.clone()));
         self.stop_listening().await;
-        let (sockets, state, outcome) = match listen_everywhere(port) {
+        let (sockets, state, result) = match listen_everywhere(port) {
             Ok(socket) => (vec![socket], Arc::new(self.state.with_tls(tls)), Ok(())),
-            Err(error) => (self.listen_at_home()?, self.state.clone(), Err(error)),
+            Err(error) => (self.listen_on_configured()?, self.state.clone(), Err(error)),
         };
-        self.network_certificate = outcome.is_ok().then_some(keeper);
-        if outcome.is_ok() {
+        self.network_certificate_task = result.is_ok().then_some(certificate_task);
+        if result.is_ok() {
             let network = self.network.get_or_insert_with(|| ConnectionGroup::new(&self.supervisor.stop));
             for socket in sockets {
                 self.listeners.push(Listener::start(socket, state.clone(), &self.supervisor, &self.local, network));
@@ -218,31 +220,32 @@ impl Server {
                 network.shutdown.cancel();
             }
             for socket in sockets {
-                self.take_connections(socket);
+                self.start_listener(socket);
             }
         }
-        outcome
+        result
     }
 
-    /// Takes connections on the addresses of [`Options::listen`] alone again. Whoever came from another machine meanwhile is
-    /// told `shutting_down`, and is gone when this returns; whoever came from this machine stays connected.
+    /// Listens on the addresses of [`Options::listen`] only, as before [`open_to_network`](Self::open_to_network).
+    ///
+    /// Clients from other machines are disconnected with `shutting_down` before this returns. Connections from loopback continue.
     ///
     /// # Errors
     ///
-    /// [`BindError`] when an address was taken by another program in that moment. Nobody new can connect then.
+    /// [`BindError`] if another program took an address meanwhile. The server then accepts no new connections.
     pub async fn close_to_network(&mut self) -> Result<(), BindError> {
         let Some(network) = self.network.take() else { return Ok(()) };
-        self.network_certificate = None;
+        self.network_certificate_task = None;
         self.stop_listening().await;
         network.close().await;
-        for socket in self.listen_at_home()? {
-            self.take_connections(socket);
+        for socket in self.listen_on_configured()? {
+            self.start_listener(socket);
         }
         Ok(())
     }
 
-    /// Stops: tells everybody (`refused` with `shutting_down`, close code 1001), and waits a few seconds at most for them to
-    /// take their leave.
+    /// Stops the server gracefully: disconnects all clients (`refused` with `shutting_down`, close code 1001), and waits at most
+    /// a few seconds for the close handshakes.
     pub async fn shutdown(mut self) {
         self.stop_listening().await;
         match self.network.take() {
@@ -253,11 +256,11 @@ impl Server {
         }
     }
 
-    fn take_connections(&mut self, socket: TcpListener) {
+    fn start_listener(&mut self, socket: TcpListener) {
         self.listeners.push(Listener::start(socket, self.state.clone(), &self.supervisor, &self.local, &self.local));
     }
 
-    fn listen_at_home(&self) -> Result<Vec<TcpListener>, BindError> {
+    fn listen_on_configured(&self) -> Result<Vec<TcpListener>, BindError> {
         self.addresses.iter().copied().map(listen).collect()
     }
 
@@ -279,21 +282,25 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const TIMEOUT: Duration = Duration::from_secs(20);
 
     #[tokio::test]
-    async fn a_panic_of_the_hubs_timer_stops_the_server_with_an_error() {
+    async fn a_panic_of_the_timer_task_stops_the_server_with_an_error() {
         let server = Server::bind(Options::listen_on(([127, 0, 0, 1], 0).into())).await.unwrap();
         let address = server.local_addr();
         let mut client = TcpStream::connect(address).await.unwrap();
         client.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
-        assert_eq!(timeout(PATIENCE, client.read_u8()).await.unwrap().unwrap(), b'H', "it is answered");
+        assert_eq!(
+            timeout(TIMEOUT, client.read_u8()).await.unwrap().unwrap(),
+            b'H',
+            "the server responds before the panic"
+        );
         server.break_timer();
         let failed_afterwards = server.failed();
-        let failure = timeout(PATIENCE, server.failed()).await.unwrap();
+        let failure = timeout(TIMEOUT, server.failed()).await.unwrap();
         assert!(failure.to_string().contains("\"deadlines\" has panicked"), "{failure}");
-        timeout(PATIENCE, client.read_to_end(&mut Vec::new())).await.unwrap().unwrap();
-        timeout(PATIENCE, server.shutdown()).await.unwrap();
+        timeout(TIMEOUT, client.read_to_end(&mut Vec::new())).await.unwrap().unwrap();
+        timeout(TIMEOUT, server.shutdown()).await.unwrap();
         assert!(TcpStream::connect(address).await.is_err(), "the port is closed");
         assert_eq!(failed_afterwards.now_or_never(), Some(failure), "the reason outlives the server");
     }

@@ -1,37 +1,34 @@
-//! Closing connections together, and waiting for the end of their tasks.
+//! Group of connections that are closed together, and whose tasks are awaited.
 
 use std::time::Duration;
 
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// How long a group that is being closed waits for its connections. Each bounds its own farewell below this.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// How long [`ConnectionGroup::close`] waits. Longer than each connection's own time limit for closing.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Connections that are closed together. A clone is the same group.
+/// Task tracker and cancellation token of connections that are closed together. A clone is the same group.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionGroup {
-    /// Runs each task of its connections.
+    /// Tracks the tasks of the connections.
     pub(crate) tasks: TaskTracker,
-    /// Asks its connections to close.
+    /// Cancelled to close the connections.
     pub(crate) shutdown: CancellationToken,
 }
 
 impl ConnectionGroup {
-    /// A group without connections, which is asked to close by the server's shutdown too.
+    /// An empty group, whose connections also close when the server's token is cancelled.
     pub(crate) fn new(server: &CancellationToken) -> Self {
         Self { tasks: TaskTracker::new(), shutdown: server.child_token() }
     }
 
-    /// Asks all connections to close, and waits a few seconds at most until the last of their tasks has ended.
+    /// Closes all connections and waits until their tasks have ended, at most for [`CLOSE_TIMEOUT`].
     pub(crate) async fn close(&self) {
         self.shutdown.cancel();
         self.tasks.close();
-        if timeout(FAREWELL, self.tasks.wait()).await.is_err() {
-            tracing::warn!(
-                tasks = self.tasks.len(),
-                "tasks of connections still run after the farewell; they are left"
-            );
+        if timeout(CLOSE_TIMEOUT, self.tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = self.tasks.len(), "connections did not close in time; their tasks still run");
         }
     }
 }

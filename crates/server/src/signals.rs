@@ -1,18 +1,18 @@
-//! What the system asks of the program.
+//! Signals of the operating system that stop or reload the program.
 
-/// A wish.
+/// What a signal asks the program to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
-    /// Stop, and let clients go bit by bit (SIGTERM).
-    #[cfg_attr(windows, expect(dead_code, reason = "Windows asks for it in no way"))]
+    /// Close the connections gradually, then exit (SIGTERM).
+    #[cfg_attr(windows, expect(dead_code, reason = "Windows has no such signal"))]
     Drain,
-    /// Stop (Ctrl-C).
+    /// Exit (SIGINT, Ctrl-C).
     Stop,
-    /// Read again what may change while the server runs (SIGHUP).
+    /// Reload certificate, keys and admission files (SIGHUP).
     Reload,
 }
 
-/// The signals of the system. While this is there, none of them ends the program by itself.
+/// Receiver of the signals. While it exists, their default action, ending the process, is off.
 #[derive(Debug)]
 pub(crate) struct Signals {
     #[cfg(unix)]
@@ -41,7 +41,7 @@ impl Signals {
         Ok(Self { ctrl_c: tokio::signal::windows::ctrl_c()? })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     #[cfg(unix)]
     pub(crate) async fn next(&mut self) -> Signal {
         tokio::select! {
@@ -51,14 +51,14 @@ impl Signals {
         }
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     #[cfg(windows)]
     pub(crate) async fn next(&mut self) -> Signal {
         self.ctrl_c.recv().await;
         Signal::Stop
     }
 
-    /// Waits for the next one that asks to stop, however.
+    /// Waits for the next signal to stop, gradually or not.
     pub(crate) async fn stop(&mut self) {
         while self.next().await == Signal::Reload {}
     }

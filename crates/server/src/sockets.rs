@@ -1,4 +1,4 @@
-//! Listening sockets, and why one cannot be had.
+//! Listening TCP sockets, and the errors of opening one.
 
 use std::{
     io,
@@ -7,30 +7,30 @@ use std::{
 
 use tokio::net::TcpListener;
 
-use crate::entry::EntryFileError;
+use crate::admission::AdmissionFileError;
 
-/// Why a server cannot listen.
+/// Why a server could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// Another program has the port.
-    #[error("{0} is taken by another program: stop that one, or choose another port (0 takes a free one)")]
+    /// Another program listens on the address.
+    #[error("{0} is taken by another program: stop that program, or choose another port (0 takes a free one)")]
     AddressInUse(SocketAddr),
-    /// The system does not let us, as with ports below 1024.
-    #[error("the system does not let this program listen on {0}: choose a port above 1023")]
+    /// The operating system denies it, as for ports below 1024.
+    #[error("the operating system does not permit this program to listen on {0}: choose a port above 1023")]
     Denied(SocketAddr),
-    /// This machine does not have the address.
-    #[error("{0} is not an address of this machine")]
-    NotOurs(SocketAddr),
-    /// No address was given.
-    #[error("there is no address to listen on")]
+    /// No network interface has the address.
+    #[error("{0} is not an address of this machine: choose one of its addresses")]
+    AddressNotAvailable(SocketAddr),
+    /// The options contain no address.
+    #[error("there is no address to listen on: name at least one")]
     NoAddress,
-    /// The system has no randomness to make a ticket key from.
-    #[error("the system has no randomness to make a ticket key from")]
+    /// The operating system's random number generator failed.
+    #[error("no ticket key could be generated: the operating system's random number generator failed")]
     NoRandomness,
-    /// A file that says who may come in cannot be used.
+    /// A file of admission control cannot be used.
     #[error("{0}")]
-    Entry(EntryFileError),
-    /// Anything else.
+    Admission(AdmissionFileError),
+    /// Another error of the operating system.
     #[error("cannot listen on {0}: {1}")]
     Other(SocketAddr, io::Error),
 }
@@ -40,18 +40,18 @@ impl BindError {
         match error.kind() {
             io::ErrorKind::AddrInUse => Self::AddressInUse(address),
             io::ErrorKind::PermissionDenied => Self::Denied(address),
-            io::ErrorKind::AddrNotAvailable => Self::NotOurs(address),
+            io::ErrorKind::AddrNotAvailable => Self::AddressNotAvailable(address),
             _ => Self::Other(address, error),
         }
     }
 }
 
-/// Listens on this address; on an IPv6 one not for IPv4 too.
+/// Opens a socket on this address. An IPv6 socket does not accept IPv4.
 pub(crate) fn listen(address: SocketAddr) -> Result<TcpListener, BindError> {
     open(address, false).map_err(|error| BindError::new(address, error))
 }
 
-/// One socket for both families; where the machine has no IPv6, one for IPv4.
+/// Opens a socket on all interfaces, for IPv6 and IPv4; for IPv4 only on a machine without IPv6.
 pub(crate) fn listen_everywhere(port: u16) -> Result<TcpListener, BindError> {
     let both = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
     match open(both, true) {
@@ -62,13 +62,13 @@ pub(crate) fn listen_everywhere(port: u16) -> Result<TcpListener, BindError> {
 }
 
 fn open(address: SocketAddr, both_families: bool) -> io::Result<TcpListener> {
-    // More than any burst of logins that a machine takes in before the next accept.
+    // Connections that wait to be accepted. More than any burst of logins between two accepts.
     const BACKLOG: i32 = 4_096;
     let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
     if matches!(address.ip(), IpAddr::V6(_)) {
         socket.set_only_v6(!both_families)?;
     }
-    // On Unix it lets a restarted server have its port again at once; on Windows it would let two programs have one port.
+    // On Unix, lets a restarted server bind its port at once. On Windows, it would let two programs bind the same port.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;

@@ -1,4 +1,4 @@
-//! A connection to a client, in TLS or not, as one type: so that a WebSocket's task holds it without a box and a table of methods.
+//! Byte stream of a client connection, plain or TLS. An enum, so that a WebSocket's task needs no boxed trait object.
 
 use std::{
     io::{self, IoSlice},
@@ -14,13 +14,13 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-/// A connection to a client.
+/// The stream of one client connection.
 #[derive(Debug)]
 pub(crate) enum Stream {
     Plain(TcpStream),
-    /// Boxed: it is a kilobyte that plain connections need not carry.
+    /// Boxed, so that a plain connection does not take the kilobyte of a TLS stream.
     Tls(Box<TlsStream<TcpStream>>),
-    /// Without a socket, for tests.
+    /// An in-memory stream for tests.
     #[cfg(any(test, feature = "inspect"))]
     Memory(DuplexStream),
 }

@@ -1,71 +1,73 @@
-//! The secret that tickets are signed with, those before it, and the file that they may be kept in.
+//! Ticket key: the secret that signs session and call tickets, with its former values, and the file that stores them.
 
 use std::{fmt, fs, io, io::Write, path::Path};
 
-/// How many secrets are kept: a new one every few hours, each for the 24 hours that a ticket is good for.
-const MOST: usize = 8;
+/// Largest number of keys. Enough to rotate every few hours, with each key kept for the 24 hours that its tickets are valid.
+const MAX_KEYS: usize = 8;
 
-/// The secret that tickets are signed with, and those of earlier times whose tickets are still good.
+/// The key that signs tickets, and former keys whose tickets are still accepted.
 ///
-/// A server that has the same ones after a restart knows its users and their calls again. Their bytes are left out of debug
-/// output, so that they cannot reach a log.
+/// With the same keys after a restart, a server recognizes its users and their calls. `Debug` omits the bytes, so that they
+/// cannot reach a log.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TicketKey {
-    signs: [u8; 32],
+    signing_key: [u8; 32],
     former: Vec<[u8; 32]>,
 }
 
 impl TicketKey {
-    /// A new random key.
+    /// Generates a random key.
     ///
     /// # Errors
     ///
-    /// When the system has no randomness to give.
+    /// [`TicketKeyError::NoRandomness`] if the system random source fails.
     pub fn random() -> Result<Self, TicketKeyError> {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|_| TicketKeyError::NoRandomness)?;
-        Ok(Self { signs: key, former: Vec::new() })
+        Ok(Self { signing_key: key, former: Vec::new() })
     }
 
-    /// Reads keys of 64 hexadecimal digits each, separated by spaces or line ends. The first signs.
+    /// Parses keys of 64 hexadecimal digits each, separated by white space. The first one signs.
     ///
     /// # Errors
     ///
-    /// [`TicketKeyError::NotAKey`] when there is none, something else, or more than eight.
+    /// [`TicketKeyError::Invalid`] unless the text is one to eight keys.
     pub fn parse(text: &str) -> Result<Self, TicketKeyError> {
-        let keys = text.split_whitespace().map(parse).collect::<Option<Vec<_>>>().ok_or(TicketKeyError::NotAKey)?;
+        let keys = text.split_whitespace().map(parse_key).collect::<Option<Vec<_>>>().ok_or(TicketKeyError::Invalid)?;
         match keys.split_first() {
-            Some((signs, former)) if keys.len() <= MOST => Ok(Self { signs: *signs, former: former.to_vec() }),
-            _ => Err(TicketKeyError::NotAKey),
+            Some((signing_key, former)) if keys.len() <= MAX_KEYS => {
+                Ok(Self { signing_key: *signing_key, former: former.to_vec() })
+            }
+            _ => Err(TicketKeyError::Invalid),
         }
     }
 
-    /// Reads keys, as [`parse`](Self::parse) does, from a file, or, where there is none, makes a random one and writes the file,
-    /// readable by its owner alone.
+    /// Reads keys from a file, as [`parse`](Self::parse) does. If there is none, creates it with a random key, readable by its
+    /// owner only.
     ///
     /// # Errors
     ///
-    /// [`TicketKeyError`] says what is wrong with the file. A file that holds something else is never overwritten.
+    /// [`TicketKeyError`] if the file is invalid or inaccessible. An invalid file is never overwritten.
     pub fn from_file(path: &Path) -> Result<Self, TicketKeyError> {
         match fs::read_to_string(path) {
             Ok(text) => Self::parse(&text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let key = Self::random()?;
-                create_private(path)?.write_all(format!("{}\n", hex::encode(key.signs)).as_bytes())?;
+                create_private(path)?.write_all(format!("{}\n", hex::encode(key.signing_key)).as_bytes())?;
                 Ok(key)
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    /// How many keys of earlier times there are.
+    /// Number of former keys.
     #[must_use]
-    pub const fn former(&self) -> usize {
+    pub const fn former_count(&self) -> usize {
         self.former.len()
     }
 
-    pub(crate) const fn signs(&self) -> &[u8; 32] {
-        &self.signs
+    pub(crate) const fn signing_key(&self) -> &[u8; 32] {
+        &self.signing_key
     }
 
     pub(crate) fn former_keys(&self) -> &[[u8; 32]] {
@@ -79,21 +81,23 @@ impl fmt::Debug for TicketKey {
     }
 }
 
-/// Why there is no ticket key.
+/// Error of generating or reading a ticket key.
 #[derive(Debug, thiserror::Error)]
 pub enum TicketKeyError {
-    /// The system has no randomness to give.
-    #[error("the system has no randomness to make a ticket key from")]
+    /// The system random source failed.
+    #[error("cannot generate a key: the system random source failed")]
     NoRandomness,
-    /// There is something else than one to eight keys of 64 hexadecimal digits.
-    #[error("a key is 64 hexadecimal digits, and there may be eight; a file moved away is made anew")]
-    NotAKey,
-    /// The file could not be read or made.
+    /// The text is not one to eight keys of 64 hexadecimal digits.
+    #[error(
+        "invalid content: expected one to eight keys of 64 hexadecimal digits; without a file, the server creates one"
+    )]
+    Invalid,
+    /// The file could not be read or created.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-/// Makes a new file that only its owner can read and write.
+/// Creates a new file that only its owner can read and write.
 pub(crate) fn create_private(path: &Path) -> io::Result<fs::File> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -102,7 +106,7 @@ pub(crate) fn create_private(path: &Path) -> io::Result<fs::File> {
     options.open(path)
 }
 
-fn parse(digits: &str) -> Option<[u8; 32]> {
+fn parse_key(digits: &str) -> Option<[u8; 32]> {
     let mut key = [0; 32];
     hex::decode_to_slice(digits, &mut key).ok()?;
     Some(key)
@@ -113,12 +117,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_made_once_and_found_again() {
+    fn a_key_file_is_created_once_and_reused() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");
-        let made = TicketKey::from_file(&path).unwrap();
-        assert_eq!(TicketKey::from_file(&path).unwrap(), made);
-        assert_ne!(TicketKey::random().unwrap(), made);
+        let created = TicketKey::from_file(&path).unwrap();
+        assert_eq!(TicketKey::from_file(&path).unwrap(), created);
+        assert_ne!(TicketKey::random().unwrap(), created);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -127,26 +131,26 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_key_is_left_alone() {
+    fn an_invalid_file_is_not_overwritten() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");
         let nine = format!("{}\n", "0".repeat(64)).repeat(9);
         for text in ["", "\n", "a recipe", &"0".repeat(63), &"+0".repeat(32), &"é".repeat(32), &nine] {
             fs::write(&path, text).unwrap();
-            assert!(matches!(TicketKey::from_file(&path), Err(TicketKeyError::NotAKey)), "{text}");
+            assert!(matches!(TicketKey::from_file(&path), Err(TicketKeyError::Invalid)), "{text}");
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
     }
 
     #[test]
-    fn a_key_stays_out_of_debug_output() {
-        assert_eq!(format!("{:?}", TicketKey { signs: [7; 32], former: vec![[8; 32]] }), "TicketKey(..)");
+    fn debug_output_omits_the_key() {
+        assert_eq!(format!("{:?}", TicketKey { signing_key: [7; 32], former: vec![[8; 32]] }), "TicketKey(..)");
     }
 
     #[test]
-    fn the_first_key_signs_and_the_others_are_former_ones() {
+    fn the_first_key_signs_and_the_others_are_former_keys() {
         let text = format!("{}\n{} {}\n", "01".repeat(32), "02".repeat(32), "03".repeat(32));
         let key = TicketKey::parse(&text).unwrap();
-        assert_eq!((key.signs, &key.former[..]), ([1; 32], &[[2; 32], [3; 32]][..]));
+        assert_eq!((key.signing_key, &key.former[..]), ([1; 32], &[[2; 32], [3; 32]][..]));
     }
 }

@@ -1,23 +1,22 @@
-//! Token buckets: how often something may happen, in bursts and for ever. Time is an argument.
+//! Token bucket rate limiter. The current time is an argument.
 
 use std::time::Instant;
 
-/// How much is allowed.
+/// The capacity and refill rate of a token bucket.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Allowance {
-    /// So many at once.
+    /// Capacity in tokens: the largest burst.
     pub(crate) burst: f64,
-    /// And so many a second for ever.
+    /// Refill rate in tokens per second.
     pub(crate) per_second: f64,
 }
 
-/// What is left of an [`Allowance`].
+/// Token bucket, full at first. Each event takes one token.
 ///
-/// It begins full, with a whole burst. Each event takes one token, and tokens come back at the steady rate, up to the burst. Where none
-/// is left the caller either leaves the event out ([`take`](Self::take)), or has it happen on credit ([`overdraw`](Self::overdraw)):
-/// then the bucket owes the token, and has none to give until that has come back.
+/// If none is left, the caller either drops the event ([`take`](Self::take)) or takes a token on credit
+/// ([`overdraw`](Self::overdraw)): the balance becomes negative, and `take` fails until it has been refilled.
 ///
-/// The allowance is handed in each time, so that thousands of buckets need not each hold it.
+/// The [`Allowance`] is an argument of each method, so that thousands of buckets do not each store it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TokenBucket {
     tokens: f64,
@@ -29,26 +28,26 @@ impl TokenBucket {
         Self { tokens: allowance.burst, as_of: now }
     }
 
-    /// Takes a token, and returns whether there was one to take.
+    /// Takes a token if there is one, and returns whether there was.
     pub(crate) fn take(&mut self, allowance: Allowance, now: Instant) -> bool {
-        let there = self.tokens(allowance, now) >= 1.0;
-        if there {
+        let is_available = self.tokens(allowance, now) >= 1.0;
+        if is_available {
             self.tokens -= 1.0;
         }
-        there
+        is_available
     }
 
-    /// Takes a token, whether there is one or not.
+    /// Takes a token even if there is none.
     pub(crate) fn overdraw(&mut self, allowance: Allowance, now: Instant) {
         self.tokens = self.tokens(allowance, now) - 1.0;
     }
 
-    /// Whether all that was ever taken has come back.
+    /// Whether the bucket is filled to its capacity.
     pub(crate) fn is_full(&mut self, allowance: Allowance, now: Instant) -> bool {
         self.tokens(allowance, now) >= allowance.burst
     }
 
-    /// The tokens that there are now; fewer than zero are owed.
+    /// The current balance in tokens; negative after an overdraft.
     pub(crate) fn tokens(&mut self, allowance: Allowance, now: Instant) -> f64 {
         let elapsed = now.saturating_duration_since(self.as_of).as_secs_f64();
         self.as_of = self.as_of.max(now);
@@ -75,9 +74,9 @@ mod tests {
             (1, 5, 0),
             (2, 5, 1),
             (6, 5, 2),
-            // No more than a burst is saved up.
+            // The balance is capped at the burst.
             (3_600, 10, 3),
-            // A clock that seems to go back gives nothing twice.
+            // A time before the last one refills nothing.
             (3_500, 10, 0),
             (3_602, 10, 1),
         ] {
@@ -88,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn however_often_it_is_asked_the_steady_rate_is_kept() {
+    fn the_steady_rate_does_not_depend_on_how_often_take_is_called() {
         const STEADY: Allowance = Allowance { burst: 5.0, per_second: 10.0 };
         for micros in [10_u32, 100, 1_000, 30_000] {
             let start = Instant::now();
@@ -102,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_owed_comes_back_first() {
+    fn an_overdraft_is_refilled_before_tokens_are_available() {
         let start = Instant::now();
         let mut bucket = TokenBucket::full(ALLOWANCE, start);
         assert!(bucket.is_full(ALLOWANCE, start));
@@ -110,8 +109,8 @@ mod tests {
             bucket.overdraw(ALLOWANCE, start);
             assert_eq!(bucket.tokens(ALLOWANCE, start), left);
         }
-        for (second, there) in [(2, false), (4, false), (6, true), (6, false)] {
-            assert_eq!(bucket.take(ALLOWANCE, start + Duration::from_secs(second)), there, "in second {second}");
+        for (second, available) in [(2, false), (4, false), (6, true), (6, false)] {
+            assert_eq!(bucket.take(ALLOWANCE, start + Duration::from_secs(second)), available, "in second {second}");
         }
         assert!(!bucket.is_full(ALLOWANCE, start + Duration::from_secs(11)));
         assert!(bucket.is_full(ALLOWANCE, start + Duration::from_secs(12)));

@@ -1,14 +1,15 @@
-//! How a request reached the server, and what that permits.
+//! Security level of a connection's transport, and what it permits.
 
-/// What a connection's transport permits. Browsers decide by the same: they give camera and microphone to pages from https and from
-/// loopback alone.
+/// What a connection's transport permits. It follows browsers, which give camera and microphone only to pages from https or
+/// loopback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
-    /// TLS with a certificate that an authority issued. Everything, and browsers are asked to use https alone from now on (HSTS).
+    /// TLS with a certificate issued by a CA. Permits everything, and responses set HSTS (RFC 6797): use https from now on.
     WithHsts,
-    /// TLS with a certificate of our own; or plain HTTP from this machine, from a trusted proxy, or to a server that has no
-    /// certificate (a proxy may stand before it). Everything, but no HSTS: it would lock out whoever has to pass a warning first.
+    /// TLS with a self-signed certificate; or plain HTTP from this machine, from a trusted proxy, or to a server without a
+    /// certificate, which may be behind a proxy. Permits everything. No HSTS: it would forbid users to pass the browser's warning
+    /// about a self-signed certificate.
     WithoutHsts,
-    /// Plain HTTP from another machine, to a server that has a certificate. The page alone, which sends people to https.
+    /// Plain HTTP from another machine to a server with a certificate. Permits only the web page, which links to https.
     PageOnly,
 }

@@ -1,4 +1,4 @@
-//! The web app, out of the binary.
+//! Static files of the web app, embedded in the binary.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -7,16 +7,16 @@ use hyper::{
     header::{self, HeaderValue},
 };
 
-use crate::{headers, http::response::plain};
+use crate::{headers, http::response::plain_text};
 
-/// A file of the web app, as the build script found it.
-struct File {
+/// A file of the web app. The build script generates the table.
+struct WebAppFile {
     /// Without the leading slash.
     path: &'static str,
     mime: &'static str,
-    /// The name has a hash of the content in it, so that what it names never changes.
+    /// The file name contains a hash of the content, so the content under it never changes.
     hashed: bool,
-    /// A hash of the content, in hexadecimal.
+    /// Hash of the content in hexadecimal, for the entity tag.
     tag: &'static str,
     plain: &'static [u8],
     brotli: Option<&'static [u8]>,
@@ -25,7 +25,7 @@ struct File {
 
 include!(concat!(env!("OUT_DIR"), "/web_app.rs"));
 
-/// Answers with the file at this path, as a request with these headers takes it.
+/// Responds with the file at this path, in the best encoding that the request accepts.
 pub(crate) fn respond(path: &str, request: &HeaderMap) -> Response<Full<Bytes>> {
     let path = match path {
         "/" => "index.html",
@@ -34,17 +34,17 @@ pub(crate) fn respond(path: &str, request: &HeaderMap) -> Response<Full<Bytes>> 
     match FILES.iter().find(|file| file.path == path) {
         Some(file) => serve(file, request),
         None if path == "index.html" => not_built(request),
-        None => plain(StatusCode::NOT_FOUND, "There is nothing here.\n"),
+        None => plain_text(StatusCode::NOT_FOUND, "Not found.\n"),
     }
 }
 
-fn serve(file: &'static File, request: &HeaderMap) -> Response<Full<Bytes>> {
+fn serve(file: &'static WebAppFile, request: &HeaderMap) -> Response<Full<Bytes>> {
     let (body, encoding) = match (accepts(request, "br"), accepts(request, "gzip"), file) {
-        (true, _, File { brotli: Some(body), .. }) => (*body, Some("br")),
-        (_, true, File { gzip: Some(body), .. }) => (*body, Some("gzip")),
+        (true, _, WebAppFile { brotli: Some(body), .. }) => (*body, Some("br")),
+        (_, true, WebAppFile { gzip: Some(body), .. }) => (*body, Some("gzip")),
         _ => (file.plain, None),
     };
-    // Another encoding is another sequence of bytes, and so has another strong tag (RFC 9110, section 8.8.3).
+    // Each encoding has its own strong entity tag (RFC 9110, section 8.8.3).
     let tag = format!("\"{}-{}\"", file.tag, encoding.unwrap_or("plain"));
     let known = request
         .get_all(header::IF_NONE_MATCH)
@@ -67,7 +67,7 @@ fn serve(file: &'static File, request: &HeaderMap) -> Response<Full<Bytes>> {
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(header::ETAG, tag);
     }
-    headers::page(headers, request);
+    headers::add_web_app(headers, request);
     response
 }
 
@@ -78,11 +78,11 @@ fn not_built(request: &HeaderMap) -> Response<Full<Bytes>> {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers::page(headers, request);
+    headers::add_web_app(headers, request);
     response
 }
 
-/// Whether a content coding is acceptable (RFC 9110, section 12.5.3). One that is not named is not, to be safe.
+/// Whether the request names a content coding as acceptable (RFC 9110, section 12.5.3).
 fn accepts(request: &HeaderMap, coding: &str) -> bool {
     request
         .get_all(header::ACCEPT_ENCODING)
@@ -103,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    const APP: File = File {
+    const APP: WebAppFile = WebAppFile {
         path: "app-0123456789abcdef.js",
         mime: "text/javascript; charset=utf-8",
         hashed: true,
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_encoding_that_is_accepted_is_served() {
+    fn the_best_accepted_encoding_is_served() {
         for (accepted, served) in [
             ("gzip, deflate, br, zstd", Some("br")),
             ("gzip", Some("gzip")),
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_browser_has_is_not_sent_again() {
+    fn a_matching_entity_tag_is_answered_with_not_modified() {
         let first = get(&[(header::ACCEPT_ENCODING, "br")]);
         assert_eq!(header(&first, header::ETAG), Some("\"0123-br\""));
         let again = get(&[(header::ACCEPT_ENCODING, "br"), (header::IF_NONE_MATCH, "\"x\", W/\"0123-br\"")]);

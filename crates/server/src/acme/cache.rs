@@ -1,4 +1,6 @@
-//! What outlives a restart: the account, and the last certificate with its key. Authorities issue only so many of either.
+//! Cache of the ACME account and the latest certificate.
+//!
+//! Authorities limit how many accounts and certificates they issue, so a restart must reuse them.
 
 use std::{
     fs, io,
@@ -11,51 +13,53 @@ use sha2::{Digest, Sha256};
 
 use crate::{ticket_key::create_private, tls::TlsError};
 
-/// Files in a directory, readable by their owner alone. Other authorities and other names have other files there.
+/// Files in a directory, readable by their owner only. Each authority and set of names has its own files.
 #[derive(Debug)]
-pub(super) struct Cache {
+pub(super) struct AcmeCache {
     account: PathBuf,
     certificate: PathBuf,
 }
 
-impl Cache {
+impl AcmeCache {
     pub(super) fn open(directory: &Path, authority: &str, names: &[String]) -> Result<Self, TlsError> {
         fs::create_dir_all(directory).map_err(|error| TlsError::File(directory.to_owned(), error))?;
         let mut sorted = names.to_vec();
         sorted.sort_unstable();
         sorted.dedup();
-        let account = format!("acme-account-{}.json", short(authority));
-        let certificate = format!("acme-certificate-{}.pem", short(&format!("{authority} {}", sorted.join(" "))));
+        let account = format!("acme-account-{}.json", short_hash(authority));
+        let certificate = format!("acme-certificate-{}.pem", short_hash(&format!("{authority} {}", sorted.join(" "))));
         Ok(Self { account: directory.join(account), certificate: directory.join(certificate) })
     }
 
-    /// The key, then the chain, in PEM.
+    /// The key and the chain in PEM. `None` if there is none yet.
     pub(super) fn certificate(&self) -> Result<Option<String>, TlsError> {
         read(&self.certificate).map_err(|error| TlsError::File(self.certificate.clone(), error))
     }
 
-    pub(super) fn keep_certificate(&self, pem: &str) -> io::Result<()> {
+    pub(super) fn store_certificate(&self, pem: &str) -> io::Result<()> {
         write(&self.certificate, pem)
     }
 
-    /// The account. One that does not parse is as good as none: another one is made.
+    /// The account. `None` if there is none or its file is invalid; the caller then creates another one.
     pub(super) fn account(&self) -> io::Result<Option<AccountCredentials>> {
-        let account = read(&self.account)?.map(|text| serde_json::from_str(&text));
+        let Some(text) = read(&self.account)? else { return Ok(None) };
+        let account = serde_json::from_str(&text);
         Ok(account
-            .and_then(|read| read.inspect_err(|error| tracing::warn!(%error, "the kept account is of no use")).ok()))
+            .inspect_err(|error| tracing::warn!(%error, "cached ACME account is invalid; a new one will be created"))
+            .ok())
     }
 
-    pub(super) fn keep_account(&self, account: &AccountCredentials) -> io::Result<()> {
+    pub(super) fn store_account(&self, account: &AccountCredentials) -> io::Result<()> {
         write(&self.account, &serde_json::to_string(account)?)
     }
 
-    pub(super) fn forget_account(&self) -> io::Result<()> {
+    pub(super) fn delete_account(&self) -> io::Result<()> {
         fs::remove_file(&self.account)
     }
 }
 
-/// Eight bytes are enough to tell a few authorities apart.
-fn short(text: &str) -> String {
+/// Eight bytes are enough for a file name: there are only a few authorities and sets of names.
+fn short_hash(text: &str) -> String {
     hex::encode(&Sha256::digest(text)[..8])
 }
 
@@ -67,15 +71,15 @@ fn read(path: &Path) -> io::Result<Option<String>> {
     }
 }
 
-/// All of it or, when something goes wrong, none.
+/// Replaces a file atomically.
 fn write(path: &Path, text: &str) -> io::Result<()> {
-    let draft = path.with_extension("new");
-    // Left over where an earlier run was killed in between.
-    let _absent: io::Result<()> = fs::remove_file(&draft);
-    let mut file = create_private(&draft)?;
+    let temporary = path.with_extension("new");
+    // An earlier run may have been killed before the rename.
+    let _absent: io::Result<()> = fs::remove_file(&temporary);
+    let mut file = create_private(&temporary)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
-    fs::rename(&draft, path)
+    fs::rename(&temporary, path)
 }
 
 #[cfg(test)]
@@ -83,16 +87,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_is_found_again_by_the_same_authority_and_names() {
+    fn files_are_found_again_only_for_the_same_authority_and_names() {
         let directory = tempfile::tempdir().unwrap();
         let open = |authority: &str, names: &[&str]| {
             let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-            Cache::open(&directory.path().join("made"), authority, &names).unwrap()
+            AcmeCache::open(&directory.path().join("new"), authority, &names).unwrap()
         };
         let one = open("https://one.example", &["a.example", "b.example"]);
         assert!(one.certificate().unwrap().is_none() && one.account().unwrap().is_none());
-        one.keep_certificate("first").unwrap();
-        one.keep_certificate("second").unwrap();
+        one.store_certificate("first").unwrap();
+        one.store_certificate("second").unwrap();
         assert_eq!(open("https://one.example", &["b.example", "a.example"]).certificate().unwrap().unwrap(), "second");
         for other in
             [open("https://one.example", &["a.example"]), open("https://two.example", &["a.example", "b.example"])]

@@ -1,4 +1,4 @@
-//! Speaks https to an authority: one connection for each request, all of it bounded.
+//! HTTPS client for the ACME authority: one connection per request, with bounded time and response size.
 
 use std::{error::Error, future::Future, io, path::Path, pin::Pin, sync::Arc, time::Duration};
 
@@ -20,18 +20,18 @@ use tokio_rustls::{
 
 use crate::tls::TlsError;
 
-/// How long one request may take, from the name's lookup to the last byte of the answer.
-const REQUEST: Duration = Duration::from_secs(30);
+/// Timeout of one request, from the DNS lookup to the last byte of the response.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The largest answer that is taken. A long chain is ten kilobytes.
-const ANSWER: usize = 1024 * 1024;
+/// Largest accepted response in bytes. A long certificate chain has ten kilobytes.
+const MAX_RESPONSE: usize = 1024 * 1024;
 
-/// What instant-acme asks the authority with. Cheap to clone.
+/// HTTP transport of instant-acme. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Client(TlsConnector);
+pub(super) struct AcmeHttpClient(TlsConnector);
 
-impl Client {
-    /// One that trusts the public roots, or those of this PEM file and no others.
+impl AcmeHttpClient {
+    /// A client that trusts the public roots, or only those in this PEM file.
     pub(super) fn new(roots: Option<&Path>) -> Result<Self, TlsError> {
         let mut trusted = RootCertStore::empty();
         match roots {
@@ -52,26 +52,26 @@ impl Client {
     }
 }
 
-impl HttpClient for Client {
+impl HttpClient for AcmeHttpClient {
     fn request(
         &self,
         request: Request<BodyWrapper<Bytes>>,
     ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, instant_acme::Error>> + Send>> {
         let connector = self.0.clone();
         Box::pin(async move {
-            let answered = timeout(REQUEST, ask(connector, request)).await;
-            let response = answered.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
+            let sent = timeout(REQUEST_TIMEOUT, send(connector, request)).await;
+            let response = sent.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
             let (parts, body) = response.map_err(instant_acme::Error::Other)?.into_parts();
             Ok(BytesResponse { parts, body: Box::new(body) })
         })
     }
 }
 
-type Failed = Box<dyn Error + Send + Sync>;
+type BoxError = Box<dyn Error + Send + Sync>;
 
-async fn ask(connector: TlsConnector, mut request: Request<BodyWrapper<Bytes>>) -> Result<Response<Bytes>, Failed> {
+async fn send(connector: TlsConnector, mut request: Request<BodyWrapper<Bytes>>) -> Result<Response<Bytes>, BoxError> {
     let uri = request.uri().clone();
-    let host = uri.host().filter(|_| uri.scheme_str() == Some("https")).ok_or("it names a place that is no https")?;
+    let host = uri.host().filter(|_| uri.scheme_str() == Some("https")).ok_or("not an https URL")?;
     let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let authority = HeaderValue::from_str(uri.authority().map_or(host, |authority| authority.as_str()))?;
     request.headers_mut().insert(header::HOST, authority);
@@ -83,13 +83,13 @@ async fn ask(connector: TlsConnector, mut request: Request<BodyWrapper<Bytes>>) 
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let exchange = async {
         let (parts, body) = sender.send_request(request).await?.into_parts();
-        let body = Limited::new(body, ANSWER).collect().await?.to_bytes();
+        let body = Limited::new(body, MAX_RESPONSE).collect().await?.to_bytes();
         Ok(Response::from_parts(parts, body))
     };
     tokio::pin!(exchange);
     tokio::select! {
-        answer = &mut exchange => answer,
-        // Over before its answer was read to the end: what is there already is read, or it is an error.
+        response = &mut exchange => response,
+        // The connection may end before the response is read to its end. Its buffered rest is read, or reading it fails.
         ended = connection => {
             ended?;
             exchange.await

@@ -1,7 +1,7 @@
-//! Certificates from an authority that issues them by itself (ACME, RFC 8555).
+//! ACME client (RFC 8555): orders and renews a certificate from an authority such as Let's Encrypt.
 //!
-//! The authority opens a TLS connection to port 443 of each name and looks for a certificate that only whoever ordered can have
-//! made (TLS-ALPN-01, RFC 8737). So no other port is needed, and no file that a web server would have to give out.
+//! It answers TLS-ALPN-01 challenges (RFC 8737): the authority connects to port 443 of each name and expects a certificate
+//! that only the owner of the order can create. So no other port and no file on a web server are needed.
 
 mod cache;
 mod client;
@@ -9,7 +9,7 @@ mod options;
 mod order;
 mod renewal;
 
-pub(crate) use renewal::Acme;
+pub(crate) use renewal::AcmeRenewer;
 
 pub(crate) use crate::tls::CHALLENGE_PROTOCOL;
 pub use options::{AcmeOptions, LETS_ENCRYPT};

@@ -1,35 +1,34 @@
-//! What an operator says about certificates from an authority.
+//! Options of the ACME client.
 
 use std::path::PathBuf;
 
-/// The production directory of Let's Encrypt.
+/// URL of Let's Encrypt's production directory.
 pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
-/// Who issues certificates, and for what.
+/// Which authority issues the certificate, and for which names.
 #[derive(Clone, Debug)]
 pub struct AcmeOptions {
-    /// Host names, at least one. All of them lead to this server.
+    /// Host names, at least one. Their DNS records have to lead to this server.
     pub names: Vec<String>,
-    /// Mail addresses that the authority may write to.
+    /// Mail addresses of the account, for messages from the authority.
     pub contacts: Vec<String>,
-    /// Where account and certificate are kept. Made where it is not there.
+    /// Directory for the account and the certificate. Created if missing.
     pub directory: PathBuf,
-    /// The URL of the authority's directory, such as [`LETS_ENCRYPT`].
+    /// URL of the authority's ACME directory, such as [`LETS_ENCRYPT`].
     pub authority: String,
-    /// The roots, in a PEM file, that vouch for the authority's own address; `None` for the public ones.
+    /// PEM file with the root certificates for https connections to the authority. `None` for the public roots.
     pub roots: Option<PathBuf>,
 }
 
-/// A name that an authority could find: letters, digits and hyphens, in more than one part. Neither addresses nor wildcards: those
-/// have other challenges.
+/// Whether an authority can validate the name by TLS-ALPN-01: a host name of at least two labels, no address, no wildcard.
 pub(super) fn is_public_name(name: &str) -> bool {
     let label = |label: &str| {
         let inside = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         !label.is_empty() && label.len() <= 63 && inside && !label.starts_with('-') && !label.ends_with('-')
     };
-    let last_is_a_word =
+    let last_is_alphabetic =
         name.rsplit('.').next().is_some_and(|last| last.bytes().any(|byte| byte.is_ascii_alphabetic()));
-    name.len() <= 253 && name.contains('.') && name.split('.').all(label) && last_is_a_word
+    name.len() <= 253 && name.contains('.') && name.split('.').all(label) && last_is_alphabetic
 }
 
 #[cfg(test)]
@@ -37,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_that_an_authority_can_find_are_taken() {
+    fn only_public_host_names_are_accepted() {
         for good in ["hutong.example.org", "a.b", "xn--dqr365h.example", "1.example"] {
             assert!(is_public_name(good), "{good}");
         }

@@ -1,4 +1,4 @@
-//! Keeps a certificate from an authority current: when to order, how long to wait after a failure, and what to serve.
+//! Renewal of an ACME certificate: when to order, how long to wait after a failure, and what to install.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,60 +6,67 @@ use tokio::{sync::Notify, time::timeout};
 
 use super::{
     options::AcmeOptions,
-    order::{Authority, OrderError},
+    order::{AcmeAuthority, OrderError},
 };
 use crate::tls::{CertResolver, CertifiedKey, TlsError};
 
-/// How long one order may take, from the directory to the certificate. Authorities look from several places of the world.
-const ORDER: Duration = Duration::from_mins(5);
+/// Timeout of one order, from the directory to the certificate. Authorities validate from several places in the world.
+const ORDER_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// How long to wait after an order that failed: first, and at most. It doubles. Let's Encrypt takes five failed challenges an
-/// hour; with this it sees four.
-const PAUSE: (Duration, Duration) = (Duration::from_mins(5), Duration::from_hours(6));
+/// First and longest pause after a failed order. The pause doubles. Let's Encrypt permits five failed validations an hour;
+/// this makes at most four.
+const RETRY_PAUSE: (Duration, Duration) = (Duration::from_mins(5), Duration::from_hours(6));
 
-/// The longest sleep until a renewal: while a machine is suspended, or its clock is set, sleeping tells nothing.
-const NAP: Duration = Duration::from_hours(1);
+/// Longest sleep before a renewal. A timer does not notice that the machine was suspended or its clock was set.
+const MAX_SLEEP: Duration = Duration::from_hours(1);
 
-/// Orders the certificate of an authority, and orders it anew before it ends.
-pub(crate) struct Acme {
-    authority: Authority,
-    /// Wakes a waiting [`keep_current`](Self::keep_current): the next attempt is to be made at once.
+/// Orders the certificate of an ACME authority, and renews it before it expires.
+pub(crate) struct AcmeRenewer {
+    authority: AcmeAuthority,
+    /// Wakes a waiting [`keep_current`](Self::keep_current) for an attempt now.
     renew: Notify,
 }
 
-impl Acme {
+impl AcmeRenewer {
     /// Reads the options. Nothing is ordered yet.
     pub(crate) fn new(options: AcmeOptions) -> Result<Self, TlsError> {
-        Ok(Self { authority: Authority::new(options)?, renew: Notify::new() })
+        Ok(Self { authority: AcmeAuthority::new(options)?, renew: Notify::new() })
     }
 
-    /// The certificate in the cache, if there is one. One that does not parse is as good as none.
+    /// The cached certificate. `None` if there is none or it is invalid.
     pub(crate) fn cached(&self) -> Result<Option<CertifiedKey>, TlsError> {
         let Some(pem) = self.authority.cache().certificate()? else { return Ok(None) };
         let certified = CertifiedKey::from_pem(pem.as_bytes(), pem.as_bytes());
-        Ok(certified.inspect_err(|error| tracing::warn!(%error, "the kept certificate is of no use")).ok())
+        Ok(certified
+            .inspect_err(|error| tracing::warn!(%error, "cached certificate is invalid; a new one will be ordered"))
+            .ok())
     }
 
-    /// Makes the next attempt at once.
+    /// Starts the next attempt now, if an order is due.
     pub(crate) fn renew_now(&self) {
         self.renew.notify_one();
     }
 
-    /// Orders when it is time, and serves what is issued. Never ends.
+    /// Orders a certificate whenever one is due, and installs it. Never returns.
     pub(crate) async fn keep_current(&self, resolver: &CertResolver) {
-        let mut pause = PAUSE.0;
+        let mut pause = RETRY_PAUSE.0;
         loop {
-            self.until_due(resolver).await;
-            let ordered = timeout(ORDER, self.authority.order(resolver)).await.unwrap_or(Err(OrderError::TooLong));
+            self.wait_until_due(resolver).await;
+            let ordered =
+                timeout(ORDER_TIMEOUT, self.authority.order(resolver)).await.unwrap_or(Err(OrderError::Timeout));
             resolver.answer_challenges([].into());
             match ordered.and_then(|pem| self.install(&pem, resolver)) {
-                Ok(()) => pause = PAUSE.0,
+                Ok(()) => pause = RETRY_PAUSE.0,
                 Err(error) => {
-                    let names = self.authority.names().join(", ");
-                    let minutes = pause.as_secs() / 60;
-                    tracing::warn!(%error, "no certificate for {names}: {}. Next attempt in {minutes} minutes", error.advice());
+                    tracing::warn!(
+                        %error,
+                        names = self.authority.names().join(" "),
+                        advice = error.advice(),
+                        retry_minutes = pause.as_secs() / 60,
+                        "certificate order failed; the previous certificate, if any, stays in use until the next attempt"
+                    );
                     tokio::select! {
-                        () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSE.1),
+                        () = tokio::time::sleep(pause) => pause = (pause * 2).min(RETRY_PAUSE.1),
                         () = self.renew.notified() => {}
                     }
                 }
@@ -67,11 +74,11 @@ impl Acme {
         }
     }
 
-    /// Waits until a third of the certificate's life is left, or there is none.
-    async fn until_due(&self, resolver: &CertResolver) {
-        while let Some(Some(wait)) = resolver.with(|certified| wait(certified, SystemTime::now())) {
+    /// Waits until a third of the certificate's validity is left. Returns at once if there is no certificate.
+    async fn wait_until_due(&self, resolver: &CertResolver) {
+        while let Some(Some(wait)) = resolver.with(|certified| time_until_renewal(certified, SystemTime::now())) {
             tokio::select! {
-                () = tokio::time::sleep(wait.min(NAP)) => {}
+                () = tokio::time::sleep(wait.min(MAX_SLEEP)) => {}
                 () = self.renew.notified() => {}
             }
         }
@@ -79,31 +86,33 @@ impl Acme {
 
     fn install(&self, pem: &str, resolver: &CertResolver) -> Result<(), OrderError> {
         let certified = CertifiedKey::from_pem(pem.as_bytes(), pem.as_bytes())
-            .map_err(|error| OrderError::Issued(error.to_string()))?;
-        if wait(&certified, SystemTime::now()).is_none() {
-            return Err(OrderError::Issued("it is about to end already, by this machine's clock".to_owned()));
+            .map_err(|error| OrderError::BadCertificate(error.to_string()))?;
+        if time_until_renewal(&certified, SystemTime::now()).is_none() {
+            return Err(OrderError::BadCertificate(
+                "the issued certificate has expired, or soon will, by this machine's clock".to_owned(),
+            ));
         }
-        if let Err(error) = self.authority.cache().keep_certificate(pem) {
-            tracing::warn!(%error, "the new certificate is not kept: a restart will order another one");
+        if let Err(error) = self.authority.cache().store_certificate(pem) {
+            tracing::warn!(%error, "cannot cache the new certificate; a restart will order another one");
         }
         resolver.install(certified);
-        tracing::info!("new connections are shown a new certificate for {}", self.authority.names().join(", "));
+        tracing::info!(names = self.authority.names().join(" "), "certificate issued; new connections use it");
         Ok(())
     }
 }
 
-/// How long it is until the certificate is to be renewed; `None` where that is now.
-fn wait(certified: &CertifiedKey, now: SystemTime) -> Option<Duration> {
-    let (_, read) = x509_parser::parse_x509_certificate(certified.certificate()).ok()?;
-    let validity = read.validity();
+/// Time until the certificate is due for renewal. `None` if it is due now.
+fn time_until_renewal(certified: &CertifiedKey, now: SystemTime) -> Option<Duration> {
+    let (_, parsed) = x509_parser::parse_x509_certificate(certified.certificate()).ok()?;
+    let validity = parsed.validity();
     let seconds = |moment: x509_parser::time::ASN1Time| u64::try_from(moment.timestamp()).unwrap_or_default();
-    due(seconds(validity.not_before), seconds(validity.not_after), now)
+    renewal_delay(seconds(validity.not_before), seconds(validity.not_after), now)
 }
 
-fn due(begins: u64, ends: u64, now: SystemTime) -> Option<Duration> {
+fn renewal_delay(not_before: u64, not_after: u64, now: SystemTime) -> Option<Duration> {
     let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let at = Duration::from_secs(ends - ends.saturating_sub(begins).min(ends) / 3);
-    at.checked_sub(now).filter(|wait| !wait.is_zero())
+    let due = Duration::from_secs(not_after - not_after.saturating_sub(not_before).min(not_after) / 3);
+    due.checked_sub(now).filter(|delay| !delay.is_zero())
 }
 
 #[cfg(test)]
@@ -117,14 +126,14 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_is_renewed_when_a_third_of_its_life_is_left() {
-        let begins = 20_000 * DAY;
-        assert_eq!(due(begins, begins + 90 * DAY, at(begins)), Some(Duration::from_secs(60 * DAY)));
-        assert_eq!(due(begins, begins + 90 * DAY, at(begins + 60 * DAY - 1)), Some(Duration::from_secs(1)));
+    fn a_certificate_is_due_when_a_third_of_its_validity_is_left() {
+        let start = 20_000 * DAY;
+        assert_eq!(renewal_delay(start, start + 90 * DAY, at(start)), Some(Duration::from_secs(60 * DAY)));
+        assert_eq!(renewal_delay(start, start + 90 * DAY, at(start + 60 * DAY - 1)), Some(Duration::from_secs(1)));
         for late in [60 * DAY, 89 * DAY, 200 * DAY] {
-            assert_eq!(due(begins, begins + 90 * DAY, at(begins + late)), None);
+            assert_eq!(renewal_delay(start, start + 90 * DAY, at(start + late)), None);
         }
-        assert_eq!(due(begins, begins, at(begins)), None);
-        assert_eq!(due(5, 3, at(7)), None);
+        assert_eq!(renewal_delay(start, start, at(start)), None);
+        assert_eq!(renewal_delay(5, 3, at(7)), None);
     }
 }

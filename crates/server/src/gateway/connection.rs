@@ -1,4 +1,4 @@
-//! One WebSocket, from its opening to its farewell.
+//! Task of one WebSocket: reads messages, writes the outbox, and enforces deadlines and the message rate.
 
 use std::{
     io::{self, IoSlice},
@@ -9,7 +9,8 @@ use std::{
 use bytes::{Buf, Bytes};
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use hutong_protocol::{
-    ClientMessage, ErrorCode, NameKey, RefusedCode, ServerMessage, Ticket, decode_client, limits::MESSAGE_BYTES,
+    ClientMessage, ErrorCode, NameKey, RefusedCode, ServerMessage, SessionTicket, decode_client,
+    limits::MAX_MESSAGE_BYTES,
 };
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -29,277 +30,279 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     deadlines::Deadlines,
-    eager::Eager,
-    rate::{Rate, Verdict},
+    keepalive::{Keepalive, KeepaliveAction},
+    message_rate::{MessageRate, RateVerdict},
+    read_ahead::ReadAhead,
     refusal::{close_code, sentence},
-    vigil::{Due, Vigil},
 };
 use crate::{
+    admission::{AdmissionControl, ClientAddr, LOGINS_PER_CONNECTION, LoginRequest, SlotGuard},
     clock,
-    entry::{Counted, Entry, Hello, LOG_INS_OF_A_CONNECTION, Visitor},
     handler::ConnectionPermit,
     hub::Hub,
-    metrics::Closed,
-    outbox::{Frame, Kind, Next, Outbox},
+    metrics::WebSocketEnd,
+    outbox::{Frame, FrameClass, Outbox, OutboxAction},
     registry::ConnId,
     stream::Stream,
     token_bucket::TokenBucket,
 };
 
-/// Every connection holds a read buffer of this size for as long as it lasts, so it is tiny ([`Eager`] reads ahead where there is more);
-/// larger messages get a larger one while they are read.
+/// Bytes of the read buffer that every connection holds while it is open. Small because most connections are idle:
+/// [`ReadAhead`] avoids a system call for each filling, and larger messages get a larger buffer while they are read.
 const READ_BUFFER: usize = 128;
 
-/// Bytes of pongs that may wait for a reader; past them only the answer to the last ping is kept, which is all that is asked for
-/// (RFC 6455, section 5.5.3).
+/// Maximum bytes of queued pongs. Above it, only the answer to the last ping is kept, which RFC 6455, section 5.5.3, permits.
 const UNREAD_PONGS: usize = 1024;
 
-/// What a WebSocket is opened with.
+/// The inputs of a WebSocket upgrade.
 pub(super) struct UpgradeContext {
     pub permit: Arc<ConnectionPermit>,
-    pub entry: Arc<Entry>,
-    pub visitor: Visitor,
-    /// Its place among the WebSockets of its address, or why it cannot stay.
-    pub admission: Result<Counted, RefusedCode>,
-    pub log_ins: Mutex<TokenBucket>,
+    pub admission: Arc<AdmissionControl>,
+    pub client: ClientAddr,
+    /// The slot for a WebSocket from its address, or the code that the connection is refused with.
+    pub slot: Result<SlotGuard, RefusedCode>,
+    pub logins: Mutex<TokenBucket>,
 }
 
 impl UpgradeContext {
     fn may_log_in(&self, now: Instant) -> bool {
-        let mut log_ins = self.log_ins.lock().unwrap_or_else(PoisonError::into_inner);
-        log_ins.take(LOG_INS_OF_A_CONNECTION, now)
+        let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
+        logins.take(LOGINS_PER_CONNECTION, now)
     }
 }
 
-/// Runs a WebSocket until it is over; one that cannot stay is only told why.
+/// Runs a WebSocket until it is closed. One that was not admitted is refused at once.
 pub(super) async fn run(upgrade: OnUpgrade, context: Box<UpgradeContext>, hub: Hub, deadlines: Arc<Deadlines>) {
-    // Openings, farewells, writes and pings are boxed: what only they need is not held by a connection for all its life.
+    // The futures of opening, closing, writing and pinging are boxed, so that an idle connection's task does not hold their state.
     let Some(mut connection) = Box::pin(open(upgrade, deadlines)).await else { return };
     let metrics = hub.metrics().clone();
-    if let Err(code) = context.admission {
+    if let Err(code) = context.slot {
         metrics.refused(code);
-        Box::pin(connection.farewell(code)).await;
+        Box::pin(connection.refuse(code)).await;
         return;
     }
-    // Held until the farewell is over.
+    // Held until the WebSocket is closed.
     let permit = context.permit.clone();
-    let (conn, outbox) = hub.connect(context.visitor.address);
-    let session = Session { hub, conn, outbox, context };
-    let over = connection.serve(&session, &permit.group.shutdown).await;
-    // The user is offline now, however long the farewell takes.
+    let (conn, outbox) = hub.connect(context.client.ip);
+    let session = HubSession { hub, conn, outbox, context };
+    let end = connection.serve(&session, &permit.group.shutdown).await;
+    // Takes the user offline before the closing handshake, which may take seconds.
     drop(session);
-    match over {
-        Over::Refused(code) => {
+    match end {
+        SessionEnd::Refused(code) => {
             metrics.refused(code);
-            Box::pin(connection.farewell(code)).await;
+            Box::pin(connection.refuse(code)).await;
         }
-        Over::Left => {
-            metrics.closed.count(Closed::Left);
-            Box::pin(connection.goodbye()).await;
+        SessionEnd::ClosedByClient => {
+            metrics.closed.inc(WebSocketEnd::Left);
+            Box::pin(connection.answer_close()).await;
         }
-        Over::Broken => metrics.closed.count(Closed::Lost),
+        SessionEnd::ConnectionLost => metrics.closed.inc(WebSocketEnd::Lost),
     }
 }
 
-/// The WebSocket, once HTTP has let go of its connection. `None` when that is gone.
-async fn open(upgrade: OnUpgrade, deadlines: Arc<Deadlines>) -> Option<Connection> {
+/// Waits for the HTTP upgrade and returns the WebSocket. `None` if the connection was lost.
+async fn open(upgrade: OnUpgrade, deadlines: Arc<Deadlines>) -> Option<ClientConnection> {
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
         Err(error) => {
-            tracing::debug!(%error, "a WebSocket was gone before it was open");
+            tracing::debug!(%error, "connection lost during the WebSocket upgrade");
             return None;
         }
     };
     let Ok(parts) = upgraded.downcast::<TokioIo<Stream>>() else {
-        tracing::error!("a WebSocket came over something other than our own connections");
+        tracing::error!("upgraded connection has an unknown type; WebSocket dropped");
         return None;
     };
-    let config = Some(settings());
-    let stream = Eager::new(parts.io.into_inner());
+    let config = Some(websocket_config());
+    let stream = ReadAhead::new(parts.io.into_inner());
     let socket = match parts.read_buf.is_empty() {
         true => WebSocketStream::from_raw_socket(stream, Role::Server, config).await,
         false => WebSocketStream::from_partially_read(stream, parts.read_buf.into(), Role::Server, config).await,
     };
-    Some(Connection { socket, deadlines })
+    Some(ClientConnection { socket, deadlines })
 }
 
-fn settings() -> WebSocketConfig {
+fn websocket_config() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
         .max_write_buffer_size(UNREAD_PONGS)
-        .max_message_size(Some(MESSAGE_BYTES))
-        .max_frame_size(Some(MESSAGE_BYTES))
+        .max_message_size(Some(MAX_MESSAGE_BYTES))
+        .max_frame_size(Some(MAX_MESSAGE_BYTES))
 }
 
 /// How a session ended.
-enum Over {
-    /// The server ends it, and says why.
+enum SessionEnd {
+    /// The server refuses it with this code.
     Refused(RefusedCode),
-    /// The client closed it.
-    Left,
-    /// There is nobody to talk to any more.
-    Broken,
+    /// The client sent a close frame.
+    ClosedByClient,
+    /// The connection broke, or the client stopped answering.
+    ConnectionLost,
 }
 
-/// The hub's side of a connection. Dropping it tells the hub that the connection is gone.
-struct Session {
+/// RAII guard of a connection's entry in the hub: removes it on drop.
+struct HubSession {
     hub: Hub,
     conn: ConnId,
     outbox: Arc<Outbox>,
     context: Box<UpgradeContext>,
 }
 
-impl Drop for Session {
+impl Drop for HubSession {
     fn drop(&mut self) {
-        self.hub.disconnected(self.conn);
+        self.hub.disconnect(self.conn);
     }
 }
 
-impl Session {
-    fn tell(&self, error: &ServerMessage) {
+impl HubSession {
+    fn send_error(&self, error: &ServerMessage) {
         if let ServerMessage::Error { code, .. } = error {
-            self.hub.metrics().errors.count(*code);
+            self.hub.metrics().errors.inc(*code);
         }
         if let Some(frame) = Frame::text(error)
-            && self.outbox.push(Kind::Own, frame).is_err()
+            && self.outbox.push(FrameClass::Direct, frame).is_err()
         {
             self.refuse(RefusedCode::TooSlow);
         }
     }
 
-    /// Asks whether a hello is let in, and has the registry answer it or refuses it. May take as long as hashing a password does.
-    async fn hello(&self, hello: Box<Hello>) {
-        // Nobody is asked for a secret by a server that lets nobody in any more.
-        if self.hub.takes_users() == Err(RefusedCode::ShuttingDown) {
+    /// Runs admission control for a `hello`, and passes it on or refuses it. Takes as long as hashing a password.
+    async fn hello(&self, hello: Box<LoginRequest>) {
+        // A server that is about to stop must not ask for a secret first.
+        if self.hub.check_capacity() == Err(RefusedCode::ShuttingDown) {
             return self.refuse(RefusedCode::ShuttingDown);
         }
-        let owner = |ticket: &Ticket, name: &NameKey, credential| self.hub.owner_of(ticket, name, credential);
-        match self.context.entry.admit(self.context.visitor, &hello, owner).await {
-            Ok(credential) => self.hub.admitted(self.conn, hello.name, hello.resume, credential),
+        let owner =
+            |ticket: &SessionTicket, name: &NameKey, credential| self.hub.ticket_owner(ticket, name, credential);
+        match self.context.admission.admit(self.context.client, &hello, owner).await {
+            Ok(credential) => self.hub.handle_admitted_hello(self.conn, hello.name, hello.resume, credential),
             Err(code) => self.refuse(code),
         }
     }
 
-    /// The outbox says so when everything before it has been written.
+    /// Takes the user offline. The outbox returns the close after the frames that are queued before it.
     fn refuse(&self, code: RefusedCode) {
         self.hub.refuse(self.conn, code);
     }
 }
 
-struct Connection {
-    socket: WebSocketStream<Eager<Stream>>,
+/// The WebSocket of one client.
+struct ClientConnection {
+    socket: WebSocketStream<ReadAhead<Stream>>,
     deadlines: Arc<Deadlines>,
 }
 
-impl Connection {
-    async fn serve(&mut self, session: &Session, shutdown: &CancellationToken) -> Over {
+impl ClientConnection {
+    /// Runs the session until one side ends it.
+    async fn serve(&mut self, session: &HubSession, shutdown: &CancellationToken) -> SessionEnd {
         let opened = clock::now();
-        let mut rate = Rate::new(opened);
-        let mut vigil = Vigil::new(self.deadlines.clone(), opened);
-        let mut alarm = std::pin::pin!(sleep_until(vigil.next().into()));
+        let mut rate = MessageRate::new(opened);
+        let mut keepalive = Keepalive::new(self.deadlines.clone(), opened);
+        let mut timer = std::pin::pin!(sleep_until(keepalive.next().into()));
         let mut shutdown = std::pin::pin!(shutdown.cancelled().fuse());
         loop {
             tokio::select! {
                 next = session.outbox.next() => match next {
-                    Next::Write(batch) => {
+                    OutboxAction::Write(batch) => {
                         session.hub.metrics().sent(batch.len(), batch.iter().map(Frame::len).sum());
                         if Box::pin(self.write(batch)).await.is_err() {
-                            return Over::Broken;
+                            return SessionEnd::ConnectionLost;
                         }
                     }
-                    Next::Snapshot => session.hub.snapshot(session.conn),
-                    Next::Close(code) => return Over::Refused(code),
+                    OutboxAction::Snapshot => session.hub.send_snapshot(session.conn),
+                    OutboxAction::Close(code) => return SessionEnd::Refused(code),
                 },
                 frame = self.socket.next() => {
-                    let Some(frame) = frame else { return Over::Broken };
+                    let Some(frame) = frame else { return SessionEnd::ConnectionLost };
                     let now = clock::now();
-                    vigil.heard(now);
+                    keepalive.received(now);
                     match frame {
-                        Ok(Message::Close(_)) => return Over::Left,
+                        Ok(Message::Close(_)) => return SessionEnd::ClosedByClient,
                         Ok(message) => match rate.message(now) {
-                            Verdict::Take => match take(session, message) {
-                                Taken::Done => {}
-                                Taken::LoggedOut => {
-                                    vigil.expect_hello(now);
-                                    alarm.as_mut().reset(vigil.next().into());
+                            RateVerdict::Accept => match handle_frame(session, message) {
+                                MessageOutcome::Done => {}
+                                MessageOutcome::LoggedOut => {
+                                    keepalive.expect_hello(now);
+                                    timer.as_mut().reset(keepalive.next().into());
                                 }
-                                Taken::Hello(hello) if session.context.may_log_in(now) => {
+                                MessageOutcome::Hello(hello) if session.context.may_log_in(now) => {
                                     Box::pin(session.hello(hello)).await;
                                 }
-                                Taken::Hello(_) => session.refuse(RefusedCode::TooMany),
+                                MessageOutcome::Hello(_) => session.refuse(RefusedCode::TooMany),
                             },
-                            Verdict::DropAndTell => session.tell(&over_the_rate()),
-                            Verdict::Drop => {}
-                            Verdict::Close => session.refuse(RefusedCode::RateLimited),
+                            RateVerdict::DropAndReport => session.send_error(&over_the_rate()),
+                            RateVerdict::Drop => {}
+                            RateVerdict::Close => session.refuse(RefusedCode::RateLimited),
                         },
-                        Err(error) => return broken(&error),
+                        Err(error) => return session_end_after(&error),
                     }
                 }
-                () = alarm.as_mut() => {
-                    match vigil.due(clock::now()) {
-                        Some(Due::Hello) if !session.hub.is_welcomed(session.conn) => {
+                () = timer.as_mut() => {
+                    match keepalive.due(clock::now()) {
+                        Some(KeepaliveAction::CheckHello) if !session.hub.is_logged_in(session.conn) => {
                             session.refuse(RefusedCode::HelloTimeout);
                         }
-                        Some(Due::Ping) => {
+                        Some(KeepaliveAction::SendPing) => {
                             let ping = timeout(self.deadlines.write, self.socket.send(Message::Ping(Bytes::new())));
                             if !matches!(Box::pin(ping).await, Ok(Ok(()))) {
-                                return Over::Broken;
+                                return SessionEnd::ConnectionLost;
                             }
                         }
-                        Some(Due::Lost) => return Over::Broken,
-                        Some(Due::Hello) | None => {}
+                        Some(KeepaliveAction::ConnectionLost) => return SessionEnd::ConnectionLost,
+                        Some(KeepaliveAction::CheckHello) | None => {}
                     }
-                    alarm.as_mut().reset(vigil.next().into());
+                    timer.as_mut().reset(keepalive.next().into());
                 }
                 () = shutdown.as_mut() => session.refuse(RefusedCode::ShuttingDown),
             }
         }
     }
 
-    /// Writes frames as they are, past the WebSocket's own buffer, which would grow to the largest message ever sent and keep
-    /// that size. Sound since this task is the only writer: what the WebSocket itself has to say (pongs) is flushed first.
+    /// Writes frames directly to the stream. The WebSocket's own buffer would grow to the largest message and stay that large.
+    /// Correct because this task is the only writer, and flushes the WebSocket's own frames (pongs) first.
     async fn write(&mut self, frames: Vec<Frame>) -> io::Result<()> {
-        let patience = self.deadlines.write;
+        let time_limit = self.deadlines.write;
         let written = async {
             self.socket.flush().await.map_err(io::Error::other)?;
             let stream = self.socket.get_mut();
             write_all(stream, frames.into_iter().map(Frame::into_bytes).collect()).await?;
             stream.flush().await
         };
-        timeout(patience, written).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        timeout(time_limit, written).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Says why the connection ends, and ends it.
-    async fn farewell(&mut self, code: RefusedCode) {
-        let patience = self.deadlines.farewell;
+    /// Sends `refused` and a close frame, and closes the connection.
+    async fn refuse(&mut self, code: RefusedCode) {
+        let time_limit = self.deadlines.close;
         let refused = ServerMessage::Refused { code, message: sentence(code).to_owned() };
-        let said = async {
+        let sent = async {
             if let Some(frame) = Frame::text(&refused) {
                 self.write(vec![frame]).await?;
             }
             let close = CloseFrame { code: close_code(code), reason: code.as_str().into() };
             self.socket.close(Some(close)).await.map_err(io::Error::other)?;
-            self.hang_up().await
+            self.close_stream().await
         };
-        // Whoever does not listen to a farewell goes without.
-        let _unheard: Result<io::Result<()>, _> = timeout(patience, said).await;
+        // The connection is dropped anyway if the client does not read in time.
+        let _unsent: Result<io::Result<()>, _> = timeout(time_limit, sent).await;
     }
 
     /// Answers the client's close frame.
-    async fn goodbye(&mut self) {
-        let patience = self.deadlines.farewell;
-        let said = async {
-            // The WebSocket has the answer ready, and counts it as an error that nothing can follow.
+    async fn answer_close(&mut self) {
+        let time_limit = self.deadlines.close;
+        let sent = async {
+            // The WebSocket has queued the answer. Its flush returns an error because nothing may follow a close frame.
             let _closed: Result<(), tungstenite::Error> = self.socket.flush().await;
-            self.hang_up().await
+            self.close_stream().await
         };
-        let _unheard: Result<io::Result<()>, _> = timeout(patience, said).await;
+        let _unsent: Result<io::Result<()>, _> = timeout(time_limit, sent).await;
     }
 
-    /// Closes our direction, and reads on until the other side has closed its own: a socket that is closed with unread input
-    /// is reset, and the reset overtakes what we said last.
-    async fn hang_up(&mut self) -> io::Result<()> {
+    /// Shuts down the write half and reads until the client closes its own. Closing a socket with unread input would reset the
+    /// connection, and the reset would discard our last frames.
+    async fn close_stream(&mut self) -> io::Result<()> {
         let stream = self.socket.get_mut();
         stream.shutdown().await?;
         let mut sink = [0; 1024];
@@ -308,31 +311,31 @@ impl Connection {
     }
 }
 
-/// What is left to do with a message.
-enum Taken {
+/// What the session does after a message was handled.
+enum MessageOutcome {
     /// Nothing.
     Done,
-    /// The connection goes on without a user.
+    /// Expect another `hello`: the user logged out.
     LoggedOut,
-    /// Somebody wants to come in.
-    Hello(Box<Hello>),
+    /// Run admission control for this `hello`.
+    Hello(Box<LoginRequest>),
 }
 
-fn take(session: &Session, message: Message) -> Taken {
+fn handle_frame(session: &HubSession, message: Message) -> MessageOutcome {
     session.hub.metrics().received(message.len());
     match message {
         Message::Text(text) => match decode_client(&text) {
-            Ok(ClientMessage::Hello { name, resume, secret }) if !session.hub.is_welcomed(session.conn) => {
-                return Taken::Hello(Box::new(Hello { name, resume, secret }));
+            Ok(ClientMessage::Hello { name, resume, secret }) if !session.hub.is_logged_in(session.conn) => {
+                return MessageOutcome::Hello(Box::new(LoginRequest { name, resume, secret }));
             }
             Ok(message) => {
                 let logged_out = matches!(message, ClientMessage::LogOut);
-                session.hub.received(session.conn, message);
+                session.hub.handle_message(session.conn, message);
                 if logged_out {
-                    return Taken::LoggedOut;
+                    return MessageOutcome::LoggedOut;
                 }
             }
-            Err(error) => session.tell(&ServerMessage::Error {
+            Err(error) => session.send_error(&ServerMessage::Error {
                 code: error.code,
                 message: error.message,
                 about: error.about,
@@ -340,35 +343,39 @@ fn take(session: &Session, message: Message) -> Taken {
             }),
         },
         Message::Binary(_) => session.refuse(RefusedCode::BadFrame),
-        // The WebSocket answers pings itself.
+        // tungstenite answers pings.
         Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {}
     }
-    Taken::Done
+    MessageOutcome::Done
 }
 
 fn over_the_rate() -> ServerMessage {
     ServerMessage::Error {
         code: ErrorCode::RateLimited,
-        message:
-            "more messages than one connection may send: this one and those after it have no effect until you slow down"
-                .into(),
+        message: "too many messages on this connection: this one and the following have no effect until you send fewer"
+            .into(),
         about: None,
         call: None,
     }
 }
 
-fn broken(error: &tungstenite::Error) -> Over {
+fn session_end_after(error: &tungstenite::Error) -> SessionEnd {
     match error {
-        tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. }) => Over::Refused(RefusedCode::TooLarge),
-        // Without a close frame before: a lost connection, for which nobody is to blame.
-        tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => Over::Broken,
-        tungstenite::Error::Protocol(_) | tungstenite::Error::Utf8(_) | tungstenite::Error::Capacity(_) => {
-            Over::Refused(RefusedCode::BadFrame)
+        tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. }) => {
+            SessionEnd::Refused(RefusedCode::TooLarge)
         }
-        _ => Over::Broken,
+        // A lost connection, not a violation of the protocol by the client.
+        tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
+            SessionEnd::ConnectionLost
+        }
+        tungstenite::Error::Protocol(_) | tungstenite::Error::Utf8(_) | tungstenite::Error::Capacity(_) => {
+            SessionEnd::Refused(RefusedCode::BadFrame)
+        }
+        _ => SessionEnd::ConnectionLost,
     }
 }
 
+/// Writes all parts with as few vectored writes as possible.
 async fn write_all(stream: &mut (impl AsyncWrite + Unpin), mut parts: Vec<Bytes>) -> io::Result<()> {
     let mut parts = &mut parts[..];
     while let Some(first) = parts.first() {
@@ -403,12 +410,12 @@ mod tests {
             size_of::<F>()
         }
         let size = size(run);
-        assert!(size <= 1_032, "{size} bytes: box what is rarely awaited");
+        assert!(size <= 1_032, "{size} bytes: box the futures that are rarely awaited");
     }
 
-    /// A client that sends pings without end and reads nothing.
-    struct Deaf {
-        /// Bytes of pings that it has yet to send.
+    /// A client that sends pings and reads nothing until `reads` is set.
+    struct UnreadingClient {
+        /// Bytes of pings still to send.
         left: usize,
         taken: usize,
         reads: bool,
@@ -416,12 +423,12 @@ mod tests {
 
     const PING: [u8; 131] = {
         let mut frame = [b'x'; 131];
-        // Of 125 bytes, masked with zeros (RFC 6455, section 5.2).
+        // 125 bytes of payload, masked with zeros (RFC 6455, section 5.2).
         [frame[0], frame[1], frame[2], frame[3], frame[4], frame[5]] = [0x89, 0x80 | 125, 0, 0, 0, 0];
         frame
     };
 
-    impl io::Read for Deaf {
+    impl io::Read for UnreadingClient {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             if self.left == 0 {
                 return Err(io::ErrorKind::WouldBlock.into());
@@ -434,7 +441,7 @@ mod tests {
         }
     }
 
-    impl io::Write for Deaf {
+    impl io::Write for UnreadingClient {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             if !self.reads {
                 return Err(io::ErrorKind::WouldBlock.into());
@@ -449,14 +456,14 @@ mod tests {
     }
 
     #[test]
-    fn pongs_that_nobody_reads_do_not_pile_up() {
-        let client = Deaf { left: 10_000 * PING.len(), taken: 0, reads: false };
-        let mut socket = tungstenite::WebSocket::from_raw_socket(client, Role::Server, Some(settings()));
+    fn unread_pongs_are_bounded() {
+        let client = UnreadingClient { left: 10_000 * PING.len(), taken: 0, reads: false };
+        let mut socket = tungstenite::WebSocket::from_raw_socket(client, Role::Server, Some(websocket_config()));
         while socket.read().is_ok_and(|message| message.is_ping()) {}
-        assert_eq!(socket.get_ref().left, 0, "it is listened to all the same");
+        assert_eq!(socket.get_ref().left, 0, "all pings are read");
         socket.get_mut().reads = true;
         socket.flush().unwrap();
         let taken = socket.get_ref().taken;
-        assert!((1..=UNREAD_PONGS + PING.len()).contains(&taken), "{taken} bytes were kept for it");
+        assert!((1..=UNREAD_PONGS + PING.len()).contains(&taken), "{taken} bytes of pongs were queued");
     }
 }

@@ -1,32 +1,32 @@
-//! How long a WebSocket may take for what.
+//! Time limits of a WebSocket.
 
 use std::time::Duration;
 
 use hutong_protocol::limits;
 
-/// How long a WebSocket may take for what. The default is what the protocol says; tests shorten it.
+/// Time limits of a WebSocket. The default is the protocol's; tests shorten it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
-    /// From opening to an accepted hello.
+    /// From the opening to an accepted `hello`.
     pub hello: Duration,
-    /// How long a connection may be silent before it is pinged.
+    /// Silence of the client after which the server sends a ping.
     pub ping_every: Duration,
-    /// How long it may be silent, pongs included, before it counts as lost.
+    /// Silence of the client, pongs included, after which the connection counts as lost.
     pub silence: Duration,
-    /// How long the system may take to accept what is written: after that the reader has not read for as long.
+    /// For the operating system to accept a write. It takes longer only if the client has not read for that long.
     pub write: Duration,
-    /// How long a closing connection may take for its farewell.
-    pub farewell: Duration,
+    /// For sending the last frames and closing the connection.
+    pub close: Duration,
 }
 
 impl Default for Deadlines {
     fn default() -> Self {
         Self {
-            hello: limits::HELLO,
-            ping_every: limits::PING_EVERY,
-            silence: limits::SILENCE,
+            hello: limits::HELLO_TIMEOUT,
+            ping_every: limits::PING_INTERVAL,
+            silence: limits::IDLE_TIMEOUT,
             write: Duration::from_secs(20),
-            farewell: Duration::from_secs(2),
+            close: Duration::from_secs(2),
         }
     }
 }

@@ -1,12 +1,12 @@
-//! WebSockets: who may open one, and what is told to whoever breaks the rules that need no knowledge of users.
+//! WebSocket gateway: upgrades requests and runs one task per connection, with its deadlines and rate limits.
 
 mod connection;
 mod deadlines;
-mod eager;
-mod rate;
+mod keepalive;
+mod message_rate;
+mod read_ahead;
 mod refusal;
 mod upgrade;
-mod vigil;
 
 pub use deadlines::Deadlines;
 pub(crate) use upgrade::Gateway;

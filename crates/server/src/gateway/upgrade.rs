@@ -1,4 +1,4 @@
-//! Opening a WebSocket: who may, and in which subprotocol.
+//! WebSocket upgrade: checks transport, origin and subprotocol, and starts the connection's task.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,96 +17,105 @@ use super::{
     deadlines::Deadlines,
 };
 use crate::{
+    admission::{AdmissionControl, ClientAddr, LOGINS_PER_CONNECTION},
     clock,
-    entry::{Entry, LOG_INS_OF_A_CONNECTION, Visitor},
     handler::ConnectionInfo,
-    http::response::plain,
+    http::response::plain_text,
     hub::Hub,
     token_bucket::TokenBucket,
     transport::Transport,
 };
 
-/// Opens WebSockets, and runs them.
+/// Handler of upgrade requests.
 #[derive(Debug)]
 pub(crate) struct Gateway {
     hub: Hub,
-    entry: Arc<Entry>,
+    admission: Arc<AdmissionControl>,
     allow_origins: Box<[String]>,
     deadlines: Arc<Deadlines>,
 }
 
-/// Which subprotocol is spoken.
+/// The subprotocol that a client offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Spoken {
-    /// Ours.
-    Ours,
-    /// Another version of Hutong's. It is confirmed, since browsers drop a socket whose subprotocol is not, and all that is
-    /// said in it is `refused`, which all versions know.
+enum OfferedSubprotocol {
+    /// This version of Hutong's protocol.
+    Supported,
+    /// Another version of it. It is confirmed, since browsers otherwise drop the WebSocket before they read `refused`, which all
+    /// versions have in common.
     OtherVersion(HeaderValue),
-    /// None that we know.
+    /// No version of it.
     Unknown,
 }
 
 impl Gateway {
-    /// Pages of these origins may open a WebSocket too, beside our own page and the app's.
-    pub(crate) fn new(hub: Hub, entry: Arc<Entry>, allow_origins: Vec<String>, deadlines: Deadlines) -> Self {
-        Self { hub, entry, allow_origins: allow_origins.into(), deadlines: Arc::new(deadlines) }
+    /// A gateway that also accepts pages of these origins, besides the server's own page and the app's.
+    pub(crate) fn new(
+        hub: Hub,
+        admission: Arc<AdmissionControl>,
+        allow_origins: Vec<String>,
+        deadlines: Deadlines,
+    ) -> Self {
+        Self { hub, admission, allow_origins: allow_origins.into(), deadlines: Arc::new(deadlines) }
     }
 
-    /// Answers a request for the WebSocket, and starts its task.
+    /// Answers an upgrade request, and starts the WebSocket's task if it is accepted.
     pub(crate) fn upgrade(
         &self,
         request: Request<Incoming>,
-        visitor: Visitor,
+        client: ClientAddr,
         connection: &ConnectionInfo,
     ) -> Response<Full<Bytes>> {
         if connection.transport == Transport::PageOnly {
-            return plain(StatusCode::FORBIDDEN, "Use https and wss from other machines.\n");
+            return plain_text(StatusCode::FORBIDDEN, "From another machine, use https and wss.\n");
         }
         if !origin_is_allowed(request.headers(), &self.allow_origins) {
-            return plain(StatusCode::FORBIDDEN, "Pages of this origin may not open the WebSocket.\n");
+            return plain_text(
+                StatusCode::FORBIDDEN,
+                "Pages of this origin may not open a WebSocket to this server.\n",
+            );
         }
         let Ok(mut response) = create_response_with_body(&request, Full::default) else {
-            let mut refusal = plain(StatusCode::UPGRADE_REQUIRED, "This is a WebSocket of version 13.\n");
+            let mut refusal =
+                plain_text(StatusCode::UPGRADE_REQUIRED, "This path requires a WebSocket upgrade, version 13.\n");
             refusal.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             refusal.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             return refusal;
         };
-        let spoken = subprotocol(request.headers());
-        let confirmed = match &spoken {
-            Spoken::Ours => Some(HeaderValue::from_static(SUBPROTOCOL)),
-            Spoken::OtherVersion(name) => Some(name.clone()),
-            Spoken::Unknown => None,
+        let offered = subprotocol(request.headers());
+        let confirmed = match &offered {
+            OfferedSubprotocol::Supported => Some(HeaderValue::from_static(SUBPROTOCOL)),
+            OfferedSubprotocol::OtherVersion(name) => Some(name.clone()),
+            OfferedSubprotocol::Unknown => None,
         };
         if let Some(name) = confirmed {
             response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, name);
         }
-        let admission = match spoken {
-            Spoken::Ours => self.entry.opened(visitor),
-            Spoken::OtherVersion(_) | Spoken::Unknown => Err(RefusedCode::Version),
+        let slot = match offered {
+            OfferedSubprotocol::Supported => self.admission.acquire_websocket(client),
+            OfferedSubprotocol::OtherVersion(_) | OfferedSubprotocol::Unknown => Err(RefusedCode::Version),
         };
         let permit = connection.permit.clone();
         let tasks = permit.group.tasks.clone();
-        let log_ins = Mutex::new(TokenBucket::full(LOG_INS_OF_A_CONNECTION, clock::now()));
-        // Boxed, since the task would hold it twice.
-        let context = Box::new(UpgradeContext { permit, entry: self.entry.clone(), visitor, admission, log_ins });
-        // Not the request itself: the task would hold it for as long as the WebSocket lasts.
+        let logins = Mutex::new(TokenBucket::full(LOGINS_PER_CONNECTION, clock::now()));
+        // Boxed, since the task's future would contain it twice.
+        let context = Box::new(UpgradeContext { permit, admission: self.admission.clone(), client, slot, logins });
+        // Only the upgrade future moves into the task: the request would stay in memory while the WebSocket is open.
         let upgrade = hyper::upgrade::on(request);
         tasks.spawn(connection::run(upgrade, context, self.hub.clone(), self.deadlines.clone()));
         response
     }
 }
 
-/// Whether a page of the request's origin may open the WebSocket. Programs that are no browsers send none.
+/// Whether a page of the request's origin may open the WebSocket. Clients other than browsers send no origin.
 ///
-/// Any page in the world can make its visitor's browser open a WebSocket to us, even to a server on the visitor's own
-/// loopback; the origin is how a server tells (RFC 6455, section 10.2).
+/// Any page can make its visitor's browser open a WebSocket to this server, even on the visitor's loopback. The origin
+/// identifies the page (RFC 6455, section 10.2).
 fn origin_is_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
     const APP: [&str; 3] = ["tauri://localhost", "http://tauri.localhost", "https://tauri.localhost"];
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let Some(origin) = origins.next() else { return true };
     let (Ok(origin), None) = (origin.to_str(), origins.next()) else { return false };
-    let same = || {
+    let same_origin = || {
         let host = headers.get(header::HOST)?.to_str().ok()?;
         let (scheme, authority) = origin.split_once("://")?;
         let default_port = match scheme {
@@ -114,32 +123,32 @@ fn origin_is_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
             "https" => ":443",
             _ => return None,
         };
-        let bare = |authority: &str| {
+        let normalized = |authority: &str| {
             authority.strip_suffix(default_port).unwrap_or(authority).trim_end_matches('.').to_ascii_lowercase()
         };
-        (bare(authority) == bare(host)).then_some(())
+        (normalized(authority) == normalized(host)).then_some(())
     };
     APP.contains(&origin)
         || allowed.iter().any(|allowed| allowed.trim_end_matches('/').eq_ignore_ascii_case(origin))
-        || same().is_some()
+        || same_origin().is_some()
 }
 
-fn subprotocol(headers: &HeaderMap) -> Spoken {
+fn subprotocol(headers: &HeaderMap) -> OfferedSubprotocol {
     const NAME: HeaderName = header::SEC_WEBSOCKET_PROTOCOL;
-    let mut other = Spoken::Unknown;
+    let mut offered = OfferedSubprotocol::Unknown;
     let offers = headers.get_all(NAME).iter().filter_map(|value| value.to_str().ok());
     for offer in offers.flat_map(|value| value.split(',')).map(str::trim) {
         if offer == SUBPROTOCOL {
-            return Spoken::Ours;
+            return OfferedSubprotocol::Supported;
         }
-        if other == Spoken::Unknown
+        if offered == OfferedSubprotocol::Unknown
             && offer.starts_with("hutong.")
             && let Ok(name) = HeaderValue::from_str(offer)
         {
-            other = Spoken::OtherVersion(name);
+            offered = OfferedSubprotocol::OtherVersion(name);
         }
     }
-    other
+    offered
 }
 
 #[cfg(test)]
@@ -151,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_page_the_app_and_programs_may_open_the_websocket() {
+    fn only_allowed_origins_may_open_a_websocket() {
         let allowed = ["https://partner.example".to_owned()];
         let cases = [
             ("localhost:8017", None, true),
@@ -190,13 +199,16 @@ mod tests {
 
     #[test]
     fn the_subprotocol_is_found_among_others() {
-        let spoken = |offer: &str| subprotocol(&headers(&[(header::SEC_WEBSOCKET_PROTOCOL, offer)]));
-        assert_eq!(spoken("hutong.v1"), Spoken::Ours);
-        assert_eq!(spoken("hutong.v2, chat,hutong.v1"), Spoken::Ours);
-        assert_eq!(spoken("chat, hutong.v2, hutong.v3"), Spoken::OtherVersion(HeaderValue::from_static("hutong.v2")));
-        assert_eq!(spoken("chat"), Spoken::Unknown);
-        assert_eq!(subprotocol(&HeaderMap::new()), Spoken::Unknown);
+        let offered = |offer: &str| subprotocol(&headers(&[(header::SEC_WEBSOCKET_PROTOCOL, offer)]));
+        assert_eq!(offered("hutong.v1"), OfferedSubprotocol::Supported);
+        assert_eq!(offered("hutong.v2, chat,hutong.v1"), OfferedSubprotocol::Supported);
+        assert_eq!(
+            offered("chat, hutong.v2, hutong.v3"),
+            OfferedSubprotocol::OtherVersion(HeaderValue::from_static("hutong.v2"))
+        );
+        assert_eq!(offered("chat"), OfferedSubprotocol::Unknown);
+        assert_eq!(subprotocol(&HeaderMap::new()), OfferedSubprotocol::Unknown);
         let twice = headers(&[(header::SEC_WEBSOCKET_PROTOCOL, "chat"), (header::SEC_WEBSOCKET_PROTOCOL, "hutong.v1")]);
-        assert_eq!(subprotocol(&twice), Spoken::Ours);
+        assert_eq!(subprotocol(&twice), OfferedSubprotocol::Supported);
     }
 }

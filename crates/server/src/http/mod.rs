@@ -1,3 +1,3 @@
-//! HTTP answers that several parts of the server give.
+//! HTTP responses that several modules share.
 
 pub(crate) mod response;

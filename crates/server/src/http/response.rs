@@ -1,4 +1,4 @@
-//! Short answers in plain text, for people who look and for programs that ask.
+//! Short plain-text responses.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -7,8 +7,8 @@ use hyper::{
     header::{self, HeaderValue},
 };
 
-/// An answer in plain text, which nothing on its way may keep.
-pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+/// A plain-text response that must not be cached.
+pub(crate) fn plain_text(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -17,9 +17,9 @@ pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Full<Byt
     response
 }
 
-/// The answer to any other method than GET and HEAD (RFC 9110, section 15.5.6).
+/// Response 405 to a method other than GET and HEAD (RFC 9110, section 15.5.6).
 pub(crate) fn method_not_allowed() -> Response<Full<Bytes>> {
-    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are answered here.\n");
+    let mut response = plain_text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are supported here.\n");
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     response
 }

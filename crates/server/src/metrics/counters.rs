@@ -1,4 +1,4 @@
-//! The counters, and what is counted.
+//! Counters of a server, and the guards and methods that update them.
 
 use std::sync::Arc;
 
@@ -9,26 +9,26 @@ use prometheus_client::{
 };
 
 use super::counter_family::CounterFamily;
-use crate::registry::Fact;
+use crate::registry::RegistryEvent;
 
-/// How long a call's set-up takes, in seconds: from what a server needs on one machine to what a person does.
-const SETUP: [f64; 14] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0];
+/// Upper bounds of the set-up histograms, in seconds: from calls that programs answer on one machine to calls that people answer.
+const SETUP_BUCKETS: [f64; 14] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0];
 
-/// The server's counters. Cheap to clone: a clone counts on.
+/// Handle to a server's counters. Cheap to clone; clones share the counters.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics(Arc<Counters>);
 
-/// Each is told by its help, below.
+/// Counters of a server. Their help texts in [`Metrics::new`] describe them.
 #[derive(Debug)]
 pub(crate) struct Counters {
     connections: Gauge,
-    pub(crate) closed: CounterFamily<Closed>,
+    pub(crate) closed: CounterFamily<WebSocketEnd>,
     refused: CounterFamily<RefusedCode>,
     pub(crate) errors: CounterFamily<ErrorCode>,
-    logins: CounterFamily<Login>,
+    logins: CounterFamily<LoginKind>,
     calls_ended: CounterFamily<EndReason>,
-    since_offering: Histogram,
-    since_confirm: Histogram,
+    setup_since_offering: Histogram,
+    setup_since_confirm: Histogram,
     messages_in: Counter,
     bytes_in: Counter,
     messages_out: Counter,
@@ -41,122 +41,129 @@ pub(crate) struct Counters {
     pub(crate) tls_failures: Counter,
 }
 
-/// A connection that is counted.
+/// RAII guard: one client connection in the `connections` gauge.
 #[derive(Debug)]
-pub(crate) struct Connected(Metrics);
+pub(crate) struct ConnectionCountGuard(Metrics);
 
-impl Drop for Connected {
+impl Drop for ConnectionCountGuard {
     fn drop(&mut self) {
         self.0.connections.dec();
     }
 }
 
-/// How a WebSocket ended.
+/// How a WebSocket ended, as the label `how`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Closed {
+pub(crate) enum WebSocketEnd {
     /// The client closed it.
     Left,
-    /// The server closed it, and said why.
+    /// The server closed it with a reason.
     Refused,
-    /// It broke, or fell silent.
+    /// The connection broke or timed out.
     Lost,
 }
 
-/// How somebody logged in.
+/// Kind of a login, as the label `kind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Login {
+enum LoginKind {
     New,
-    Back,
+    Resumed,
 }
 
 impl Metrics {
-    /// Counters at zero, and where they can be read.
+    /// Creates the counters, and the registry to export them from.
     pub(crate) fn new() -> (Self, Registry) {
         let mut registry = Registry::with_prefix("hutong");
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "Which server this is", version);
-        let mut list = List(&mut registry);
+        registry.register("build", "Version of the server", version);
+        let mut builder = MetricsBuilder(&mut registry);
         let counters = Counters {
-            connections: list.gauge("connections", "TCP connections of clients, WebSockets among them"),
-            closed: list.family(
+            connections: builder.gauge("connections", "Open TCP connections of clients, including WebSockets"),
+            closed: builder.family(
                 "websockets_closed",
-                "WebSockets that are over, by how they ended",
+                "Closed WebSockets, by how they ended",
                 "how",
-                &[(Closed::Left, "left"), (Closed::Refused, "refused"), (Closed::Lost, "lost")],
+                &[(WebSocketEnd::Left, "left"), (WebSocketEnd::Refused, "refused"), (WebSocketEnd::Lost, "lost")],
             ),
-            refused: list.family(
+            refused: builder.family(
                 "refused",
-                "Sessions refused or ended by the server, by code",
+                "Sessions that the server refused or ended, by code",
                 "code",
-                &words(RefusedCode::ALL, RefusedCode::as_str),
+                &label_values(RefusedCode::ALL, RefusedCode::as_str),
             ),
-            errors: list.family(
+            errors: builder.family(
                 "errors",
-                "Messages from clients that were wrong and had no effect, by code",
+                "Rejected messages from clients, by error code",
                 "code",
-                &words(ErrorCode::ALL, ErrorCode::as_str),
+                &label_values(ErrorCode::ALL, ErrorCode::as_str),
             ),
-            logins: list.family(
+            logins: builder.family(
                 "logins",
-                "Log-ins: of new users, and of those who came back with a ticket",
+                "Logins of new users, and logins with a session ticket",
                 "kind",
-                &[(Login::New, "new"), (Login::Back, "back")],
+                &[(LoginKind::New, "new"), (LoginKind::Resumed, "back")],
             ),
-            calls_ended: list.family(
+            calls_ended: builder.family(
                 "calls_ended",
-                "Calls that are over, by reason; a call that was never set up too",
+                "Ended calls, by reason, including calls that were never set up",
                 "reason",
-                &words(EndReason::ALL, EndReason::as_str),
+                &label_values(EndReason::ALL, EndReason::as_str),
             ),
-            since_offering: list.setup("offering"),
-            since_confirm: list.setup("confirm"),
-            messages_in: list.counter("received_messages", "Messages from clients"),
-            bytes_in: list.bytes("received", "Messages from clients, in bytes"),
-            messages_out: list.counter("sent_messages", "Messages to clients"),
-            bytes_out: list.bytes("sent", "Messages to clients, in bytes with their WebSocket headers"),
-            presence_changes: list.counter("presence_changes", "Changes of users that were told"),
-            presence_deliveries: list.counter("presence_deliveries", "Messages of presence, for each reader"),
-            presence_dropped: list.counter("presence_dropped", "Messages of presence that slow readers were not sent"),
-            snapshots: list.counter("snapshots", "Rosters sent to slow readers in place of what they missed"),
-            accept_errors: list.counter("accept_errors", "Connections that the system could not give us"),
-            tls_failures: list.counter("tls_handshakes_failed", "TLS handshakes that failed or took too long"),
+            setup_since_offering: builder.setup("offering"),
+            setup_since_confirm: builder.setup("confirm"),
+            messages_in: builder.counter("received_messages", "Messages received from clients"),
+            bytes_in: builder.bytes("received", "Size of messages received from clients"),
+            messages_out: builder.counter("sent_messages", "Messages sent to clients"),
+            bytes_out: builder.bytes("sent", "Size of messages sent to clients, with WebSocket headers"),
+            presence_changes: builder.counter("presence_changes", "Changes of users that were announced"),
+            presence_deliveries: builder
+                .counter("presence_deliveries", "Presence messages queued, counted once per recipient"),
+            presence_dropped: builder.counter("presence_dropped", "Presence messages dropped for slow readers"),
+            snapshots: builder
+                .counter("snapshots", "Rosters sent to slow readers in place of dropped presence messages"),
+            accept_errors: builder.counter(
+                "accept_errors",
+                "Errors of accept() on the listening sockets, such as no free file descriptor",
+            ),
+            tls_failures: builder.counter("tls_handshakes_failed", "TLS handshakes that failed or timed out"),
         };
         (Self(Arc::new(counters)), registry)
     }
 
-    /// A connection is there, until what this gives is dropped.
-    pub(crate) fn connected(&self) -> Connected {
+    /// Counts an open connection until the guard is dropped.
+    pub(crate) fn count_connection(&self) -> ConnectionCountGuard {
         self.connections.inc();
-        Connected(self.clone())
+        ConnectionCountGuard(self.clone())
     }
 
-    /// A message came, of so many bytes.
+    /// Counts a message from a client, with its size in bytes.
     pub(crate) fn received(&self, bytes: usize) {
         self.messages_in.inc();
         self.bytes_in.inc_by(bytes as u64);
     }
 
-    /// So many messages are written, of so many bytes in all.
+    /// Counts messages to a client, with their total size in bytes.
     pub(crate) fn sent(&self, messages: usize, bytes: usize) {
         self.messages_out.inc_by(messages as u64);
         self.bytes_out.inc_by(bytes as u64);
     }
 
-    /// A WebSocket is closed, and told why.
+    /// Counts a WebSocket that the server closed with this code.
     pub(crate) fn refused(&self, code: RefusedCode) {
-        self.closed.count(Closed::Refused);
-        self.refused.count(code);
+        self.closed.inc(WebSocketEnd::Refused);
+        self.refused.inc(code);
     }
 
-    /// The registry says that something happened.
-    pub(crate) fn note(&self, fact: Fact) {
-        match fact {
-            Fact::LoggedIn { back } => self.logins.count(if back { Login::Back } else { Login::New }),
-            Fact::CallSetUp { since_offering, since_confirm } => {
-                self.since_offering.observe(since_offering.as_secs_f64());
-                self.since_confirm.observe(since_confirm.as_secs_f64());
+    /// Counts an event of the registry.
+    pub(crate) fn record(&self, event: RegistryEvent) {
+        match event {
+            RegistryEvent::LoggedIn { resumed } => {
+                self.logins.inc(if resumed { LoginKind::Resumed } else { LoginKind::New })
             }
-            Fact::CallEnded { reason } => self.calls_ended.count(reason),
+            RegistryEvent::CallSetUp { since_offering, since_confirm } => {
+                self.setup_since_offering.observe(since_offering.as_secs_f64());
+                self.setup_since_confirm.observe(since_confirm.as_secs_f64());
+            }
+            RegistryEvent::CallEnded { reason } => self.calls_ended.inc(reason),
         }
     }
 }
@@ -169,10 +176,10 @@ impl std::ops::Deref for Metrics {
     }
 }
 
-/// Makes counters, and has them read.
-struct List<'r>(&'r mut Registry);
+/// Creates metrics and registers them for export.
+struct MetricsBuilder<'r>(&'r mut Registry);
 
-impl List<'_> {
+impl MetricsBuilder<'_> {
     fn gauge(&mut self, name: &str, help: &str) -> Gauge {
         let gauge = Gauge::default();
         self.0.register(name, help, gauge.clone());
@@ -196,22 +203,22 @@ impl List<'_> {
         name: &str,
         help: &str,
         label: &'static str,
-        words: &[(K, &'static str)],
+        values: &[(K, &'static str)],
     ) -> CounterFamily<K> {
-        let (counters, family) = CounterFamily::new(label, words);
+        let (counters, family) = CounterFamily::new(label, values);
         self.0.register(name, help, family);
         counters
     }
 
     fn setup(&mut self, since: &'static str) -> Histogram {
-        let histogram = Histogram::new(SETUP);
+        let histogram = Histogram::new(SETUP_BUCKETS);
         let name = format!("call_setup_since_{since}");
-        let help = format!("From {} to CALLING, delivered", since.to_uppercase());
+        let help = format!("Time from {} until CALLING is delivered", since.to_uppercase());
         self.0.register_with_unit(name, help, Unit::Seconds, histogram.clone());
         histogram
     }
 }
 
-fn words<K: Copy>(all: &[K], word: fn(K) -> &'static str) -> Vec<(K, &'static str)> {
-    all.iter().map(|key| (*key, word(*key))).collect()
+fn label_values<K: Copy>(all: &[K], value: fn(K) -> &'static str) -> Vec<(K, &'static str)> {
+    all.iter().map(|key| (*key, value(*key))).collect()
 }

@@ -1,7 +1,7 @@
-//! Where the numbers are read: an HTTP listener of its own, apart from what clients reach.
+//! HTTP listener for scrapes, on its own port.
 //!
-//! The numbers tell when how many people call each other, which is nobody's business on the public port; a proxy that passes
-//! everything on would publish them; and whoever asks makes the server work.
+//! Not on the public port: the metrics reveal how many people call each other and when, a proxy that forwards every path would
+//! publish them, and each scrape costs the server work.
 
 use std::{convert::Infallible, future::ready, sync::Arc, time::Duration};
 
@@ -15,48 +15,47 @@ use tokio::{
     time::timeout,
 };
 
-/// Who may read at the same time; one more waits.
-const READERS: usize = 8;
+/// Scrapes that are answered at once. Further connections wait.
+const MAX_SCRAPES: usize = 8;
 
-/// How long a reader may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Time limit of a scrape, from accept to the last byte of the response.
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long the listener rests after an error of the system's.
-const REST: Duration = Duration::from_millis(500);
+/// Pause after a failed accept, such as without free file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
-/// What requests are answered with.
-pub(crate) type Answer = dyn Fn(&Request<Incoming>) -> Response<Full<Bytes>> + Send + Sync;
+/// Handler that builds the response to a request.
+pub(crate) type MetricsHandler = dyn Fn(&Request<Incoming>) -> Response<Full<Bytes>> + Send + Sync;
 
-/// Has requests on this socket answered, for ever.
-pub(crate) async fn serve(socket: TcpListener, answer: Arc<Answer>) {
-    let readers = Arc::new(Semaphore::new(READERS));
-    // Closed never, so an error cannot be.
-    while let Ok(reader) = readers.clone().acquire_owned().await {
+/// Answers requests on this socket, forever.
+pub(crate) async fn serve(socket: TcpListener, handler: Arc<MetricsHandler>) {
+    let permits = Arc::new(Semaphore::new(MAX_SCRAPES));
+    // Acquiring fails only on a closed semaphore, and this one is never closed.
+    while let Ok(permit) = permits.clone().acquire_owned().await {
         match socket.accept().await {
             Ok((stream, _)) => {
-                let answer = answer.clone();
+                let handler = handler.clone();
                 tokio::spawn(async move {
-                    // Whoever does not read goes without.
-                    let _unread: Result<(), _> = timeout(PATIENCE, serve_one(stream, answer)).await;
-                    drop(reader);
+                    let _timed_out: Result<(), _> = timeout(SCRAPE_TIMEOUT, serve_one(stream, handler)).await;
+                    drop(permit);
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, "cannot accept who reads the metrics at the moment");
-                tokio::time::sleep(REST).await;
+                tracing::warn!(%error, "cannot accept a connection for metrics; retrying after a pause");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-async fn serve_one(stream: TcpStream, answer: Arc<Answer>) {
-    let answer = service_fn(move |request| ready(Ok::<_, Infallible>(answer(&request))));
+async fn serve_one(stream: TcpStream, handler: Arc<MetricsHandler>) {
+    let service = service_fn(move |request| ready(Ok::<_, Infallible>(handler(&request))));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
+        .header_read_timeout(SCRAPE_TIMEOUT)
         .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), answer);
+        .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = connection.await {
-        tracing::debug!(%error, "a reader of the metrics was lost");
+        tracing::debug!(%error, "connection for metrics broke");
     }
 }

@@ -1,4 +1,4 @@
-//! Gauges that are read at each scrape, in place of being counted all along.
+//! Gauges whose values are read from the hub at each scrape.
 
 use std::fmt;
 
@@ -9,17 +9,17 @@ use prometheus_client::{
     metrics::{MetricType, gauge::ConstGauge},
 };
 
-/// How many there are now.
+/// Values of the gauges at one moment.
 #[derive(Debug)]
 pub(crate) struct Gauges {
     pub(crate) websockets: usize,
-    /// Calls that are not over.
+    /// Calls that have not ended.
     pub(crate) calls: usize,
-    /// Users that are online, by state.
+    /// Online users by state.
     pub(crate) users: [(UserState, usize); 4],
 }
 
-/// Reads the gauges at each scrape.
+/// Prometheus collector that reads the gauges at each scrape.
 pub(super) struct GaugeCollector {
     read: Box<dyn Fn() -> Gauges + Send + Sync>,
 }
@@ -40,11 +40,10 @@ impl Collector for GaugeCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let now = (self.read)();
         gauge(&mut encoder, "websockets", "Open WebSockets, logged in or not", now.websockets)?;
-        gauge(&mut encoder, "calls", "Calls from OFFERING until they are over or given up", now.calls)?;
-        let mut users =
-            encoder.encode_descriptor("users", "Users that are online, by state", None, MetricType::Gauge)?;
+        gauge(&mut encoder, "calls", "Calls from OFFERING until they end", now.calls)?;
+        let mut users = encoder.encode_descriptor("users", "Online users, by state", None, MetricType::Gauge)?;
         for (state, number) in now.users {
-            users.encode_family(&[("state", word(state))])?.encode_gauge(&signed(number))?;
+            users.encode_family(&[("state", label_value(state))])?.encode_gauge(&signed(number))?;
         }
         Ok(())
     }
@@ -58,7 +57,7 @@ fn signed(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-const fn word(state: UserState) -> &'static str {
+const fn label_value(state: UserState) -> &'static str {
     match state {
         UserState::Online => "online",
         UserState::Offline => "offline",

@@ -1,8 +1,8 @@
-//! What the server counts of itself, for whoever watches it from outside.
+//! Prometheus metrics of a server and of its process.
 //!
-//! Counting is a few additions to atomic numbers, without a lock but for the set-up of a call. The words that tell series apart
-//! come from closed lists (the protocol's codes and states), never from outside, so that there are as many as at the start for
-//! ever. The numbers belong to one server: two in one process do not share them.
+//! Counters are atomic; only the set-up histograms take a lock. Label values come from closed lists (the protocol's codes and
+//! states), never from clients, so the number of series is constant. Each server has its own metrics, also when two run in one
+//! process.
 
 mod counter_family;
 mod counters;
@@ -12,7 +12,7 @@ mod gauges;
 #[cfg(target_os = "linux")]
 mod process;
 
-pub(crate) use counters::{Closed, Connected, Metrics};
+pub(crate) use counters::{ConnectionCountGuard, Metrics, WebSocketEnd};
 pub(crate) use endpoint::serve;
 pub(crate) use exposition::Exposition;
 pub(crate) use gauges::Gauges;

@@ -1,4 +1,4 @@
-//! What the system says of this process, under the names that every Prometheus client uses.
+//! Process metrics on Linux, under the names that all Prometheus clients use.
 
 use std::{fmt, fs, time::SystemTime};
 
@@ -13,42 +13,43 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 
-/// The registry with the numbers of this process, which was started about now.
-pub(super) fn registered(mut registry: Registry) -> Registry {
+/// Adds the process metrics to a registry. Takes now as the start of the process.
+pub(super) fn register(mut registry: Registry) -> Registry {
     let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    registry.register_collector(Box::new(Process { started: started.as_secs_f64() }));
+    registry.register_collector(Box::new(ProcessCollector { started: started.as_secs_f64() }));
     registry
 }
 
-/// Reads Linux's numbers of this process.
+/// Prometheus collector that reads `/proc/self` and the CPU clock at each scrape.
 #[derive(Debug)]
-struct Process {
+struct ProcessCollector {
+    /// Seconds since the Unix epoch.
     started: f64,
 }
 
-impl Collector for Process {
+impl Collector for ProcessCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let used = clock_gettime(ClockId::ProcessCPUTime);
-        let used = used.tv_sec as f64 + used.tv_nsec as f64 / 1e9;
-        let help = "Processor time of user and system";
+        let cpu_time = clock_gettime(ClockId::ProcessCPUTime);
+        let cpu_time = cpu_time.tv_sec as f64 + cpu_time.tv_nsec as f64 / 1e9;
+        let help = "User and system CPU time";
         let cpu = encoder.encode_descriptor("process_cpu_seconds", help, None, MetricType::Counter)?;
-        ConstCounter::new(used).encode(cpu)?;
-        gauge(&mut encoder, "process_start_time_seconds", "When it was started, since 1970", self.started)?;
+        ConstCounter::new(cpu_time).encode(cpu)?;
+        gauge(&mut encoder, "process_start_time_seconds", "Start time since the Unix epoch", self.started)?;
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let bytes = |field| kibibytes(&status, field).map(|number| number * 1024.0);
         if let Some(bytes) = bytes("VmRSS:") {
-            gauge(&mut encoder, "process_resident_memory_bytes", "Memory in use", bytes)?;
+            gauge(&mut encoder, "process_resident_memory_bytes", "Resident memory", bytes)?;
         }
         if let Some(bytes) = bytes("VmSize:") {
-            gauge(&mut encoder, "process_virtual_memory_bytes", "Memory reserved", bytes)?;
+            gauge(&mut encoder, "process_virtual_memory_bytes", "Virtual memory", bytes)?;
         }
         if let Ok(open) = fs::read_dir("/proc/self/fd") {
-            // One of them is the directory that is being read.
+            // One of them is the handle of this directory.
             let open = open.count().saturating_sub(1);
-            gauge(&mut encoder, "process_open_fds", "Open descriptors", open as f64)?;
+            gauge(&mut encoder, "process_open_fds", "Open file descriptors", open as f64)?;
         }
         if let Some(most) = getrlimit(Resource::Nofile).current {
-            gauge(&mut encoder, "process_max_fds", "Descriptors that may be open", most as f64)?;
+            gauge(&mut encoder, "process_max_fds", "Limit of open file descriptors", most as f64)?;
         }
         Ok(())
     }

@@ -1,36 +1,36 @@
-//! A message as it goes over the wire, encoded once for however many readers.
+//! WebSocket frame that is encoded once and sent to any number of clients.
 
 use bytes::Bytes;
 use hutong_protocol::ServerMessage;
 
-/// A complete WebSocket text frame (RFC 6455, section 5.2). Cheap to clone.
+/// A complete WebSocket text frame (RFC 6455, section 5.2). A clone shares its bytes.
 ///
-/// What a server sends is not masked, so one frame is good for every reader: a change of presence is encoded once, and each
-/// connection writes the same bytes, without a buffer of its own.
+/// A server's frames are not masked, so the same bytes are valid for every client: no connection copies them into a buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Frame(Bytes);
 
 impl Frame {
+    /// Encodes a message. `None` if that fails, which is logged.
     pub(crate) fn text(message: &ServerMessage) -> Option<Self> {
         let mut written = Ok(());
-        let frame = Self::of(0, |buffer| written = serde_json::to_writer(buffer, message));
+        let frame = Self::write(0, |buffer| written = serde_json::to_writer(buffer, message));
         if let Err(error) = written {
-            tracing::error!(%error, kind = message.kind(), "a message could not be encoded");
+            tracing::error!(%error, kind = message.kind(), "message could not be encoded; not sent");
             return None;
         }
         Some(frame)
     }
 
-    /// A frame of what is appended to a buffer, which has room for this many bytes from the beginning.
-    pub(crate) fn of(room: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
-        /// Room for the longest header of an unmasked frame.
+    /// A frame with the payload that `write` appends to a buffer, which has room for this many bytes.
+    pub(crate) fn write(room: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        /// Bytes of the longest header of an unmasked frame.
         const HEADER: usize = 10;
         let mut buffer = Vec::with_capacity(HEADER + room);
         buffer.resize(HEADER, 0);
         write(&mut buffer);
         let length = buffer.len() - HEADER;
         let mut header = [0; HEADER];
-        /// The last frame of a text message.
+        /// FIN bit and opcode of a text message in one frame.
         const FIN_TEXT: u8 = 0x81;
         header[0] = FIN_TEXT;
         let used = match (u8::try_from(length), u16::try_from(length)) {
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_of_every_length_are_read_by_a_websocket() {
+    fn frames_of_every_length_class_are_valid() {
         for length in [0, 1, 40, 60, 125, 126, 200, 65_400, 65_535, 65_536, 70_000, 200_000] {
             let message =
                 ServerMessage::Error { code: ErrorCode::Busy, message: "m".repeat(length), about: None, call: None };

@@ -1,100 +1,100 @@
-//! What the registry asks its driver to do.
+//! The registry's outputs: messages to deliver, connections to close, events to count.
 
 use std::time::Duration;
 
-use hutong_protocol::{EndReason, RefusedCode, ServerMessage, Ticket, Token, User};
+use hutong_protocol::{EndReason, RefusedCode, ServerMessage, SessionTicket, Token, User};
 
-use super::conn::ConnId;
+use super::conn_id::ConnId;
 
-/// What the gateway is to do, in this order.
+/// One output of the registry. The hub carries the effects out in the order in which the registry returns them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// Deliver to one connection.
+    /// Send a message to one connection.
     Send {
-        /// To whom.
+        /// The recipient.
         to: ConnId,
-        /// What.
+        /// The message.
         message: ServerMessage,
     },
-    /// Deliver the welcome. Its list is that of the moment at which this is taken out.
+    /// Send the welcome. A whole roster in it is read when the effect is carried out.
     Welcome {
-        /// To whom.
+        /// The recipient.
         to: ConnId,
-        /// The user.
+        /// The recipient's user.
         me: User,
-        /// The user's ticket.
-        ticket: Ticket,
-        /// Who is shown.
-        list: List,
+        /// The user's session ticket.
+        ticket: SessionTicket,
+        /// The users that the client is shown.
+        roster: RosterContent,
     },
-    /// Deliver a roster. Its list is that of the moment at which this is taken out.
+    /// Send a roster. A whole roster is read when the effect is carried out.
     Roster {
-        /// To whom.
+        /// The recipient.
         to: ConnId,
-        /// The user.
+        /// The recipient's user.
         me: Token,
-        /// Who is shown.
-        list: List,
+        /// The users that the client is shown.
+        roster: RosterContent,
     },
-    /// Deliver presence: each change encoded once, for however many readers.
+    /// Send presence. Each change is encoded once for all recipients.
     Presence {
         /// All changes.
         changes: Vec<User>,
-        /// Whether all of them go to every connection that is shown everybody.
-        whole: bool,
-        /// Connections that are shown a part, and which of the changes are for each, by their places.
-        parts: Vec<(ConnId, Vec<usize>)>,
+        /// Whether every connection with a whole roster receives all changes.
+        to_whole_rosters: bool,
+        /// The connections with a partial roster, each with the indices of its changes.
+        partial: Vec<(ConnId, Vec<usize>)>,
     },
-    /// Deliver the number of users online, as presence without changes.
+    /// Send the number of users online, as a presence message without changes.
     Total {
         /// The number.
         total: u32,
-        /// To whom.
+        /// The recipients.
         to: Vec<ConnId>,
     },
-    /// Send `refused` with this code, then close. The registry knows the connection no more.
+    /// Send `refused` with this code and close the connection. The registry has already removed it.
     Close {
-        /// Which.
+        /// The connection.
         conn: ConnId,
-        /// Why.
+        /// The reason.
         code: RefusedCode,
     },
-    /// Nothing to do: something that is worth counting has happened.
-    Note(Fact),
+    /// Count an event. Nothing is sent.
+    Event(RegistryEvent),
 }
 
-/// The list in a welcome or a roster.
+/// The users in a welcome or a roster message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum List {
-    /// Everybody else online: [`Registry::write_everybody`](super::Registry::write_everybody).
+pub enum RosterContent {
+    /// All other users online, from [`Registry::write_whole_roster`](super::Registry::write_whole_roster).
     Whole,
-    /// A part of them.
-    Part {
-        /// Whom.
+    /// Some of the users online.
+    Partial {
+        /// The users.
         users: Vec<User>,
-        /// How many are online, the reader included.
+        /// How many users are online, the recipient included.
         total: u32,
     },
 }
 
-/// Something that is worth counting.
+/// A countable event. The registry knows no metrics; the hub passes events on to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fact {
-    /// Somebody logged in.
+pub enum RegistryEvent {
+    /// A user logged in.
     LoggedIn {
-        /// With the ticket of an earlier log-in.
-        back: bool,
+        /// Whether the client resumed an earlier session with a ticket.
+        resumed: bool,
     },
-    /// CALLING was delivered: a call is set up.
+    /// CALLING was sent to the target: the call is established.
     CallSetUp {
-        /// Since OFFERING was delivered; people's time to answer is in it.
+        /// Time since OFFERING was sent. It includes the time in which the target's user answered.
         since_offering: Duration,
-        /// Since CONFIRM was delivered.
+        /// Time since CONFIRM was sent.
         since_confirm: Duration,
     },
-    /// A call is over.
+    /// A call ended.
     CallEnded {
-        /// Why.
+        /// The reason.
         reason: EndReason,
     },
 }

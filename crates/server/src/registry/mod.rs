@@ -1,313 +1,328 @@
-//! Users, calls and deliveries: the authority on states, sans-I/O.
+//! Sans-I/O state machine of users, calls and rosters: the authority on every user's state.
 //!
-//! [`Registry`] is told what its connections send and when they go, and says what to deliver to whom. It speaks of users,
-//! calls and deliveries; sockets, clocks and random numbers are the gateway's business. Every change of a user's state goes
-//! through [`UserState::after`](hutong_protocol::UserState::after).
+//! The hub calls [`Registry`] with the clients' messages, lost connections and the current time, and carries out the
+//! [`Effect`]s that it returns. The registry does no I/O and reads no clock. Every change of a user's state goes through
+//! [`UserState::after`](hutong_protocol::UserState::after).
 //!
 //! Invariants, checked after every step of the random tests:
-//! - a user has a call exactly while `connecting`, `in_call` or `ending`, and is `Here` in exactly that call;
-//! - a call that is not over has somebody `Here` or somebody who can still claim it;
-//! - every state but `online`, `offline` and `in_call` has a deadline.
+//! - a user has a call exactly while `connecting`, `in_call` or `ending`, and is `Present` in that call only;
+//! - a call that has not ended has a member that is `Present` or may still claim it;
+//! - every state except `online`, `offline` and `in_call` has a deadline.
 
-mod calls;
-mod conn;
+mod call_handler;
+mod call_state;
+mod conn_id;
 mod effect;
-mod flow;
-mod index;
 #[cfg(any(test, feature = "inspect"))]
 pub mod inspect;
+mod name_index;
+mod partial_rosters;
 mod roster;
-mod sheet;
+mod roster_cache;
 mod state;
 #[cfg(test)]
 mod tests;
 mod ticket;
-mod users;
-mod watching;
+mod user_table;
 
 use std::time::Duration;
 
 use hutong_protocol::{
-    ClientMessage, EndReason, ErrorCode, IceServer, Name, NameKey, RefusedCode, ServerMessage, Ticket, Token, User,
-    UserState, limits,
+    ClientMessage, EndReason, ErrorCode, IceServer, Name, NameKey, RefusedCode, ServerMessage, SessionTicket, Token,
+    User, UserState, limits,
 };
 
 use self::{
-    flow::Flow,
+    call_handler::CallHandler,
     roster::Rosters,
-    state::{Deadline, State},
-    ticket::Signer,
+    state::{Deadline, RegistryState},
+    ticket::TicketSigner,
 };
 
-pub(crate) use self::sheet::encode;
+pub(crate) use self::roster_cache::encode_user;
 pub use self::{
-    conn::ConnId,
-    effect::{Effect, Fact, List},
+    conn_id::ConnId,
+    effect::{Effect, RegistryEvent, RosterContent},
     ticket::Credential,
 };
 
-/// What a registry is told when it is made.
+/// Settings of a registry.
 #[derive(Clone)]
-pub struct Config {
-    /// Users that may be online at once; one more is refused as `full`.
+pub struct RegistryConfig {
+    /// How many users may be online at once. Further logins are refused as `full`.
     pub max_users: usize,
-    /// Users online up to which everybody is shown everybody; past it clients are shown the part that they watch.
+    /// Up to this many users online, each client receives the whole roster. Above it, each receives the part that it
+    /// subscribes to.
     pub whole_roster: usize,
-    /// Handed to every client in its welcome.
+    /// ICE servers that every client receives in its welcome.
     pub ice_servers: Vec<IceServer>,
-    /// The secret that tickets are signed with. A server that has the same one after a restart knows its users again.
+    /// The key that signs tickets. After a restart, a server with the same key accepts the tickets of its clients.
     pub ticket_key: [u8; 32],
 }
 
-impl std::fmt::Debug for Config {
+impl std::fmt::Debug for RegistryConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Without the key and the TURN credentials.
-        f.debug_struct("Config").field("max_users", &self.max_users).finish_non_exhaustive()
+        // The key and the TURN credentials are secret.
+        f.debug_struct("RegistryConfig").field("max_users", &self.max_users).finish_non_exhaustive()
     }
 }
 
-/// The registry. All times are since the Unix epoch and never go back.
+/// The state machine. All times are since the Unix epoch and never go back.
 #[derive(Clone, Debug)]
 pub struct Registry {
-    config: Config,
-    state: State,
+    config: RegistryConfig,
+    state: RegistryState,
     rosters: Rosters,
-    /// When gathered presence is sent.
-    presence_at: Option<Duration>,
-    doors: Doors,
+    /// When the collected presence changes are sent.
+    presence_due: Option<Duration>,
+    login_gate: LoginGate,
 }
 
-/// Who may log in.
+/// Whether logins are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Doors {
-    /// Everybody, up to the limit.
+enum LoginGate {
+    /// Yes, up to [`RegistryConfig::max_users`].
     Open,
-    /// Nobody any more: the server is about to stop.
+    /// No: the server is about to stop.
     Closed,
 }
 
 impl Registry {
     /// An empty registry, as of `now`.
     #[must_use]
-    pub fn new(config: Config, now: Duration) -> Self {
+    pub fn new(config: RegistryConfig, now: Duration) -> Self {
         Self {
-            state: State::new(&config.ticket_key, now),
+            state: RegistryState::new(&config.ticket_key, now),
             rosters: Rosters::new(config.whole_roster),
             config,
-            presence_at: None,
-            doors: Doors::Open,
+            presence_due: None,
+            login_gate: LoginGate::Open,
         }
     }
 
-    /// Signs with this secret from now on. Tickets of the former ones are still good, others no longer.
+    /// Signs tickets with `key` from now on, and accepts tickets signed with it or a `former` key.
     pub fn set_ticket_keys(&mut self, key: &[u8; 32], former: &[[u8; 32]]) {
-        self.state.signer = Signer::with_former(key, former);
+        self.state.signer = TicketSigner::with_former(key, former);
     }
 
-    /// Lets nobody in any more: every hello is refused as `shutting_down`. Whoever is in stays.
-    pub const fn close_doors(&mut self) {
-        self.doors = Doors::Closed;
+    /// Refuses every further `hello` as `shutting_down`. Users that are online stay connected.
+    pub const fn close_login_gate(&mut self) {
+        self.login_gate = LoginGate::Closed;
     }
 
-    /// Whether somebody new could log in.
+    /// Checks whether a new user could log in.
     ///
     /// # Errors
     ///
-    /// With what they would be refused: `full` or `shutting_down`.
-    pub fn takes_users(&self) -> Result<(), RefusedCode> {
-        if self.doors == Doors::Closed {
+    /// The code that the user would be refused with: `full` or `shutting_down`.
+    pub fn check_capacity(&self) -> Result<(), RefusedCode> {
+        if self.login_gate == LoginGate::Closed {
             return Err(RefusedCode::ShuttingDown);
         }
-        if self.state.users.online() < self.config.max_users { Ok(()) } else { Err(RefusedCode::Full) }
+        if self.state.users.online_count() < self.config.max_users { Ok(()) } else { Err(RefusedCode::Full) }
     }
 
-    /// A connection said hello, and whoever asks for secrets let it in by this credential. [`received`](Self::received) does the same
-    /// for a server that asks for none.
-    pub fn admitted(
+    /// Logs a user in after admission control has accepted the `hello` with this credential. Without admission control,
+    /// pass the `hello` to [`handle_message`](Self::handle_message).
+    pub fn handle_admitted_hello(
         &mut self,
         now: Duration,
         from: ConnId,
         name: String,
-        resume: Option<Ticket>,
+        resume: Option<SessionTicket>,
         credential: Credential,
     ) {
         if self.state.users.by_conn(from).is_some() {
-            return self.received(now, from, ClientMessage::Hello { name, resume, secret: None });
+            return self.handle_message(now, from, ClientMessage::Hello { name, resume, secret: None });
         }
-        self.hello(now, from, &name, resume.as_ref(), credential);
-        self.gather(now);
+        self.log_in(now, from, &name, resume.as_ref(), credential);
+        self.schedule_presence(now);
     }
 
-    /// Whose ticket this is, if it is good for this name and credential.
+    /// The user that a session ticket belongs to, if the ticket is valid for this name and credential.
     #[must_use]
-    pub fn owner_of(&self, now: Duration, ticket: &Ticket, name: &NameKey, credential: Credential) -> Option<Token> {
+    pub fn ticket_owner(
+        &self,
+        now: Duration,
+        ticket: &SessionTicket,
+        name: &NameKey,
+        credential: Credential,
+    ) -> Option<Token> {
         self.state.signer.check_user(now, ticket, name, credential)
     }
 
-    /// A connection sent a message. Its first must be hello; the gateway keeps the hello deadline.
-    pub fn received(&mut self, now: Duration, from: ConnId, message: ClientMessage) {
+    /// Handles a client's message. The first on a connection must be `hello`; the gateway enforces its deadline.
+    pub fn handle_message(&mut self, now: Duration, from: ConnId, message: ClientMessage) {
         match (self.state.users.by_conn(from), message) {
             (None, ClientMessage::Hello { name, resume, secret: _ }) => {
-                self.hello(now, from, &name, resume.as_ref(), Credential::NONE);
+                self.log_in(now, from, &name, resume.as_ref(), Credential::NONE);
             }
             (None, message) => {
-                let text = "say hello first";
+                let text = "the first message must be hello";
                 self.state.effects.push_back(error(from, &message, ErrorCode::NotNow, text));
             }
             (Some(_), message @ ClientMessage::Hello { .. }) => {
-                let text = "this connection has said hello already";
+                let text = "this connection is logged in already";
                 self.state.effects.push_back(error(from, &message, ErrorCode::NotNow, text));
             }
             (Some(me), ClientMessage::LogOut) => {
-                // For good: there will be no claim to wait for.
+                // A user who logged out cannot claim the call: end it now.
                 if let Some(call) = self.state.users.get(me).and_then(|record| record.call) {
-                    self.flow().end(now, call, EndReason::Gone, Some(me));
+                    self.call_handler().end_call(now, call, EndReason::Gone, Some(me));
                 }
-                self.flow().leave(now, me);
+                self.call_handler().disconnect_user(now, me);
                 self.state.users.forget(me);
             }
             (Some(me), ClientMessage::Watch { query, names }) => {
                 self.rosters.on_watch(&mut self.state, now, from, me, &query, &names);
             }
             (Some(me), message) => {
-                if let Err((code, text)) = self.flow().step(now, me, &message) {
+                if let Err((code, text)) = self.call_handler().handle(now, me, &message) {
                     self.state.effects.push_back(error(from, &message, code, text));
                 }
             }
         }
-        self.gather(now);
+        self.schedule_presence(now);
     }
 
-    /// A connection is gone. One that never said hello, or that was closed by [`Effect::Close`], may be told or not.
-    pub fn disconnected(&mut self, now: Duration, conn: ConnId) {
+    /// Handles a lost connection. Calls for connections that never logged in, or that [`Effect::Close`] has closed, have no
+    /// effect.
+    pub fn handle_disconnect(&mut self, now: Duration, conn: ConnId) {
         if let Some(token) = self.state.users.by_conn(conn) {
-            self.flow().leave(now, token);
+            self.call_handler().disconnect_user(now, token);
         }
-        self.gather(now);
+        self.schedule_presence(now);
     }
 
-    /// Time has passed: deadlines are kept and gathered presence is told.
+    /// Handles the deadlines that have passed, and sends the collected presence changes when they are due.
     pub fn tick(&mut self, now: Duration) {
-        while let Some(what) = self.state.pop_due(now) {
-            match what {
-                Deadline::Call(call) => self.flow().call_due(now, call),
-                Deadline::Name(token) => self.state.users.forget_if_due(token, now),
-                Deadline::Watch(conn) => self.rosters.watch_due(&mut self.state, now, conn),
+        while let Some(deadline) = self.state.pop_due(now) {
+            match deadline {
+                Deadline::Call(call) => self.call_handler().handle_timeout(now, call),
+                Deadline::NameHold(token) => self.state.users.forget_if_due(token, now),
+                Deadline::Subscription(conn) => self.rosters.on_watch_due(&mut self.state, now, conn),
             }
         }
-        if self.presence_at.is_some_and(|at| at <= now) {
-            self.presence_at = None;
-            // First: what is told next is for those who are shown a part by now, or no longer are.
+        if self.presence_due.is_some_and(|at| at <= now) {
+            self.presence_due = None;
+            // Migration first: a migrated connection receives the following changes for its new kind of roster.
             self.rosters.migrate_batch(&mut self.state);
             self.rosters.send_presence(&mut self.state);
         }
         self.rosters.send_total(&mut self.state, now);
-        self.gather(now);
+        self.schedule_presence(now);
     }
 
-    /// When [`tick`](Self::tick) is due, unless something happens before. `None`: never.
+    /// When to call [`tick`](Self::tick) next; `None` if nothing is scheduled. Every other method may change it.
     #[must_use]
     pub fn next_tick(&self) -> Option<Duration> {
         let total_due = self.rosters.total_due(&self.state);
-        self.state.next_deadline().into_iter().chain(self.presence_at).chain(total_due).min()
+        self.state.next_deadline().into_iter().chain(self.presence_due).chain(total_due).min()
     }
 
-    /// What to do next; to be called until `None` after each of the methods above.
+    /// The next output. Call it until `None` after each of the methods above.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.state.effects.pop_front()
     }
 
-    /// The user of this connection, as it is now. `None` when the connection has not been welcomed.
+    /// The user of this connection in its current state. `None` if the connection is not logged in.
     #[must_use]
     pub fn user_of(&self, conn: ConnId) -> Option<User> {
         let me = self.state.users.by_conn(conn)?;
         self.state.users.get(me).map(|record| record.user.clone())
     }
 
-    /// The name of this connection's user. `None` when the connection has not been welcomed.
+    /// The name of this connection's user. `None` if the connection is not logged in.
     #[must_use]
     pub fn name_of(&self, conn: ConnId) -> Option<&Name> {
         let me = self.state.users.by_conn(conn)?;
         self.state.users.get(me).map(|record| &record.user.name)
     }
 
-    /// What is shown to this connection, as of now. `None` when it has not been welcomed.
+    /// The roster of this connection as it is now. `None` if the connection is not logged in.
     #[must_use]
-    pub fn list_for(&self, conn: ConnId) -> Option<List> {
+    pub fn roster_for(&self, conn: ConnId) -> Option<RosterContent> {
         self.state.users.by_conn(conn)?;
-        Some(self.rosters.list_for(&self.state, conn))
+        Some(self.rosters.roster_for(&self.state, conn))
     }
 
-    /// Writes everybody online but this user, as the inside of a JSON array. For a [`List::Whole`].
-    pub fn write_everybody(&self, but: Token, out: &mut Vec<u8>) {
-        match self.state.users.sheet() {
-            Some(sheet) => sheet.write_without(but, out),
-            None => debug_assert!(false, "somebody is shown everybody, and nobody is encoded"),
+    /// Writes all users online except one as the elements of a JSON array, for a [`RosterContent::Whole`].
+    pub fn write_whole_roster(&self, except: Token, out: &mut Vec<u8>) {
+        match self.state.users.roster_cache() {
+            Some(cache) => cache.write_except(except, out),
+            None => debug_assert!(false, "a whole roster was requested while the roster cache is off"),
         }
     }
 
-    /// How many bytes [`write_everybody`](Self::write_everybody) writes at most.
+    /// Upper bound of the bytes that [`write_whole_roster`](Self::write_whole_roster) writes.
     #[must_use]
-    pub fn everybody_bytes(&self) -> usize {
-        self.state.users.sheet().map_or(0, sheet::Sheet::len)
+    pub fn whole_roster_bytes(&self) -> usize {
+        self.state.users.roster_cache().map_or(0, roster_cache::RosterCache::len)
     }
 
-    /// What every client is handed in its welcome.
+    /// ICE servers that every client receives in its welcome.
     #[must_use]
     pub fn ice_servers(&self) -> &[IceServer] {
         &self.config.ice_servers
     }
 
-    /// How many users are online.
+    /// Number of users online.
     #[must_use]
     pub fn users_online(&self) -> usize {
-        self.state.users.online()
+        self.state.users.online_count()
     }
 
-    /// How many of the users that are online are in this state.
+    /// Number of users online in this state.
     #[must_use]
-    pub fn users_in(&self, state: UserState) -> usize {
-        self.state.users.in_state(state)
+    pub fn users_in_state(&self, state: UserState) -> usize {
+        self.state.users.count_in_state(state)
     }
 
-    /// How many calls are not over.
+    /// Number of calls that have not ended.
     #[must_use]
-    pub fn calls_on(&self) -> usize {
-        self.state.calls.values().filter(|call| !call.step.is_over()).count()
+    pub fn active_calls(&self) -> usize {
+        self.state.calls.values().filter(|call| !call.step.is_ended()).count()
     }
 
-    /// How many calls are known, those included that are over but could still be claimed.
+    /// Number of call records, including ended calls that may still be claimed.
     #[must_use]
-    pub fn calls_known(&self) -> usize {
+    pub fn known_calls(&self) -> usize {
         self.state.calls.len()
     }
 
-    fn hello(&mut self, now: Duration, conn: ConnId, typed: &str, resume: Option<&Ticket>, credential: Credential) {
-        match self.admit(now, typed, resume, credential) {
+    fn log_in(
+        &mut self,
+        now: Duration,
+        conn: ConnId,
+        typed: &str,
+        resume: Option<&SessionTicket>,
+        credential: Credential,
+    ) {
+        match self.check_login(now, typed, resume, credential) {
             Ok((token, name)) => {
-                self.state.note(Fact::LoggedIn { back: resume.is_some() });
+                self.state.emit(RegistryEvent::LoggedIn { resumed: resume.is_some() });
                 if let Some(old) = self.state.users.get(token).and_then(|record| record.conn) {
-                    self.flow().leave(now, token);
+                    self.call_handler().disconnect_user(now, token);
                     self.state.effects.push_back(Effect::Close { conn: old, code: RefusedCode::Replaced });
                 }
                 let ticket = self.state.signer.user(now, token, &name.key(), credential);
                 let me = self.state.users.log_in(token, name, conn);
-                let list = self.rosters.on_login(&mut self.state, conn, &me);
-                self.state.effects.push_back(Effect::Welcome { to: conn, me, ticket, list });
+                let roster = self.rosters.on_login(&mut self.state, conn, &me);
+                self.state.effects.push_back(Effect::Welcome { to: conn, me, ticket, roster });
             }
             Err(code) => self.state.effects.push_back(Effect::Close { conn, code }),
         }
     }
 
-    /// Decides who may log in, and under which token and name.
-    fn admit(
+    /// Decides whether a login is accepted, and returns the user's token and name.
+    fn check_login(
         &mut self,
         now: Duration,
         typed: &str,
-        resume: Option<&Ticket>,
+        resume: Option<&SessionTicket>,
         credential: Credential,
     ) -> Result<(Token, Name), RefusedCode> {
-        if self.doors == Doors::Closed {
+        if self.login_gate == LoginGate::Closed {
             return Err(RefusedCode::ShuttingDown);
         }
         let name = Name::new(typed).map_err(|_| RefusedCode::NameInvalid)?;
@@ -327,20 +342,19 @@ impl Registry {
         let already_counted =
             resumed.and_then(|token| self.state.users.get(token)).is_some_and(|record| record.conn.is_some());
         if !already_counted {
-            self.takes_users()?;
+            self.check_capacity()?;
         }
-        Ok((resumed.unwrap_or_else(|| Token(self.state.stamp(now))), name))
+        Ok((resumed.unwrap_or_else(|| Token(self.state.unique_timestamp(now))), name))
     }
 
-    /// Calls, which change users' states and rosters.
-    const fn flow(&mut self) -> Flow<'_> {
-        Flow { state: &mut self.state, rosters: &mut self.rosters }
+    const fn call_handler(&mut self) -> CallHandler<'_> {
+        CallHandler { state: &mut self.state, rosters: &mut self.rosters }
     }
 
-    /// Sees to it that presence is told soon after a change, and not at once: more may come.
-    fn gather(&mut self, now: Duration) {
-        if self.presence_at.is_none() && (self.state.users.has_changes() || self.rosters.is_migrating()) {
-            self.presence_at = Some(now + limits::PRESENCE_GATHER);
+    /// Schedules presence shortly after the first change, so that further changes travel in the same message.
+    fn schedule_presence(&mut self, now: Duration) {
+        if self.presence_due.is_none() && (self.state.users.has_changes() || self.rosters.is_migrating()) {
+            self.presence_due = Some(now + limits::PRESENCE_BATCH_DELAY);
         }
     }
 }

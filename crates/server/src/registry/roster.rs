@@ -1,117 +1,114 @@
-//! Who is shown whom: everybody, or the part that a client watches where there are too many for that.
+//! Roster updates: which connection receives the whole roster, which a partial one, and the changes to each.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     time::Duration,
 };
 
-use hutong_protocol::{Name, NameKey, Query, Token, User, UserState, limits};
+use hutong_protocol::{Name, NameKey, NameQuery, Token, User, UserState, limits};
 
 use super::{
-    conn::ConnId,
-    effect::{Effect, List},
-    state::{Deadline, State},
-    watching::{View, Watching, Why, Wish, Wished},
+    conn_id::ConnId,
+    effect::{Effect, RosterContent},
+    partial_rosters::{ListingReason, PartialRoster, PartialRosters, Subscription, SubscriptionFilter},
+    state::{Deadline, RegistryState},
 };
 
-/// Users that a client is shown which searches for nobody: the last that came.
-const RECENTLY_CAME: usize = 12;
+/// How many of the latest logins a partial roster lists while the client searches for nothing.
+const RECENT_LOGINS_LISTED: usize = 12;
 
-/// Roster entries that are sent in one batch when a server begins or ceases to show everybody, so that the lock is not held for long
-/// and memory is not filled at once.
-const MIGRATED_AT_ONCE: usize = 50_000;
+/// Roster entries that one migration batch sends, so that neither the lock is held for long nor memory is filled at once.
+const MIGRATION_BATCH: usize = 50_000;
 
-/// Which connections are shown everybody, which a part, and who is in that part.
+/// The rosters of all connections.
 #[derive(Clone, Debug)]
 pub struct Rosters {
-    /// Users online up to which everybody is shown everybody.
-    whole_up_to: usize,
-    mode: Mode,
-    /// Those that are shown a part.
-    watching: Watching,
-    /// What clients have asked to be shown, for as long as they are online.
-    wishes: HashMap<ConnId, Wished>,
-    /// Connections that have yet to be sent a list of the other mode. Some may be gone.
+    /// Up to this many users online, every connection has the whole roster.
+    whole_roster_limit: usize,
+    mode: RosterMode,
+    partial: PartialRosters,
+    /// The subscriptions of all connections that sent `watch`. They have an effect only on partial rosters.
+    subscriptions: HashMap<ConnId, Subscription>,
+    /// Connections that still have a roster of the other mode. Some may be disconnected already.
     migrating: VecDeque<ConnId>,
-    /// When totals were told last.
-    totals_at: Duration,
+    /// When totals were last sent.
+    totals_sent: Duration,
 }
 
-/// What a connection is shown that is welcomed now.
+/// The kind of roster that new connections receive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-enum Mode {
+enum RosterMode {
     #[default]
     Whole,
-    Part,
+    Partial,
 }
 
 impl Rosters {
-    pub fn new(whole_up_to: usize) -> Self {
+    pub fn new(whole_roster_limit: usize) -> Self {
         Self {
-            whole_up_to,
-            mode: Mode::default(),
-            watching: Watching::default(),
-            wishes: HashMap::new(),
+            whole_roster_limit,
+            mode: RosterMode::default(),
+            partial: PartialRosters::default(),
+            subscriptions: HashMap::new(),
             migrating: VecDeque::new(),
-            totals_at: Duration::ZERO,
+            totals_sent: Duration::ZERO,
         }
     }
 
-    /// Whether nothing is kept of anybody.
+    /// Whether no data about any connection is held.
     #[cfg(test)]
-    pub fn is_idle(&self) -> bool {
-        self.watching.is_idle() && self.wishes.is_empty() && self.migrating.is_empty()
+    pub fn is_empty(&self) -> bool {
+        self.partial.holds_nothing() && self.subscriptions.is_empty() && self.migrating.is_empty()
     }
 
-    /// What is shown to this connection, which has been welcomed.
-    pub fn list_for(&self, state: &State, conn: ConnId) -> List {
-        self.watching.shown(conn).map_or(List::Whole, |shown| part(state, shown))
+    /// The roster of a logged-in connection.
+    pub fn roster_for(&self, state: &RegistryState, conn: ConnId) -> RosterContent {
+        self.partial.listed(conn).map_or(RosterContent::Whole, |listed| partial_content(state, listed))
     }
 
-    /// Whether this connection is shown a part.
     #[cfg(any(test, feature = "inspect"))]
-    pub fn sees_a_part(&self, conn: ConnId) -> bool {
-        self.watching.has(conn)
+    pub fn has_partial_roster(&self, conn: ConnId) -> bool {
+        self.partial.contains(conn)
     }
 
-    /// A user has logged in: whoever watches it will be told, and it gets this list.
-    pub fn on_login(&mut self, state: &mut State, conn: ConnId, me: &User) -> List {
-        if state.users.online() > self.whole_up_to {
-            self.switch_mode(state, Mode::Part, Some(conn));
+    /// A user has logged in: adds it to the partial rosters that subscribe to it, and returns its own roster.
+    pub fn on_login(&mut self, state: &mut RegistryState, conn: ConnId, me: &User) -> RosterContent {
+        if state.users.online_count() > self.whole_roster_limit {
+            self.switch_mode(state, RosterMode::Partial, Some(conn));
         }
         if let Some(record) = state.users.get(me.token) {
-            self.watching.came(me.token, &record.key);
+            self.partial.user_online(me.token, &record.key);
         }
         match self.mode {
-            Mode::Whole => List::Whole,
-            Mode::Part => self.show_part(state, conn, me.token),
+            RosterMode::Whole => RosterContent::Whole,
+            RosterMode::Partial => self.build_partial(state, conn, me.token),
         }
     }
 
-    /// A user has left this connection.
-    pub fn on_disconnect(&mut self, state: &mut State, conn: ConnId) {
-        self.watching.close(conn);
-        self.wishes.remove(&conn);
-        // A tenth below the limit, so that a server near it does not change its mind with everybody who comes and goes.
-        if state.users.online() * 10 < self.whole_up_to * 9 {
-            self.switch_mode(state, Mode::Whole, None);
+    /// A user's connection has closed.
+    pub fn on_disconnect(&mut self, state: &mut RegistryState, conn: ConnId) {
+        self.partial.remove(conn);
+        self.subscriptions.remove(&conn);
+        // Hysteresis of a tenth: near the limit, the mode must not flip with every login and disconnect.
+        if state.users.online_count() * 10 < self.whole_roster_limit * 9 {
+            self.switch_mode(state, RosterMode::Whole, None);
         }
     }
 
-    /// Both are shown each other from now on.
-    pub fn on_call(&mut self, state: &mut State, members: [Token; 2]) {
+    /// A call has begun or is rejoined: lists its members in each other's partial roster.
+    pub fn on_call(&mut self, state: &mut RegistryState, members: [Token; 2]) {
         for (me, other) in [(members[0], members[1]), (members[1], members[0])] {
             let Some(conn) = state.users.get(me).and_then(|record| record.conn) else { continue };
-            if !self.watching.show(conn, other, Why::Met) {
-                self.send_part(state, conn, me);
+            if !self.partial.list(conn, other, ListingReason::Call) {
+                self.send_partial(state, conn, me);
             }
         }
     }
 
-    /// A client says what it wants to be shown.
+    /// Handles a `watch` message: the client subscribes to another part of the roster.
     pub fn on_watch(
         &mut self,
-        state: &mut State,
+        state: &mut RegistryState,
         now: Duration,
         conn: ConnId,
         me: Token,
@@ -119,102 +116,105 @@ impl Rosters {
         names: &[String],
     ) {
         let mut keys: Vec<NameKey> = Vec::new();
-        for key in names.iter().take(limits::WATCHED_NAMES).filter_map(|name| Some(Name::new(name).ok()?.key())) {
+        for key in names.iter().take(limits::MAX_WATCHED_NAMES).filter_map(|name| Some(Name::new(name).ok()?.key())) {
             if !keys.contains(&key) {
                 keys.push(key);
             }
         }
-        let wished = self.wishes.entry(conn).or_default();
-        wished.wish = Wish { query: Query::new(query), names: keys.into() };
-        if !self.watching.has(conn) || wished.due.is_some() {
+        let subscription = self.subscriptions.entry(conn).or_default();
+        subscription.filter = SubscriptionFilter { query: NameQuery::new(query), names: keys.into() };
+        if !self.partial.contains(conn) || subscription.due.is_some() {
             return;
         }
-        match wished.answered.map(|answered| answered + limits::WATCH_EVERY).filter(|at| *at > now) {
+        match subscription.answered.map(|answered| answered + limits::WATCH_INTERVAL).filter(|at| *at > now) {
             Some(at) => {
-                wished.due = Some(at);
-                state.schedule(at, Deadline::Watch(conn));
+                subscription.due = Some(at);
+                state.schedule(at, Deadline::Subscription(conn));
             }
             None => {
-                wished.answered = Some(now);
-                self.send_part(state, conn, me);
+                subscription.answered = Some(now);
+                self.send_partial(state, conn, me);
             }
         }
     }
 
-    /// A `watch` that came too soon has waited for its turn.
-    pub fn watch_due(&mut self, state: &mut State, now: Duration, conn: ConnId) {
-        let Some(wished) = self.wishes.get_mut(&conn) else { return };
-        if wished.due.is_some_and(|at| at <= now) {
-            wished.due = None;
-            wished.answered = Some(now);
-            if let Some(me) = state.users.by_conn(conn).filter(|_| self.watching.has(conn)) {
-                self.send_part(state, conn, me);
+    /// Answers a `watch` message that the rate limit postponed.
+    pub fn on_watch_due(&mut self, state: &mut RegistryState, now: Duration, conn: ConnId) {
+        let Some(subscription) = self.subscriptions.get_mut(&conn) else { return };
+        if subscription.due.is_some_and(|at| at <= now) {
+            subscription.due = None;
+            subscription.answered = Some(now);
+            if let Some(me) = state.users.by_conn(conn).filter(|_| self.partial.contains(conn)) {
+                self.send_partial(state, conn, me);
             }
         }
     }
 
-    /// Sends what has changed to everybody whom it concerns.
-    pub fn send_presence(&mut self, state: &mut State) {
+    /// Sends the collected presence changes to the connections whose roster lists the changed users.
+    pub fn send_presence(&mut self, state: &mut RegistryState) {
         let changes = state.users.take_changes();
         if changes.is_empty() {
             return;
         }
-        let watching = &mut self.watching;
-        let whole = self.mode == Mode::Whole || !self.migrating.is_empty();
-        let mut parts: BTreeMap<ConnId, Vec<usize>> = BTreeMap::new();
-        if !watching.is_empty() {
-            for (place, user) in changes.iter().enumerate() {
-                let own = state.users.get(user.token).and_then(|record| record.conn).filter(|conn| watching.has(*conn));
-                for conn in watching.watchers(user.token).chain(own) {
-                    parts.entry(conn).or_default().push(place);
+        let rosters = &mut self.partial;
+        let to_whole_rosters = self.mode == RosterMode::Whole || !self.migrating.is_empty();
+        let mut partial: BTreeMap<ConnId, Vec<usize>> = BTreeMap::new();
+        if !rosters.is_empty() {
+            for (index, user) in changes.iter().enumerate() {
+                // Every client also receives the changes of its own user.
+                let own =
+                    state.users.get(user.token).and_then(|record| record.conn).filter(|conn| rosters.contains(*conn));
+                for conn in rosters.listing(user.token).chain(own) {
+                    partial.entry(conn).or_default().push(index);
                 }
             }
             for user in changes.iter().filter(|user| user.state == UserState::Offline) {
-                watching.gone(user.token);
+                rosters.user_offline(user.token);
             }
         }
-        if whole || !parts.is_empty() {
-            state.effects.push_back(Effect::Presence { changes, whole, parts: parts.into_iter().collect() });
+        if to_whole_rosters || !partial.is_empty() {
+            let partial = partial.into_iter().collect();
+            state.effects.push_back(Effect::Presence { changes, to_whole_rosters, partial });
         }
     }
 
-    /// Sends the number of users online to those who cannot see it from their list and know another.
-    pub fn send_total(&mut self, state: &mut State, now: Duration) {
+    /// Sends the number of users online to the connections with a partial roster whose last total is out of date.
+    pub fn send_total(&mut self, state: &mut RegistryState, now: Duration) {
         if self.total_due(state).is_some_and(|due| due <= now) {
-            self.totals_at = now;
-            let total = total(state);
-            let to = self.watching.notice_total(total);
+            self.totals_sent = now;
+            let total = online_total(state);
+            let to = self.partial.update_total(total);
             state.effects.push_back(Effect::Total { total, to });
         }
     }
 
-    /// When the number of users online is to be sent.
-    pub fn total_due(&self, state: &State) -> Option<Duration> {
-        self.watching.is_total_news(total(state)).then(|| self.totals_at + limits::TOTAL_EVERY)
+    /// When [`send_total`](Self::send_total) has something to send.
+    pub fn total_due(&self, state: &RegistryState) -> Option<Duration> {
+        self.partial.needs_total(online_total(state)).then(|| self.totals_sent + limits::TOTAL_INTERVAL)
     }
 
-    /// Sends the next connections a list of the other kind: everybody, or a part.
-    pub fn migrate_batch(&mut self, state: &mut State) {
-        let mut told = 0;
-        while told < MIGRATED_AT_ONCE
+    /// Sends the next connections that are being migrated a roster of the current mode.
+    pub fn migrate_batch(&mut self, state: &mut RegistryState) {
+        let mut sent_entries = 0;
+        while sent_entries < MIGRATION_BATCH
             && let Some(conn) = self.migrating.pop_front()
         {
             let Some(me) = state.users.by_conn(conn) else { continue };
-            match (self.mode, self.watching.has(conn)) {
-                (Mode::Part, false) => {
-                    self.send_part(state, conn, me);
-                    told += limits::FOUND;
+            match (self.mode, self.partial.contains(conn)) {
+                (RosterMode::Partial, false) => {
+                    self.send_partial(state, conn, me);
+                    sent_entries += limits::MAX_SEARCH_RESULTS;
                 }
-                (Mode::Whole, true) => {
-                    self.watching.close(conn);
-                    state.effects.push_back(Effect::Roster { to: conn, me, list: List::Whole });
-                    told += state.users.online();
+                (RosterMode::Whole, true) => {
+                    self.partial.remove(conn);
+                    state.effects.push_back(Effect::Roster { to: conn, me, roster: RosterContent::Whole });
+                    sent_entries += state.users.online_count();
                 }
-                (Mode::Part, true) | (Mode::Whole, false) => {}
+                (RosterMode::Partial, true) | (RosterMode::Whole, false) => {}
             }
         }
-        if self.mode == Mode::Part && self.migrating.is_empty() {
-            state.users.drop_sheet();
+        if self.mode == RosterMode::Partial && self.migrating.is_empty() {
+            state.users.disable_roster_cache();
         }
     }
 
@@ -222,59 +222,69 @@ impl Rosters {
         !self.migrating.is_empty()
     }
 
-    /// Shows everybody, or a part, from now on. All connections but this one are sent their new list, some at a time.
-    fn switch_mode(&mut self, state: &mut State, mode: Mode, but: Option<ConnId>) {
+    /// Changes the mode, and queues all connections except one for migration.
+    fn switch_mode(&mut self, state: &mut RegistryState, mode: RosterMode, except: Option<ConnId>) {
         if self.mode == mode {
             return;
         }
         self.mode = mode;
-        self.migrating = state.users.connections().filter(|conn| Some(*conn) != but).collect();
-        if mode == Mode::Whole {
-            state.users.keep_sheet();
+        self.migrating = state.users.connections().filter(|conn| Some(*conn) != except).collect();
+        if mode == RosterMode::Whole {
+            state.users.enable_roster_cache();
         }
     }
 
-    fn send_part(&mut self, state: &mut State, conn: ConnId, me: Token) {
-        let list = self.show_part(state, conn, me);
-        state.effects.push_back(Effect::Roster { to: conn, me, list });
+    fn send_partial(&mut self, state: &mut RegistryState, conn: ConnId, me: Token) {
+        let roster = self.build_partial(state, conn, me);
+        state.effects.push_back(Effect::Roster { to: conn, me, roster });
     }
 
-    /// Makes the view of a connection anew, from what it wishes for.
-    fn show_part(&mut self, state: &State, conn: ConnId, me: Token) -> List {
-        let wish = self.wishes.get(&conn).map(|wished| wished.wish.clone()).unwrap_or_default();
-        let mut shown: Vec<(Token, Why)> = Vec::new();
-        let named = wish.names.iter().filter_map(|name| state.users.holder_of(name)).map(|token| (token, Why::Named));
-        let found = state.users.find(&wish.query, limits::FOUND, me).into_iter().map(|token| (token, Why::Found));
-        let recent = state.users.recent().filter(|_| wish.query.is_empty()).map(|token| (token, Why::Recent));
+    /// Builds a connection's partial roster from its subscription, in place of a former one.
+    fn build_partial(&mut self, state: &RegistryState, conn: ConnId, me: Token) -> RosterContent {
+        let filter = self.subscriptions.get(&conn).map(|subscription| subscription.filter.clone()).unwrap_or_default();
+        let mut listed: Vec<(Token, ListingReason)> = Vec::new();
+        let named = filter
+            .names
+            .iter()
+            .filter_map(|name| state.users.holder_of(name))
+            .map(|token| (token, ListingReason::Name));
+        let found = state
+            .users
+            .find(&filter.query, limits::MAX_SEARCH_RESULTS, me)
+            .into_iter()
+            .map(|token| (token, ListingReason::Query));
+        let recent = state.users.recent_logins().filter(|_| filter.query.is_empty());
+        let recent = recent.map(|token| (token, ListingReason::RecentLogin));
         let call = state.users.get(me).and_then(|record| record.call).and_then(|call| state.calls.get(&call));
-        let met = call.map(|call| (call.other(me).token, Why::Met));
-        let mut recently = 0;
-        for (token, why) in named.chain(found).chain(met).chain(recent) {
-            if token == me || state.users.online_user(token).is_none() || shown.iter().any(|(other, _)| *other == token)
+        let in_call = call.map(|call| (call.other_member(me).token, ListingReason::Call));
+        let mut recent_listed = 0;
+        for (token, reason) in named.chain(found).chain(in_call).chain(recent) {
+            if token == me
+                || state.users.online_user(token).is_none()
+                || listed.iter().any(|(other, _)| *other == token)
             {
                 continue;
             }
-            if why == Why::Recent {
-                recently += 1;
-                if recently > RECENTLY_CAME {
+            if reason == ListingReason::RecentLogin {
+                recent_listed += 1;
+                if recent_listed > RECENT_LOGINS_LISTED {
                     break;
                 }
             }
-            shown.push((token, why));
+            listed.push((token, reason));
         }
-        let list = part(state, shown.iter().map(|(token, _)| *token));
-        self.watching.open(conn, View { wish, shown, total: total(state) });
-        list
+        let content = partial_content(state, listed.iter().map(|(token, _)| *token));
+        self.partial.insert(conn, PartialRoster { filter, listed, total: online_total(state) });
+        content
     }
 }
 
-/// A part of those online, in this order.
-fn part(state: &State, shown: impl Iterator<Item = Token>) -> List {
-    // Whoever has just left stays in a view until that is told.
-    let users = shown.filter_map(|token| state.users.online_user(token).cloned()).collect();
-    List::Part { users, total: total(state) }
+fn partial_content(state: &RegistryState, listed: impl Iterator<Item = Token>) -> RosterContent {
+    // A user who has just disconnected stays listed until the change is sent.
+    let users = listed.filter_map(|token| state.users.online_user(token).cloned()).collect();
+    RosterContent::Partial { users, total: online_total(state) }
 }
 
-fn total(state: &State) -> u32 {
-    u32::try_from(state.users.online()).unwrap_or(u32::MAX)
+fn online_total(state: &RegistryState) -> u32 {
+    u32::try_from(state.users.online_count()).unwrap_or(u32::MAX)
 }

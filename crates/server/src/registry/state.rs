@@ -1,4 +1,4 @@
-//! The registry's records: users and calls, the deadlines that wait, and the effects that have yet to be taken out.
+//! The registry's tables (users, calls, scheduled deadlines) and its queue of effects.
 
 use std::{
     cmp::Reverse,
@@ -9,83 +9,86 @@ use std::{
 use hutong_protocol::{CallId, ServerMessage, Token};
 
 use super::{
-    calls::Call,
-    conn::ConnId,
-    effect::{Effect, Fact},
-    ticket::Signer,
-    users::Users,
+    call_state::CallState,
+    conn_id::ConnId,
+    effect::{Effect, RegistryEvent},
+    ticket::TicketSigner,
+    user_table::UserTable,
 };
 
-/// What rosters and calls read and change. It decides nothing.
+/// The data that the roster and call logic read and change. Holds no logic.
 #[derive(Clone, Debug)]
-pub struct State {
-    pub signer: Signer,
-    pub users: Users,
-    pub calls: HashMap<CallId, Call>,
+pub struct RegistryState {
+    pub signer: TicketSigner,
+    pub users: UserTable,
+    pub calls: HashMap<CallId, CallState>,
     pub effects: VecDeque<Effect>,
-    /// When this server came up.
+    /// When this server started.
     pub started: Duration,
-    /// Deadlines, earliest first. An entry may be out of date: what is due is read from the record itself.
+    /// Scheduled deadlines, earliest first. Entries may be stale: the record itself says what is due.
     deadlines: BinaryHeap<Reverse<(Duration, Deadline)>>,
-    last_stamp: u64,
+    last_timestamp: u64,
 }
 
-/// What a deadline is about.
+/// The subject of a scheduled deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Deadline {
+    /// The next deadline of a call.
     Call(CallId),
-    Name(Token),
-    Watch(ConnId),
+    /// The end of the time for which an offline user's name is held.
+    NameHold(Token),
+    /// The answer to a `watch` message that was postponed by the rate limit.
+    Subscription(ConnId),
 }
 
-impl State {
-    /// No users and no calls, as of `now`.
+impl RegistryState {
+    /// Empty tables, as of `now`.
     pub fn new(ticket_key: &[u8; 32], now: Duration) -> Self {
-        let mut users = Users::default();
-        users.keep_sheet();
+        let mut users = UserTable::default();
+        users.enable_roster_cache();
         Self {
-            signer: Signer::new(ticket_key),
+            signer: TicketSigner::new(ticket_key),
             users,
             calls: HashMap::new(),
             effects: VecDeque::new(),
             started: now,
             deadlines: BinaryHeap::new(),
-            last_stamp: 0,
+            last_timestamp: 0,
         }
     }
 
-    /// Sends a message to a user's connection, if it has one.
+    /// Queues a message for a user, if the user is connected.
     pub fn send(&mut self, token: Token, message: ServerMessage) {
         if let Some(to) = self.users.get(token).and_then(|record| record.conn) {
             self.effects.push_back(Effect::Send { to, message });
         }
     }
 
-    pub fn note(&mut self, fact: Fact) {
-        self.effects.push_back(Effect::Note(fact));
+    pub fn emit(&mut self, event: RegistryEvent) {
+        self.effects.push_back(Effect::Event(event));
     }
 
-    pub fn schedule(&mut self, at: Duration, what: Deadline) {
-        self.deadlines.push(Reverse((at, what)));
+    pub fn schedule(&mut self, at: Duration, deadline: Deadline) {
+        self.deadlines.push(Reverse((at, deadline)));
     }
 
-    /// When [`pop_due`](Self::pop_due) has something, unless more is scheduled.
+    /// The time of the earliest scheduled deadline.
     pub fn next_deadline(&self) -> Option<Duration> {
         self.deadlines.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// The earliest deadline that has come; each is returned once.
+    /// Removes and returns the earliest deadline that has passed.
     pub fn pop_due(&mut self, now: Duration) -> Option<Deadline> {
         if self.next_deadline()? > now {
             return None;
         }
-        self.deadlines.pop().map(|Reverse((_, what))| what)
+        self.deadlines.pop().map(|Reverse((_, deadline))| deadline)
     }
 
-    /// The time in microseconds, made unique in this registry.
-    pub fn stamp(&mut self, now: Duration) -> u64 {
+    /// The time in microseconds, incremented where needed so that no value is returned twice.
+    pub fn unique_timestamp(&mut self, now: Duration) -> u64 {
         let micros = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
-        self.last_stamp = micros.max(self.last_stamp + 1);
-        self.last_stamp
+        self.last_timestamp = micros.max(self.last_timestamp + 1);
+        self.last_timestamp
     }
 }

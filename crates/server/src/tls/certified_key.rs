@@ -1,4 +1,4 @@
-//! A certificate chain and its key.
+//! Certificate chain with its private key.
 
 use std::sync::Arc;
 
@@ -9,29 +9,30 @@ use tokio_rustls::rustls::{self, sign};
 
 use super::error::TlsError;
 
-/// A certificate chain with its key, which is known to be its own.
+/// Certificate chain with the private key that matches it.
 #[derive(Clone, Debug)]
 pub(crate) struct CertifiedKey {
     signing: Arc<sign::CertifiedKey>,
+    /// The end-entity certificate.
     certificate: CertificateDer<'static>,
-    /// SubjectPublicKeyInfo, in DER.
+    /// `SubjectPublicKeyInfo` in DER.
     public_key: Vec<u8>,
     ca_issued: bool,
 }
 
 impl CertifiedKey {
-    /// Reads a chain and its key, each out of a text in PEM.
+    /// Parses a chain and its key from PEM.
     pub(crate) fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, TlsError> {
         let chain = CertificateDer::pem_slice_iter(certificates)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| TlsError::Pem(error.to_string()))?;
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| TlsError::Pem(error.to_string()))?;
-        let certificate = chain.first().cloned().ok_or_else(|| TlsError::Pem("there is no certificate".into()))?;
+        let certificate = chain.first().cloned().ok_or_else(|| TlsError::Pem("no certificate found".into()))?;
         let signing = sign::CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider())?;
-        let read = webpki::EndEntityCert::try_from(&certificate)
-            .map_err(|error| TlsError::Use(rustls::Error::General(error.to_string())))?;
-        let public_key = read.subject_public_key_info().to_vec();
-        let ca_issued = read.issuer() != read.subject();
+        let parsed = webpki::EndEntityCert::try_from(&certificate)
+            .map_err(|error| TlsError::Unusable(rustls::Error::General(error.to_string())))?;
+        let public_key = parsed.subject_public_key_info().to_vec();
+        let ca_issued = parsed.issuer() != parsed.subject();
         Ok(Self { signing: Arc::new(signing), certificate, public_key, ca_issued })
     }
 
@@ -39,23 +40,23 @@ impl CertifiedKey {
         &self.certificate
     }
 
-    /// The SHA-256 of the certificate, as browsers show it.
+    /// SHA-256 of the certificate, in the form that browsers show: `AB:CD:...`.
     pub(crate) fn fingerprint(&self) -> String {
         let digest = Sha256::digest(&self.certificate);
         digest.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
     }
 
-    /// The SHA-256 of the public key, in base64url.
+    /// SHA-256 of the public key, in base64url.
     pub(crate) fn key_fingerprint(&self) -> String {
         URL_SAFE_NO_PAD.encode(Sha256::digest(&self.public_key))
     }
 
-    /// Whether the certificate names an issuer other than itself.
+    /// Whether a CA issued the certificate. False if it is self-signed.
     pub(crate) const fn is_ca_issued(&self) -> bool {
         self.ca_issued
     }
 
-    /// What rustls signs handshakes with.
+    /// The form in which rustls signs handshakes.
     pub(super) const fn signing(&self) -> &Arc<sign::CertifiedKey> {
         &self.signing
     }

@@ -1,4 +1,4 @@
-//! TLS as a server uses it: a configuration whose certificate follows its source.
+//! TLS configuration of a server, whose certificate can be replaced while it runs.
 
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
@@ -6,146 +6,152 @@ use tokio_rustls::rustls::{self, ServerConfig};
 
 #[cfg(feature = "acme")]
 use super::resolver::CHALLENGE_PROTOCOL;
-use super::{certified_key::CertifiedKey, error::TlsError, resolver::CertResolver, source::Source};
+use super::{cert_source::CertSource, certified_key::CertifiedKey, error::TlsError, resolver::CertResolver};
 #[cfg(feature = "acme")]
-use crate::acme::{Acme, AcmeOptions};
+use crate::acme::{AcmeOptions, AcmeRenewer};
 use crate::supervisor::blocking;
 
-/// How often certificates in files are looked at. A look is two small reads; being told by the system of changes works neither
-/// through every symbolic link nor in every file system.
-const FILES_EVERY: Duration = Duration::from_secs(10);
+/// How often certificate files are read again. Polling costs two small reads; file system notifications would miss changes
+/// behind symbolic links and on some file systems.
+const FILE_POLL_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How often a certificate of our own is looked at, which is made anew a month before its end.
-const OWN_EVERY: Duration = Duration::from_hours(1);
+/// How often a self-signed certificate is checked for its renewal, which is due a month before it expires.
+const RENEWAL_CHECK_INTERVAL: Duration = Duration::from_hours(1);
 
-/// A certificate with its key, ready to serve, and kept up to date while a [`Server`](crate::Server) has it. Cheap to clone: the
-/// clones show the same.
+/// TLS configuration with a certificate and its key. Cheap to clone; clones share the certificate.
+///
+/// A running [`Server`](crate::Server) keeps the certificate current.
 #[derive(Clone)]
 pub struct Tls {
     config: Arc<ServerConfig>,
     pub(super) resolver: Arc<CertResolver>,
-    pub(super) source: Arc<Source>,
-    /// How often the source is looked at.
-    pub(super) every: Duration,
+    pub(super) source: Arc<CertSource>,
+    /// How often a running server reloads from the source.
+    pub(super) poll_interval: Duration,
 }
 
-/// What [`Tls::reload`] found.
+/// Result of [`Tls::reload`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reloaded {
-    /// The certificate that is shown already.
+pub enum ReloadOutcome {
+    /// The certificate is the same as before.
     Unchanged,
-    /// Another one, which new connections are shown from now on.
+    /// There is another certificate, and new connections use it.
     Changed,
 }
 
 impl Tls {
-    /// The certificate that the server keeps in this directory for these host names and addresses.
+    /// A self-signed certificate for these host names and addresses, stored in this directory.
     ///
-    /// It is made when there is none, when it does not cover all of the names, or when it is about to end; names that it
-    /// covered before stay covered, so that moving between two networks does not make it anew each time. `localhost`,
-    /// `127.0.0.1` and `::1` are always covered. The key is readable by its owner alone, and outlives the certificates.
+    /// It is generated again if it does not cover a name or is about to expire. Earlier names stay covered, so that moving
+    /// between two networks does not replace it each time. `localhost`, `127.0.0.1` and `::1` are always covered. The key
+    /// file is readable by its owner only, and new certificates keep the key.
     ///
-    /// Browsers show a warning for such a certificate once. [`fingerprint`](Self::fingerprint) is what a careful person
-    /// compares there.
+    /// Browsers warn once about such a certificate. The user can compare its [`fingerprint`](Self::fingerprint) there.
     ///
     /// # Errors
     ///
-    /// [`TlsError`] when the directory cannot be used, or when a name is no host name.
+    /// [`TlsError`] if the directory cannot be used, or a name is not a host name.
     pub fn self_signed(directory: &Path, names: &[String]) -> Result<Self, TlsError> {
-        Self::load(Source::SelfSigned { directory: directory.to_owned(), names: names.to_vec() }, OWN_EVERY)
+        let source = CertSource::SelfSigned { directory: directory.to_owned(), names: names.to_vec() };
+        Self::load(source, RENEWAL_CHECK_INTERVAL)
     }
 
-    /// A certificate chain and its key from PEM files, for example from a public authority. Where the files change, what is
-    /// shown changes, within ten seconds; a pair that does not fit is passed over, and the last good one is shown on.
+    /// A certificate chain and its key from PEM files, for example from a public CA.
+    ///
+    /// A running server reloads the files within ten seconds after they change. If the new certificate and key do not match,
+    /// it keeps the previous pair.
     ///
     /// # Errors
     ///
-    /// [`TlsError`] when a file cannot be read, holds something else, or when the key is not the certificate's.
+    /// [`TlsError`] if a file cannot be read or parsed, or the key does not match the certificate.
     pub fn from_pem_files(certificates: &Path, key: &Path) -> Result<Self, TlsError> {
-        let source = Source::Files { certificates: certificates.to_owned(), key: key.to_owned() };
-        Self::load(source, FILES_EVERY)
+        let source = CertSource::Files { certificates: certificates.to_owned(), key: key.to_owned() };
+        Self::load(source, FILE_POLL_INTERVAL)
     }
 
-    /// Certificates that an authority issues by itself (ACME, RFC 8555), by a challenge that comes to the server's own port
-    /// (TLS-ALPN-01, RFC 8737). The last one is kept in a directory; until the first one is there, nothing answers in TLS.
+    /// A certificate that an ACME authority issues (RFC 8555), with TLS-ALPN-01 challenges on the server's own port (RFC 8737).
+    ///
+    /// The latest certificate is cached in a directory. Until the first one is issued, TLS handshakes fail.
     ///
     /// # Errors
     ///
-    /// [`TlsError`] when the directory cannot be used, or when a name or a root is none.
+    /// [`TlsError`] if the directory cannot be used, a name is not a public host name, or a root certificate is invalid.
     #[cfg(feature = "acme")]
     pub fn acme(options: AcmeOptions) -> Result<Self, TlsError> {
         let resolver = Arc::new(CertResolver::default());
-        let acme = Acme::new(options)?;
-        if let Some(cached) = acme.cached()? {
+        let renewer = AcmeRenewer::new(options)?;
+        if let Some(cached) = renewer.cached()? {
             resolver.install(cached);
         }
         let config = config(&resolver, &[b"http/1.1", CHALLENGE_PROTOCOL])?;
-        Ok(Self { config, resolver, source: Arc::new(Source::Acme(acme)), every: OWN_EVERY })
+        let source = Arc::new(CertSource::Acme(renewer));
+        Ok(Self { config, resolver, source, poll_interval: RENEWAL_CHECK_INTERVAL })
     }
 
-    /// The same, looked at as often. Tests shorten it.
+    /// The same configuration with another poll interval, for tests.
     #[must_use]
-    pub fn looked_at_every(self, every: Duration) -> Self {
-        Self { every, ..self }
+    pub fn with_poll_interval(self, poll_interval: Duration) -> Self {
+        Self { poll_interval, ..self }
     }
 
-    /// Looks at once whether there is another certificate. A server does so by itself from time to time. From an authority it
-    /// asks for one at once, if one is due.
+    /// Reloads the certificate now. For ACME, starts an order now if a renewal is due.
     ///
     /// # Errors
     ///
-    /// [`TlsError`] as at the beginning. What was shown is shown on.
-    pub async fn reload(&self) -> Result<Reloaded, TlsError> {
+    /// [`TlsError`], as from the constructors. The previous certificate stays in use.
+    pub async fn reload(&self) -> Result<ReloadOutcome, TlsError> {
         let source = self.source.clone();
-        let certified = blocking(move || source.read()).await?;
+        let certified = blocking(move || source.load()).await?;
         let changed = certified.is_some_and(|certified| self.resolver.install(certified));
         if changed {
-            tracing::info!(fingerprint = self.fingerprint(), "new connections are shown another certificate");
+            tracing::info!(fingerprint = self.fingerprint(), "certificate changed; new connections use it");
         }
-        Ok(if changed { Reloaded::Changed } else { Reloaded::Unchanged })
+        Ok(if changed { ReloadOutcome::Changed } else { ReloadOutcome::Unchanged })
     }
 
-    /// The SHA-256 fingerprint of the certificate, as browsers show it: `AB:CD:...`. `None` before the first one.
+    /// SHA-256 fingerprint of the certificate, in the form that browsers show: `AB:CD:...`. `None` before the first one.
     #[must_use]
     pub fn fingerprint(&self) -> Option<String> {
         self.resolver.with(|certified| certified.fingerprint())
     }
 
-    /// The SHA-256 of the certificate's public key (SubjectPublicKeyInfo, RFC 7469) in base64url, for an invitation
-    /// `https://HOST:PORT/#key=...`: the app that is given one accepts no other key. `None` before the first certificate, and
-    /// where an authority vouches for it, since then the key may change with each one.
+    /// SHA-256 of the public key (`SubjectPublicKeyInfo`, RFC 7469) in base64url, for `https://HOST:PORT/#key=...`.
+    ///
+    /// An app that opens such an invitation accepts no other key. `None` before the first certificate, and for one that a CA
+    /// issued, whose key may change at each renewal.
     #[must_use]
     pub fn key_to_pin(&self) -> Option<String> {
         self.resolver.with(|certified| (!certified.is_ca_issued()).then(|| certified.key_fingerprint())).flatten()
     }
 
-    /// Whether somebody else than the server itself has signed the certificate.
+    /// Whether a CA issued the certificate. False if it is self-signed.
     #[must_use]
-    pub fn is_vouched_for(&self) -> bool {
+    pub fn is_ca_issued(&self) -> bool {
         self.resolver.with(CertifiedKey::is_ca_issued).unwrap_or(false)
     }
 
-    /// The certificate in DER, for a client that is to trust it and nothing else. `None` before the first one.
+    /// The certificate in DER, for a client that trusts only this one. `None` before the first one.
     #[must_use]
     pub fn certificate_der(&self) -> Option<Vec<u8>> {
         self.resolver.with(|certified| certified.certificate().to_vec())
     }
 
-    /// Waits until another certificate is shown than the one with this [`fingerprint`](Self::fingerprint), or any at all.
-    pub async fn until_not(&self, fingerprint: Option<&str>) {
-        self.resolver.until(|certified| fingerprint.is_none_or(|old| certified.fingerprint() != old)).await;
+    /// Waits until the certificate has another [`fingerprint`](Self::fingerprint) than this one; for `None`, until there is one.
+    pub async fn until_replaced(&self, fingerprint: Option<&str>) {
+        self.resolver.wait_until(|certified| fingerprint.is_none_or(|old| certified.fingerprint() != old)).await;
     }
 
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
         self.config.clone()
     }
 
-    fn load(source: Source, every: Duration) -> Result<Self, TlsError> {
+    fn load(source: CertSource, poll_interval: Duration) -> Result<Self, TlsError> {
         let resolver = Arc::new(CertResolver::default());
-        if let Some(certified) = source.read()? {
+        if let Some(certified) = source.load()? {
             resolver.install(certified);
         }
-        Ok(Self { config: config(&resolver, &[b"http/1.1"])?, resolver, source: Arc::new(source), every })
+        let config = config(&resolver, &[b"http/1.1"])?;
+        Ok(Self { config, resolver, source: Arc::new(source), poll_interval })
     }
 }
 

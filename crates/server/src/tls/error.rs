@@ -1,31 +1,33 @@
-//! Why there is no certificate.
+//! Error of loading or generating a certificate.
 
 use std::{io, path::PathBuf};
 
 use tokio_rustls::rustls;
 
-/// Why there is no certificate.
+/// Error of loading or generating a certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file or directory could not be read or written.
     #[error("{}: {}", .0.display(), .1)]
     File(PathBuf, io::Error),
-    /// This is no host name and no address.
-    #[error("{0:?} is no host name and no address to make a certificate for")]
+    /// A name for a self-signed certificate is neither a host name nor an address.
+    #[error("{0:?} is neither a host name nor an address, so a certificate cannot cover it")]
     Name(String),
-    /// This is no name that an authority could find: an address, a wildcard, or a name of one's own network.
-    #[error("{0:?} is no public host name: an authority issues nothing for addresses and wildcards this way")]
+    /// A name for an ACME certificate is an address, a wildcard or a local name.
+    #[error(
+        "{0:?} is not a public host name; the ACME authority issues nothing for addresses, wildcards and local names"
+    )]
     PublicName(String),
-    /// A file holds no certificate or no key in PEM.
-    #[error("the certificate or its key is not in PEM: {0}")]
+    /// A file contains no certificate or no key in PEM.
+    #[error("the certificate or its key is not valid PEM: {0}")]
     Pem(String),
-    /// The certificate could not be made: mostly a name that is no host name.
-    #[error("the certificate could not be made: {0}")]
-    Make(#[from] rcgen::Error),
-    /// The certificate cannot be used: mostly a key that is not its own.
+    /// A certificate could not be generated, usually because a name is not a host name.
+    #[error("cannot generate the certificate: {0}")]
+    Generate(#[from] rcgen::Error),
+    /// The certificate cannot be used, usually because the key belongs to another one.
     #[error("the certificate cannot be used: {0}")]
-    Use(#[from] rustls::Error),
-    /// This is no address of an ACME directory.
-    #[error("{0:?} is no https address of an ACME directory")]
-    Directory(String),
+    Unusable(#[from] rustls::Error),
+    /// The URL of the ACME directory is not an https URL.
+    #[error("{0:?} is not the https URL of an ACME directory")]
+    DirectoryUrl(String),
 }

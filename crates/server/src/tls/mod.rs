@@ -1,21 +1,21 @@
-//! Certificates: one that the server makes and keeps itself, one from files, or one from an authority.
+//! Server certificates: self-signed, from PEM files, or from an ACME authority.
 //!
-//! The certificate can change while the server runs: each new handshake takes the certificate of that moment, and connections that
-//! exist go on with the one that they began with.
+//! A certificate can be replaced while the server runs. Each new handshake uses the current one; open connections keep
+//! the one they began with.
 
+mod cert_source;
 mod certified_key;
 mod config;
 mod error;
-mod keeper;
+mod refresh_task;
 mod resolver;
 mod self_signed;
-mod source;
 
 #[cfg(feature = "acme")]
 pub(crate) use certified_key::CertifiedKey;
-pub(crate) use keeper::keep;
+pub(crate) use refresh_task::keep_current;
 #[cfg(feature = "acme")]
 pub(crate) use resolver::{CHALLENGE_PROTOCOL, CertResolver};
 
-pub use config::{Reloaded, Tls};
+pub use config::{ReloadOutcome, Tls};
 pub use error::TlsError;

@@ -1,4 +1,4 @@
-//! The resolver that picks the certificate of each handshake.
+//! Certificate resolver: picks the certificate of each TLS handshake.
 
 use std::sync::Arc;
 #[cfg(feature = "acme")]
@@ -15,21 +15,21 @@ use tokio_rustls::rustls::{
 
 use super::certified_key::CertifiedKey;
 
-/// The ALPN protocol of TLS-ALPN-01: a challenge's connection offers it and no other (RFC 8737, section 4).
+/// ALPN protocol of TLS-ALPN-01. A validation connection offers it and no other (RFC 8737, section 4).
 #[cfg(feature = "acme")]
 pub(crate) const CHALLENGE_PROTOCOL: &[u8] = b"acme-tls/1";
 
-/// Picks the certificate of a handshake: that of the moment, or the answer to a challenge of an authority.
+/// Certificate resolver for rustls: the current certificate, or the response to an ACME challenge.
 #[derive(Debug, Default)]
 pub(crate) struct CertResolver {
     certified: watch::Sender<Option<CertifiedKey>>,
-    /// By host name: the certificates that answer an authority's TLS-ALPN-01 challenges.
+    /// Certificates that answer the pending TLS-ALPN-01 challenges, by host name.
     #[cfg(feature = "acme")]
     challenges: Mutex<BTreeMap<String, Arc<sign::CertifiedKey>>>,
 }
 
 impl CertResolver {
-    /// Serves this from now on. Returns whether that is another one than before.
+    /// Installs a certificate for new handshakes. Returns whether it differs from the previous one.
     pub(crate) fn install(&self, new: CertifiedKey) -> bool {
         self.certified.send_if_modified(|certified| {
             let changed = certified.as_ref().is_none_or(|old| old.signing().cert != new.signing().cert);
@@ -44,15 +44,15 @@ impl CertResolver {
         self.certified.borrow().as_ref().map(read)
     }
 
-    /// Waits until a certificate is served that is as wanted.
-    pub(crate) async fn until(&self, wanted: impl Fn(&CertifiedKey) -> bool) {
+    /// Waits until the current certificate satisfies the predicate.
+    pub(crate) async fn wait_until(&self, wanted: impl Fn(&CertifiedKey) -> bool) {
         let mut certified = self.certified.subscribe();
-        // The sender is here, so that it cannot be gone.
+        // Cannot fail: `self` holds the sender.
         let _installed: Result<_, watch::error::RecvError> =
             certified.wait_for(|certified| certified.as_ref().is_some_and(&wanted)).await;
     }
 
-    /// Answers challenges for these host names with these certificates, and no others.
+    /// Replaces the certificates that answer challenges, by host name.
     #[cfg(feature = "acme")]
     pub(crate) fn answer_challenges(&self, challenges: BTreeMap<String, Arc<sign::CertifiedKey>>) {
         *self.challenges.lock().unwrap_or_else(PoisonError::into_inner) = challenges;
@@ -79,7 +79,7 @@ impl ResolvesServerCert for CertResolver {
     }
 }
 
-/// Whether a client wants to see the answer to a challenge, and nothing else.
+/// Whether the connection is an ACME validation.
 #[cfg(feature = "acme")]
 fn is_challenge(hello: &ClientHello<'_>) -> bool {
     hello.alpn().is_some_and(|mut offered| offered.next() == Some(CHALLENGE_PROTOCOL) && offered.next().is_none())

@@ -1,4 +1,4 @@
-//! The certificate that a server makes and keeps itself.
+//! Self-signed certificates: generated, stored in a directory, and renewed before they expire.
 
 use std::{
     fs, io,
@@ -14,41 +14,41 @@ use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
 use super::{certified_key::CertifiedKey, error::TlsError};
 use crate::ticket_key::create_private;
 
-/// How long a certificate that we make is good for. Apple's systems take none that is good for more than 825 days, and
-/// Safari none of more than 398 days without complaint; new ones cost nothing.
-const VALID: Duration = Duration::from_hours(390 * 24);
+/// Validity of a generated certificate. Apple rejects server certificates of more than 825 days, and Safari complains above
+/// 398 days.
+const VALIDITY: Duration = Duration::from_hours(390 * 24);
 
-/// How long before its end a certificate is made anew.
+/// How long before its expiry a certificate is renewed.
 const RENEW_BEFORE: Duration = Duration::from_hours(30 * 24);
 
-/// The other side's clock may be behind ours by as much.
+/// The validity begins earlier by this much, for clients whose clock is behind ours.
 const CLOCK_SKEW: Duration = Duration::from_hours(24);
 
-/// What every certificate covers.
-const ALWAYS: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+/// Names that every certificate covers.
+const DEFAULT_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// How many names of earlier times stay covered.
-const OLD_NAMES: usize = 24;
+/// Earlier names that stay covered. Bounds the certificate of a laptop that visits many networks.
+const MAX_OLD_NAMES: usize = 24;
 
-/// The file that a self-signed certificate and its key are kept in, together, so that they always match.
-const FILE: &str = "certificate.pem";
+/// File for the certificate and its key. One file, so that the two always match.
+const FILE_NAME: &str = "certificate.pem";
 
-/// The certificate that is kept in this directory, or a new one: see [`Tls::self_signed`](super::Tls::self_signed).
+/// Loads the certificate from this directory, or generates one. See [`Tls::self_signed`](super::Tls::self_signed).
 pub(crate) fn load(directory: &Path, names: &[String]) -> Result<CertifiedKey, TlsError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     load_at(directory, names, now)
 }
 
 fn load_at(directory: &Path, names: &[String], now: Duration) -> Result<CertifiedKey, TlsError> {
-    let path = directory.join(FILE);
+    let path = directory.join(FILE_NAME);
     let at_path = |error| TlsError::File(path.clone(), error);
-    let kept = match fs::read_to_string(&path) {
-        Ok(text) => Kept::read(text),
+    let stored = match fs::read_to_string(&path) {
+        Ok(text) => StoredCert::parse(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(at_path(error)),
     };
-    let mut wanted: Vec<String> = ALWAYS.map(str::to_owned).into();
-    for name in names.iter().map(|name| normal(name)) {
+    let mut wanted: Vec<String> = DEFAULT_NAMES.map(str::to_owned).into();
+    for name in names.iter().map(|name| normalize(name)) {
         if name.is_empty() || name.contains(char::is_whitespace) {
             return Err(TlsError::Name(name));
         }
@@ -56,45 +56,45 @@ fn load_at(directory: &Path, names: &[String], now: Duration) -> Result<Certifie
             wanted.push(name);
         }
     }
-    let old = kept.as_ref().map(|kept| kept.names.clone()).unwrap_or_default();
-    // Apps remember the key of a server, so it outlives its certificates.
-    let key = kept.as_ref().and_then(Kept::key);
+    let old = stored.as_ref().map(|stored| stored.names.clone()).unwrap_or_default();
+    // Apps pin the key of a server, so new certificates keep it.
+    let key = stored.as_ref().and_then(StoredCert::key);
     let missing = wanted.iter().any(|name| !old.contains(name));
-    if let Some(kept) = kept.filter(|kept| !missing && kept.ends > now + RENEW_BEFORE)
-        && let Ok(certified) = CertifiedKey::from_pem(kept.pem.as_bytes(), kept.pem.as_bytes())
+    if let Some(stored) = stored.filter(|stored| !missing && stored.expires > now + RENEW_BEFORE)
+        && let Ok(certified) = CertifiedKey::from_pem(stored.pem.as_bytes(), stored.pem.as_bytes())
     {
         return Ok(certified);
     }
-    // A laptop that has been in many networks: the oldest addresses make room.
     let mut covered: Vec<String> = old.into_iter().filter(|name| !wanted.contains(name)).collect();
-    covered.drain(..covered.len().saturating_sub(OLD_NAMES));
+    covered.drain(..covered.len().saturating_sub(MAX_OLD_NAMES));
     covered.append(&mut wanted);
-    let kept = make(covered, now, key)?;
-    let certified = CertifiedKey::from_pem(kept.pem.as_bytes(), kept.pem.as_bytes())?;
+    let generated = generate(covered, now, key)?;
+    let certified = CertifiedKey::from_pem(generated.pem.as_bytes(), generated.pem.as_bytes())?;
     fs::create_dir_all(directory).map_err(at_path)?;
-    let draft = directory.join(format!("{FILE}.new"));
-    // Left over where an earlier run was killed in between.
-    let _absent: io::Result<()> = fs::remove_file(&draft);
-    create_private(&draft)
-        .and_then(|mut file| file.write_all(kept.write().as_bytes()).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&draft, &path))
+    let temporary = directory.join(format!("{FILE_NAME}.new"));
+    // An earlier run may have been killed before the rename.
+    let _absent: io::Result<()> = fs::remove_file(&temporary);
+    create_private(&temporary)
+        .and_then(|mut file| file.write_all(generated.to_text().as_bytes()).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&temporary, &path))
         .map_err(at_path)?;
     Ok(certified)
 }
 
-/// What the file holds. PEM passes over text outside its blocks, so what we want to know of the certificate stands above it.
-struct Kept {
+/// Content of the file: two header lines, then certificate and key. PEM parsers ignore text outside the blocks.
+struct StoredCert {
     names: Vec<String>,
-    ends: Duration,
+    /// Since the Unix epoch.
+    expires: Duration,
     pem: String,
 }
 
-impl Kept {
-    fn read(text: String) -> Option<Self> {
+impl StoredCert {
+    fn parse(text: String) -> Option<Self> {
         let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key));
         let names = value("names: ")?.split(' ').map(str::to_owned).collect();
-        let ends = Duration::from_secs(value("ends: ")?.parse().ok()?);
-        Some(Self { names, ends, pem: text })
+        let expires = Duration::from_secs(value("ends: ")?.parse().ok()?);
+        Some(Self { names, expires, pem: text })
     }
 
     fn key(&self) -> Option<KeyPair> {
@@ -102,31 +102,31 @@ impl Kept {
         KeyPair::try_from(&key).ok()
     }
 
-    fn write(&self) -> String {
-        format!("names: {}\nends: {}\n{}", self.names.join(" "), self.ends.as_secs(), self.pem)
+    fn to_text(&self) -> String {
+        format!("names: {}\nends: {}\n{}", self.names.join(" "), self.expires.as_secs(), self.pem)
     }
 }
 
-fn make(names: Vec<String>, now: Duration, key: Option<KeyPair>) -> Result<Kept, TlsError> {
-    let ends = now + VALID;
+fn generate(names: Vec<String>, now: Duration, key: Option<KeyPair>) -> Result<StoredCert, TlsError> {
+    let expires = now + VALIDITY;
     let date = |moment: Duration| {
         let seconds = i64::try_from(moment.as_secs()).unwrap_or(i64::MAX);
-        time::OffsetDateTime::from_unix_timestamp(seconds).map_err(|_| TlsError::Make(rcgen::Error::Time))
+        time::OffsetDateTime::from_unix_timestamp(seconds).map_err(|_| TlsError::Generate(rcgen::Error::Time))
     };
     let mut params = CertificateParams::new(names.clone())?;
     params.not_before = date(now.saturating_sub(CLOCK_SKEW))?;
-    params.not_after = date(ends)?;
+    params.not_after = date(expires)?;
     params.distinguished_name.push(DnType::CommonName, "Hutong");
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let key = key.map_or_else(KeyPair::generate, Ok)?;
     let certificate = params.self_signed(&key)?;
-    Ok(Kept { names, ends, pem: certificate.pem() + &key.serialize_pem() })
+    Ok(StoredCert { names, expires, pem: certificate.pem() + &key.serialize_pem() })
 }
 
-/// Names without case, addresses in one form, so that the same one is not covered twice.
-fn normal(name: &str) -> String {
+/// Lowercases names and canonicalizes addresses, so that none is covered twice.
+fn normalize(name: &str) -> String {
     match name.parse::<IpAddr>() {
         Ok(address) => address.to_string(),
         Err(_) => name.trim().trim_end_matches('.').to_ascii_lowercase(),
@@ -143,48 +143,48 @@ mod tests {
         list.iter().map(|name| (*name).to_owned()).collect()
     }
 
-    fn kept(directory: &Path) -> Kept {
-        Kept::read(fs::read_to_string(directory.join(FILE)).unwrap()).unwrap()
+    fn stored(directory: &Path) -> StoredCert {
+        StoredCert::parse(fs::read_to_string(directory.join(FILE_NAME)).unwrap()).unwrap()
     }
 
     #[test]
-    fn a_certificate_is_kept_until_it_is_about_to_end() {
+    fn a_certificate_is_reused_until_it_is_about_to_expire() {
         let directory = tempfile::tempdir().unwrap();
         let names = names(&["192.0.2.1"]);
-        let made = load_at(directory.path(), &names, NOW).unwrap().fingerprint();
-        let almost = NOW + VALID - RENEW_BEFORE - Duration::from_secs(1);
-        assert_eq!(load_at(directory.path(), &names, almost).unwrap().fingerprint(), made);
+        let generated = load_at(directory.path(), &names, NOW).unwrap().fingerprint();
+        let almost = NOW + VALIDITY - RENEW_BEFORE - Duration::from_secs(1);
+        assert_eq!(load_at(directory.path(), &names, almost).unwrap().fingerprint(), generated);
         let renewed = load_at(directory.path(), &names, almost + Duration::from_secs(1)).unwrap();
-        assert_ne!(renewed.fingerprint(), made);
+        assert_ne!(renewed.fingerprint(), generated);
     }
 
     #[test]
-    fn a_new_name_makes_a_new_certificate_that_covers_the_old_ones_too() {
+    fn a_certificate_for_a_new_name_also_covers_the_old_names() {
         let directory = tempfile::tempdir().unwrap();
         let home = load_at(directory.path(), &names(&["192.0.2.1"]), NOW).unwrap().fingerprint();
-        let key = kept(directory.path()).key().unwrap();
+        let key = stored(directory.path()).key().unwrap();
         let work = load_at(directory.path(), &names(&["198.51.100.7", "Laptop.LOCAL."]), NOW).unwrap().fingerprint();
         assert_ne!(home, work);
-        assert_eq!(kept(directory.path()).key().unwrap().public_key_raw(), key.public_key_raw());
+        assert_eq!(stored(directory.path()).key().unwrap().public_key_raw(), key.public_key_raw());
         for list in [&["192.0.2.1"][..], &["198.51.100.7"], &["laptop.local"], &["0:0:0:0:0:0:0:1"], &[]] {
             assert_eq!(load_at(directory.path(), &names(list), NOW).unwrap().fingerprint(), work, "{list:?}");
         }
         assert_eq!(
-            kept(directory.path()).names,
+            stored(directory.path()).names,
             ["192.0.2.1", "localhost", "127.0.0.1", "::1", "198.51.100.7", "laptop.local"]
         );
     }
 
     #[test]
-    fn a_laptop_that_sees_many_networks_keeps_the_newest_names() {
+    fn only_the_newest_of_many_old_names_stay_covered() {
         let directory = tempfile::tempdir().unwrap();
-        for number in 0..OLD_NAMES + 5 {
+        for number in 0..MAX_OLD_NAMES + 5 {
             load_at(directory.path(), &names(&[&format!("192.0.2.{number}")]), NOW).unwrap();
         }
-        let names = kept(directory.path()).names;
-        assert_eq!(names.len(), OLD_NAMES + ALWAYS.len() + 1);
+        let names = stored(directory.path()).names;
+        assert_eq!(names.len(), MAX_OLD_NAMES + DEFAULT_NAMES.len() + 1);
         assert!(!names.contains(&"192.0.2.0".to_owned()));
-        assert_eq!(names.last().unwrap(), &format!("192.0.2.{}", OLD_NAMES + 4));
+        assert_eq!(names.last().unwrap(), &format!("192.0.2.{}", MAX_OLD_NAMES + 4));
     }
 
     #[test]
@@ -192,27 +192,27 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let names = names(&[]);
         load_at(directory.path(), &names, NOW).unwrap();
-        let path = directory.path().join(FILE);
+        let path = directory.path().join(FILE_NAME);
         let whole = fs::read_to_string(&path).unwrap();
         for damaged in [String::new(), whole[..whole.len() / 2].to_owned(), whole.replace("ends: ", "ends: x")] {
             fs::write(&path, damaged).unwrap();
             load_at(directory.path(), &names, NOW).unwrap();
-            assert_eq!(kept(directory.path()).names, ALWAYS);
+            assert_eq!(stored(directory.path()).names, DEFAULT_NAMES);
         }
     }
 
     #[cfg(unix)]
     #[test]
-    fn the_key_is_its_owners_alone() {
+    fn the_key_file_is_readable_by_its_owner_only() {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().unwrap();
-        load_at(&directory.path().join("made/too"), &names(&[]), NOW).unwrap();
-        let file = directory.path().join("made/too").join(FILE);
+        load_at(&directory.path().join("new/directory"), &names(&[]), NOW).unwrap();
+        let file = directory.path().join("new/directory").join(FILE_NAME);
         assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]
-    fn what_is_no_name_is_an_error() {
+    fn an_invalid_name_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
         for name in ["互通.local", "", " ", "two names"] {
             assert!(load_at(directory.path(), &names(&[name]), NOW).is_err(), "{name:?}");
@@ -220,10 +220,10 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_not_the_certificates_is_an_error() {
-        let (one, other) = (make(names(&["a"]), NOW, None).unwrap(), make(names(&["a"]), NOW, None).unwrap());
+    fn a_key_that_does_not_match_the_certificate_is_an_error() {
+        let (one, other) = (generate(names(&["a"]), NOW, None).unwrap(), generate(names(&["a"]), NOW, None).unwrap());
         assert!(CertifiedKey::from_pem(one.pem.as_bytes(), one.pem.as_bytes()).is_ok());
-        assert!(matches!(CertifiedKey::from_pem(one.pem.as_bytes(), other.pem.as_bytes()), Err(TlsError::Use(_))));
+        assert!(matches!(CertifiedKey::from_pem(one.pem.as_bytes(), other.pem.as_bytes()), Err(TlsError::Unusable(_))));
         assert!(matches!(CertifiedKey::from_pem(b"", b""), Err(TlsError::Pem(_))));
     }
 }

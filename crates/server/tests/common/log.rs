@@ -1,4 +1,4 @@
-//! The log of the servers that run in this process, for tests that wait for an event in it.
+//! Log of the servers that run in the test process, for tests that wait for a log line.
 
 use std::{
     io,
@@ -8,27 +8,27 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::soon;
+use super::with_timeout;
 
 static LOG: LazyLock<watch::Sender<String>> = LazyLock::new(watch::Sender::default);
 
-/// Collects what is logged from now on, by every test of this process.
-pub fn collect() {
-    static COLLECTING: Once = Once::new();
-    COLLECTING.call_once(|| tracing_subscriber::fmt().with_ansi(false).with_writer(|| Collector).init());
+/// Installs a global subscriber that collects the log lines of all tests of this process.
+pub fn install() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| tracing_subscriber::fmt().with_ansi(false).with_writer(|| LogCollector).init());
 }
 
-/// Waits until an event about this file has been logged so many times.
-pub async fn until(event: &str, file: &Path, times: usize) {
+/// Waits until this many log lines contain both the event and the path.
+pub async fn wait_for_line(event: &str, file: &Path, times: usize) {
     let file = file.display().to_string();
     let mut log = LOG.subscribe();
-    let is_about = |line: &&str| line.contains(event) && line.contains(&file);
-    soon(event, log.wait_for(|log| log.lines().filter(is_about).count() >= times)).await.unwrap();
+    let matches = |line: &&str| line.contains(event) && line.contains(&file);
+    with_timeout(event, log.wait_for(|log| log.lines().filter(matches).count() >= times)).await.unwrap();
 }
 
-struct Collector;
+struct LogCollector;
 
-impl io::Write for Collector {
+impl io::Write for LogCollector {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         LOG.send_modify(|log| log.push_str(&String::from_utf8_lossy(line)));
         Ok(line.len())

@@ -1,23 +1,23 @@
-//! A server on a free port of loopback, and clients that talk to it over real sockets. Every wait is bounded.
+//! Test servers on free loopback ports, and WebSocket and HTTP clients on real sockets. Every wait has a timeout.
 
 #![allow(
     dead_code,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "only tests are in here, and each uses a part"
+    reason = "test helpers, of which each test binary uses a part"
 )]
 
-pub mod authority;
 pub mod log;
 #[cfg(target_os = "linux")]
 pub mod program;
+pub mod test_ca;
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use hutong_protocol::{
-    CallId, ClientMessage, ErrorCode, MediaKind, RefusedCode, SUBPROTOCOL, ServerMessage, Ticket, Token, User,
+    CallId, ClientMessage, ErrorCode, MediaKind, RefusedCode, SUBPROTOCOL, ServerMessage, SessionTicket, Token, User,
     UserState, decode_server,
 };
 use hutong_server::{Options, Server, Tls};
@@ -44,57 +44,60 @@ use tokio_tungstenite::{
     },
 };
 
-/// Longer than anything takes on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// Timeout of a wait. Longer than any step takes on a busy machine.
+pub const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A server with the default options, on a free port.
-pub async fn server() -> Server {
-    server_with(|_| {}).await
+/// Starts a server with the default options on a free port.
+pub async fn start_server() -> Server {
+    start_server_with(|_| {}).await
 }
 
-/// A server with other options, on a free port.
-pub async fn server_with(change: impl FnOnce(&mut Options)) -> Server {
+/// Starts a server with changed options on a free port.
+pub async fn start_server_with(change: impl FnOnce(&mut Options)) -> Server {
     let mut options = Options::listen_on(([127, 0, 0, 1], 0).into());
     change(&mut options);
     Server::bind(options).await.unwrap()
 }
 
-/// Waits, but not for ever.
-pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited too long for {what}"))
+/// Awaits the future, and panics after [`TIMEOUT`].
+pub async fn with_timeout<T>(what: &str, future: impl Future<Output = T>) -> T {
+    timeout(TIMEOUT, future).await.unwrap_or_else(|_| panic!("timed out: {what}"))
 }
 
-/// Both ends of a connection that may be in TLS.
-pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
+/// Stream of a client: TCP, TLS or in memory.
+pub trait AsyncStream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> AsyncStream for T {}
 
-/// A WebSocket as a client sees it.
-pub struct Client {
-    pub socket: WebSocketStream<Box<dyn Io>>,
+/// WebSocket client that speaks the protocol.
+pub struct TestClient {
+    pub socket: WebSocketStream<Box<dyn AsyncStream>>,
     pub response: Response<Option<Vec<u8>>>,
 }
 
-/// What a login was answered with.
+/// Content of the `welcome` message.
 #[derive(Clone, Debug)]
-pub struct Login {
+pub struct LoginReply {
     pub me: User,
-    pub ticket: Ticket,
+    pub ticket: SessionTicket,
     pub users: Vec<User>,
 }
 
-impl Client {
-    /// Opens a WebSocket as our own clients do.
+impl TestClient {
+    /// Opens a WebSocket with our subprotocol.
     pub async fn open(address: SocketAddr) -> Self {
-        Self::open_with(address, &[("sec-websocket-protocol", SUBPROTOCOL)]).await.unwrap()
+        Self::open_with_headers(address, &[("sec-websocket-protocol", SUBPROTOCOL)]).await.unwrap()
     }
 
-    /// Opens a WebSocket with these headers.
-    pub async fn open_with(address: SocketAddr, headers: &[(&'static str, &str)]) -> Result<Self, tungstenite::Error> {
+    /// Opens a WebSocket with these request headers.
+    pub async fn open_with_headers(
+        address: SocketAddr,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, tungstenite::Error> {
         let stream = TcpStream::connect(address).await.unwrap();
         Self::open_over(Box::new(stream), &format!("ws://{address}/ws"), headers).await
     }
 
-    /// Opens a WebSocket without a socket below it, for tests with a paused clock.
+    /// Opens a WebSocket over an in-memory pipe, for tests with a paused clock.
     pub async fn open_in_memory(server: &Server) -> Self {
         let stream = server.connect_in_memory().unwrap();
         Self::open_over(Box::new(stream), "ws://localhost/ws", &[("sec-websocket-protocol", SUBPROTOCOL)])
@@ -102,9 +105,9 @@ impl Client {
             .unwrap()
     }
 
-    /// Opens a WebSocket over a connection that is there already.
+    /// Opens a WebSocket over an existing stream.
     pub async fn open_over(
-        stream: Box<dyn Io>,
+        stream: Box<dyn AsyncStream>,
         url: &str,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, tungstenite::Error> {
@@ -112,27 +115,27 @@ impl Client {
         for (name, value) in headers {
             request.headers_mut().insert(*name, HeaderValue::from_str(value).unwrap());
         }
-        let opened = soon("the handshake", tokio_tungstenite::client_async(request, stream)).await;
+        let opened = with_timeout("WebSocket handshake", tokio_tungstenite::client_async(request, stream)).await;
         opened.map(|(socket, response)| Self { socket, response })
     }
 
     /// Opens a WebSocket and logs in.
-    pub async fn login(address: SocketAddr, name: &str) -> (Self, Login) {
+    pub async fn login(address: SocketAddr, name: &str) -> (Self, LoginReply) {
         Self::open(address).await.log_in(name).await
     }
 
-    /// Logs in on a WebSocket that is open.
-    pub async fn log_in(self, name: &str) -> (Self, Login) {
+    /// Logs in on an open WebSocket.
+    pub async fn log_in(self, name: &str) -> (Self, LoginReply) {
         let mut client = self;
         client.send(&ClientMessage::Hello { name: name.into(), resume: None, secret: None }).await;
-        let login = client.welcome().await;
+        let login = client.expect_welcome().await;
         (client, login)
     }
 
-    pub async fn welcome(&mut self) -> Login {
+    pub async fn expect_welcome(&mut self) -> LoginReply {
         match self.receive().await {
-            ServerMessage::Welcome { me, ticket, users, .. } => Login { me, ticket, users },
-            other => panic!("a {} where welcome was due: {other:?}", other.kind()),
+            ServerMessage::Welcome { me, ticket, users, .. } => LoginReply { me, ticket, users },
+            other => panic!("expected welcome, received {}: {other:?}", other.kind()),
         }
     }
 
@@ -141,22 +144,22 @@ impl Client {
     }
 
     pub async fn send_text(&mut self, text: &str) {
-        soon("sending", self.socket.send(Message::text(text))).await.unwrap();
+        with_timeout("send", self.socket.send(Message::text(text))).await.unwrap();
     }
 
-    /// The next message, whatever it is.
+    /// Receives the next message.
     pub async fn receive(&mut self) -> ServerMessage {
         loop {
-            let message = soon("a message", self.socket.next()).await;
-            match message.expect("the connection is open").expect("the connection is whole") {
+            let message = with_timeout("next message", self.socket.next()).await;
+            match message.expect("connection is open").expect("no transport error") {
                 Message::Text(text) => return decode_server(&text).unwrap(),
                 Message::Ping(_) | Message::Pong(_) => {}
-                other => panic!("{other:?} where a message was due"),
+                other => panic!("expected a message, received {other:?}"),
             }
         }
     }
 
-    /// The first message that is what is looked for; others are passed over.
+    /// Skips messages until one matches.
     pub async fn wait_for<T>(&mut self, mut wanted: impl FnMut(ServerMessage) -> Option<T>) -> T {
         loop {
             if let Some(found) = wanted(self.receive().await) {
@@ -165,8 +168,8 @@ impl Client {
         }
     }
 
-    /// Waits until this user is told to be in this state.
-    pub async fn sees(&mut self, token: Token, state: UserState) {
+    /// Waits for a presence message that shows this user in this state.
+    pub async fn wait_for_state(&mut self, token: Token, state: UserState) {
         self.wait_for(|message| match message {
             ServerMessage::Presence { changes, .. } => {
                 changes.iter().any(|user| user.token == token && user.state == state).then_some(())
@@ -176,21 +179,21 @@ impl Client {
         .await;
     }
 
-    /// The next error, with what it is about; presence is passed over.
-    pub async fn error(&mut self) -> (ErrorCode, Option<String>) {
+    /// Skips presence messages, and returns code and subject of the next error.
+    pub async fn next_error(&mut self) -> (ErrorCode, Option<String>) {
         self.wait_for(|message| match message {
             ServerMessage::Error { code, about, .. } => Some((code, about)),
             ServerMessage::Presence { .. } => None,
-            other => panic!("{other:?} where an error was due"),
+            other => panic!("expected an error, received {other:?}"),
         })
         .await
     }
 
-    /// Waits for the end: the last `refused`, and the close frame.
-    pub async fn end(&mut self) -> (Option<RefusedCode>, Option<CloseFrame>) {
+    /// Waits for the close. Returns the code of the last `refused`, and the close frame.
+    pub async fn wait_for_close(&mut self) -> (Option<RefusedCode>, Option<CloseFrame>) {
         let mut refused = None;
         loop {
-            match soon("the end", self.socket.next()).await {
+            match with_timeout("close frame", self.socket.next()).await {
                 Some(Ok(Message::Text(text))) => {
                     if let ServerMessage::Refused { code, .. } = decode_server(&text).unwrap() {
                         refused = Some(code);
@@ -198,23 +201,23 @@ impl Client {
                 }
                 Some(Ok(Message::Close(frame))) => return (refused, frame),
                 Some(Ok(_)) => {}
-                Some(Err(error)) => panic!("the connection broke: {error}"),
+                Some(Err(error)) => panic!("connection broke: {error}"),
                 None => return (refused, None),
             }
         }
     }
 
-    /// Waits to be refused with this code, and closed with it as the reason.
-    pub async fn is_refused(&mut self, code: RefusedCode, close: CloseCode) {
-        let (refused, frame) = self.end().await;
+    /// Waits for a `refused` with this code, and a close frame with this close code and the same reason.
+    pub async fn expect_refused(&mut self, code: RefusedCode, close: CloseCode) {
+        let (refused, frame) = self.wait_for_close().await;
         assert_eq!(refused, Some(code));
-        let frame = frame.expect("a close frame with a reason");
+        let frame = frame.expect("close frame with a reason");
         assert_eq!((frame.code, frame.reason.as_str()), (close, code.as_str()));
     }
 }
 
-/// Sets up a call from OFFERING to CALLING, and hangs up. Both clients are logged in and online.
-pub async fn call_and_hang_up(source: &mut Client, target: &mut Client, to: Token) -> CallId {
+/// Sets up a call and hangs up. Both clients have to be online.
+pub async fn call_and_hang_up(source: &mut TestClient, target: &mut TestClient, to: Token) -> CallId {
     let call = set_up_call(source, target, to).await;
     source.send(&ClientMessage::Cancel { call, reason: hutong_protocol::CancelReason::Hangup }).await;
     for client in [&mut *target, &mut *source] {
@@ -223,13 +226,13 @@ pub async fn call_and_hang_up(source: &mut Client, target: &mut Client, to: Toke
     call
 }
 
-/// Sets up a call from OFFERING to CALLING.
-pub async fn set_up_call(source: &mut Client, target: &mut Client, to: Token) -> CallId {
+/// Sets up a call, from OFFERING to CALLING.
+pub async fn set_up_call(source: &mut TestClient, target: &mut TestClient, to: Token) -> CallId {
     source.send(&ClientMessage::Offering { to, media: MediaKind::Video }).await;
     let call = source
         .wait_for(|message| match message {
-            ServerMessage::Ringing { call, to: rung } if rung == to => Some(call),
-            ServerMessage::Error { code, .. } => panic!("{code} where ringing was due"),
+            ServerMessage::Ringing { call, to: target } if target == to => Some(call),
+            ServerMessage::Error { code, .. } => panic!("expected ringing, received error {code}"),
             _ => None,
         })
         .await;
@@ -251,15 +254,15 @@ pub async fn set_up_call(source: &mut Client, target: &mut Client, to: Token) ->
     call
 }
 
-/// An HTTP answer, as it came.
+/// A received HTTP response.
 #[derive(Debug)]
-pub struct Answer {
+pub struct HttpResponse {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl HttpResponse {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
@@ -269,48 +272,53 @@ impl Answer {
     }
 }
 
-/// One HTTP request on its own connection. `head` is the request line's method and path, then further header lines.
-pub async fn http(address: SocketAddr, request: &str, headers: &[&str]) -> Answer {
-    let stream = soon("connecting", TcpStream::connect(address)).await.unwrap();
-    http_over(stream, &address.to_string(), request, headers).await
+/// Sends an HTTP request on a new connection. `request` is method and path, `headers` are further header lines.
+pub async fn http_request(address: SocketAddr, request: &str, headers: &[&str]) -> HttpResponse {
+    let stream = with_timeout("TCP connect", TcpStream::connect(address)).await.unwrap();
+    http_request_over(stream, &address.to_string(), request, headers).await
 }
 
-/// The same over a connection that is there already.
-pub async fn http_over(mut stream: impl Io, host: &str, request: &str, headers: &[&str]) -> Answer {
+/// Sends an HTTP request over an existing stream.
+pub async fn http_request_over(
+    mut stream: impl AsyncStream,
+    host: &str,
+    request: &str,
+    headers: &[&str],
+) -> HttpResponse {
     let mut text = format!("{request} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
     for header in headers {
         text.push_str(header);
         text.push_str("\r\n");
     }
     text.push_str("\r\n");
-    soon("sending", stream.write_all(text.as_bytes())).await.unwrap();
-    let mut answer = Vec::new();
-    // A TLS connection that ends without saying so is an error, but what came is whole if the length says so.
-    let _ended = soon("an answer", stream.read_to_end(&mut answer)).await;
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("an HTTP answer");
-    let head = String::from_utf8(answer[..end].to_vec()).unwrap();
+    with_timeout("send request", stream.write_all(text.as_bytes())).await.unwrap();
+    let mut response = Vec::new();
+    // The server may end a TLS connection without close_notify, which is an error here. The response is complete all the same.
+    let _ended = with_timeout("response", stream.read_to_end(&mut response)).await;
+    let end = response.windows(4).position(|window| window == b"\r\n\r\n").expect("HTTP response head");
+    let head = String::from_utf8(response[..end].to_vec()).unwrap();
     let mut lines = head.split("\r\n");
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let headers: Vec<_> = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
         .collect();
-    Answer { status, headers, body: answer[end + 4..].to_vec() }
+    HttpResponse { status, headers, body: response[end + 4..].to_vec() }
 }
 
-/// Connects as a client that trusts this certificate and no other.
+/// Connects by TLS, trusting only the server's own certificate.
 pub async fn tls_connect(address: SocketAddr, tls: &Tls, name: &str) -> std::io::Result<TlsStream<TcpStream>> {
     tls_connect_trusting(address, &tls.certificate_der().unwrap(), name).await
 }
 
-/// Connects as a client that trusts this authority (in DER) and no other.
+/// Connects by TLS, trusting only this root certificate (DER).
 pub async fn tls_connect_trusting(
     address: SocketAddr,
-    authority: &[u8],
+    root: &[u8],
     name: &str,
 ) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from(authority.to_vec())).unwrap();
+    roots.add(CertificateDer::from(root.to_vec())).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -319,5 +327,5 @@ pub async fn tls_connect_trusting(
         .with_no_client_auth();
     let stream = TcpStream::connect(address).await?;
     let name = ServerName::try_from(name.to_owned()).unwrap();
-    soon("the TLS handshake", TlsConnector::from(Arc::new(config)).connect(name, stream)).await
+    with_timeout("TLS handshake", TlsConnector::from(Arc::new(config)).connect(name, stream)).await
 }

@@ -1,4 +1,4 @@
-//! The program `hutong-server` as a process of its own, with what it writes and the numbers that the system has of it.
+//! The program `hutong-server` as a child process, with its log and its resource usage.
 
 use std::{
     net::SocketAddr,
@@ -14,45 +14,45 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::soon;
+use super::with_timeout;
 
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_hutong-server");
+pub const SERVER_BINARY: &str = env!("CARGO_BIN_EXE_hutong-server");
 
-/// The running program. Dropping it kills it.
-pub struct Program {
+/// The running program. Killed on drop.
+pub struct ServerProgram {
     child: Child,
     pub address: SocketAddr,
-    said: Arc<watch::Sender<String>>,
+    log: Arc<watch::Sender<String>>,
     reader: JoinHandle<()>,
 }
 
-/// What the system says of the process.
+/// Resource usage of the process, from `/proc`.
 #[derive(Clone, Copy, Debug)]
-pub struct Numbers {
-    /// Memory in use, in KiB: resident pages.
-    pub memory: usize,
-    /// The most that it ever was.
-    pub peak: usize,
-    /// Open descriptors.
-    pub files: usize,
+pub struct ProcessStats {
+    /// Resident memory in KiB.
+    pub rss_kib: usize,
+    /// Peak resident memory in KiB.
+    pub peak_rss_kib: usize,
+    /// Open file descriptors.
+    pub open_files: usize,
 }
 
-impl Program {
-    /// The program on a free port of loopback, with these arguments.
+impl ServerProgram {
+    /// Starts the program on a free loopback port with these arguments.
     pub async fn start(arguments: &[&str]) -> Self {
-        Self::start_by("exec \"$0\" \"$@\"", arguments).await
+        Self::start_with_shell("exec \"$0\" \"$@\"", arguments).await
     }
 
-    /// A shell command that becomes the program, for what only a shell can set.
-    pub async fn start_by(shell: &str, arguments: &[&str]) -> Self {
+    /// Starts the program by a shell command that execs it, for resource limits and environment variables.
+    pub async fn start_with_shell(shell: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new("sh");
-        command.args(["-c", shell, PROGRAM]).args(arguments).env_clear().env("HUTONG_LISTEN", "127.0.0.1:0");
+        command.args(["-c", shell, SERVER_BINARY]).args(arguments).env_clear().env("HUTONG_LISTEN", "127.0.0.1:0");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let said = Arc::new(watch::Sender::new(String::new()));
+        let log = Arc::new(watch::Sender::new(String::new()));
         let (found, mut address) = watch::channel(None);
-        let log = said.clone();
+        let lines_log = log.clone();
         let reader = tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
                 if line.contains("listening on")
@@ -60,64 +60,64 @@ impl Program {
                 {
                     found.send_replace(url.split('/').next().and_then(|address| address.parse().ok()));
                 }
-                log.send_modify(|log| {
+                lines_log.send_modify(|log| {
                     log.push_str(&line);
                     log.push('\n');
                 });
             }
         });
-        let address = soon("the address", address.wait_for(Option::is_some)).await;
+        let address = with_timeout("listening address", address.wait_for(Option::is_some)).await;
         let address = address.map(|address| address.unwrap());
-        let address = address.unwrap_or_else(|_| panic!("it does not run: {}", *said.borrow()));
-        Self { child, address, said, reader }
+        let address = address.unwrap_or_else(|_| panic!("server did not start: {}", *log.borrow()));
+        Self { child, address, log, reader }
     }
 
-    /// What it has written so far.
-    pub fn said(&self) -> String {
-        self.said.borrow().clone()
+    /// The log so far.
+    pub fn log(&self) -> String {
+        self.log.borrow().clone()
     }
 
-    /// Waits until it has written this so many times.
-    pub async fn until_said(&self, what: &str, times: usize) {
-        let mut said = self.said.subscribe();
-        soon(what, said.wait_for(|log| log.matches(what).count() >= times)).await.unwrap();
+    /// Waits until the log contains the text this many times.
+    pub async fn wait_for_log(&self, text: &str, times: usize) {
+        let mut log = self.log.subscribe();
+        with_timeout(text, log.wait_for(|log| log.matches(text).count() >= times)).await.unwrap();
     }
 
-    /// Sends it a signal, such as `-TERM`.
+    /// Sends a signal, such as `-TERM`.
     pub async fn signal(&self, name: &str) {
         let id = self.child.id().unwrap().to_string();
         assert!(Command::new("kill").args([name, &id]).status().await.unwrap().success());
     }
 
-    /// Waits for its end, and gives what it has written.
-    pub async fn ended(mut self) -> (ExitStatus, String) {
-        let status = soon("the end", self.child.wait()).await.unwrap();
-        soon("the end of the log", &mut self.reader).await.unwrap();
-        (status, self.said())
+    /// Waits for the exit. Returns the status and the whole log.
+    pub async fn wait(mut self) -> (ExitStatus, String) {
+        let status = with_timeout("exit", self.child.wait()).await.unwrap();
+        with_timeout("end of the log", &mut self.reader).await.unwrap();
+        (status, self.log())
     }
 
-    /// What the system says of it now.
-    pub fn numbers(&self) -> Numbers {
-        let id = self.child.id().expect("the program runs");
+    /// The current resource usage.
+    pub fn stats(&self) -> ProcessStats {
+        let id = self.child.id().expect("program is running");
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
         let field = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
             line.split_whitespace().next().unwrap().parse().unwrap()
         };
-        let files = std::fs::read_dir(format!("/proc/{id}/fd")).unwrap().count();
-        Numbers { memory: field("VmRSS:"), peak: field("VmHWM:"), files }
+        let open_files = std::fs::read_dir(format!("/proc/{id}/fd")).unwrap().count();
+        ProcessStats { rss_kib: field("VmRSS:"), peak_rss_kib: field("VmHWM:"), open_files }
     }
 
-    /// Waits until it has no more descriptors open than these, and gives how long that took.
-    pub async fn has_no_more_files_than(&self, files: usize, patience: Duration) -> Duration {
+    /// Waits until at most `limit` file descriptors are open. Returns how long that took.
+    pub async fn wait_for_open_files_at_most(&self, limit: usize, timeout: Duration) -> Duration {
         let start = Instant::now();
         loop {
-            let now = self.numbers().files;
-            if now <= files {
+            let now = self.stats().open_files;
+            if now <= limit {
                 return start.elapsed();
             }
-            assert!(start.elapsed() < patience, "{now} descriptors are open where {files} were before");
-            // There is no event to wait for: the system tells nobody that a process has closed something.
+            assert!(start.elapsed() < timeout, "{now} file descriptors are open, expected at most {limit}");
+            // Polled: the system has no event for a descriptor that another process closes.
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }

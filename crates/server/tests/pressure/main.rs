@@ -1,23 +1,21 @@
-//! What becomes of the real program, and of people who call each other there, while others stop reading, never finish what they
-//! begin, vanish, come and go by the thousand, flood it, or take all descriptors that it may have.
+//! Attacks on the program: stalled readers, slow senders, connection churn, floods, and exhausted file descriptors.
 //!
-//! Memory and descriptors are the system's own numbers of the process. Each attack has a smaller version for every test run, and
-//! one of the size that a server on the internet meets, for `cargo xtask test --full`.
+//! Each test measures the memory and descriptors of the process, and the set-up delay of two users who call each other meanwhile.
+//! Each attack has a small version for every test run, and one of realistic size for `cargo xtask test --full`.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "test helpers may fail the test")]
 
 #[path = "../common/mod.rs"]
 mod common;
 
-mod coming_and_going;
-mod descriptors;
+mod bystanders;
+mod connection_churn;
+mod file_descriptors;
 mod flood;
-mod not_reading;
-mod others;
-mod slow;
-mod sockets;
+mod raw_sockets;
+mod slow_senders;
+mod stalled_readers;
 
-/// Memory that a process may take however many attack it: what its allocator keeps of the memory that was in use, the log, the
-/// tasks of the runtime. In KiB.
-const SLACK: usize = 12 * 1024;
+/// Memory growth in KiB that does not depend on the number of attackers: memory that the allocator keeps, and the runtime.
+const BASE_GROWTH_KIB: usize = 12 * 1024;

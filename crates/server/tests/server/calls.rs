@@ -1,35 +1,35 @@
-//! Login, presence and calls, end to end over real sockets.
+//! Login, presence and calls over real sockets.
 
 use hutong_protocol::{
     CancelReason, ClientMessage, EndReason, ErrorCode, IceCandidate, MediaKind, RefusedCode, ServerMessage, UserState,
 };
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::common::{Client, call_and_hang_up, server, server_with, set_up_call};
+use crate::common::{TestClient, call_and_hang_up, set_up_call, start_server, start_server_with};
 
 #[tokio::test]
-async fn users_see_each_other_come_and_go() {
-    let server = server().await;
-    let (mut ana, ana_login) = Client::login(server.local_addr(), "Ana").await;
+async fn logins_and_disconnects_are_announced_to_other_users() {
+    let server = start_server().await;
+    let (mut ana, ana_login) = TestClient::login(server.local_addr(), "Ana").await;
     assert!(ana_login.users.is_empty());
-    let (bo, bo_login) = Client::login(server.local_addr(), " 小波 ").await;
+    let (bo, bo_login) = TestClient::login(server.local_addr(), " 小波 ").await;
     assert_eq!(bo_login.me.name.as_str(), "小波");
     assert_eq!(bo_login.users, [ana_login.me]);
-    ana.sees(bo_login.me.token, UserState::Online).await;
+    ana.wait_for_state(bo_login.me.token, UserState::Online).await;
     assert_eq!(server.users_online(), 2);
     drop(bo);
-    ana.sees(bo_login.me.token, UserState::Offline).await;
+    ana.wait_for_state(bo_login.me.token, UserState::Offline).await;
     assert_eq!(server.users_online(), 1);
 }
 
 #[tokio::test]
-async fn a_call_goes_from_offering_to_calling_and_ends() {
-    let server = server().await;
-    let (mut ana, ana_login) = Client::login(server.local_addr(), "Ana").await;
-    let (mut bo, bo_login) = Client::login(server.local_addr(), "Bo").await;
-    let (mut cy, _) = Client::login(server.local_addr(), "Cy").await;
+async fn a_call_is_set_up_relays_candidates_and_ends() {
+    let server = start_server().await;
+    let (mut ana, ana_login) = TestClient::login(server.local_addr(), "Ana").await;
+    let (mut bo, bo_login) = TestClient::login(server.local_addr(), "Bo").await;
+    let (mut cy, _) = TestClient::login(server.local_addr(), "Cy").await;
     let call = set_up_call(&mut ana, &mut bo, bo_login.me.token).await;
-    cy.sees(ana_login.me.token, UserState::InCall).await;
+    cy.wait_for_state(ana_login.me.token, UserState::InCall).await;
 
     let candidate = IceCandidate {
         candidate: "candidate:1 1 UDP 1 192.0.2.1 9 typ host".into(),
@@ -42,17 +42,17 @@ async fn a_call_goes_from_offering_to_calling_and_ends() {
         ana.send(&ClientMessage::Candidate { call, candidate }).await;
     }
     for number in 0..20 {
-        let got = bo
+        let received = bo
             .wait_for(|message| match message {
                 ServerMessage::Candidate { candidate, .. } => Some(candidate.sdp_m_line_index),
                 _ => None,
             })
             .await;
-        assert_eq!(got, Some(number), "in order");
+        assert_eq!(received, Some(number), "candidates arrive in order");
     }
 
     cy.send(&ClientMessage::Offering { to: bo_login.me.token, media: MediaKind::Video }).await;
-    assert_eq!(cy.error().await, (ErrorCode::Busy, Some("offering".into())));
+    assert_eq!(cy.next_error().await, (ErrorCode::Busy, Some("offering".into())));
 
     ana.send(&ClientMessage::Cancel { call, reason: CancelReason::Hangup }).await;
     let reason = bo
@@ -64,16 +64,16 @@ async fn a_call_goes_from_offering_to_calling_and_ends() {
     assert_eq!(reason, EndReason::Hangup);
     ana.send(&ClientMessage::Released { call }).await;
     bo.send(&ClientMessage::Released { call }).await;
-    cy.sees(bo_login.me.token, UserState::Online).await;
+    cy.wait_for_state(bo_login.me.token, UserState::Online).await;
     drop(cy);
     call_and_hang_up(&mut bo, &mut ana, ana_login.me.token).await;
 }
 
 #[tokio::test]
-async fn a_caller_that_is_lost_while_ringing_ends_the_call() {
-    let server = server().await;
-    let (mut ana, _) = Client::login(server.local_addr(), "Ana").await;
-    let (mut bo, bo_login) = Client::login(server.local_addr(), "Bo").await;
+async fn a_caller_that_disconnects_while_ringing_ends_the_call() {
+    let server = start_server().await;
+    let (mut ana, _) = TestClient::login(server.local_addr(), "Ana").await;
+    let (mut bo, bo_login) = TestClient::login(server.local_addr(), "Bo").await;
     ana.send(&ClientMessage::Offering { to: bo_login.me.token, media: MediaKind::Video }).await;
     bo.wait_for(|message| matches!(message, ServerMessage::Offering { .. }).then_some(())).await;
     drop(ana);
@@ -87,37 +87,37 @@ async fn a_caller_that_is_lost_while_ringing_ends_the_call() {
 }
 
 #[tokio::test]
-async fn coming_back_with_the_ticket_puts_the_old_connection_out() {
-    let server = server().await;
-    let (mut old, login) = Client::login(server.local_addr(), "Ana").await;
-    let mut new = Client::open(server.local_addr()).await;
+async fn a_session_ticket_replaces_the_old_connection() {
+    let server = start_server().await;
+    let (mut old, login) = TestClient::login(server.local_addr(), "Ana").await;
+    let mut new = TestClient::open(server.local_addr()).await;
     new.send(&ClientMessage::Hello { name: "Ana".into(), resume: Some(login.ticket), secret: None }).await;
-    assert_eq!(new.welcome().await.me.token, login.me.token);
-    old.is_refused(RefusedCode::Replaced, CloseCode::Policy).await;
+    assert_eq!(new.expect_welcome().await.me.token, login.me.token);
+    old.expect_refused(RefusedCode::Replaced, CloseCode::Policy).await;
     assert_eq!(server.users_online(), 1);
 }
 
 #[tokio::test]
-async fn a_full_server_says_so() {
-    let server = server_with(|options| options.max_users = 1).await;
-    let (_ana, _) = Client::login(server.local_addr(), "Ana").await;
-    let mut bo = Client::open(server.local_addr()).await;
+async fn a_full_server_refuses_a_login() {
+    let server = start_server_with(|options| options.max_users = 1).await;
+    let (_ana, _) = TestClient::login(server.local_addr(), "Ana").await;
+    let mut bo = TestClient::open(server.local_addr()).await;
     bo.send(&ClientMessage::Hello { name: "Bo".into(), resume: None, secret: None }).await;
-    bo.is_refused(RefusedCode::Full, CloseCode::Again).await;
+    bo.expect_refused(RefusedCode::Full, CloseCode::Again).await;
 }
 
 #[tokio::test]
-async fn a_server_can_be_without_a_limit() {
-    let server = server_with(|options| options.max_users = usize::MAX).await;
-    Client::login(server.local_addr(), "Ana").await;
+async fn the_largest_user_limit_is_accepted() {
+    let server = start_server_with(|options| options.max_users = usize::MAX).await;
+    TestClient::login(server.local_addr(), "Ana").await;
 }
 
 #[tokio::test]
-async fn ice_servers_reach_the_clients() {
+async fn welcome_contains_the_ice_servers() {
     let stun =
         hutong_protocol::IceServer { urls: vec!["stun:127.0.0.1:3478".into()], username: None, credential: None };
-    let server = server_with(|options| options.ice_servers = vec![stun.clone()]).await;
-    let mut ana = Client::open(server.local_addr()).await;
+    let server = start_server_with(|options| options.ice_servers = vec![stun.clone()]).await;
+    let mut ana = TestClient::open(server.local_addr()).await;
     ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: None, secret: None }).await;
     match ana.receive().await {
         ServerMessage::Welcome { ice_servers, .. } => assert_eq!(ice_servers, [stun]),

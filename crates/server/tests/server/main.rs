@@ -1,33 +1,34 @@
-//! The server over real sockets: as a library, and the program as a process. One binary, since most of the time for another would
-//! be spent on linking it. What runs alone and for long has its own: `pressure` and `soak`.
+//! Tests of the server over real sockets, as a library and as a process.
+//!
+//! One binary for all, to save link time. Tests that must run alone have their own: `pressure` and `soak`.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "test helpers may fail the test")]
 
 #[path = "../common/mod.rs"]
 mod common;
 
 #[cfg(all(target_os = "linux", feature = "acme"))]
 mod acme;
-mod bad_input;
+mod admission;
 mod calls;
 mod certificates;
 mod deadlines;
 mod draining;
-mod entry;
 mod headers;
-#[cfg(target_os = "linux")]
-mod keys;
+mod invalid_input;
 #[cfg(target_os = "linux")]
 mod logs;
 mod metrics;
-mod network;
-mod opening;
+mod network_sharing;
 #[cfg(target_os = "linux")]
-mod program;
+mod process;
 #[cfg(target_os = "linux")]
 mod restart;
+mod roster_subscription;
 mod shutdown;
 mod slow_reader;
+#[cfg(target_os = "linux")]
+mod ticket_keys;
 mod tls;
-mod watching;
 mod web;
+mod websocket_upgrade;

@@ -1,31 +1,31 @@
-//! The web app and the other pages, over HTTP.
+//! Web app and health check over HTTP.
 
-use crate::common::{http, server};
+use crate::common::{http_request, start_server};
 
-/// Without the web app at build time there is only the page that says so.
-fn is_built(answer: &crate::common::Answer) -> bool {
-    answer.status == 200
+/// Whether the server has the web app. Otherwise it serves a page with status 503.
+fn is_built(response: &crate::common::HttpResponse) -> bool {
+    response.status == 200
 }
 
 #[tokio::test]
-async fn health_is_asked_for_and_given() {
-    let server = server().await;
-    let answer = http(server.local_addr(), "GET /healthz", &[]).await;
-    assert_eq!((answer.status, answer.text()), (200, "ok"));
-    assert_eq!(answer.header("cache-control"), Some("no-store"));
-    let head = http(server.local_addr(), "HEAD /healthz", &[]).await;
+async fn the_health_check_answers_get_and_head() {
+    let server = start_server().await;
+    let response = http_request(server.local_addr(), "GET /healthz", &[]).await;
+    assert_eq!((response.status, response.text()), (200, "ok"));
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    let head = http_request(server.local_addr(), "HEAD /healthz", &[]).await;
     assert_eq!((head.status, head.text(), head.header("content-length")), (200, "", Some("2")));
 }
 
 #[tokio::test]
-async fn the_page_is_html_that_may_use_our_devices_and_our_socket_and_nothing_else() {
-    let server = server().await;
+async fn the_page_has_a_strict_content_security_policy() {
+    let server = start_server().await;
     let address = server.local_addr();
-    let answer = http(address, "GET /", &[]).await;
-    assert!([200, 503].contains(&answer.status));
-    assert!(answer.text().contains("Hutong"));
-    assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
-    let policy = answer.header("content-security-policy").unwrap();
+    let response = http_request(address, "GET /", &[]).await;
+    assert!([200, 503].contains(&response.status));
+    assert!(response.text().contains("Hutong"));
+    assert_eq!(response.header("content-type"), Some("text/html; charset=utf-8"));
+    let policy = response.header("content-security-policy").unwrap();
     for part in [
         "default-src 'self'",
         "script-src 'self' 'wasm-unsafe-eval'",
@@ -40,20 +40,20 @@ async fn the_page_is_html_that_may_use_our_devices_and_our_socket_and_nothing_el
         assert!(policy.split("; ").any(|directive| directive == part), "{part} in {policy}");
     }
     assert!(!policy.contains("unsafe-inline"));
-    if is_built(&answer) {
-        assert_eq!(answer.header("cache-control"), Some("no-cache"));
+    if is_built(&response) {
+        assert_eq!(response.header("cache-control"), Some("no-cache"));
     } else {
-        assert!(answer.text().contains("cargo xtask ui"));
+        assert!(response.text().contains("cargo xtask ui"));
     }
 }
 
 #[tokio::test]
-async fn the_app_is_compressed_and_kept_for_ever_by_its_hashed_name() {
-    let server = server().await;
+async fn hashed_files_are_compressed_and_immutable() {
+    let server = start_server().await;
     let address = server.local_addr();
-    let page = http(address, "GET /", &[]).await;
+    let page = http_request(address, "GET /", &[]).await;
     if !is_built(&page) {
-        only_outside_ci("the web app is not built");
+        skip_outside_ci("the web app is not built");
         return;
     }
     let page = page.text();
@@ -61,41 +61,40 @@ async fn the_app_is_compressed_and_kept_for_ever_by_its_hashed_name() {
     let start = page[..end].rfind(['"', '\'', '/']).unwrap() + 1;
     let request = format!("GET /{}", &page[start..end]);
 
-    let plain = http(address, &request, &[]).await;
+    let plain = http_request(address, &request, &[]).await;
     assert_eq!((plain.status, plain.header("content-type")), (200, Some("application/wasm")));
     assert_eq!(plain.header("cache-control"), Some("public, max-age=31536000, immutable"));
     assert!(plain.body.starts_with(b"\0asm"));
     for (accepted, encoding) in [("gzip, br", "br"), ("gzip", "gzip")] {
-        let packed = http(address, &request, &[&format!("accept-encoding: {accepted}")]).await;
-        if packed.header("content-encoding").is_none() {
-            only_outside_ci("the web app was built without compressed files");
+        let compressed = http_request(address, &request, &[&format!("accept-encoding: {accepted}")]).await;
+        if compressed.header("content-encoding").is_none() {
+            skip_outside_ci("the web app was built without compressed files");
             return;
         }
-        assert_eq!(packed.header("content-encoding"), Some(encoding));
-        assert_eq!(packed.header("content-type"), Some("application/wasm"));
-        assert!(packed.body.len() < plain.body.len());
-        let tag = packed.header("etag").unwrap();
-        let known = [&*format!("accept-encoding: {accepted}"), &*format!("if-none-match: {tag}")];
-        let again = http(address, &request, &known).await;
-        assert_eq!((again.status, again.body.len()), (304, 0));
+        assert_eq!(compressed.header("content-encoding"), Some(encoding));
+        assert_eq!(compressed.header("content-type"), Some("application/wasm"));
+        assert!(compressed.body.len() < plain.body.len());
+        let tag = compressed.header("etag").unwrap();
+        let conditional = [&*format!("accept-encoding: {accepted}"), &*format!("if-none-match: {tag}")];
+        let repeated = http_request(address, &request, &conditional).await;
+        assert_eq!((repeated.status, repeated.body.len()), (304, 0));
     }
 }
 
 #[tokio::test]
-async fn what_is_not_there_and_what_is_not_done_is_said() {
-    let server = server().await;
+async fn unknown_paths_and_methods_are_rejected() {
+    let server = start_server().await;
     let address = server.local_addr();
     for path in ["/nothing", "/../Cargo.toml", "/%2e%2e/Cargo.toml", "//index.html/x", "/ws/", "/index.html.br"] {
-        assert_eq!(http(address, &format!("GET {path}"), &[]).await.status, 404, "{path}");
+        assert_eq!(http_request(address, &format!("GET {path}"), &[]).await.status, 404, "{path}");
     }
-    let answer = http(address, "POST /", &["content-length: 0"]).await;
-    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")));
-    assert_eq!(http(address, "GET / HTTP/9", &[]).await.status, 400);
+    let response = http_request(address, "POST /", &["content-length: 0"]).await;
+    assert_eq!((response.status, response.header("allow")), (405, Some("GET, HEAD")));
+    assert_eq!(http_request(address, "GET / HTTP/9", &[]).await.status, 400);
 }
 
-/// Somebody at work may test the server without a web app, or with a quickly built one. CI builds it first, so there a test
-/// that sees nothing has failed.
-fn only_outside_ci(missing: &str) {
+/// Skips a test that lacks a built or compressed web app. Panics in CI, which always builds it.
+fn skip_outside_ci(missing: &str) {
     assert!(std::env::var_os("CI").is_none(), "{missing}");
-    eprintln!("{missing}: nothing to see here");
+    eprintln!("skipped: {missing}");
 }

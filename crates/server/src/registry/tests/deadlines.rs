@@ -1,139 +1,139 @@
-//! The protocol's deadlines, each to the moment.
+//! The protocol's deadlines, each checked to the millisecond.
 
 use std::time::Duration;
 
 use hutong_core::{CallPhase, Command, Connectivity, Input, MediaEvent, Notice};
 use hutong_protocol::{EndReason, MediaKind, UserState, limits};
 
-use super::world::World;
+use super::world::RegistryWorld;
 
-const MOMENT: Duration = Duration::from_millis(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
 const VIDEO: MediaKind = MediaKind::Video;
 
-fn reason(world: &World, who: usize) -> Option<EndReason> {
-    match world.people[who].client.view().notice {
+fn end_reason(world: &RegistryWorld, index: usize) -> Option<EndReason> {
+    match world.participants[index].client.view().notice {
         Some(Notice::CallEnded { reason, .. }) => Some(reason),
         _ => None,
     }
 }
 
-/// Just before the deadline the state is this; at it, the call ends for both for this reason, and all are online again.
-fn ends_after(world: &mut World, deadline: Duration, before: UserState, why: EndReason) {
-    world.pass(deadline - MOMENT);
-    assert_eq!((world.state(0), world.state(1)), (before, before), "a moment before {deadline:?}");
-    world.pass(MOMENT);
+/// Asserts that both users are in state `before` until the deadline, when the call ends for this reason.
+fn assert_ends_after(world: &mut RegistryWorld, deadline: Duration, before: UserState, end: EndReason) {
+    world.advance(deadline - MILLISECOND);
+    assert_eq!((world.state(0), world.state(1)), (before, before), "a millisecond before {deadline:?}");
+    world.advance(MILLISECOND);
     assert_eq!((world.state(0), world.state(1)), (UserState::Ending, UserState::Ending), "after {deadline:?}");
-    world.settle();
-    assert_eq!((reason(world, 0), reason(world, 1)), (Some(why), Some(why)));
+    world.deliver_all();
+    assert_eq!((end_reason(world, 0), end_reason(world, 1)), (Some(end), Some(end)));
     assert_eq!((world.state(0), world.state(1)), (UserState::Online, UserState::Online));
     world.check_agreement();
 }
 
 #[test]
-fn a_ring_lasts_45_seconds() {
-    let mut world = World::logged_in(2);
-    world.calls(0, 1);
-    world.report(0);
+fn an_unanswered_call_ends_after_45_seconds() {
+    let mut world = RegistryWorld::logged_in(2);
+    world.start_call(0, 1);
+    world.deliver_media_event(0);
     world.deliver_to_server(0);
-    assert_eq!(limits::RING, Duration::from_secs(45));
-    ends_after(&mut world, limits::RING, UserState::Connecting, EndReason::Unanswered);
+    assert_eq!(limits::RING_TIMEOUT, Duration::from_secs(45));
+    assert_ends_after(&mut world, limits::RING_TIMEOUT, UserState::Connecting, EndReason::Unanswered);
 }
 
 #[test]
-fn accepting_stops_the_ring_and_leaves_30_seconds_for_confirm() {
-    let mut world = World::logged_in(2);
-    world.calls(0, 1);
-    world.settle();
-    world.pass(limits::RING - Duration::from_secs(1));
-    // The permission dialog is open, and nobody answers it.
+fn confirm_is_due_30_seconds_after_accept() {
+    let mut world = RegistryWorld::logged_in(2);
+    world.start_call(0, 1);
+    world.deliver_all();
+    world.advance(limits::RING_TIMEOUT - Duration::from_secs(1));
+    // The permission dialog stays open.
     world.command(1, Command::Accept { media: VIDEO });
     world.deliver_to_server(1);
-    assert_eq!(limits::CONFIRM, Duration::from_secs(30));
-    ends_after(&mut world, limits::CONFIRM, UserState::Connecting, EndReason::Timeout);
+    assert_eq!(limits::CONFIRM_TIMEOUT, Duration::from_secs(30));
+    assert_ends_after(&mut world, limits::CONFIRM_TIMEOUT, UserState::Connecting, EndReason::Timeout);
 }
 
 #[test]
-fn calling_comes_within_15_seconds_of_confirm() {
-    let mut world = World::logged_in(2);
-    world.calls(0, 1);
-    world.settle();
+fn calling_is_due_15_seconds_after_confirm() {
+    let mut world = RegistryWorld::logged_in(2);
+    world.start_call(0, 1);
+    world.deliver_all();
     world.command(1, Command::Accept { media: VIDEO });
-    world.report(1);
-    world.report(1);
+    world.deliver_media_event(1);
+    world.deliver_media_event(1);
     while world.deliver_to_server(1) {}
     while world.deliver_to_client(0) {}
     assert_eq!((world.state(0), world.state(1)), (UserState::InCall, UserState::InCall));
-    assert_eq!(limits::CALLING, Duration::from_secs(15));
-    ends_after(&mut world, limits::CALLING, UserState::InCall, EndReason::Timeout);
+    assert_eq!(limits::CALLING_TIMEOUT, Duration::from_secs(15));
+    assert_ends_after(&mut world, limits::CALLING_TIMEOUT, UserState::InCall, EndReason::Timeout);
 }
 
 #[test]
-fn media_flows_within_30_seconds_or_the_call_has_failed() {
-    let mut world = World::logged_in(2);
-    world.calls(0, 1);
-    world.settle();
+fn a_call_without_media_fails_after_30_seconds() {
+    let mut world = RegistryWorld::logged_in(2);
+    world.start_call(0, 1);
+    world.deliver_all();
     world.command(1, Command::Accept { media: VIDEO });
     for _ in 0..20 {
-        for who in 0..2 {
-            world.deliver_to_server(who);
-            world.deliver_to_client(who);
-            let next = world.people[who].engine.reports.front();
+        for index in 0..2 {
+            world.deliver_to_server(index);
+            world.deliver_to_client(index);
+            let next = world.participants[index].engine.events.front();
             if !matches!(next, Some(MediaEvent::Connectivity { .. })) {
-                world.report(who);
+                world.deliver_media_event(index);
             }
         }
     }
     assert_eq!((world.phase(0), world.phase(1)), (Some(CallPhase::Connecting), Some(CallPhase::Connecting)));
-    assert_eq!(limits::MEDIA, Duration::from_secs(30));
-    world.pass(limits::MEDIA - MOMENT);
+    assert_eq!(limits::MEDIA_TIMEOUT, Duration::from_secs(30));
+    world.advance(limits::MEDIA_TIMEOUT - MILLISECOND);
     assert_eq!(world.phase(0), Some(CallPhase::Connecting));
-    world.pass(MOMENT);
-    world.settle();
+    world.advance(MILLISECOND);
+    world.deliver_all();
     assert_eq!((world.call(0), world.call(1)), (None, None));
-    assert!(world.people.iter().any(|person| {
+    assert!(world.participants.iter().any(|person| {
         matches!(person.client.view().notice, Some(Notice::CallEnded { reason: EndReason::Failed, .. }))
     }));
 }
 
 #[test]
-fn ending_lasts_two_seconds_at_most() {
-    let mut world = World::in_call(2);
+fn members_of_an_ended_call_are_online_after_2_seconds() {
+    let mut world = RegistryWorld::in_call(2);
     world.command(0, Command::HangUp);
     while world.deliver_to_server(0) {}
-    assert_eq!(limits::ENDING, Duration::from_secs(2));
-    world.registry.tick(world.now + limits::ENDING - MOMENT);
+    assert_eq!(limits::ENDING_TIMEOUT, Duration::from_secs(2));
+    world.registry.tick(world.now + limits::ENDING_TIMEOUT - MILLISECOND);
     assert_eq!((world.state(0), world.state(1)), (UserState::Ending, UserState::Ending));
-    world.registry.tick(world.now + limits::ENDING);
+    world.registry.tick(world.now + limits::ENDING_TIMEOUT);
     assert_eq!((world.state(0), world.state(1)), (UserState::Online, UserState::Online));
     world.registry.check();
 }
 
 #[test]
-fn a_client_whose_engine_never_lets_go_is_free_after_two_seconds() {
-    let mut world = World::in_call(2);
+fn a_client_whose_engine_never_closes_its_peer_leaves_the_call_after_2_seconds() {
+    let mut world = RegistryWorld::in_call(2);
     world.command(0, Command::HangUp);
-    world.people[0].engine.reports.clear();
-    world.pass(limits::ENDING - MOMENT);
+    world.participants[0].engine.events.clear();
+    world.advance(limits::ENDING_TIMEOUT - MILLISECOND);
     assert_eq!(world.phase(0), Some(CallPhase::Ending));
-    world.pass(MOMENT);
+    world.advance(MILLISECOND);
     assert_eq!(world.call(0), None);
 }
 
 #[test]
-fn media_that_stops_is_renewed_and_after_25_seconds_the_call_has_failed() {
-    let mut world = World::in_call(2);
+fn interrupted_media_restarts_ice_and_the_call_fails_after_25_seconds() {
+    let mut world = RegistryWorld::in_call(2);
     let peer = world.call(0).and_then(|call| call.peer).unwrap();
-    world.people[1].engine.live.clear();
+    world.participants[1].engine.peers.clear();
     world.input(0, Input::Media(MediaEvent::Connectivity { peer, state: Connectivity::Disconnected }));
     assert_eq!(world.phase(0), Some(CallPhase::Reconnecting));
-    world.pass(Duration::from_secs(2));
+    world.advance(Duration::from_secs(2));
     assert!(
-        world.people[0].engine.reports.iter().any(|report| matches!(report, MediaEvent::LocalDescription { .. })),
+        world.participants[0].engine.events.iter().any(|report| matches!(report, MediaEvent::LocalDescription { .. })),
         "ICE is restarted"
     );
-    world.people[0].engine.reports.clear();
-    world.pass(Duration::from_secs(23) - MOMENT);
+    world.participants[0].engine.events.clear();
+    world.advance(Duration::from_secs(23) - MILLISECOND);
     assert_eq!(world.phase(0), Some(CallPhase::Reconnecting));
-    world.pass(MOMENT);
+    world.advance(MILLISECOND);
     assert_eq!(world.phase(0), Some(CallPhase::Ending));
 }

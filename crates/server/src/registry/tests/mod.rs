@@ -1,21 +1,21 @@
-//! The registry alone and with real clients, in memory and in simulated time.
+//! Tests of the registry, alone and with real clients, in memory and simulated time.
 
-mod crossing;
+mod call_flow;
 mod deadlines;
-mod flow;
-mod random;
-mod returning;
+mod partial_rosters;
+mod random_events;
+mod reconnecting;
+mod simultaneous_calls;
 mod tickets;
-mod watching;
 mod world;
 
 use super::Registry;
 
 impl Registry {
-    /// Checks what the module promises.
+    /// Asserts the invariants of the module.
     fn check(&self) {
         let snapshot = self.snapshot();
-        assert_eq!(snapshot.faults(), Vec::<String>::new());
-        assert!(snapshot.wakes_in_time(self), "it wakes for every deadline: {snapshot:?}");
+        assert_eq!(snapshot.invariant_violations(), Vec::<String>::new());
+        assert!(snapshot.wakes_in_time(self), "next_tick is later than a deadline: {snapshot:?}");
     }
 }

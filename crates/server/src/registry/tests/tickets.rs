@@ -1,38 +1,44 @@
-//! What a ticket is good for, for whom and how long; and that a claim moves nobody but its own user.
+//! Validity of tickets by age, key and user; a claim changes only the state of its own user.
 
 use std::time::Duration;
 
 use hutong_protocol::{
-    ClientMessage, EndReason, ErrorCode, RefusedCode, ServerMessage, Ticket, Token, UserState, limits,
+    CallTicket, ClientMessage, EndReason, ErrorCode, RefusedCode, ServerMessage, SessionTicket, Token, UserState,
+    limits,
 };
 
-use super::world::World;
-use crate::registry::{Config, ConnId, Effect, Registry, ticket::LIFETIME};
+use super::world::RegistryWorld;
+use crate::registry::{ConnId, Effect, Registry, RegistryConfig, ticket::LIFETIME};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn registry(ticket_key: [u8; 32], now: Duration) -> Registry {
-    Registry::new(Config { max_users: 100, whole_roster: 100, ice_servers: vec![], ticket_key }, now)
+    Registry::new(RegistryConfig { max_users: 100, whole_roster: 100, ice_servers: vec![], ticket_key }, now)
 }
 
-/// What the registry answers this message with, but for what is only counted.
-fn say(registry: &mut Registry, now: Duration, from: ConnId, message: ClientMessage) -> Vec<Effect> {
-    registry.received(now, from, message);
+/// Handles a message and returns the effects, without the events.
+fn send(registry: &mut Registry, now: Duration, from: ConnId, message: ClientMessage) -> Vec<Effect> {
+    registry.handle_message(now, from, message);
     registry.check();
-    std::iter::from_fn(|| registry.poll_effect()).filter(|effect| !matches!(effect, Effect::Note(_))).collect()
+    std::iter::from_fn(|| registry.poll_effect()).filter(|effect| !matches!(effect, Effect::Event(_))).collect()
 }
 
-fn claim(registry: &mut Registry, now: Duration, from: ConnId, ticket: &Ticket) -> Vec<Effect> {
-    say(registry, now, from, ClientMessage::Claim { ticket: ticket.clone() })
+fn claim(registry: &mut Registry, now: Duration, from: ConnId, ticket: &CallTicket) -> Vec<Effect> {
+    send(registry, now, from, ClientMessage::Claim { ticket: ticket.clone() })
 }
 
-/// Comes back with a user's ticket, and gives the ticket that replaces it; or with what it is refused.
-fn come_back(registry: &mut Registry, now: Duration, from: ConnId, who: &Person) -> Result<Ticket, RefusedCode> {
-    let hello = serde_json::json!({ "type": "hello", "name": who.name, "resume": who.ticket.as_str() });
-    let effects = say(registry, now, from, serde_json::from_value(hello).unwrap());
+/// Resumes a session. Returns the new ticket, or the code that the client is refused with.
+fn resume(
+    registry: &mut Registry,
+    now: Duration,
+    from: ConnId,
+    user: &TicketHolder,
+) -> Result<SessionTicket, RefusedCode> {
+    let hello = serde_json::json!({ "type": "hello", "name": user.name, "resume": user.ticket.as_str() });
+    let effects = send(registry, now, from, serde_json::from_value(hello).unwrap());
     match effects.into_iter().next_back() {
         Some(Effect::Welcome { me, ticket, .. }) => {
-            assert_eq!(me.token, who.token);
+            assert_eq!(me.token, user.token);
             Ok(ticket)
         }
         Some(Effect::Close { code, .. }) => Err(code),
@@ -40,23 +46,23 @@ fn come_back(registry: &mut Registry, now: Duration, from: ConnId, who: &Person)
     }
 }
 
-struct Person {
+struct TicketHolder {
     name: String,
     token: Token,
-    ticket: Ticket,
+    ticket: SessionTicket,
 }
 
-/// Two in a call and one beside them, and the call's ticket. What the registry knows is thrown away.
-fn people_of_a_call() -> (World, Vec<Person>, Ticket) {
-    let world = World::in_call(3);
-    let person = |who: usize| {
-        let saved = world.people[who].saved.clone().unwrap();
-        Person { name: saved.name, token: world.token(who).unwrap(), ticket: saved.ticket }
+/// Three users with their session tickets, and the ticket of the call that the first two are in.
+fn users_with_a_call() -> (RegistryWorld, Vec<TicketHolder>, CallTicket) {
+    let world = RegistryWorld::in_call(3);
+    let holder = |index: usize| {
+        let saved = world.participants[index].saved.clone().unwrap();
+        TicketHolder { name: saved.name, token: world.token(index).unwrap(), ticket: saved.ticket }
     };
-    let people: Vec<_> = (0..3).map(person).collect();
+    let users: Vec<_> = (0..3).map(holder).collect();
     let call = *world.registry.state.calls.keys().next().unwrap();
-    let ticket = world.registry.state.signer.call(world.now, call, [people[0].token, people[1].token]);
-    (world, people, ticket)
+    let ticket = world.registry.state.signer.call(world.now, call, [users[0].token, users[1].token]);
+    (world, users, ticket)
 }
 
 fn is_invalid(effects: &[Effect]) -> bool {
@@ -66,42 +72,42 @@ fn is_invalid(effects: &[Effect]) -> bool {
 const KEY: [u8; 32] = [3; 32];
 
 #[test]
-fn a_ticket_is_good_for_a_day_and_then_for_nothing() {
-    let (world, people, call) = people_of_a_call();
-    let conn = world.registry.state.users.get(people[0].token).and_then(|record| record.conn).unwrap();
+fn a_ticket_is_valid_for_a_day() {
+    let (world, users, call) = users_with_a_call();
+    let conn = world.registry.state.users.get(users[0].token).and_then(|record| record.conn).unwrap();
     for (age, good) in [(LIFETIME - SECOND, true), (LIFETIME + 60 * SECOND, false)] {
         let now = world.now + age;
         let mut server = world.registry.clone();
         let effects = claim(&mut server, now, conn, &call);
         assert_eq!(!is_invalid(&effects), good, "{effects:?}");
-        assert_eq!(server.users_in(UserState::InCall), 2, "nobody is moved");
-        let back = come_back(&mut server, now, ConnId(900), &people[1]);
-        assert_eq!(back.is_ok(), good, "{back:?}");
-        assert!(good || back == Err(RefusedCode::TicketInvalid));
+        assert_eq!(server.users_in_state(UserState::InCall), 2, "no state has changed");
+        let resumed = resume(&mut server, now, ConnId(900), &users[1]);
+        assert_eq!(resumed.is_ok(), good, "{resumed:?}");
+        assert!(good || resumed == Err(RefusedCode::TicketInvalid));
     }
 }
 
 #[test]
-fn another_servers_tickets_are_good_for_nothing() {
-    let (world, people, call) = people_of_a_call();
+fn tickets_of_another_server_are_invalid() {
+    let (world, users, call) = users_with_a_call();
     let mut server = registry([4; 32], world.now);
-    assert_eq!(come_back(&mut server, world.now, ConnId(1), &people[0]), Err(RefusedCode::TicketInvalid));
-    let hello = serde_json::json!({ "type": "hello", "name": people[0].name });
-    say(&mut server, world.now, ConnId(2), serde_json::from_value(hello).unwrap());
+    assert_eq!(resume(&mut server, world.now, ConnId(1), &users[0]), Err(RefusedCode::TicketInvalid));
+    let hello = serde_json::json!({ "type": "hello", "name": users[0].name });
+    send(&mut server, world.now, ConnId(2), serde_json::from_value(hello).unwrap());
     assert!(is_invalid(&claim(&mut server, world.now, ConnId(2), &call)));
-    assert_eq!((server.users_in(UserState::Online), server.calls_known()), (1, 0));
+    assert_eq!((server.users_in_state(UserState::Online), server.known_calls()), (1, 0));
 }
 
 #[test]
-fn a_claim_moves_nobody_but_its_own_user() {
-    let (world, people, call) = people_of_a_call();
+fn a_claim_changes_only_the_state_of_its_user() {
+    let (world, users, call) = users_with_a_call();
     let mut now = world.now + SECOND;
     let mut server = registry(KEY, now);
-    for (conn, who) in (1..).map(ConnId).zip(&people) {
-        come_back(&mut server, now, conn, who).unwrap();
+    for (conn, user) in (1..).map(ConnId).zip(&users) {
+        resume(&mut server, now, conn, user).unwrap();
     }
-    assert!(is_invalid(&claim(&mut server, now, ConnId(3), &call)), "it is not theirs");
-    assert_eq!(server.users_in(UserState::Online), 3);
+    assert!(is_invalid(&claim(&mut server, now, ConnId(3), &call)), "the ticket is not for this user");
+    assert_eq!(server.users_in_state(UserState::Online), 3);
 
     claim(&mut server, now, ConnId(1), &call);
     let state = |server: &Registry, conn| server.user_of(ConnId(conn)).unwrap().state;
@@ -110,7 +116,7 @@ fn a_claim_moves_nobody_but_its_own_user() {
         [UserState::Connecting, UserState::Online, UserState::Online]
     );
 
-    now += limits::CLAIM;
+    now += limits::CLAIM_WINDOW;
     server.tick(now);
     let effects: Vec<_> = std::iter::from_fn(|| server.poll_effect()).collect();
     let ended = effects.iter().filter_map(|effect| match effect {
@@ -122,36 +128,36 @@ fn a_claim_moves_nobody_but_its_own_user() {
 }
 
 #[test]
-fn a_changed_key_renews_tickets_and_forgets_only_what_was_taken_out() {
+fn a_key_change_renews_tickets_and_invalidates_those_of_removed_keys() {
     const NEW: [u8; 32] = [5; 32];
-    let (world, mut people, call) = people_of_a_call();
+    let (world, mut users, call) = users_with_a_call();
     let now = world.now + SECOND;
 
-    // Restarted with a new key on top: both come back into their call by the tickets of the old one.
+    // After a restart with a new key, both members rejoin their call with tickets of the former key.
     let mut server = registry(NEW, now);
     server.set_ticket_keys(&NEW, &[KEY]);
-    for (conn, who) in (1..).map(ConnId).zip(&mut people) {
-        who.ticket = come_back(&mut server, now, conn, who).unwrap();
+    for (conn, user) in (1..).map(ConnId).zip(&mut users) {
+        user.ticket = resume(&mut server, now, conn, user).unwrap();
     }
     claim(&mut server, now, ConnId(1), &call);
     claim(&mut server, now, ConnId(2), &call);
-    assert_eq!(server.users_in(UserState::InCall), 2);
+    assert_eq!(server.users_in_state(UserState::InCall), 2);
 
-    // The old one is taken out: what the new one signed meanwhile is good, and what the old one signed is not.
+    // After the former key is removed, only tickets of the new key are valid.
     server.set_ticket_keys(&NEW, &[]);
-    come_back(&mut server, now, ConnId(11), &people[0]).unwrap();
+    resume(&mut server, now, ConnId(11), &users[0]).unwrap();
     assert!(is_invalid(&claim(&mut server, now, ConnId(11), &call)));
-    assert_eq!(server.users_in(UserState::InCall), 1, "the other side is still in it");
+    assert_eq!(server.users_in_state(UserState::InCall), 1, "the other member is still in the call");
     let mut stranger = registry(KEY, now);
-    assert_eq!(come_back(&mut stranger, now, ConnId(1), &people[0]), Err(RefusedCode::TicketInvalid));
+    assert_eq!(resume(&mut stranger, now, ConnId(1), &users[0]), Err(RefusedCode::TicketInvalid));
 }
 
 #[test]
-fn closed_doors_let_nobody_in_and_nobody_out() {
-    let (world, people, _) = people_of_a_call();
+fn a_closed_login_gate_refuses_logins_and_disconnects_nobody() {
+    let (world, users, _) = users_with_a_call();
     let mut server = world.registry.clone();
-    server.close_doors();
-    assert_eq!(server.takes_users(), Err(RefusedCode::ShuttingDown));
-    assert_eq!(come_back(&mut server, world.now, ConnId(900), &people[2]), Err(RefusedCode::ShuttingDown));
-    assert_eq!((server.users_online(), server.users_in(UserState::InCall)), (3, 2));
+    server.close_login_gate();
+    assert_eq!(server.check_capacity(), Err(RefusedCode::ShuttingDown));
+    assert_eq!(resume(&mut server, world.now, ConnId(900), &users[2]), Err(RefusedCode::ShuttingDown));
+    assert_eq!((server.users_online(), server.users_in_state(UserState::InCall)), (3, 2));
 }

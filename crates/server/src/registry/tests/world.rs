@@ -1,319 +1,334 @@
-//! A server's registry and some real clients, with connections, devices, people and a clock that the test steps.
+//! Simulation of a registry and real clients: connections, media engines and the clock are stepped by the test.
 
 use std::{collections::VecDeque, time::Duration};
 
 use hutong_core::{
-    CallPhase, CallView, Client, Command, Config as ClientConfig, Connectivity, Input, LinkEvent, MediaCommand,
-    MediaEvent, MediaProblem, Output, PeerId, Saved, Session,
+    CallPhase, CallView, Client, Command, Config as ClientConfig, Connectivity, Input, MediaCommand, MediaEvent,
+    MediaProblem, Output, PeerId, SavedSession, SessionView, SocketEvent,
 };
 use hutong_protocol::{ClientMessage, MediaKind, SdpKind, ServerMessage, Token, UserState};
 
-use crate::registry::{Config, ConnId, Effect, Registry};
+use crate::registry::{ConnId, Effect, Registry, RegistryConfig};
 
-/// When the world begins: 2026-11-23, about noon.
+/// When the simulation starts: 2026-11-23, about noon.
 const EPOCH: Duration = Duration::from_secs(1_795_435_200);
 
-pub struct World {
+/// The registry, the participants, and the current time.
+pub struct RegistryWorld {
     pub now: Duration,
     pub registry: Registry,
-    pub people: Vec<Person>,
+    pub participants: Vec<SimulatedParticipant>,
     next_conn: u64,
     key: [u8; 32],
 }
 
-pub struct Person {
+/// A client with its media engine, connections and saved session.
+pub struct SimulatedParticipant {
     pub client: Client,
-    pub engine: Engine,
-    pub saved: Option<Saved>,
-    pub wires: Vec<Wire>,
+    pub engine: MediaEngineStub,
+    pub saved: Option<SavedSession>,
+    pub sockets: Vec<SimulatedSocket>,
     wake: Option<Duration>,
-    /// The devices are refused, for as long as this is set.
-    pub refuses: Option<MediaProblem>,
-    /// Connections cannot be opened, for as long as this is set.
-    pub cut_off: bool,
+    /// While set, the media engine answers `Acquire` with this problem.
+    pub media_problem: Option<MediaProblem>,
+    /// While true, new connections fail.
+    pub network_down: bool,
 }
 
-/// One WebSocket: first in, first out, and what is under way at a break is lost.
-pub struct Wire {
+/// A WebSocket with ordered delivery. When it breaks, messages in flight are lost.
+pub struct SimulatedSocket {
     conn: ConnId,
     to_server: VecDeque<ClientMessage>,
     to_client: VecDeque<ServerMessage>,
-    /// Each end learns of a break by itself.
-    client_knows: bool,
-    server_knows: bool,
+    /// Client and server notice that the socket closed at different times.
+    client_saw_close: bool,
+    server_saw_close: bool,
     broken: bool,
 }
 
-/// A media engine with one peer connection at a time: it answers what it is asked, one report a step.
+/// A media engine without media: it queues the events that a real engine would report for each command.
 #[derive(Default)]
-pub struct Engine {
-    pub reports: VecDeque<MediaEvent>,
-    /// Live peers: ours, and whom the descriptions say it is connected to.
-    pub live: Vec<(PeerId, Option<(usize, PeerId)>)>,
+pub struct MediaEngineStub {
+    pub events: VecDeque<MediaEvent>,
+    /// Open peer connections, each with the remote participant and peer named by its remote description.
+    pub peers: Vec<(PeerId, Option<(usize, PeerId)>)>,
     pub acquired: usize,
 }
 
-impl World {
+impl RegistryWorld {
     pub fn new(people: usize) -> Self {
         let key = [3; 32];
-        let config = Config { max_users: 100, whole_roster: 100, ice_servers: vec![], ticket_key: key };
+        let config = RegistryConfig { max_users: 100, whole_roster: 100, ice_servers: vec![], ticket_key: key };
         let mut world =
-            Self { now: EPOCH, registry: Registry::new(config, EPOCH), people: Vec::new(), next_conn: 0, key };
+            Self { now: EPOCH, registry: Registry::new(config, EPOCH), participants: Vec::new(), next_conn: 0, key };
         for seed in 0..people {
             let client = Client::new(ClientConfig { seed: seed as u64, saved: None }, world.now);
-            let engine = Engine::default();
-            world.people.push(Person {
+            let engine = MediaEngineStub::default();
+            world.participants.push(SimulatedParticipant {
                 client,
                 engine,
                 saved: None,
-                wires: vec![],
+                sockets: vec![],
                 wake: None,
-                refuses: None,
-                cut_off: false,
+                media_problem: None,
+                network_down: false,
             });
         }
         world
     }
 
-    /// Everybody logged in, and everything delivered.
+    /// All participants logged in, and all messages delivered.
     pub fn logged_in(people: usize) -> Self {
         let mut world = Self::new(people);
-        for who in 0..people {
-            world.command(who, Command::LogIn { name: format!("person {who}"), secret: None });
+        for index in 0..people {
+            world.command(index, Command::LogIn { name: format!("person {index}"), secret: None });
         }
-        world.settle();
+        world.deliver_all();
         world
     }
 
-    pub fn token(&self, who: usize) -> Option<Token> {
-        self.people[who].client.view().session.me().map(|me| me.token)
+    pub fn token(&self, index: usize) -> Option<Token> {
+        self.participants[index].client.view().session.me().map(|me| me.token)
     }
 
-    pub fn state(&self, who: usize) -> UserState {
-        let record = self.token(who).and_then(|token| self.registry.state.users.get(token));
+    pub fn state(&self, index: usize) -> UserState {
+        let record = self.token(index).and_then(|token| self.registry.state.users.get(token));
         record.map_or(UserState::Offline, |record| record.user.state)
     }
 
-    pub fn call(&self, who: usize) -> Option<&CallView> {
-        self.people[who].client.view().call.as_ref()
+    pub fn call(&self, index: usize) -> Option<&CallView> {
+        self.participants[index].client.view().call.as_ref()
     }
 
-    pub fn phase(&self, who: usize) -> Option<CallPhase> {
-        self.call(who).map(|call| call.phase)
+    pub fn phase(&self, index: usize) -> Option<CallPhase> {
+        self.call(index).map(|call| call.phase)
     }
 
-    pub fn command(&mut self, who: usize, command: Command) {
-        self.input(who, Input::Command(command));
+    pub fn command(&mut self, index: usize, command: Command) {
+        self.input(index, Input::Command(command));
     }
 
-    /// `who` calls `whom`, as far as the interface lets them.
-    pub fn calls(&mut self, who: usize, whom: usize) {
-        if let Some(to) = self.token(whom) {
-            self.command(who, Command::Call { to, media: MediaKind::Video });
+    /// Starts a video call, if the target is logged in.
+    pub fn start_call(&mut self, caller: usize, target: usize) {
+        if let Some(to) = self.token(target) {
+            self.command(caller, Command::Call { to, media: MediaKind::Video });
         }
     }
 
-    /// A call from one to the other, set up and with its media flowing.
+    /// Participants 0 and 1 in an established video call.
     pub fn in_call(people: usize) -> Self {
         let mut world = Self::logged_in(people);
-        world.calls(0, 1);
-        world.settle();
+        world.start_call(0, 1);
+        world.deliver_all();
         world.command(1, Command::Accept { media: MediaKind::Video });
-        world.settle();
+        world.deliver_all();
         assert_eq!((world.phase(0), world.phase(1)), (Some(CallPhase::Connected), Some(CallPhase::Connected)));
         assert_eq!((world.state(0), world.state(1)), (UserState::InCall, UserState::InCall));
         world
     }
 
-    pub fn input(&mut self, who: usize, input: Input) {
-        self.people[who].client.handle(self.now, input);
-        self.outputs(who);
+    pub fn input(&mut self, index: usize, input: Input) {
+        self.participants[index].client.handle(self.now, input);
+        self.handle_outputs(index);
     }
 
-    pub fn outputs(&mut self, who: usize) {
-        while let Some(output) = self.people[who].client.poll_output() {
+    pub fn handle_outputs(&mut self, index: usize) {
+        while let Some(output) = self.participants[index].client.poll_output() {
             match output {
                 Output::Connect => {
                     let conn = ConnId(self.next_conn);
                     self.next_conn += 1;
-                    let person = &mut self.people[who];
-                    assert!(person.wires.iter().all(|wire| wire.client_knows), "two connections at once");
-                    let broken = person.cut_off;
+                    let participant = &mut self.participants[index];
+                    assert!(
+                        participant.sockets.iter().all(|socket| socket.client_saw_close),
+                        "a client opened a second connection"
+                    );
+                    let broken = participant.network_down;
                     let (to_server, to_client) = Default::default();
-                    let wire = Wire { conn, to_server, to_client, client_knows: false, server_knows: broken, broken };
-                    person.wires.push(wire);
+                    let socket = SimulatedSocket {
+                        conn,
+                        to_server,
+                        to_client,
+                        client_saw_close: false,
+                        server_saw_close: broken,
+                        broken,
+                    };
+                    participant.sockets.push(socket);
                     if !broken {
-                        self.input(who, Input::Link(LinkEvent::Up));
+                        self.input(index, Input::Socket(SocketEvent::Opened));
                     }
                 }
                 Output::Disconnect => {
-                    for wire in &mut self.people[who].wires {
-                        wire.client_knows = true;
+                    for socket in &mut self.participants[index].sockets {
+                        socket.client_saw_close = true;
                     }
                 }
                 Output::Send(message) => {
-                    let wire = self.people[who].wires.last_mut().filter(|wire| !wire.client_knows);
-                    if let Some(wire) = wire.filter(|wire| !wire.broken) {
-                        wire.to_server.push_back(message);
+                    let socket = self.participants[index].sockets.last_mut().filter(|socket| !socket.client_saw_close);
+                    if let Some(socket) = socket.filter(|socket| !socket.broken) {
+                        socket.to_server.push_back(message);
                     }
                 }
                 Output::Media(command) => {
-                    let refuses = self.people[who].refuses;
-                    self.people[who].engine.obey(who, command, refuses);
+                    let problem = self.participants[index].media_problem;
+                    self.participants[index].engine.execute(index, command, problem);
                 }
                 Output::Show(_) => {}
-                Output::Wake(at) => self.people[who].wake = Some(at),
-                Output::Save(saved) => self.people[who].saved = saved,
+                Output::Wake(at) => self.participants[index].wake = Some(at),
+                Output::Save(saved) => self.participants[index].saved = saved,
             }
         }
     }
 
-    /// Delivers the next message from this person to the server.
-    pub fn deliver_to_server(&mut self, who: usize) -> bool {
-        for place in 0..self.people[who].wires.len() {
-            let wire = &mut self.people[who].wires[place];
-            let conn = wire.conn;
-            if wire.server_knows {
+    /// Delivers the next message, or the close, of a participant's sockets to the server.
+    pub fn deliver_to_server(&mut self, index: usize) -> bool {
+        for socket in 0..self.participants[index].sockets.len() {
+            let socket = &mut self.participants[index].sockets[socket];
+            let conn = socket.conn;
+            if socket.server_saw_close {
                 continue;
             }
-            if let Some(message) = wire.to_server.pop_front() {
-                self.registry.received(self.now, conn, message);
-                self.effects();
+            if let Some(message) = socket.to_server.pop_front() {
+                self.registry.handle_message(self.now, conn, message);
+                self.handle_effects();
                 return true;
             }
-            if wire.client_knows || wire.broken {
-                wire.server_knows = true;
-                self.registry.disconnected(self.now, conn);
-                self.effects();
+            if socket.client_saw_close || socket.broken {
+                socket.server_saw_close = true;
+                self.registry.handle_disconnect(self.now, conn);
+                self.handle_effects();
                 return true;
             }
         }
         false
     }
 
-    /// Delivers the next message from the server to this person.
-    pub fn deliver_to_client(&mut self, who: usize) -> bool {
-        let Some(wire) = self.people[who].wires.last_mut().filter(|wire| !wire.client_knows) else { return false };
-        if let Some(message) = wire.to_client.pop_front() {
-            self.input(who, Input::Message(message));
+    /// Delivers the next message, or the close, of a participant's latest socket to its client.
+    pub fn deliver_to_client(&mut self, index: usize) -> bool {
+        let Some(socket) = self.participants[index].sockets.last_mut().filter(|socket| !socket.client_saw_close) else {
+            return false;
+        };
+        if let Some(message) = socket.to_client.pop_front() {
+            self.input(index, Input::Message(message));
             return true;
         }
-        if wire.broken || wire.server_knows {
-            wire.client_knows = true;
-            self.input(who, Input::Link(LinkEvent::Down));
+        if socket.broken || socket.server_saw_close {
+            socket.client_saw_close = true;
+            self.input(index, Input::Socket(SocketEvent::Closed));
             return true;
         }
         false
     }
 
-    /// Breaks this person's connection: what is under way is lost, and each end finds out later.
-    pub fn cut(&mut self, who: usize) {
-        if let Some(wire) = self.people[who].wires.last_mut() {
-            wire.broken = true;
-            wire.to_server.clear();
-            wire.to_client.clear();
+    /// Breaks a participant's connection: messages in flight are lost, and both ends notice later.
+    pub fn break_connection(&mut self, index: usize) {
+        if let Some(socket) = self.participants[index].sockets.last_mut() {
+            socket.broken = true;
+            socket.to_server.clear();
+            socket.to_client.clear();
         }
     }
 
-    /// The media engine reports the next thing.
-    pub fn report(&mut self, who: usize) -> bool {
-        let Some(event) = self.people[who].engine.reports.pop_front() else { return false };
-        self.input(who, Input::Media(event));
+    /// Delivers the next event of a participant's media engine to its client.
+    pub fn deliver_media_event(&mut self, index: usize) -> bool {
+        let Some(event) = self.participants[index].engine.events.pop_front() else { return false };
+        self.input(index, Input::Media(event));
         true
     }
 
-    /// Lets time pass; what becomes due is done on time.
-    pub fn pass(&mut self, time: Duration) {
+    /// Advances the clock, and runs each tick of clients and registry on time.
+    pub fn advance(&mut self, time: Duration) {
         let end = self.now + time;
         loop {
-            let wakes = self.people.iter().filter_map(|person| person.wake).chain(self.registry.next_tick());
+            let wakes =
+                self.participants.iter().filter_map(|participant| participant.wake).chain(self.registry.next_tick());
             let next = wakes.filter(|at| *at <= end).min();
             self.now = next.map_or(end, |at| at.max(self.now));
-            for who in 0..self.people.len() {
-                if self.people[who].wake.is_some_and(|at| at <= self.now) {
-                    self.people[who].wake = None;
-                    self.input(who, Input::Tick);
+            for index in 0..self.participants.len() {
+                if self.participants[index].wake.is_some_and(|at| at <= self.now) {
+                    self.participants[index].wake = None;
+                    self.input(index, Input::Tick);
                 }
             }
             self.registry.tick(self.now);
-            self.effects();
+            self.handle_effects();
             if next.is_none() {
                 return;
             }
         }
     }
 
-    /// Delivers and reports everything, in turns, until nothing is under way, and lets presence be told.
-    pub fn settle(&mut self) {
+    /// Delivers all messages and media events until none are in flight, presence included.
+    pub fn deliver_all(&mut self) {
         for _ in 0..4 {
             let mut steps = 0;
-            while self.round() {
+            while self.deliver_one_each() {
                 steps += 1;
-                assert!(steps < 10_000, "messages go back and forth for ever");
+                assert!(steps < 10_000, "messages are exchanged without end");
             }
-            self.pass(Duration::from_millis(50));
+            self.advance(Duration::from_millis(50));
         }
     }
 
-    /// Lets time pass as [`pass`](Self::pass) does, with everything delivered all along.
-    pub fn live_on(&mut self, time: Duration) {
+    /// Advances the clock in small steps and delivers everything after each.
+    pub fn run_for(&mut self, time: Duration) {
         let end = self.now + time;
         while self.now < end {
-            self.settle();
-            self.notice_dead_media();
-            self.pass(Duration::from_millis(300));
+            self.deliver_all();
+            self.detect_dead_media();
+            self.advance(Duration::from_millis(300));
         }
-        self.settle();
+        self.deliver_all();
     }
 
-    /// Media whose other end is gone stops.
-    pub fn notice_dead_media(&mut self) {
-        for who in 0..self.people.len() {
-            for place in 0..self.people[who].engine.live.len() {
-                let (peer, Some((other, their_peer))) = self.people[who].engine.live[place] else { continue };
-                let alive = self.people[other].engine.live.iter().any(|(live, _)| *live == their_peer);
+    /// Reports `Disconnected` for each peer connection whose remote peer is closed.
+    pub fn detect_dead_media(&mut self) {
+        for index in 0..self.participants.len() {
+            for number in 0..self.participants[index].engine.peers.len() {
+                let (peer, Some((other, their_peer))) = self.participants[index].engine.peers[number] else { continue };
+                let alive = self.participants[other].engine.peers.iter().any(|(live, _)| *live == their_peer);
                 if !alive {
-                    self.people[who].engine.live[place].1 = None;
+                    self.participants[index].engine.peers[number].1 = None;
                     let state = Connectivity::Disconnected;
-                    self.people[who].engine.reports.push_back(MediaEvent::Connectivity { peer, state });
+                    self.participants[index].engine.events.push_back(MediaEvent::Connectivity { peer, state });
                 }
             }
         }
     }
 
-    /// The page is loaded anew: client and engine start again from what was saved.
-    pub fn reload(&mut self, who: usize) {
-        for wire in &mut self.people[who].wires {
-            wire.client_knows = true;
+    /// Reloads a participant's page: client and engine start anew from the saved session.
+    pub fn reload_page(&mut self, index: usize) {
+        for socket in &mut self.participants[index].sockets {
+            socket.client_saw_close = true;
         }
-        let saved = self.people[who].saved.clone();
-        let person = &mut self.people[who];
-        person.engine = Engine::default();
-        person.wake = None;
-        person.client = Client::new(ClientConfig { seed: 77, saved }, self.now);
-        self.outputs(who);
+        let saved = self.participants[index].saved.clone();
+        let participant = &mut self.participants[index];
+        participant.engine = MediaEngineStub::default();
+        participant.wake = None;
+        participant.client = Client::new(ClientConfig { seed: 77, saved }, self.now);
+        self.handle_outputs(index);
     }
 
-    /// The server process is killed and started anew with the same key.
+    /// Replaces the registry by a new one with the same key, as after a crash; all connections break.
     pub fn restart_server(&mut self) {
-        for who in 0..self.people.len() {
-            self.cut(who);
-            for wire in &mut self.people[who].wires {
-                wire.server_knows = true;
+        for index in 0..self.participants.len() {
+            self.break_connection(index);
+            for socket in &mut self.participants[index].sockets {
+                socket.server_saw_close = true;
             }
         }
-        let config = Config { max_users: 100, whole_roster: 100, ice_servers: vec![], ticket_key: self.key };
+        let config = RegistryConfig { max_users: 100, whole_roster: 100, ice_servers: vec![], ticket_key: self.key };
         self.registry = Registry::new(config, self.now);
     }
 
-    /// Whether both ends say the same of everything.
+    /// Asserts that registry and clients agree on every user's state and call.
     pub fn check_agreement(&self) {
         self.registry.check();
-        for (who, person) in self.people.iter().enumerate() {
-            let Session::LoggedIn { me } = &person.client.view().session else { continue };
-            let state = self.state(who);
-            assert_eq!(me.state, state, "person {who} knows its own state");
-            let phase = self.phase(who);
+        for (index, participant) in self.participants.iter().enumerate() {
+            let SessionView::LoggedIn { me } = &participant.client.view().session else { continue };
+            let state = self.state(index);
+            assert_eq!(me.state, state, "client {index} has its own state");
+            let phase = self.phase(index);
             let expected = match phase {
                 None => UserState::Online,
                 Some(CallPhase::Connected | CallPhase::Connecting | CallPhase::Reconnecting) => UserState::InCall,
@@ -321,51 +336,54 @@ impl World {
                 Some(CallPhase::Acquiring) => UserState::Online,
                 Some(_) => UserState::Connecting,
             };
-            assert_eq!(state, expected, "person {who} is in phase {phase:?}");
-            if let Some(call) = person.client.view().call.as_ref().filter(|call| call.phase != CallPhase::Acquiring) {
-                let Some(other) = (0..self.people.len()).find(|other| self.token(*other) == Some(call.with.token))
+            assert_eq!(state, expected, "client {index} is in phase {phase:?}");
+            if let Some(call) =
+                participant.client.view().call.as_ref().filter(|call| call.phase != CallPhase::Acquiring)
+            {
+                let Some(other) =
+                    (0..self.participants.len()).find(|other| self.token(*other) == Some(call.with.token))
                 else {
-                    panic!("person {who} is in a call with nobody");
+                    panic!("client {index} is in a call with an unknown user");
                 };
                 let back = self.call(other).map(|call| call.with.token);
-                assert_eq!(back, Some(me.token), "persons {who} and {other} are in one call");
+                assert_eq!(back, Some(me.token), "clients {index} and {other} are in one call");
             }
-            for (other, them) in self.people.iter().enumerate().filter(|(other, _)| *other != who) {
+            for (other, them) in self.participants.iter().enumerate().filter(|(other, _)| *other != index) {
                 let Some(them) = them.client.view().session.me().filter(|_| self.state(other) != UserState::Offline)
                 else {
                     continue;
                 };
-                let seen = person.client.view().users.get(&them.token).map(|user| user.state);
-                assert_eq!(seen, Some(self.state(other)), "person {who} sees person {other}");
+                let seen = participant.client.view().users.get(&them.token).map(|user| user.state);
+                assert_eq!(seen, Some(self.state(other)), "client {index} has the state of client {other}");
             }
         }
     }
 
-    fn round(&mut self) -> bool {
-        let mut moved = false;
-        for who in 0..self.people.len() {
-            moved |= self.deliver_to_server(who);
-            moved |= self.deliver_to_client(who);
-            moved |= self.report(who);
+    fn deliver_one_each(&mut self) -> bool {
+        let mut delivered = false;
+        for index in 0..self.participants.len() {
+            delivered |= self.deliver_to_server(index);
+            delivered |= self.deliver_to_client(index);
+            delivered |= self.deliver_media_event(index);
         }
-        moved
+        delivered
     }
 
-    fn effects(&mut self) {
+    fn handle_effects(&mut self) {
         while let Some(effect) = self.registry.poll_effect() {
             for (to, message) in self.registry.messages(&effect) {
-                let wires = self.people.iter_mut().flat_map(|person| &mut person.wires);
-                for wire in wires.filter(|wire| wire.conn == to && !wire.broken) {
-                    wire.to_client.push_back(message.clone());
+                let sockets = self.participants.iter_mut().flat_map(|participant| &mut participant.sockets);
+                for socket in sockets.filter(|socket| socket.conn == to && !socket.broken) {
+                    socket.to_client.push_back(message.clone());
                 }
             }
             if let Effect::Close { conn, code } = effect {
-                let wires = self.people.iter_mut().flat_map(|person| &mut person.wires);
-                for wire in wires.filter(|wire| wire.conn == conn) {
-                    if !wire.broken {
-                        wire.to_client.push_back(ServerMessage::Refused { code, message: String::new() });
+                let sockets = self.participants.iter_mut().flat_map(|participant| &mut participant.sockets);
+                for socket in sockets.filter(|socket| socket.conn == conn) {
+                    if !socket.broken {
+                        socket.to_client.push_back(ServerMessage::Refused { code, message: String::new() });
                     }
-                    wire.server_knows = true;
+                    socket.server_saw_close = true;
                 }
             }
         }
@@ -373,68 +391,71 @@ impl World {
     }
 }
 
-impl Engine {
-    fn obey(&mut self, who: usize, command: MediaCommand, refuses: Option<MediaProblem>) {
+impl MediaEngineStub {
+    fn execute(&mut self, index: usize, command: MediaCommand, problem: Option<MediaProblem>) {
         match command {
-            MediaCommand::Acquire { peer, .. } => match refuses {
-                Some(problem) => self.reports.push_back(MediaEvent::Problem { peer, problem }),
+            MediaCommand::Acquire { peer, .. } => match problem {
+                Some(problem) => self.events.push_back(MediaEvent::Problem { peer, problem }),
                 None => {
                     self.acquired += 1;
-                    self.live.push((peer, None));
-                    self.reports.push_back(MediaEvent::Acquired { peer });
+                    self.peers.push((peer, None));
+                    self.events.push_back(MediaEvent::Acquired { peer });
                 }
             },
-            MediaCommand::Offer { peer } => self.describe(who, peer, SdpKind::Offer),
-            MediaCommand::Answer { peer, sdp } => {
-                self.connect(peer, &sdp);
-                self.describe(who, peer, SdpKind::Answer);
+            MediaCommand::CreateOffer { peer } => self.describe(index, peer, SdpKind::Offer),
+            MediaCommand::CreateAnswer { peer, sdp } => {
+                self.set_remote(peer, &sdp);
+                self.describe(index, peer, SdpKind::Answer);
                 self.connected(peer);
             }
-            MediaCommand::Remote { peer, kind, sdp, .. } => {
-                self.connect(peer, &sdp);
+            MediaCommand::SetRemoteDescription { peer, kind, sdp, .. } => {
+                self.set_remote(peer, &sdp);
                 if kind == SdpKind::Offer {
-                    self.describe(who, peer, SdpKind::Answer);
+                    self.describe(index, peer, SdpKind::Answer);
                 }
                 self.connected(peer);
             }
             MediaCommand::AddCandidate { peer, .. } => {
-                let remote = self.live.iter().find(|(live, _)| *live == peer).and_then(|(_, remote)| *remote);
-                let gone = self.live.iter().all(|(live, _)| *live != peer);
-                assert!(remote.is_some() || gone || self.was_disconnected(peer), "a candidate before its description");
+                let remote = self.peers.iter().find(|(live, _)| *live == peer).and_then(|(_, remote)| *remote);
+                let gone = self.peers.iter().all(|(live, _)| *live != peer);
+                assert!(
+                    remote.is_some() || gone || self.was_disconnected(peer),
+                    "a candidate arrived before its description"
+                );
             }
-            MediaCommand::RestartIce { peer } => self.describe(who, peer, SdpKind::Offer),
+            MediaCommand::RestartIce { peer } => self.describe(index, peer, SdpKind::Offer),
             MediaCommand::Close { peer } => {
-                self.live.retain(|(live, _)| *live != peer);
-                self.reports.push_back(MediaEvent::Closed { peer });
+                self.peers.retain(|(live, _)| *live != peer);
+                self.events.push_back(MediaEvent::Closed { peer });
             }
         }
     }
 
     fn was_disconnected(&self, peer: PeerId) -> bool {
-        self.live.iter().any(|(live, remote)| *live == peer && remote.is_none())
+        self.peers.iter().any(|(live, remote)| *live == peer && remote.is_none())
     }
 
-    fn describe(&mut self, who: usize, peer: PeerId, kind: SdpKind) {
-        self.reports.push_back(MediaEvent::LocalDescription { peer, kind, sdp: format!("{who} {}", peer.0) });
+    fn describe(&mut self, index: usize, peer: PeerId, kind: SdpKind) {
+        self.events.push_back(MediaEvent::LocalDescription { peer, kind, sdp: format!("{index} {}", peer.0) });
         let candidate = hutong_protocol::IceCandidate {
             candidate: "candidate".into(),
             sdp_mid: None,
             sdp_m_line_index: None,
             username_fragment: None,
         };
-        self.reports.push_back(MediaEvent::LocalCandidate { peer, candidate });
+        self.events.push_back(MediaEvent::LocalCandidate { peer, candidate });
     }
 
-    /// Learns from a description whom it comes from.
-    fn connect(&mut self, peer: PeerId, sdp: &str) {
-        let (who, theirs) = sdp.split_once(' ').unwrap();
-        let remote = Some((who.parse().unwrap(), PeerId(theirs.parse().unwrap())));
-        for live in self.live.iter_mut().filter(|(live, _)| *live == peer) {
+    /// Reads from a remote description which participant and peer created it.
+    fn set_remote(&mut self, peer: PeerId, sdp: &str) {
+        let (participant, peer_id) = sdp.split_once(' ').unwrap();
+        let remote = Some((participant.parse().unwrap(), PeerId(peer_id.parse().unwrap())));
+        for live in self.peers.iter_mut().filter(|(live, _)| *live == peer) {
             live.1 = remote;
         }
     }
 
     fn connected(&mut self, peer: PeerId) {
-        self.reports.push_back(MediaEvent::Connectivity { peer, state: Connectivity::Connected });
+        self.events.push_back(MediaEvent::Connectivity { peer, state: Connectivity::Connected });
     }
 }

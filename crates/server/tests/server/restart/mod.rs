@@ -1,9 +1,9 @@
-//! Fifty calls, and the server goes: killed, stopped, or cut off. No call ends, and within 30 s everybody is in it again.
+//! Fifty calls survive a killed server, a stopped server, and cut connections: all users are back in their call within 30 s.
 //!
-//! The people are real clients (`hutong_core`) on real sockets, and the server is the real program. Only media is pretended.
+//! The clients are real (`hutong_core`) and so are the sockets and the program. Only media is simulated.
 
-mod person;
 mod relay;
+mod restart_client;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -16,126 +16,134 @@ use hutong_core::{CallPhase, Command};
 use hutong_protocol::{MediaKind, UserState, limits};
 use tokio::time::{Instant, timeout_at};
 
-use crate::common::{program::Program, soon};
-use person::{Person, Seen};
-use relay::Relay;
+use crate::common::{program::ServerProgram, with_timeout};
+use relay::TcpRelay;
+use restart_client::{ClientHistory, RestartClient};
 
 const CALLS: usize = 50;
 
-/// A port that is free, and that the system gives to no connection by itself: while the server is away, one of the clients that
-/// look for it could otherwise be given the very port.
+/// A free port below the ephemeral range. Otherwise a reconnecting client could get the port as its own source port while the
+/// server is down.
 fn free_port() -> u16 {
     let first = 10_000 + (std::process::id() % 10_000) as u16;
     let free = |port: &u16| std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
     (first..first + 10_000).step_by(7).find(free).expect("a free port")
 }
 
-async fn start(address: SocketAddr, key: &Path) -> Program {
+/// Starts the program on this address with this ticket key file.
+async fn start(address: SocketAddr, key: &Path) -> ServerProgram {
     let (address, key) = (address.to_string(), key.to_str().unwrap());
-    Program::start(&["--listen", &address, "--ticket-key-file", key, "--drain-seconds", "2"]).await
+    ServerProgram::start(&["--listen", &address, "--ticket-key-file", key, "--drain-seconds", "2"]).await
 }
 
-/// Two by two in calls, over this address, and one who looks on, over that.
-struct World {
-    people: Vec<Person>,
-    witness: Person,
+/// Pairs of users in calls, and an observer who only sees the roster.
+struct RestartScenario {
+    members: Vec<RestartClient>,
+    observer: RestartClient,
 }
 
-impl World {
-    async fn in_calls(address: SocketAddr, witness: SocketAddr) -> Self {
-        let witness = Person::log_in("witness", 1_000, witness);
-        let people: Vec<_> =
-            (0..2 * CALLS).map(|number| Person::log_in(&format!("person {number}"), number as u64, address)).collect();
-        for pair in people.chunks_exact(2) {
+impl RestartScenario {
+    async fn in_calls(address: SocketAddr, observer: SocketAddr) -> Self {
+        let observer = RestartClient::log_in("observer", 1_000, observer);
+        let members: Vec<_> = (0..2 * CALLS)
+            .map(|number| RestartClient::log_in(&format!("person {number}"), number as u64, address))
+            .collect();
+        for pair in members.chunks_exact(2) {
             let [caller, target] = pair else { unreachable!() };
             let name = target.name.clone();
-            let to =
-                caller.until(|seen| seen.view.users.values().find(|user| user.name == name).map(|user| user.token));
-            let to = soon("the other to be online", to).await;
-            caller.does(Command::Call { to, media: MediaKind::Video });
+            let to = caller
+                .wait_for(|history| history.view.users.values().find(|user| user.name == name).map(|user| user.token));
+            let to = with_timeout("other user to be online", to).await;
+            caller.command(Command::Call { to, media: MediaKind::Video });
         }
-        for target in people.iter().skip(1).step_by(2) {
-            soon("the ring", target.is(|seen| seen.phase() == Some(CallPhase::Incoming))).await;
-            target.does(Command::Accept { media: MediaKind::Video });
+        for target in members.iter().skip(1).step_by(2) {
+            with_timeout("ring", target.wait_until(|history| history.phase() == Some(CallPhase::Incoming))).await;
+            target.command(Command::Accept { media: MediaKind::Video });
         }
-        soon("all calls", join_all(people.iter().map(|person| person.is(Seen::is_in_call)))).await;
-        let world = Self { people, witness };
-        world.witness_sees_all_in_call().await;
-        world
+        with_timeout(
+            "all calls to be set up",
+            join_all(members.iter().map(|member| member.wait_until(ClientHistory::is_in_call))),
+        )
+        .await;
+        let scenario = Self { members, observer };
+        scenario.wait_until_observer_sees_all_in_call().await;
+        scenario
     }
 
-    async fn witness_sees_all_in_call(&self) {
-        let all = self
-            .witness
-            .is(|seen| seen.view.users.values().filter(|user| user.state == UserState::InCall).count() == 2 * CALLS);
-        soon("the witness to see everybody in a call", all).await;
+    async fn wait_until_observer_sees_all_in_call(&self) {
+        let all = self.observer.wait_until(|history| {
+            history.view.users.values().filter(|user| user.state == UserState::InCall).count() == 2 * CALLS
+        });
+        with_timeout("observer to see all users in calls", all).await;
     }
 
-    /// Waits until everybody has noticed that the server is away.
-    async fn lose_it(&self) {
-        let lost = join_all(self.people.iter().map(|person| person.is(|seen| seen.losses > 0)));
-        soon("everybody to lose the server", lost).await;
+    /// Waits until all members have lost the server.
+    async fn wait_until_lost(&self) {
+        let lost = join_all(self.members.iter().map(|member| member.wait_until(|history| history.losses > 0)));
+        with_timeout("all members to lose the server", lost).await;
     }
 
-    /// Waits until everybody is back in their call, which never ended.
-    async fn come_back(self, since: Instant) {
-        let back = join_all(self.people.iter().map(|person| person.is(|seen| seen.losses > 0 && seen.is_in_call())));
-        if timeout_at(since + limits::CLAIM, back).await.is_err() {
-            let states: Vec<_> = self.people.iter().filter_map(Person::why_not_in_call).collect();
-            panic!("after 30 s {} are not back: {states:#?}", states.len());
+    /// Asserts that all members are back in their call in time, and that no call has ended.
+    async fn assert_all_return(self, since: Instant) {
+        let back = join_all(
+            self.members.iter().map(|member| member.wait_until(|history| history.losses > 0 && history.is_in_call())),
+        );
+        if timeout_at(since + limits::CLAIM_WINDOW, back).await.is_err() {
+            let problems: Vec<_> = self.members.iter().filter_map(RestartClient::problem).collect();
+            panic!("{} members are not back in their call after 30 s: {problems:#?}", problems.len());
         }
-        println!("everybody is back in their call after {:.1} s", since.elapsed().as_secs_f32());
-        self.witness_sees_all_in_call().await;
-        let ended = self.people.iter().filter(|person| person.has_ended_a_call()).count();
-        assert_eq!(ended, 0, "calls ended");
+        println!("all members are back in their call after {:.1} s", since.elapsed().as_secs_f32());
+        self.wait_until_observer_sees_all_in_call().await;
+        let ended = self.members.iter().filter(|member| member.has_ended_a_call()).count();
+        assert_eq!(ended, 0, "no call has ended");
 
-        // The calls are whole: they can be hung up.
-        self.people[0].does(Command::HangUp);
-        for person in &self.people[..2] {
-            let online =
-                person.until(|seen| (seen.state() == UserState::Online && seen.phase().is_none()).then_some(()));
-            soon("the call to be over", online).await;
+        // The calls still work: one can be hung up.
+        self.members[0].command(Command::HangUp);
+        for member in &self.members[..2] {
+            let online = member
+                .wait_for(|history| (history.state() == UserState::Online && history.phase().is_none()).then_some(()));
+            with_timeout("end of the call", online).await;
         }
     }
 }
 
 #[tokio::test]
-async fn a_killed_server_ends_no_call() {
+async fn calls_survive_a_killed_server() {
     let key = tempfile::tempdir().unwrap();
     let key = key.path().join("key");
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
     let first = start(address, &key).await;
-    let world = World::in_calls(address, address).await;
+    let scenario = RestartScenario::in_calls(address, address).await;
     let since = Instant::now();
     first.signal("-KILL").await;
-    first.ended().await;
-    world.lose_it().await;
+    first.wait().await;
+    scenario.wait_until_lost().await;
     let _second = start(address, &key).await;
-    world.come_back(since).await;
+    scenario.assert_all_return(since).await;
 }
 
 #[tokio::test]
-async fn a_stopped_server_ends_no_call() {
+async fn calls_survive_a_stopped_server() {
     let key = tempfile::tempdir().unwrap();
     let key = key.path().join("key");
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port() + 1));
     let first = start(address, &key).await;
-    let world = World::in_calls(address, address).await;
+    let scenario = RestartScenario::in_calls(address, address).await;
     let since = Instant::now();
     first.signal("-TERM").await;
-    let (status, _) = first.ended().await;
+    let (status, _) = first.wait().await;
     assert!(status.success(), "{status}");
-    assert!(since.elapsed() >= Duration::from_secs(1), "they were not told one after the other");
+    assert!(since.elapsed() >= Duration::from_secs(1), "the drain takes at least a second");
     let _second = start(address, &key).await;
-    world.come_back(since).await;
+    scenario.assert_all_return(since).await;
 }
 
 #[tokio::test]
-async fn cut_sockets_end_no_call() {
-    let program = Program::start(&[]).await;
-    let relay = Relay::start(program.address).await;
-    let world = World::in_calls(relay.address, program.address).await;
+async fn calls_survive_cut_connections() {
+    let program = ServerProgram::start(&[]).await;
+    let relay = TcpRelay::start(program.address).await;
+    let scenario = RestartScenario::in_calls(relay.address, program.address).await;
     let since = Instant::now();
     relay.cut();
-    world.come_back(since).await;
+    scenario.assert_all_return(since).await;
 }

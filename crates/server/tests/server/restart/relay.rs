@@ -1,4 +1,4 @@
-//! A stretch of network between clients and server, that can be cut.
+//! TCP relay between clients and server, whose connections can be cut.
 
 use std::net::SocketAddr;
 
@@ -9,14 +9,15 @@ use tokio::{
     task::JoinHandle,
 };
 
-pub struct Relay {
+/// TCP relay on its own loopback port. Stops on drop.
+pub struct TcpRelay {
     pub address: SocketAddr,
     cuts: watch::Sender<usize>,
     accepting: JoinHandle<()>,
 }
 
-impl Relay {
-    /// Passes on what comes to an address of its own.
+impl TcpRelay {
+    /// Starts a relay to this address.
     pub async fn start(to: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -37,13 +38,13 @@ impl Relay {
         Self { address, cuts, accepting }
     }
 
-    /// Drops every connection that there is. New ones are taken.
+    /// Breaks all open connections. New ones are accepted.
     pub fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
     }
 }
 
-impl Drop for Relay {
+impl Drop for TcpRelay {
     fn drop(&mut self) {
         self.accepting.abort();
     }
