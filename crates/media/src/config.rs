@@ -1,27 +1,28 @@
-//! What a peer is made with.
+//! Configuration of a peer.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use hutong_protocol::IceServer;
 use rtc::peer_connection::transport::RTCIceServer;
 
-/// What a peer is made with. [`Config::default`] sends nothing, has no data channel, and listens on every network interface.
+/// Configuration of a [`Peer`](crate::Peer). The default sends no media, has no data channel, and binds to every network
+/// interface.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// STUN and TURN servers. URLs that ask for TCP or TLS are passed over.
+    /// STUN and TURN servers. URLs that need TCP or TLS are ignored: the WebRTC library supports neither.
     pub ice_servers: Vec<IceServer>,
-    /// Whether only paths over the TURN servers are used (`iceTransportPolicy: "relay"` in the W3C's words).
+    /// Use relayed candidates only (W3C: `iceTransportPolicy: "relay"`).
     pub relay_only: bool,
-    /// Whether this side may send voice. It may begin at any time, and pause, without another negotiation.
-    pub voice: bool,
-    /// Whether this side may send a picture. It may begin at any time, and pause, without another negotiation.
-    pub video: bool,
-    /// The data channel, if there is one.
-    pub channel: Option<Channel>,
-    /// Local UDP addresses to listen on; port 0 means any free one. The unspecified address means all network interfaces of
-    /// its family but loopback and those with link-local addresses alone. An address that the system does not have is passed
-    /// over, so that both families may be named where there is one.
-    pub addresses: Vec<SocketAddr>,
+    /// Whether this side may send audio. It may start and pause at any time without renegotiation.
+    pub sends_audio: bool,
+    /// Whether this side may send video. It may start and pause at any time without renegotiation.
+    pub sends_video: bool,
+    /// The data channel, if any.
+    pub data_channel: Option<DataChannelConfig>,
+    /// Local UDP addresses to bind; port 0 means any free port. The unspecified address stands for all network interfaces of
+    /// its family, except loopback and those with only link-local addresses. Addresses that the system lacks are skipped, so
+    /// both families may be listed on a host that has one.
+    pub bind_addresses: Vec<SocketAddr>,
 }
 
 impl Default for Config {
@@ -29,29 +30,29 @@ impl Default for Config {
         Self {
             ice_servers: Vec::new(),
             relay_only: false,
-            voice: false,
-            video: false,
-            channel: None,
-            addresses: vec![(Ipv4Addr::UNSPECIFIED, 0).into(), (Ipv6Addr::UNSPECIFIED, 0).into()],
+            sends_audio: false,
+            sends_video: false,
+            data_channel: None,
+            bind_addresses: vec![(Ipv4Addr::UNSPECIFIED, 0).into(), (Ipv6Addr::UNSPECIFIED, 0).into()],
         }
     }
 }
 
-/// A data channel that both sides open by themselves (`negotiated` in the W3C's words), reliable and in order.
+/// A pre-negotiated data channel (W3C: `negotiated: true`), reliable and ordered. Both sides open it by themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Channel {
-    /// Its label.
+pub struct DataChannelConfig {
+    /// The channel's label.
     pub label: String,
-    /// Its number, the same on both sides. From 0 to 1023, as in browsers.
-    pub number: u16,
+    /// The channel's stream ID, the same on both sides: 0 to 1023, as in browsers.
+    pub id: u16,
 }
 
-/// The servers that the library can talk to. A single URL that it cannot parse would fail the whole connection.
-pub(crate) fn usable(servers: &[IceServer]) -> Vec<RTCIceServer> {
+/// Keeps the server URLs that the WebRTC library supports: one URL that it cannot parse would fail the whole connection.
+pub(crate) fn supported_ice_servers(servers: &[IceServer]) -> Vec<RTCIceServer> {
     servers
         .iter()
         .filter_map(|server| {
-            let urls: Vec<String> = server.urls.iter().filter(|url| is_usable(url)).cloned().collect();
+            let urls: Vec<String> = server.urls.iter().filter(|url| is_supported(url)).cloned().collect();
             (!urls.is_empty()).then(|| RTCIceServer {
                 urls,
                 username: server.username.clone().unwrap_or_default(),
@@ -61,7 +62,7 @@ pub(crate) fn usable(servers: &[IceServer]) -> Vec<RTCIceServer> {
         .collect()
 }
 
-fn is_usable(url: &str) -> bool {
+fn is_supported(url: &str) -> bool {
     let url = url.to_ascii_lowercase();
     (url.starts_with("stun:") || url.starts_with("turn:")) && !url.contains("transport=tcp")
 }
@@ -79,13 +80,13 @@ mod tests {
     }
 
     #[test]
-    fn tcp_and_tls_are_passed_over() {
+    fn urls_with_tcp_or_tls_are_ignored() {
         let servers = [
             server(&["turns:a.example", "turn:a.example?transport=tcp", "turn:a.example?transport=udp"]),
             server(&["turns:b.example"]),
             server(&["stun:c.example"]),
         ];
-        let left: Vec<_> = usable(&servers).into_iter().flat_map(|server| server.urls).collect();
-        assert_eq!(left, ["turn:a.example?transport=udp", "stun:c.example"]);
+        let kept: Vec<_> = supported_ice_servers(&servers).into_iter().flat_map(|server| server.urls).collect();
+        assert_eq!(kept, ["turn:a.example?transport=udp", "stun:c.example"]);
     }
 }

@@ -1,4 +1,4 @@
-//! The library's connection: how it is made, and what it says.
+//! Setup of the WebRTC library's connection, and translation of its callbacks to events.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,50 +17,50 @@ use webrtc::peer_connection::{
     SettingEngineBuilder,
 };
 
-use crate::config::{Config, usable};
-use crate::error::{At, Error, Step};
-use crate::events::{Event, Message, Sinks};
-use crate::runtime::Haste;
-use crate::traffic::{Bitrate, Traffic};
-use crate::{codecs, estimator, interceptors, remote};
+use crate::config::{Config, supported_ice_servers};
+use crate::error::{AtOperation, Error, PeerOperation};
+use crate::events::{ChannelMessage, Event, EventSender};
+use crate::rtp_session::{Bitrate, RtpSession};
+use crate::timer_kick::TimerKick;
+use crate::{codecs, estimator, interceptors, track_receiver};
 
-/// How many bytes of messages may wait to be sent.
-const MAX_WAITING: usize = 1 << 20;
+/// Limit of the data channel's send buffer, in bytes.
+const SEND_BUFFER_LIMIT: usize = 1 << 20;
 
-/// How long a path without a relay is waited for when one with a relay is there. The library's default of two seconds is what
-/// calls over a relay would begin with.
-const DIRECT: Duration = Duration::from_millis(500);
+/// How long a relayed candidate pair is held back in favour of a direct one. With the library's default of 2 s, every call
+/// that needs a relay would start that much later.
+const RELAY_ACCEPTANCE_DELAY: Duration = Duration::from_millis(500);
 
-/// How often each pair of candidates is checked that has not answered yet. The side that offers chooses its path with the first check
-/// after an answer, so that a call begins this much later. The library's default is twice as long.
-const CHECK_EVERY: Duration = Duration::from_millis(100);
+/// Interval of connectivity checks on a candidate pair without an answer. The offering side nominates a pair with the first
+/// check after an answer, so this adds to the time a call needs to connect. The library's default is twice as long.
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How often before the pair is given up: for as long as the library keeps a connection that is connecting (30 s), where RFC 8445,
-/// section 14.3, asks for 39.5 s. With the library's default of seven, an ICE restart whose first 1.6 s fall into an outage was
-/// lost, since the side that offers never looks at a pair again that it has given up.
-const CHECKS: u16 = 300;
+/// Limit of connectivity checks on a candidate pair: 30 s, the library's own limit for connecting (RFC 8445, section 14.3, asks
+/// for 39.5 s). The offering side never retries a failed pair: with the default of seven checks, an ICE restart failed when the
+/// network was down during its first 1.6 s.
+const MAX_CHECKS: u16 = 300;
 
-/// By which part the encoder's bitrate changed when it is told.
-const TOLD: u32 = 10;
-/// How much time is between two times.
-const TELL: Duration = Duration::from_millis(250);
+/// Changes of the target bitrate below this part (1/10) are not published.
+const BITRATE_CHANGE_DIVISOR: u32 = 10;
+/// Least time between two bitrate events: each one reconfigures the encoder.
+const BITRATE_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Says that no more will come.
+/// The end-of-candidates indication.
 const END_OF_CANDIDATES: IceCandidate =
     IceCandidate { candidate: String::new(), sdp_mid: None, sdp_m_line_index: Some(0), username_fragment: None };
 
-/// The peer's own tasks. None can be added once they were ended.
+/// The tasks of a peer. Once taken for shutdown, no task can be added.
 #[derive(Clone)]
-pub(crate) struct Tasks(Arc<Mutex<Option<JoinSet<()>>>>);
+pub(crate) struct PeerTasks(Arc<Mutex<Option<JoinSet<()>>>>);
 
-impl Default for Tasks {
+impl Default for PeerTasks {
     fn default() -> Self {
         Self(Arc::new(Mutex::new(Some(JoinSet::new()))))
     }
 }
 
-impl Tasks {
-    /// Runs until it ends by itself or all are ended.
+impl PeerTasks {
+    /// Spawns a task; does nothing after [`Self::take`].
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tasks) = tasks.as_mut() {
@@ -69,34 +69,30 @@ impl Tasks {
         }
     }
 
-    /// The tasks, to be ended by dropping them. None the second time.
-    pub fn end(&self) -> Option<JoinSet<()>> {
+    /// Takes the set of tasks: dropping it aborts them. Returns `None` from the second call on.
+    pub fn take(&self) -> Option<JoinSet<()>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-/// What the library calls. It waits for each call to return.
-pub(crate) struct Handler {
-    /// Where events go.
-    pub sinks: Sinks,
-    /// Where the tasks that read tracks run.
-    pub tasks: Tasks,
-    /// Whether there ever was a connection.
+/// Callbacks of the WebRTC library, translated to events. The library awaits each callback.
+pub(crate) struct ConnectionHandler {
+    pub events: EventSender,
+    pub tasks: PeerTasks,
+    /// Becomes true on the first connection, and stays so.
     pub is_connected: watch::Sender<bool>,
-    /// Says that the decoder wants a keyframe.
-    pub wanted: Arc<Notify>,
-    /// What is counted, and the bitrate.
-    pub traffic: Arc<Traffic>,
-    /// Has the handshake begin when there is a path.
-    pub haste: Haste,
-    /// Whether this side sends a picture.
+    /// Notified when the application's decoder requests a keyframe.
+    pub keyframe_requested: Arc<Notify>,
+    pub session: Arc<RtpSession>,
+    /// Starts the DTLS handshake as soon as ICE is connected.
+    pub timer_kick: TimerKick,
     pub sends_video: bool,
 }
 
 #[async_trait::async_trait]
-impl PeerConnectionEventHandler for Handler {
+impl PeerConnectionEventHandler for ConnectionHandler {
     async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
-        // Where there is no network of a family, its socket has no address that anybody could use.
+        // A family without a network yields a candidate with the unspecified address, which no peer can use.
         let is_usable = event.candidate.address.parse().is_ok_and(|address: IpAddr| !address.is_unspecified());
         if let Ok(candidate) = event.candidate.to_json()
             && is_usable
@@ -107,19 +103,19 @@ impl PeerConnectionEventHandler for Handler {
                 sdp_m_line_index: candidate.sdp_mline_index,
                 username_fragment: candidate.username_fragment,
             };
-            self.sinks.tell(Event::Candidate(candidate)).await;
+            self.events.send(Event::Candidate(candidate)).await;
         }
     }
 
     async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
         if state == RTCIceGatheringState::Complete {
-            self.sinks.tell(Event::Candidate(END_OF_CANDIDATES)).await;
+            self.events.send(Event::Candidate(END_OF_CANDIDATES)).await;
         }
     }
 
     async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
         if state == RTCIceConnectionState::Connected {
-            self.haste.run_timers();
+            self.timer_kick.run_timers();
         }
     }
 
@@ -128,9 +124,9 @@ impl PeerConnectionEventHandler for Handler {
             RTCPeerConnectionState::Connected => {
                 self.is_connected.send_replace(true);
                 if self.sends_video {
-                    self.sinks.tell(Event::TargetBitrate(self.traffic.target())).await;
-                    // What was sent while it was down is lost.
-                    self.sinks.want_keyframe();
+                    self.events.send(Event::TargetBitrate(self.session.target_bitrate())).await;
+                    // Frames sent while the connection was down are lost.
+                    self.events.keyframe_needed();
                 }
                 Connectivity::Connected
             }
@@ -138,35 +134,36 @@ impl PeerConnectionEventHandler for Handler {
             RTCPeerConnectionState::Failed => Connectivity::Failed,
             _ => return,
         };
-        self.sinks.tell(Event::Connectivity(connectivity)).await;
+        self.events.send(Event::Connectivity(connectivity)).await;
     }
 
     async fn on_track(&self, track: Arc<dyn TrackRemote>) {
-        self.tasks.spawn(remote::read(track, self.sinks.clone(), self.wanted.clone(), self.traffic.clone()));
+        let (events, session) = (self.events.clone(), self.session.clone());
+        self.tasks.spawn(track_receiver::read(track, events, self.keyframe_requested.clone(), session));
     }
 }
 
-/// Opens sockets.
+/// Creates a connection and opens its sockets.
 pub(crate) async fn connect(
     config: &Config,
-    handler: Arc<Handler>,
+    handler: Arc<ConnectionHandler>,
     mdns: MulticastDnsMode,
 ) -> Result<Arc<dyn PeerConnection>, Error> {
-    let mut engine = codecs::engine().at(Step::Start)?;
-    let registry = interceptors::chain(&mut engine, &handler.traffic).at(Step::Start)?;
+    let mut engine = codecs::media_engine().at(PeerOperation::Setup)?;
+    let registry = interceptors::chain(&mut engine, &handler.session).at(PeerOperation::Setup)?;
     let settings = SettingEngineBuilder::new()
         .with_multicast_dns_mode(mdns)
-        // With the default of a second, the side that offers waits that long for a candidate that it does not need.
+        // The default of 1 s makes the offering side wait for a candidate that it does not need.
         .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
-        .with_relay_acceptance_min_wait(Some(if config.relay_only { Duration::ZERO } else { DIRECT }))
-        .with_ice_connection_attempts(Some(CHECK_EVERY), Some(CHECKS))
+        .with_relay_acceptance_min_wait(Some(if config.relay_only { Duration::ZERO } else { RELAY_ACCEPTANCE_DELAY }))
+        .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(MAX_CHECKS))
         .build();
     let policy = if config.relay_only { RTCIceTransportPolicy::Relay } else { RTCIceTransportPolicy::All };
     let servers = RTCConfigurationBuilder::new()
-        .with_ice_servers(usable(&config.ice_servers))
+        .with_ice_servers(supported_ice_servers(&config.ice_servers))
         .with_ice_transport_policy(policy)
         .build();
-    let runtime = handler.haste.runtime();
+    let runtime = handler.timer_kick.runtime();
     let connection = PeerConnectionBuilder::new()
         .with_runtime(runtime)
         .with_configuration(servers)
@@ -174,34 +171,34 @@ pub(crate) async fn connect(
         .with_setting_engine(settings)
         .with_interceptor_registry(registry)
         .with_handler(handler)
-        .with_udp_addrs(config.addresses.clone())
-        .with_data_channel_send_buffer_limit(MAX_WAITING)
+        .with_udp_addrs(config.bind_addresses.clone())
+        .with_data_channel_send_buffer_limit(SEND_BUFFER_LIMIT)
         .build()
         .await
-        .at(Step::Start)?;
+        .at(PeerOperation::Setup)?;
     Ok(Arc::new(connection))
 }
 
-/// Tells the encoder's bitrate when it changed by enough, and not too often.
-pub(crate) async fn tell_bitrate(mut bitrate: watch::Receiver<Bitrate>, sinks: Sinks) {
-    let mut told = bitrate.borrow_and_update().target;
+/// Publishes the target bitrate as events, limited in rate and by the size of the change.
+pub(crate) async fn publish_bitrate(mut bitrate: watch::Receiver<Bitrate>, events: EventSender) {
+    let mut published = bitrate.borrow_and_update().target;
     while bitrate.changed().await.is_ok() {
         let target = bitrate.borrow_and_update().target;
-        let is_bound = target == estimator::FLOOR || target == estimator::CEILING;
-        if target.abs_diff(told) >= told / TOLD || (is_bound && target != told) {
-            told = target;
-            sinks.tell(Event::TargetBitrate(target)).await;
-            tokio::time::sleep(TELL).await;
+        let is_bound = target == estimator::MIN_TARGET || target == estimator::MAX_TARGET;
+        if target.abs_diff(published) >= published / BITRATE_CHANGE_DIVISOR || (is_bound && target != published) {
+            published = target;
+            events.send(Event::TargetBitrate(target)).await;
+            tokio::time::sleep(BITRATE_INTERVAL).await;
         }
     }
 }
 
-/// Reads the data channel until it is closed.
-pub(crate) async fn read_messages(channel: Arc<dyn DataChannel>, sinks: Sinks) {
+/// Reads messages from the data channel until it is closed.
+pub(crate) async fn read_messages(channel: Arc<dyn DataChannel>, events: EventSender) {
     while let Some(event) = channel.poll().await {
         let message = match event {
             DataChannelEvent::OnOpen => {
-                sinks.tell(Event::ChannelOpen).await;
+                events.send(Event::DataChannelOpen).await;
                 continue;
             }
             DataChannelEvent::OnMessage(message) => message,
@@ -210,13 +207,13 @@ pub(crate) async fn read_messages(channel: Arc<dyn DataChannel>, sinks: Sinks) {
         };
         let data = message.data.freeze();
         let message = if message.is_string {
-            // Text that is none cannot be shown.
+            // Text messages must be UTF-8 (RFC 8831); others are ignored.
             let Ok(text) = String::from_utf8(data.into()) else { continue };
-            Message::Text(text)
+            ChannelMessage::Text(text)
         } else {
-            Message::Binary(data)
+            ChannelMessage::Binary(data)
         };
-        if sinks.messages.send(Event::Message(message)).await.is_err() {
+        if events.messages.send(Event::Message(message)).await.is_err() {
             return;
         }
     }

@@ -1,71 +1,72 @@
-//! What can go wrong.
+//! Error type of the crate.
 
-/// Why a peer did not do what it was asked. Says nothing of the session description, the candidate or the packet in question,
-/// so that it may be logged.
+/// Reason why a [`Peer`](crate::Peer)'s method failed. Carries no session description, candidate or packet, so that it may be
+/// logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The peer was closed.
+    /// The peer is closed.
     #[error("the peer is closed")]
     Closed,
-    /// Media or a message was given before the connection was there.
+    /// A frame was passed in before the connection was established.
     #[error("the peer is not connected")]
     NotConnected,
-    /// This peer was not made to send that.
-    #[error("the peer was not made to send that")]
+    /// The peer has no track or data channel to send this on.
+    #[error("the peer has no track or data channel to send this on")]
     NotSending,
-    /// A frame or message is empty, or larger than the limit.
-    #[error("a frame or message is empty or too large")]
-    Size,
-    /// A delta frame cannot be decoded without one that was dropped, or none came before it: the encoder shall make a
-    /// keyframe.
-    #[error("a keyframe is needed first")]
+    /// A frame or message is empty or exceeds its size limit.
+    #[error("the frame or message is empty or too large")]
+    InvalidSize,
+    /// A delta frame cannot be decoded, because an earlier frame was dropped or no keyframe was sent yet. The encoder must
+    /// produce a keyframe.
+    #[error("a keyframe must be sent first")]
     KeyframeNeeded,
-    /// So many messages wait to be sent that this one was refused. It may be tried again later.
-    #[error("too much waits to be sent")]
-    Busy,
-    /// The library refused.
+    /// The data channel's send buffer is full. Try again later.
+    #[error("the send buffer is full")]
+    SendBufferFull,
+    /// The WebRTC library returned an error.
     #[error("{0}")]
-    Failed(Step),
+    Failed(PeerOperation),
 }
 
-/// In the middle of what the library refused.
+/// The operation in which the WebRTC library returned an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Step {
-    /// Opening sockets and making the connection.
-    #[error("the connection could not be made")]
-    Start,
+pub enum PeerOperation {
+    /// Opening sockets and creating the connection.
+    #[error("the connection could not be created")]
+    Setup,
     /// Adding a track.
     #[error("a track could not be added")]
-    Track,
-    /// Opening the data channel, or sending over it.
+    AddTrack,
+    /// Opening the data channel, or sending on it.
     #[error("the data channel failed")]
-    Channel,
-    /// Making an offer or an answer.
-    #[error("no offer or answer could be made")]
-    Describe,
-    /// Taking the own description into use.
-    #[error("the own description was refused")]
-    Local,
-    /// Taking the other side's description into use.
-    #[error("the other side's description was refused")]
-    Remote,
-    /// Adding the other side's candidate.
-    #[error("the other side's candidate was refused")]
-    Candidate,
-    /// Closing.
-    #[error("the connection could not be closed in order")]
+    DataChannel,
+    /// Creating an offer or an answer.
+    #[error("the offer or answer could not be created")]
+    CreateDescription,
+    /// Setting the local description.
+    #[error("the local description was rejected")]
+    SetLocalDescription,
+    /// Setting the remote description.
+    #[error("the remote description was rejected")]
+    SetRemoteDescription,
+    /// Adding a remote ICE candidate.
+    #[error("the remote ICE candidate was rejected")]
+    AddIceCandidate,
+    /// Closing the connection.
+    #[error("the connection could not be closed cleanly")]
     Close,
 }
 
-/// Keeps where it happened and drops what the library says: its errors print descriptions and whole packets.
-pub(crate) trait At<T> {
-    fn at(self, step: Step) -> Result<T, Error>;
+/// Extension of the WebRTC library's results: replaces the error by the operation that failed. The library's own errors print
+/// descriptions and whole packets.
+pub(crate) trait AtOperation<T> {
+    fn at(self, operation: PeerOperation) -> Result<T, Error>;
 }
 
-impl<T> At<T> for webrtc::error::Result<T> {
-    fn at(self, step: Step) -> Result<T, Error> {
-        self.map_err(|_| Error::Failed(step))
+impl<T> AtOperation<T> for webrtc::error::Result<T> {
+    fn at(self, operation: PeerOperation) -> Result<T, Error> {
+        self.map_err(|_| Error::Failed(operation))
     }
 }

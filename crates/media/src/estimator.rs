@@ -1,296 +1,304 @@
-//! How much the network bears: from when packets left and when they arrived, and from those that did not.
+//! Bandwidth estimator: computes the available bandwidth from send times, arrival times and losses of packets.
 //!
-//! A value that is told what happened, and has no clock. In outline as draft-ietf-rmcat-gcc-02: back off below what arrives when
-//! packets queue up or too many are lost, else grow carefully. The differences:
+//! A value without I/O and clock. Similar to draft-ietf-rmcat-gcc-02: it backs off below the receive rate when packets queue up or
+//! too many are lost, else it grows. The differences:
 //!
-//! - A queue is seen by its length, not by its growth: a full one grows no longer. Its length is by how much the fastest of the
-//!   last packets was slower than the fastest of the last ten seconds; so one late packet, or a burst that drains, is no queue.
-//! - The estimate grows only while it is made use of, and never beyond one and a half times what arrives. A camera that is off,
-//!   or a picture that does not move, neither raises nor lowers it.
-//! - Loss that does not shrink with the rate is not ours, and borne from then on.
-//! - While nothing is heard of, less and less is sent; what came before is soon gone back to.
+//! - It detects a queue by its length, not by its growth, since a full queue does not grow. The length is the least delay of the
+//!   last 200 ms less the least delay of the last 10 s, so that neither a late packet nor a burst that drains counts as a queue.
+//! - It grows only while the estimate is used, and not beyond 1.5 times the receive rate. A camera that is off, or a static scene,
+//!   neither raises nor lowers it.
+//! - Loss that does not fall with the rate is not caused by congestion, and becomes the baseline.
+//! - Without feedback the rate is halved repeatedly, and quickly restored afterwards.
 
 use std::time::{Duration, Instant};
 
-use window::{Departures, Losses, Window};
+use measurements::{ArrivalWindow, LossWindow, SendRateWindow};
 
-pub(crate) use window::Outcome;
+pub(crate) use measurements::PacketResult;
 
-mod window;
+mod measurements;
 
-/// Of the encoder, in bits per second.
-pub(crate) const START: u32 = 800_000;
-/// Of the encoder, in bits per second.
-pub(crate) const FLOOR: u32 = 100_000;
-/// Of the encoder, in bits per second: 1280x720 needs no more.
-pub(crate) const CEILING: u32 = 2_500_000;
+/// Target bitrate of the video encoder at the start of a call, in bits per second.
+pub(crate) const START_TARGET: u32 = 800_000;
+/// Least target bitrate of the video encoder, in bits per second.
+pub(crate) const MIN_TARGET: u32 = 100_000;
+/// Largest target bitrate of the video encoder, in bits per second: enough for 1280x720.
+pub(crate) const MAX_TARGET: u32 = 2_500_000;
 
-/// Of all that is sent, headers and voice included.
-const LOWEST: f64 = 130_000.0;
-const HIGHEST: f64 = 2_850_000.0;
-const FIRST: f64 = START as f64 / PAYLOAD;
-/// Which part of what is sent for the picture its encoder made: the rest are headers.
-const PAYLOAD: f64 = 0.94;
+/// Bounds of the total rate in bits per second, with headers and audio.
+const MIN_RATE: f64 = 130_000.0;
+const MAX_RATE: f64 = 2_850_000.0;
+/// Total rate at the start of a call.
+const START_RATE: f64 = START_TARGET as f64 / PAYLOAD_SHARE;
+/// Encoded video as a part of the bytes sent for it: the rest is headers.
+const PAYLOAD_SHARE: f64 = 0.94;
 
-/// From this on packets queue up.
-const LONG_QUEUE: f64 = 0.060;
-/// Below this there is room.
-const SHORT_QUEUE: f64 = 0.035;
-/// How far below what arrives the rate goes, so that a queue drains.
-const BACK_OFF: f64 = 0.85;
-/// The same, when the queue is very long.
-const BACK_OFF_MORE: f64 = 0.7;
-const VERY_LONG_QUEUE: f64 = 0.2;
-/// What arrives counts for so much of the rate at least: a moment's standstill says little of what comes after.
-const AT_ONCE: f64 = 0.6;
-/// How long a decrease has at least to show.
-const SETTLE: Duration = Duration::from_millis(400);
-/// After so many decreases that shortened no queue, and without losses, the way itself is longer than it was.
-const FUTILE: u32 = 3;
+/// Queuing delay above which packets queue up, in seconds.
+const OVERUSE_DELAY: f64 = 0.060;
+/// Queuing delay below which the rate may grow, in seconds.
+const NORMAL_DELAY: f64 = 0.035;
+/// Factor to the receive rate when packets queue up: low enough that the queue drains.
+const BACKOFF: f64 = 0.85;
+/// The same above [`STRONG_OVERUSE_DELAY`].
+const STRONG_BACKOFF: f64 = 0.7;
+/// In seconds.
+const STRONG_OVERUSE_DELAY: f64 = 0.2;
+/// Least receive rate assumed in a backoff, as a part of the rate: a short stall says little about the path.
+const MIN_RECEIVE_SHARE: f64 = 0.6;
+/// Least time in which a decrease must shorten the queue.
+const BACKOFF_INTERVAL: Duration = Duration::from_millis(400);
+/// After this many decreases in a row that did not shorten the queue, and without losses, the path itself became longer.
+const MAX_FUTILE_DECREASES: u32 = 3;
 
-/// More loss than this is too much.
+/// Loss above which the rate is lowered.
 const HIGH_LOSS: f64 = 0.10;
-/// With less than this there is room.
+/// Loss below which the rate may grow.
 const LOW_LOSS: f64 = 0.05;
 
-/// Growth per second: before any limit was met, far from the last one, and close to it.
-const GROWTH_FIRST: f64 = 1.4;
-const GROWTH_FAR: f64 = 1.15;
-const GROWTH_CLOSE: f64 = 1.04;
-/// The same, back to what was there before an interruption.
-const GROWTH_BACK: f64 = 3.0;
-/// How long the rate stays below a limit that was met.
-const REMEMBER: Duration = Duration::from_secs(10);
-/// The estimate is made use of when so much of it is sent.
-const USED: f64 = 0.7;
-/// Never beyond so many times what arrives.
-const AHEAD: f64 = 1.5;
+/// Growth factors per second: before any limit was found, far from the last limit, and close to it.
+const START_GROWTH: f64 = 1.4;
+const FAR_GROWTH: f64 = 1.15;
+const CLOSE_GROWTH: f64 = 1.04;
+/// Growth factor per second back to the rate before an interruption.
+const RECOVERY_GROWTH: f64 = 3.0;
+/// How long the rate stays below a limit that was found.
+const LIMIT_MEMORY: Duration = Duration::from_secs(10);
+/// Part of the rate that must be sent for the estimate to count as used.
+const USED_SHARE: f64 = 0.7;
+/// Limit of the rate as a multiple of the receive rate.
+const MAX_RECEIVE_RATIO: f64 = 1.5;
 
-/// So long nothing may be heard of what was sent.
-const SILENCE: Duration = Duration::from_millis(1_000);
+/// Time without feedback after which the rate is halved.
+const FEEDBACK_TIMEOUT: Duration = Duration::from_millis(1_000);
 
-/// The estimate.
-pub(crate) struct Estimator {
-    /// Bits per second, of everything.
+/// Estimator of the available bandwidth.
+pub(crate) struct BandwidthEstimator {
+    /// Total rate in bits per second.
     rate: f64,
-    window: Window,
-    departures: Departures,
-    losses: Losses,
-    /// What arrived when a limit was met, and when that was.
+    arrivals: ArrivalWindow,
+    sends: SendRateWindow,
+    losses: LossWindow,
+    /// Receive rate when the last limit was found, and when that was.
     limit: Option<(f64, Instant)>,
-    /// The queue at the last decrease, how many did not shorten it, and until when it has to show.
+    /// The last decrease because of queuing.
     decrease: Option<Decrease>,
-    grown: Option<Instant>,
-    heard: Option<Instant>,
-    /// When the first packet left of which nothing was heard yet.
-    unheard: Option<Instant>,
+    grown_at: Option<Instant>,
+    last_feedback: Option<Instant>,
+    /// When the first packet without feedback was sent.
+    unacknowledged_since: Option<Instant>,
     interruption: Option<Interruption>,
 }
 
 #[derive(Clone, Copy)]
 struct Decrease {
-    queue: f64,
+    /// Queuing delay in seconds at that time.
+    queuing_delay: f64,
+    /// Number of decreases before that did not shorten the queue.
     futile: u32,
+    /// When it must have shortened the queue.
     until: Instant,
 }
 
 #[derive(Clone, Copy)]
 enum Interruption {
-    /// Nothing is heard: the rate before, and when it was halved last.
-    Silent { before: f64, halved: Instant },
-    /// Something is heard again: the rate to go back to.
-    Back { before: f64 },
+    /// No feedback arrives: the rate before, and when it was last halved.
+    NoFeedback { rate_before: f64, halved_at: Instant },
+    /// Feedback arrives again: the rate to restore.
+    Recovering { rate_before: f64 },
 }
 
-impl Estimator {
-    /// At [`START`].
+impl BandwidthEstimator {
+    /// Creates an estimator at [`START_TARGET`].
     pub fn new() -> Self {
         Self {
-            rate: FIRST,
-            window: Window::default(),
-            departures: Departures::default(),
-            losses: Losses::default(),
+            rate: START_RATE,
+            arrivals: ArrivalWindow::default(),
+            sends: SendRateWindow::default(),
+            losses: LossWindow::default(),
             limit: None,
             decrease: None,
-            grown: None,
-            heard: None,
-            unheard: None,
+            grown_at: None,
+            last_feedback: None,
+            unacknowledged_since: None,
             interruption: None,
         }
     }
 
-    /// For the encoder of the picture, in bits per second.
+    /// Target bitrate of the video encoder, in bits per second.
     pub fn target(&self) -> u32 {
-        let picture = (self.rate - self.window.others()) * PAYLOAD;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the bounds before")]
-        let picture = picture.clamp(f64::from(FLOOR), f64::from(CEILING)) as u32;
-        picture
+        let target = (self.rate - self.arrivals.other_rate()) * PAYLOAD_SHARE;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the bounds before")]
+        let target = target.clamp(f64::from(MIN_TARGET), f64::from(MAX_TARGET)) as u32;
+        target
     }
 
-    /// Of everything, in bits per second.
+    /// Available bandwidth for all streams, in bits per second.
     pub fn available(&self) -> f64 {
         self.rate
     }
 
-    /// A packet leaves; its size with all headers.
-    pub fn sent(&mut self, now: Instant, bytes: usize) {
-        self.departures.add(now, bytes);
-        let since = *self.unheard.get_or_insert(now);
-        // Without feedback at all the reports have to do.
-        let Some(heard) = self.heard else { return };
-        if now.duration_since(since.max(heard)) < SILENCE {
+    /// Records a sent packet. `bytes` is its size with all headers.
+    pub fn packet_sent(&mut self, now: Instant, bytes: usize) {
+        self.sends.add(now, bytes);
+        let since = *self.unacknowledged_since.get_or_insert(now);
+        // Without any feedback so far, receiver reports take its place.
+        let Some(last_feedback) = self.last_feedback else { return };
+        if now.duration_since(since.max(last_feedback)) < FEEDBACK_TIMEOUT {
             return;
         }
         match &mut self.interruption {
-            Some(Interruption::Silent { halved, .. }) => {
-                if now.duration_since(*halved) >= SILENCE {
-                    *halved = now;
-                    self.rate = (self.rate / 2.0).max(LOWEST);
+            Some(Interruption::NoFeedback { halved_at, .. }) => {
+                if now.duration_since(*halved_at) >= FEEDBACK_TIMEOUT {
+                    *halved_at = now;
+                    self.rate = (self.rate / 2.0).max(MIN_RATE);
                 }
             }
-            Some(Interruption::Back { before }) => {
-                self.interruption = Some(Interruption::Silent { before: *before, halved: now });
+            Some(Interruption::Recovering { rate_before }) => {
+                self.interruption = Some(Interruption::NoFeedback { rate_before: *rate_before, halved_at: now });
             }
             None => {
-                self.interruption = Some(Interruption::Silent { before: self.rate, halved: now });
-                self.rate = (self.rate / 2.0).max(LOWEST);
+                self.interruption = Some(Interruption::NoFeedback { rate_before: self.rate, halved_at: now });
+                self.rate = (self.rate / 2.0).max(MIN_RATE);
             }
         }
     }
 
-    /// Transport-wide feedback. In the order in which the packets left.
-    pub fn feedback(&mut self, now: Instant, outcomes: &[Outcome]) {
-        if !outcomes.iter().any(|outcome| outcome.arrival.is_some()) {
+    /// Processes transport-wide feedback. `results` must be in the order of sending.
+    pub fn feedback_received(&mut self, now: Instant, results: &[PacketResult]) {
+        if !results.iter().any(|result| result.arrival.is_some()) {
             return;
         }
-        self.heard = Some(now);
-        self.unheard = None;
-        if let Some(Interruption::Silent { before, .. }) = self.interruption {
-            self.interruption = Some(Interruption::Back { before });
-            self.window = Window::default();
-            self.losses = Losses::default();
+        self.last_feedback = Some(now);
+        self.unacknowledged_since = None;
+        if let Some(Interruption::NoFeedback { rate_before, .. }) = self.interruption {
+            self.interruption = Some(Interruption::Recovering { rate_before });
+            self.arrivals = ArrivalWindow::default();
+            self.losses = LossWindow::default();
             self.decrease = None;
             self.losses.ignore_before(now);
         }
-        for outcome in outcomes {
-            self.losses.add(now, outcome);
-            self.window.add(outcome);
+        for result in results {
+            self.losses.add(now, result);
+            self.arrivals.add(result);
         }
-        let Some(arriving) = self.window.rate() else { return };
-        let queue = self.window.queue();
-        if queue > LONG_QUEUE {
-            self.queue_up(now, queue, arriving);
+        let Some(receive_rate) = self.arrivals.rate() else { return };
+        let queuing_delay = self.arrivals.queuing_delay();
+        if queuing_delay > OVERUSE_DELAY {
+            self.decrease_for_delay(now, queuing_delay, receive_rate);
         } else {
             self.decrease = self.decrease.filter(|decrease| now < decrease.until);
-            if let Some(loss) = self.losses.too_many(now, HIGH_LOSS) {
-                self.lose(now, loss, arriving);
+            if let Some(loss) = self.losses.excessive_loss(now, HIGH_LOSS) {
+                self.decrease_for_loss(now, loss, receive_rate);
             } else {
-                self.grow(now, queue, arriving);
+                self.increase(now, queuing_delay, receive_rate);
             }
         }
-        self.rate = self.rate.clamp(LOWEST, HIGHEST);
+        self.rate = self.rate.clamp(MIN_RATE, MAX_RATE);
     }
 
-    /// A receiver report, of the picture: which part of the packets was lost. Counts only while there is no feedback.
-    pub fn report(&mut self, lost: f64) {
-        if self.heard.is_some() {
+    /// Processes a receiver report on video: the part of the packets that was lost. Ignored once there is transport-wide feedback.
+    pub fn report_received(&mut self, loss: f64) {
+        if self.last_feedback.is_some() {
             return;
         }
-        if lost > HIGH_LOSS {
-            self.rate *= 1.0 - lost / 2.0;
-        } else if lost < LOW_LOSS / 2.0 {
+        if loss > HIGH_LOSS {
+            self.rate *= 1.0 - loss / 2.0;
+        } else if loss < LOW_LOSS / 2.0 {
             self.rate *= 1.05;
         }
-        // What arrives is not known, so no further than what is usual.
-        self.rate = self.rate.clamp(LOWEST, FIRST * AHEAD);
+        // The receive rate is unknown: stay near the usual rate.
+        self.rate = self.rate.clamp(MIN_RATE, START_RATE * MAX_RECEIVE_RATIO);
     }
 
-    /// Whether about as much is sent as may be.
+    /// Whether the send rate comes near the estimate.
     fn is_used(&self, now: Instant) -> bool {
-        self.departures.rate(now) >= self.rate * USED
+        self.sends.rate(now) >= self.rate * USED_SHARE
     }
 
-    fn queue_up(&mut self, now: Instant, queue: f64, arriving: f64) {
-        self.grown = None;
+    fn decrease_for_delay(&mut self, now: Instant, queuing_delay: f64, receive_rate: f64) {
+        self.grown_at = None;
         let futile = match self.decrease {
-            // Growing on although less is sent waits for nothing.
-            Some(decrease) if now < decrease.until && queue < decrease.queue + LONG_QUEUE => return,
-            Some(decrease) if queue > decrease.queue * 0.9 => decrease.futile + 1,
+            // Wait for the last decrease to show, unless the queue grows in spite of it.
+            Some(decrease) if now < decrease.until && queuing_delay < decrease.queuing_delay + OVERUSE_DELAY => return,
+            Some(decrease) if queuing_delay > decrease.queuing_delay * 0.9 => decrease.futile + 1,
             _ => 0,
         };
-        if futile >= FUTILE && self.losses.part(now).is_none_or(|part| part < HIGH_LOSS + self.losses.borne()) {
-            self.window.rebase();
+        let is_lossless = self.losses.loss(now).is_none_or(|loss| loss < HIGH_LOSS + self.losses.baseline());
+        if futile >= MAX_FUTILE_DECREASES && is_lossless {
+            self.arrivals.reset_base_delay();
             self.decrease = None;
             return;
         }
-        let arriving = arriving.max(self.rate * AT_ONCE);
-        let part = if queue > VERY_LONG_QUEUE { BACK_OFF_MORE } else { BACK_OFF };
+        let receive_rate = receive_rate.max(self.rate * MIN_RECEIVE_SHARE);
+        let factor = if queuing_delay > STRONG_OVERUSE_DELAY { STRONG_BACKOFF } else { BACKOFF };
         if self.is_used(now) {
-            self.limit = Some((arriving, now));
+            self.limit = Some((receive_rate, now));
             self.interruption = None;
-            self.rate = self.rate.min(arriving * part);
+            self.rate = self.rate.min(receive_rate * factor);
         } else {
-            // Not by what is sent: what arrives says little of what could.
-            self.rate = (self.rate * BACK_OFF).max(arriving);
+            // Not down to the receive rate: less was sent than the path can carry.
+            self.rate = (self.rate * BACKOFF).max(receive_rate);
         }
-        let drained = Duration::from_secs_f64(queue.min(2.0));
-        self.decrease = Some(Decrease { queue, futile, until: now + SETTLE + drained });
+        let drained = Duration::from_secs_f64(queuing_delay.min(2.0));
+        self.decrease = Some(Decrease { queuing_delay, futile, until: now + BACKOFF_INTERVAL + drained });
     }
 
-    fn lose(&mut self, now: Instant, loss: f64, arriving: f64) {
-        self.grown = None;
+    fn decrease_for_loss(&mut self, now: Instant, loss: f64, receive_rate: f64) {
+        self.grown_at = None;
         if self.is_used(now) {
-            let arriving = arriving.max(self.rate * AT_ONCE);
-            self.limit = Some((arriving, now));
+            let receive_rate = receive_rate.max(self.rate * MIN_RECEIVE_SHARE);
+            self.limit = Some((receive_rate, now));
             self.interruption = None;
-            self.rate = self.rate.min(arriving * 0.95);
+            self.rate = self.rate.min(receive_rate * 0.95);
         } else {
-            // Not by what is sent: what arrives says little of what could.
+            // Not down to the receive rate: less was sent than the path can carry.
             self.rate *= 1.0 - loss / 2.0;
         }
     }
 
-    fn grow(&mut self, now: Instant, queue: f64, arriving: f64) {
-        if queue > SHORT_QUEUE || self.losses.part(now).is_some_and(|part| part > LOW_LOSS + self.losses.borne()) {
-            self.grown = None;
+    fn increase(&mut self, now: Instant, queuing_delay: f64, receive_rate: f64) {
+        let is_lossy = self.losses.loss(now).is_some_and(|loss| loss > LOW_LOSS + self.losses.baseline());
+        if queuing_delay > NORMAL_DELAY || is_lossy {
+            self.grown_at = None;
             return;
         }
-        let passed = now.duration_since(self.grown.replace(now).unwrap_or(now)).min(Duration::from_millis(500));
+        let elapsed = now.duration_since(self.grown_at.replace(now).unwrap_or(now)).min(Duration::from_millis(500));
         if !self.is_used(now) {
-            // What is not used cannot be learned of. A rate that fell meanwhile comes back to where a call starts.
-            let before = match self.interruption {
-                Some(Interruption::Back { before }) => before,
-                _ => FIRST,
+            // An unused rate cannot be tested. Only recover to the start rate, or to the rate before an interruption if lower.
+            let rate_before = match self.interruption {
+                Some(Interruption::Recovering { rate_before }) => rate_before,
+                _ => START_RATE,
             };
-            if self.rate < before.min(FIRST) {
-                self.rate = (self.rate * GROWTH_FAR.powf(passed.as_secs_f64())).min(before.min(FIRST));
+            let ceiling = rate_before.min(START_RATE);
+            if self.rate < ceiling {
+                self.rate = (self.rate * FAR_GROWTH.powf(elapsed.as_secs_f64())).min(ceiling);
             }
             return;
         }
-        let (growth, most) = self.growth(now);
-        let grown = (self.rate * growth.powf(passed.as_secs_f64())).min(most).min(arriving * AHEAD);
-        self.rate = self.rate.max(grown);
-        if let Some(Interruption::Back { before }) = self.interruption
-            && self.rate >= before * BACK_OFF
+        let (growth, ceiling) = self.growth(now);
+        let grown = self.rate * growth.powf(elapsed.as_secs_f64());
+        self.rate = self.rate.max(grown.min(ceiling).min(receive_rate * MAX_RECEIVE_RATIO));
+        if let Some(Interruption::Recovering { rate_before }) = self.interruption
+            && self.rate >= rate_before * BACKOFF
         {
             self.interruption = None;
         }
     }
 
-    /// Per second, and up to where.
+    /// Growth factor per second, and the rate up to which it applies.
     fn growth(&mut self, now: Instant) -> (f64, f64) {
-        if let Some(Interruption::Back { before }) = self.interruption {
-            return (GROWTH_BACK, before);
+        if let Some(Interruption::Recovering { rate_before }) = self.interruption {
+            return (RECOVERY_GROWTH, rate_before);
         }
         match self.limit {
-            Some((limit, met)) if now.duration_since(met) < REMEMBER => (GROWTH_FAR, limit * 0.94),
+            Some((limit, found_at)) if now.duration_since(found_at) < LIMIT_MEMORY => (FAR_GROWTH, limit * 0.94),
             Some((limit, _)) if self.rate > limit * 1.3 => {
                 self.limit = None;
-                (GROWTH_FAR, HIGHEST)
+                (FAR_GROWTH, MAX_RATE)
             }
-            Some((limit, _)) if self.rate > limit * BACK_OFF => (GROWTH_CLOSE, HIGHEST),
-            Some(_) => (GROWTH_FAR, HIGHEST),
-            None => (GROWTH_FIRST, HIGHEST),
+            Some((limit, _)) if self.rate > limit * BACKOFF => (CLOSE_GROWTH, MAX_RATE),
+            Some(_) => (FAR_GROWTH, MAX_RATE),
+            None => (START_GROWTH, MAX_RATE),
         }
     }
 }

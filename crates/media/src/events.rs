@@ -1,4 +1,4 @@
-//! What a peer tells.
+//! Events of a peer: their types, and the bounded queues from which the application reads them.
 
 use std::sync::Arc;
 
@@ -7,29 +7,29 @@ use hutong_core::Connectivity;
 use hutong_protocol::IceCandidate;
 use tokio::sync::{mpsc, watch};
 
-use crate::frame::{Frame, Kind};
-use crate::queue::VideoQueue;
+use crate::frame::{EncodedFrame, MediaType};
+use crate::video_queue::VideoQueue;
 
-/// How many events other than media may wait. Who does not read them holds up the connection.
-const CONTROL: usize = 256;
-/// How many messages may wait. Then the data channel's flow control holds up the other side.
-const MESSAGES: usize = 64;
-/// How many voice packets may wait: five seconds of the usual 20 ms.
-const VOICE: usize = 250;
-/// How many frames of the picture may wait: a second of the usual 30 a second.
-const VIDEO: usize = 30;
+/// Capacity of the queue for events other than media and messages. When it is full, the connection's tasks wait.
+const CONTROL_CAPACITY: usize = 256;
+/// Capacity of the queue for messages. When it is full, the data channel's flow control stops the sender.
+const MESSAGE_CAPACITY: usize = 64;
+/// Capacity of the queue for audio packets: 5 s of packets of 20 ms.
+const AUDIO_CAPACITY: usize = 250;
+/// Capacity of the queue for video frames: 1 s at 30 frames a second.
+const VIDEO_CAPACITY: usize = 30;
 
-/// A message of the data channel.
+/// A message on the data channel.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Message {
+pub enum ChannelMessage {
     /// Text.
     Text(String),
-    /// Anything else.
+    /// Binary data.
     Binary(Bytes),
 }
 
-/// Leaves out what it says.
-impl std::fmt::Debug for Message {
+/// Omits the content, so that messages may be logged.
+impl std::fmt::Debug for ChannelMessage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
@@ -38,88 +38,95 @@ impl std::fmt::Debug for Message {
     }
 }
 
-/// What a peer tells.
+/// An event of a [`Peer`](crate::Peer).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// For the other side. An empty one says that no more will come.
+    /// A local ICE candidate for the remote side. An empty candidate marks the end of candidates.
     Candidate(IceCandidate),
-    /// Whether media can flow. Comes at every change.
+    /// The connection state changed.
     Connectivity(Connectivity),
-    /// The other side began to send voice or a picture.
-    Track(Kind),
-    /// A frame. Those of the picture come whole and in order, none without the ones that it needs to be decoded. Voice comes
-    /// as it arrives.
-    Frame(Frame),
-    /// The other side needs a keyframe, or frames to send were dropped: the encoder shall make one. May come often.
-    KeyframeWanted,
-    /// How many bits per second the encoder of the picture shall make from now on, on the average. Told when the connection
-    /// is there, and when it changed by a tenth or more, at most four times a second.
+    /// The remote side started to send a track.
+    Track(MediaType),
+    /// A received frame. Video frames are complete, in order, and decodable: a frame is omitted if one that it depends on is
+    /// missing. Audio packets are in order of arrival.
+    Frame(EncodedFrame),
+    /// The encoder must produce a keyframe: the remote side requested one, or frames to send were dropped. May be frequent.
+    KeyframeNeeded,
+    /// The mean bitrate at which the video encoder must encode from now on, in bits per second. Emitted on connection, and on
+    /// changes of 10 % or more, at most four times a second.
     TargetBitrate(u32),
     /// The data channel is open.
-    ChannelOpen,
-    /// A message from the other side.
-    Message(Message),
+    DataChannelOpen,
+    /// A message received on the data channel.
+    Message(ChannelMessage),
 }
 
-/// What a peer tells, to be read without long pauses. See [`Event`].
+/// Receiver of a peer's events.
 ///
-/// What waits here is bounded: by kinds, so that neither a burst of pictures nor one of messages holds up the rest. Of the
-/// picture, what waits is dropped when too much does, and the other side asked for a keyframe.
-pub struct Events {
+/// The application must read without long pauses. There is one bounded queue for each class of event, so that a burst of video
+/// frames or messages does not delay the others. When the video queue overflows, its frames are dropped and the remote side
+/// is asked for a keyframe.
+pub struct EventReceiver {
     closed: watch::Receiver<bool>,
     control: mpsc::Receiver<Event>,
     messages: mpsc::Receiver<Event>,
-    voice: mpsc::Receiver<Frame>,
+    audio: mpsc::Receiver<EncodedFrame>,
     video: Arc<VideoQueue>,
 }
 
-impl Events {
-    /// The next event; none once the peer is closed or dropped. Nothing is lost when the future is dropped.
+impl EventReceiver {
+    /// Waits for the next event. Returns `None` once the peer is closed or dropped. Cancel safe.
     pub async fn next(&mut self) -> Option<Event> {
         tokio::select! {
             biased;
             _ = self.closed.wait_for(|closed| *closed) => None,
             Some(event) = self.control.recv() => Some(event),
-            Some(frame) = self.voice.recv() => Some(Event::Frame(frame)),
+            Some(frame) = self.audio.recv() => Some(Event::Frame(frame)),
             Some(event) = self.messages.recv() => Some(event),
             frame = self.video.pop() => Some(Event::Frame(frame)),
         }
     }
 }
 
-/// Where a peer's tasks put what [`Events`] tells.
+/// The sending half of [`EventReceiver`], for the peer's tasks.
 #[derive(Clone)]
-pub(crate) struct Sinks {
+pub(crate) struct EventSender {
     /// Everything but media and messages.
-    pub control: mpsc::Sender<Event>,
-    /// Messages.
+    control: mpsc::Sender<Event>,
+    /// Messages of the data channel.
     pub messages: mpsc::Sender<Event>,
-    /// Voice.
-    pub voice: mpsc::Sender<Frame>,
-    /// The picture.
+    /// Audio packets.
+    pub audio: mpsc::Sender<EncodedFrame>,
+    /// Video frames.
     pub video: Arc<VideoQueue>,
 }
 
-impl Sinks {
-    /// With the end that is read.
-    pub fn new(closed: watch::Receiver<bool>) -> (Self, Events) {
-        let (control, controls) = mpsc::channel(CONTROL);
-        let (messages, message) = mpsc::channel(MESSAGES);
-        let (voice, voices) = mpsc::channel(VOICE);
-        let video = Arc::new(VideoQueue::new(VIDEO));
-        let events = Events { closed, control: controls, messages: message, voice: voices, video: video.clone() };
-        (Self { control, messages, voice, video }, events)
+impl EventSender {
+    /// Creates both halves. The receiver ends when `closed` becomes true.
+    pub fn new(closed: watch::Receiver<bool>) -> (Self, EventReceiver) {
+        let (control, control_receiver) = mpsc::channel(CONTROL_CAPACITY);
+        let (messages, message_receiver) = mpsc::channel(MESSAGE_CAPACITY);
+        let (audio, audio_receiver) = mpsc::channel(AUDIO_CAPACITY);
+        let video = Arc::new(VideoQueue::new(VIDEO_CAPACITY));
+        let receiver = EventReceiver {
+            closed,
+            control: control_receiver,
+            messages: message_receiver,
+            audio: audio_receiver,
+            video: video.clone(),
+        };
+        (Self { control, messages, audio, video }, receiver)
     }
 
-    /// Says something that must not be lost.
-    pub async fn tell(&self, event: Event) {
-        // Fails only when nobody reads any more.
+    /// Sends an event; waits while the queue is full.
+    pub async fn send(&self, event: Event) {
+        // Fails only if the receiver was dropped.
         let _ = self.control.send(event).await;
     }
 
-    /// Says that the encoder shall make a keyframe. While so much waits that this finds no place, the same was said before.
-    pub fn want_keyframe(&self) {
-        let _ = self.control.try_send(Event::KeyframeWanted);
+    /// Sends [`Event::KeyframeNeeded`] without waiting. Dropped when the queue is full: an earlier notice is then still queued.
+    pub fn keyframe_needed(&self) {
+        let _ = self.control.try_send(Event::KeyframeNeeded);
     }
 }

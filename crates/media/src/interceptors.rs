@@ -1,4 +1,4 @@
-//! The library's chain of packets, with our own steps in it.
+//! Interceptor chain of the WebRTC library, extended by this crate's own interceptors.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,45 +7,50 @@ use rtc::interceptor::{NackGeneratorBuilder, Registry, Slot};
 use rtc::peer_connection::configuration::interceptor_registry::register_default_interceptors;
 use rtc::peer_connection::configuration::media_engine::MediaEngine;
 
-use crate::traffic::Traffic;
+use crate::rtp_session::RtpSession;
 use adapter::InterceptorAdapter;
 
 mod adapter;
-mod congestion;
-mod meter;
-mod repeats;
-mod requests;
-mod retransmissions;
+mod keyframe_requests;
+mod rtx_limiter;
+mod rtx_receiver;
+mod session_recorder;
+mod twcc;
 
-pub(crate) use requests::is_keyframe_request;
+pub(crate) use keyframe_requests::is_keyframe_request;
 
-/// Next to the network: sees all that comes and goes.
-const METER: usize = 900;
-/// Behind the step that repeats packets (4,000), so that repeated ones are numbered too.
-const CONGESTION: usize = 2_000;
-/// Between the two.
-const REPEATS: usize = 3_500;
-/// Before the step that asks for missing packets (7,000).
-const UNWRAP: usize = 6_500;
-/// After every step that has a use for feedback.
-const REQUESTS: usize = 14_000;
+/// Slot of the session recorder: next to the network, so that it sees every packet.
+const SESSION_RECORDER: usize = 900;
+/// Slot of transport-wide congestion control: nearer to the network than the library's NACK responder (4,000), so that
+/// retransmissions get a transport-wide sequence number, too.
+const TWCC: usize = 2_000;
+/// Slot of the RTX limiter: between congestion control and NACK responder.
+const RTX_LIMITER: usize = 3_500;
+/// Slot of the RTX receiver: before the library's NACK generator (7,000), which must see repaired packets.
+const RTX_RECEIVER: usize = 6_500;
+/// Slot of the keyframe request filter: after every interceptor that reads RTCP.
+const KEYFRAME_REQUESTS: usize = 14_000;
 
-/// How often missing packets are asked for.
-const ASK: Duration = Duration::from_millis(50);
-/// How many times each: as long as the picture waits for it.
-const ASK_TIMES: u16 = 10;
+/// Interval of NACKs for a missing packet.
+const NACK_INTERVAL: Duration = Duration::from_millis(50);
+/// Limit of NACKs for a packet: covers the depacketizer's loss timeout of 500 ms.
+const MAX_NACKS: u16 = 10;
 
-/// The chain that packets pass. What it needs the other side to agree to is registered with the engine.
-pub(crate) fn chain(engine: &mut MediaEngine, traffic: &Arc<Traffic>) -> webrtc::error::Result<Registry> {
-    // Adds NACK, picture loss indications, transport-wide feedback and reports to what the engine has.
+/// Builds the interceptor chain. Registers the feedback and header extensions to negotiate with the engine.
+pub(crate) fn chain(engine: &mut MediaEngine, session: &Arc<RtpSession>) -> webrtc::error::Result<Registry> {
+    // Adds NACK, PLI, transport-wide feedback and sender and receiver reports.
     let registry = register_default_interceptors(Registry::new(), engine)?;
-    // In place of the default's, which asks every 100 ms, and without end.
-    let missing = NackGeneratorBuilder::new().with_interval(ASK).with_max_nacks_per_packet(ASK_TIMES).build();
+    // Replaces the default, which sends NACKs every 100 ms without limit.
+    let nack_generator =
+        NackGeneratorBuilder::new().with_interval(NACK_INTERVAL).with_max_nacks_per_packet(MAX_NACKS).build();
+    let recorder = session_recorder::SessionRecorder::new(session.clone());
+    let twcc = twcc::TransportWideCc::new(session.clone());
+    let rtx_limiter = rtx_limiter::RtxLimiter::new(session.clone());
     Ok(registry
-        .with(Slot::NackGenerator, missing)
-        .with(Slot::from(METER), InterceptorAdapter::new(meter::Meter::new(traffic.clone())))
-        .with(Slot::from(CONGESTION), InterceptorAdapter::new(congestion::Congestion::new(traffic.clone())))
-        .with(Slot::from(REPEATS), InterceptorAdapter::new(repeats::Repeats::new(traffic.clone())))
-        .with(Slot::from(UNWRAP), InterceptorAdapter::new(retransmissions::Retransmissions::default()))
-        .with(Slot::from(REQUESTS), InterceptorAdapter::new(requests::KeyframeRequests)))
+        .with(Slot::NackGenerator, nack_generator)
+        .with(Slot::from(SESSION_RECORDER), InterceptorAdapter::new(recorder))
+        .with(Slot::from(TWCC), InterceptorAdapter::new(twcc))
+        .with(Slot::from(RTX_LIMITER), InterceptorAdapter::new(rtx_limiter))
+        .with(Slot::from(RTX_RECEIVER), InterceptorAdapter::new(rtx_receiver::RtxReceiver::default()))
+        .with(Slot::from(KEYFRAME_REQUESTS), InterceptorAdapter::new(keyframe_requests::KeyframeRequestFilter)))
 }

@@ -1,31 +1,34 @@
-//! A native WebRTC peer that carries encoded frames, for webviews without `RTCPeerConnection`.
+//! Native WebRTC peer that sends and receives encoded frames, for webviews without `RTCPeerConnection`.
 //!
-//! The webview captures and encodes (VP8, Opus), and decodes and shows; a [`Peer`] is the connection between, with any
-//! other WebRTC peer on the far side. Frames go in by [`Peer::send_video`] and [`Peer::send_voice`]; frames, candidates and
-//! the state of the connection come out of [`Events`].
+//! The webview captures, encodes, decodes and renders (VP8, Opus); a [`Peer`] is its connection to any remote WebRTC peer.
+//! [`Peer::send_video`] and [`Peer::send_audio`] take the frames to send; an [`EventReceiver`] delivers received frames, local
+//! candidates and connection states.
 //!
-//! What it does: offer, answer, trickled candidates, ICE restart, STUN, TURN over UDP, candidates with mDNS names, IPv4 and
-//! IPv6 on every interface, NACK with retransmission in a stream of its own (RFC 4588), keyframe requests both ways, one data
-//! channel agreed on beforehand. VP8 and Opus, and no other codec. Besides:
+//! Supported: offer, answer, trickle ICE, ICE restart, STUN, TURN over UDP, mDNS candidates, IPv4 and IPv6 on every interface,
+//! NACK with retransmission in a stream of its own (RTX, RFC 4588), keyframe requests both ways, one pre-negotiated data
+//! channel; the codecs VP8 and Opus. Also:
 //!
-//! - It estimates what the network bears ([`Event::TargetBitrate`]), and spreads the packets of the picture over time, so that a
-//!   keyframe fills no queue on the way. Voice does not wait.
-//! - It ties voice and picture to one clock, in its sender reports and from the other side's ([`Frame::captured`]).
-//! - It counts ([`Peer::stats`]).
+//! - Congestion control: it estimates the available bandwidth ([`Event::TargetBitrate`]) and paces video packets, so that a
+//!   keyframe does not fill the network's queues. Audio is not paced.
+//! - Audio and video synchronization: its sender reports refer both to one capture clock, and received frames carry the capture
+//!   time of the remote side's reports ([`EncodedFrame::captured_at`]).
+//! - Statistics ([`Peer::stats`]).
 //!
-//! What it does not do: a jitter buffer for voice, tracks added in the middle of a call (both are agreed on at its beginning, and
-//! may be silent), TURN over TCP and TLS (the library has neither).
+//! Not supported: a jitter buffer for audio, adding tracks during a call (both are negotiated at its start, and may stay silent),
+//! TURN over TCP and TLS (missing in the WebRTC library).
 //!
-//! # Where frames wait, and are copied
+//! # Buffering and copies
 //!
-//! To send: at most 15 frames of the picture wait, then all that wait are dropped; at most 50 packets of voice, then the caller
-//! waits. What was handed to the library is gone at once, also while the network is down, so that nothing old is sent
-//! afterwards. A frame is taken as it is ([`bytes::Bytes`]) and copied once, into packets; the library keeps the last 1,024
-//! packets to send them again, by reference. Received: a frame in one packet is not copied, one in several is copied once,
-//! together. Encryption copies each packet, both ways.
+//! Sending: the video queue holds at most 15 frames, and drops all of them when full; the audio queue holds at most 50 packets,
+//! and makes the caller wait when full. The WebRTC library buffers nothing, also while the network is down, so that no stale
+//! media is sent later. A frame ([`bytes::Bytes`]) is copied once, into packets; the library keeps references to the last 1,024
+//! packets for retransmission. Receiving: a frame in one packet is not copied, one in several packets is copied once.
+//! Encryption and decryption copy each packet.
 //!
-//! Nothing here logs. The library does, through the `log` crate, and some of what it says are whole packets: who installs a
-//! logger leaves out its targets (`webrtc`, and all that start with `rtc`).
+//! # Logging
+//!
+//! This crate does not log. The WebRTC library logs by the `log` crate, including whole packets: an application that installs a
+//! logger must filter out its targets (`webrtc`, and all that start with `rtc`).
 
 mod codecs;
 mod config;
@@ -35,23 +38,23 @@ mod estimator;
 mod events;
 mod frame;
 mod interceptors;
-mod outgoing;
 mod pacer;
 mod peer;
-mod queue;
-mod remote;
-mod runtime;
+mod rtp_session;
 mod stats;
-mod traffic;
+mod timer_kick;
+mod track_receiver;
+mod track_sender;
+mod unwrap;
+mod video_queue;
 mod vp8;
-mod wrapping;
 
-pub use config::{Channel, Config};
-pub use error::{Error, Step};
-pub use events::{Event, Events, Message};
-pub use frame::{Frame, Kind};
+pub use config::{Config, DataChannelConfig};
+pub use error::{Error, PeerOperation};
+pub use events::{ChannelMessage, Event, EventReceiver};
+pub use frame::{EncodedFrame, MediaType};
 pub use peer::Peer;
 pub use stats::{
-    CandidatePairStats, CandidateStats, CodecStats, InboundRtpStats, MediaKind, OutboundRtpStats,
-    RemoteInboundRtpStats, Stats, TransportStats,
+    CandidatePairStats, CandidateStats, CodecStats, InboundRtpStats, OutboundRtpStats, RemoteInboundRtpStats, Stats,
+    TransportStats,
 };

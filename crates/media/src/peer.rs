@@ -1,4 +1,4 @@
-//! A connection, as its user sees it.
+//! The public API of a WebRTC connection.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -12,157 +12,161 @@ use tokio::sync::{Notify, mpsc, watch};
 use webrtc::data_channel::DataChannel;
 use webrtc::peer_connection::{PeerConnection, RTCIceCandidateInit, RTCSessionDescription};
 
-use crate::config::{Channel, Config};
-use crate::connection::{Handler, Tasks, connect, read_messages, tell_bitrate};
-use crate::error::{At, Error, Step};
+use crate::config::{Config, DataChannelConfig};
+use crate::connection::{ConnectionHandler, PeerTasks, connect, publish_bitrate, read_messages};
+use crate::error::{AtOperation, Error, PeerOperation};
 #[cfg(doc)]
 use crate::events::Event;
-use crate::events::{Events, Message, Sinks};
-use crate::frame::{Frame, Kind};
-use crate::outgoing::{Outgoing, Source};
-use crate::queue::VideoQueue;
-use crate::runtime::Haste;
+use crate::events::{ChannelMessage, EventReceiver, EventSender};
+use crate::frame::{EncodedFrame, MediaType};
+use crate::rtp_session::RtpSession;
 use crate::stats::{self, Stats};
-use crate::traffic::Traffic;
+use crate::timer_kick::TimerKick;
+use crate::track_sender::{FrameSource, TrackSender};
+use crate::video_queue::VideoQueue;
 
-/// How large a frame to send may be, in bytes.
+/// Size limit of a frame to send, in bytes: no VP8 frame at these bitrates comes near it.
 const MAX_FRAME: usize = 2 << 20;
-/// How large a message may be, in bytes: what every browser takes.
+/// Size limit of a message, in bytes: the least that every browser accepts.
 const MAX_MESSAGE: usize = 64 << 10;
-/// How many voice packets may wait to be sent: a second of the usual 20 ms.
-const VOICE: usize = 50;
-/// How many frames of the picture may wait to be sent: half a second of the usual 30 a second.
-const VIDEO: usize = 15;
+/// Capacity of the send queue for audio packets: 1 s of packets of 20 ms.
+const AUDIO_CAPACITY: usize = 50;
+/// Capacity of the send queue for video frames: half a second at 30 frames a second.
+const VIDEO_CAPACITY: usize = 15;
 
-/// One WebRTC connection. Runs on the tokio runtime that it was made on.
+/// One WebRTC connection. Runs on the tokio runtime on which it was created.
 ///
-/// Calls that negotiate are to be made one after the other. When two offers collide it is for the caller to settle, before it
-/// gives the other side's offer.
+/// The methods that negotiate must be called one at a time. Glare (both sides offer at once) is resolved by the caller, before
+/// it sets the remote offer.
 ///
-/// Dropping it closes it, too, but nobody learns when.
+/// Dropping the peer closes it in the background, without any notice when that is complete.
 pub struct Peer {
     connection: Arc<dyn PeerConnection>,
-    tasks: Tasks,
-    sinks: Sinks,
+    tasks: PeerTasks,
+    events: EventSender,
     closed: Arc<watch::Sender<bool>>,
     connected: watch::Receiver<bool>,
-    wanted: Arc<Notify>,
-    traffic: Arc<Traffic>,
-    channel: Option<Arc<dyn DataChannel>>,
-    voice: Option<mpsc::Sender<Frame>>,
+    keyframe_requested: Arc<Notify>,
+    session: Arc<RtpSession>,
+    data_channel: Option<Arc<dyn DataChannel>>,
+    audio: Option<mpsc::Sender<EncodedFrame>>,
     video: Option<Arc<VideoQueue>>,
-    /// Until the tracks are added: what they will send.
-    sources: Mutex<Vec<(Kind, Source)>>,
+    /// The send queues of tracks that are not added yet.
+    pending_sources: Mutex<Vec<(MediaType, FrameSource)>>,
 }
 
 impl Peer {
-    /// Opens sockets. Nothing is sent before there is a description.
+    /// Opens the sockets. Sends nothing before a description is set.
     ///
     /// # Errors
-    /// [`Step::Start`] when no socket can be opened, [`Step::Channel`].
-    pub async fn new(config: Config) -> Result<(Self, Events), Error> {
+    /// [`PeerOperation::Setup`] when no socket can be opened, [`PeerOperation::DataChannel`].
+    pub async fn new(config: Config) -> Result<(Self, EventReceiver), Error> {
         let closed = Arc::new(watch::Sender::new(false));
-        let (sinks, events) = Sinks::new(closed.subscribe());
+        let (events, receiver) = EventSender::new(closed.subscribe());
         let (is_connected, connected) = watch::channel(false);
-        let tasks = Tasks::default();
-        let wanted = Arc::new(Notify::new());
-        let traffic = Arc::new(Traffic::default());
-        let handler = Arc::new(Handler {
-            sinks: sinks.clone(),
+        let tasks = PeerTasks::default();
+        let keyframe_requested = Arc::new(Notify::new());
+        let session = Arc::new(RtpSession::default());
+        let handler = Arc::new(ConnectionHandler {
+            events: events.clone(),
             tasks: tasks.clone(),
             is_connected,
-            wanted: wanted.clone(),
-            traffic: traffic.clone(),
-            haste: Haste::default(),
-            sends_video: config.video,
+            keyframe_requested: keyframe_requested.clone(),
+            session: session.clone(),
+            timer_kick: TimerKick::default(),
+            sends_video: config.sends_video,
         });
-        // Without a network that carries multicast, or where the system refuses it, asking for mDNS names fails all.
+        // mDNS fails the whole connection where no interface supports multicast or the system forbids it: retry without.
         let connection = match connect(&config, handler.clone(), MulticastDnsMode::QueryOnly).await {
             Ok(connection) => connection,
             Err(_) => connect(&config, handler, MulticastDnsMode::Disabled).await?,
         };
-        let mut sources = Vec::new();
-        let voice = config.voice.then(|| {
-            let (voice, frames) = mpsc::channel(VOICE);
-            sources.push((Kind::Voice, Source::Voice(frames)));
-            voice
+        let mut pending_sources = Vec::new();
+        let audio = config.sends_audio.then(|| {
+            let (audio, frames) = mpsc::channel(AUDIO_CAPACITY);
+            pending_sources.push((MediaType::Audio, FrameSource::Audio(frames)));
+            audio
         });
-        let video = config.video.then(|| {
-            let frames = Arc::new(VideoQueue::new(VIDEO));
-            sources.push((Kind::Video, Source::Video(frames.clone())));
-            tasks.spawn(tell_bitrate(traffic.bitrate(), sinks.clone()));
+        let video = config.sends_video.then(|| {
+            let frames = Arc::new(VideoQueue::new(VIDEO_CAPACITY));
+            pending_sources.push((MediaType::Video, FrameSource::Video(frames.clone())));
+            tasks.spawn(publish_bitrate(session.bitrate(), events.clone()));
             frames
         });
         let mut peer = Self {
             connection,
             tasks,
-            sinks,
+            events,
             closed,
             connected,
-            wanted,
-            traffic,
-            channel: None,
-            voice,
+            keyframe_requested,
+            session,
+            data_channel: None,
+            audio,
             video,
-            sources: Mutex::new(sources),
+            pending_sources: Mutex::new(pending_sources),
         };
-        if let Some(channel) = config.channel {
-            peer.channel = Some(peer.open(channel).await?);
+        if let Some(data_channel) = config.data_channel {
+            peer.data_channel = Some(peer.open_data_channel(data_channel).await?);
         }
-        Ok((peer, events))
+        Ok((peer, receiver))
     }
 
-    /// Makes an offer, takes it into use, and returns it. Candidates follow as events.
+    /// Creates an offer, sets it as local description, and returns its SDP. Candidates follow as events.
     ///
     /// # Errors
-    /// [`Error::Closed`], [`Step::Track`], [`Step::Describe`], [`Step::Local`].
+    /// [`Error::Closed`], [`PeerOperation::AddTrack`], [`PeerOperation::CreateDescription`],
+    /// [`PeerOperation::SetLocalDescription`].
     pub async fn offer(&self) -> Result<String, Error> {
         self.check_open()?;
-        self.add_tracks().await?;
-        self.describe_offer(false).await
+        self.add_pending_tracks().await?;
+        self.create_offer(false).await
     }
 
-    /// Makes an offer with fresh ICE credentials, takes it into use, and returns it.
+    /// Creates an offer with new ICE credentials (ICE restart), sets it as local description, and returns its SDP.
     ///
     /// # Errors
     /// As [`Self::offer`].
-    pub async fn restart_ice(&self) -> Result<String, Error> {
+    pub async fn ice_restart_offer(&self) -> Result<String, Error> {
         self.check_open()?;
-        self.describe_offer(true).await
+        self.create_offer(true).await
     }
 
-    /// Makes the answer to the offer that [`Self::set_remote`] was given, takes it into use, and returns it.
+    /// Creates the answer to the offer given to [`Self::set_remote_description`], sets it as local description, and returns
+    /// its SDP.
     ///
     /// # Errors
-    /// [`Error::Closed`], [`Step::Track`], [`Step::Describe`] also when there is no offer, [`Step::Local`].
+    /// [`Error::Closed`], [`PeerOperation::AddTrack`], [`PeerOperation::CreateDescription`] also without an offer,
+    /// [`PeerOperation::SetLocalDescription`].
     pub async fn answer(&self) -> Result<String, Error> {
         self.check_open()?;
-        // After the offer was taken, so that tracks take the places that it has for them.
-        self.add_tracks().await?;
-        let answer = self.connection.create_answer(None).await.at(Step::Describe)?;
-        self.use_local(answer).await
+        // Added only after the offer was set, so that the tracks use the offer's transceivers.
+        self.add_pending_tracks().await?;
+        let answer = self.connection.create_answer(None).await.at(PeerOperation::CreateDescription)?;
+        self.set_local_description(answer).await
     }
 
-    /// Takes the other side's description into use.
+    /// Sets the remote description.
     ///
     /// # Errors
-    /// [`Error::Closed`]; [`Step::Remote`] when it cannot be parsed, fits nothing that was agreed on before, or comes at the
-    /// wrong time.
-    pub async fn set_remote(&self, kind: SdpKind, sdp: &str) -> Result<(), Error> {
+    /// [`Error::Closed`]; [`PeerOperation::SetRemoteDescription`] when it cannot be parsed, contradicts the negotiated state,
+    /// or is not expected in the current signaling state.
+    pub async fn set_remote_description(&self, kind: SdpKind, sdp: &str) -> Result<(), Error> {
         self.check_open()?;
         let description = match kind {
             SdpKind::Offer => RTCSessionDescription::offer(sdp.to_owned()),
             SdpKind::Answer => RTCSessionDescription::answer(sdp.to_owned()),
         }
-        .at(Step::Remote)?;
-        self.connection.set_remote_description(description).await.at(Step::Remote)
+        .at(PeerOperation::SetRemoteDescription)?;
+        self.connection.set_remote_description(description).await.at(PeerOperation::SetRemoteDescription)
     }
 
-    /// Adds the other side's candidate, or learns that no more will come. After [`Self::set_remote`] only.
+    /// Adds a remote ICE candidate, or the end of candidates. Requires a remote description.
     ///
     /// # Errors
-    /// [`Error::Closed`]; [`Step::Candidate`] when it cannot be parsed, or comes too early. Others may still do.
-    pub async fn add_candidate(&self, candidate: IceCandidate) -> Result<(), Error> {
+    /// [`Error::Closed`]; [`PeerOperation::AddIceCandidate`] when it cannot be parsed, or no remote description is set. The
+    /// connection stays usable.
+    pub async fn add_ice_candidate(&self, candidate: IceCandidate) -> Result<(), Error> {
         self.check_open()?;
         let candidate = RTCIceCandidateInit {
             candidate: candidate.candidate,
@@ -171,126 +175,127 @@ impl Peer {
             username_fragment: candidate.username_fragment,
             url: None,
         };
-        self.connection.add_ice_candidate(candidate).await.at(Step::Candidate)
+        self.connection.add_ice_candidate(candidate).await.at(PeerOperation::AddIceCandidate)
     }
 
-    /// Sends a VP8 frame, at most 2 MiB. When frames pile up, those that wait are dropped, and none but a keyframe is taken
-    /// next. If the other side takes no picture, frames are dropped.
+    /// Queues a VP8 frame of at most 2 MiB for sending. When the queue is full, it drops all queued frames and accepts only a
+    /// keyframe next. If the remote side accepts no video, frames are dropped silently.
     ///
     /// # Errors
-    /// [`Error::KeyframeNeeded`]: the frame was dropped; [`Event::KeyframeWanted`] is told, too. [`Error::NotConnected`],
-    /// [`Error::NotSending`], [`Error::Size`], [`Error::Closed`].
-    pub fn send_video(&self, frame: Frame) -> Result<(), Error> {
-        let video = self.video.as_ref().filter(|_| frame.kind == Kind::Video).ok_or(Error::NotSending)?;
+    /// [`Error::KeyframeNeeded`]: the frame was dropped, and [`Event::KeyframeNeeded`] is emitted, too.
+    /// [`Error::NotConnected`], [`Error::NotSending`], [`Error::InvalidSize`], [`Error::Closed`].
+    pub fn send_video(&self, frame: EncodedFrame) -> Result<(), Error> {
+        let video = self.video.as_ref().filter(|_| frame.kind == MediaType::Video).ok_or(Error::NotSending)?;
         self.check_frame(&frame)?;
         if video.push(frame) {
             return Ok(());
         }
-        self.sinks.want_keyframe();
+        self.events.keyframe_needed();
         Err(Error::KeyframeNeeded)
     }
 
-    /// Sends an Opus packet. Waits while more than a second of them waits to be sent; none is dropped.
+    /// Queues an Opus packet for sending. Waits while the queue holds one second of audio; drops nothing.
     ///
     /// # Errors
-    /// [`Error::NotConnected`], [`Error::NotSending`] also when the other side takes no voice, [`Error::Size`],
+    /// [`Error::NotConnected`], [`Error::NotSending`] also when the remote side accepts no audio, [`Error::InvalidSize`],
     /// [`Error::Closed`].
-    pub async fn send_voice(&self, frame: Frame) -> Result<(), Error> {
-        let voice = self.voice.as_ref().filter(|_| frame.kind == Kind::Voice).ok_or(Error::NotSending)?;
+    pub async fn send_audio(&self, frame: EncodedFrame) -> Result<(), Error> {
+        let audio = self.audio.as_ref().filter(|_| frame.kind == MediaType::Audio).ok_or(Error::NotSending)?;
         self.check_frame(&frame)?;
-        voice.send(frame).await.map_err(|_| if self.is_closed() { Error::Closed } else { Error::NotSending })
+        audio.send(frame).await.map_err(|_| if self.is_closed() { Error::Closed } else { Error::NotSending })
     }
 
-    /// Asks the other side for a keyframe: for a decoder that starts, or that failed. Missing frames are noticed and asked
-    /// for without this. Does nothing while no picture is received.
+    /// Requests a keyframe from the remote side, for a decoder that was created or that failed. Lost frames need no call: the
+    /// peer detects them. Does nothing while no video is received.
     pub fn request_keyframe(&self) {
-        self.wanted.notify_one();
+        self.keyframe_requested.notify_one();
     }
 
-    /// Sends over the data channel, at most 64 KiB.
+    /// Sends a message of at most 64 KiB on the data channel.
     ///
     /// # Errors
-    /// [`Error::Busy`] when 1 MiB waits to be sent. [`Error::NotSending`] without a channel, [`Error::Size`],
-    /// [`Error::Closed`]; [`Step::Channel`] also before [`Event::ChannelOpen`].
-    pub async fn send_message(&self, message: &Message) -> Result<(), Error> {
+    /// [`Error::SendBufferFull`] when 1 MiB is buffered. [`Error::NotSending`] without a data channel, [`Error::InvalidSize`],
+    /// [`Error::Closed`]; [`PeerOperation::DataChannel`] also before [`Event::DataChannelOpen`].
+    pub async fn send_message(&self, message: &ChannelMessage) -> Result<(), Error> {
         self.check_open()?;
-        let channel = self.channel.as_ref().ok_or(Error::NotSending)?;
+        let channel = self.data_channel.as_ref().ok_or(Error::NotSending)?;
         let sent = match message {
-            Message::Text(text) if text.len() > MAX_MESSAGE => return Err(Error::Size),
-            Message::Binary(data) if data.len() > MAX_MESSAGE => return Err(Error::Size),
-            Message::Text(text) => channel.try_send_text(text).await,
-            Message::Binary(data) => channel.try_send(BytesMut::from(data.as_ref())).await,
+            ChannelMessage::Text(text) if text.len() > MAX_MESSAGE => return Err(Error::InvalidSize),
+            ChannelMessage::Binary(data) if data.len() > MAX_MESSAGE => return Err(Error::InvalidSize),
+            ChannelMessage::Text(text) => channel.try_send_text(text).await,
+            ChannelMessage::Binary(data) => channel.try_send(BytesMut::from(data.as_ref())).await,
         };
         match sent {
-            Err(webrtc::error::Error::ErrSendBufferFull) => Err(Error::Busy),
-            sent => sent.at(Step::Channel),
+            Err(webrtc::error::Error::ErrSendBufferFull) => Err(Error::SendBufferFull),
+            sent => sent.at(PeerOperation::DataChannel),
         }
     }
 
-    /// What the connection did so far, in the W3C's names. Empty once it is closed.
+    /// Returns the connection's statistics in the W3C's terms. Empty once the peer is closed.
     pub async fn stats(&self) -> Vec<Stats> {
         if self.is_closed() {
             return Vec::new();
         }
         let now = SystemTime::now();
-        let available = self.traffic.bitrate().borrow().available;
-        let mut all = self.traffic.stats(now);
-        all.extend(stats::connection(self.connection.as_ref(), now, available).await);
+        let available = self.session.bitrate().borrow().available;
+        let mut all = self.session.stats(now);
+        all.extend(stats::transport_stats(self.connection.as_ref(), now, available).await);
         all
     }
 
-    /// Closes the connection. When it returns no event comes any more, and no task of the connection's runs. The other side
-    /// does not learn it soon by this alone. Closing again does nothing.
+    /// Closes the connection. On return, no event follows and all of the connection's tasks have ended. The remote side may not
+    /// notice soon: the caller signals the end of the call separately. Closing twice does nothing.
     ///
     /// # Errors
-    /// [`Step::Close`]; it is closed all the same.
+    /// [`PeerOperation::Close`]; the peer is closed nevertheless.
     pub async fn close(&self) -> Result<(), Error> {
         if self.closed.send_replace(true) {
             return Ok(());
         }
-        let closed = self.connection.close().await.at(Step::Close);
-        if let Some(mut tasks) = self.tasks.end() {
+        let closed = self.connection.close().await.at(PeerOperation::Close);
+        if let Some(mut tasks) = self.tasks.take() {
             tasks.shutdown().await;
         }
         closed
     }
 
-    async fn open(&self, channel: Channel) -> Result<Arc<dyn DataChannel>, Error> {
-        let agreed = RTCDataChannelInit { negotiated: Some(channel.number), ..RTCDataChannelInit::default() };
-        let opened = self.connection.create_data_channel(&channel.label, Some(agreed)).await.at(Step::Channel)?;
-        self.tasks.spawn(read_messages(opened.clone(), self.sinks.clone()));
-        Ok(opened)
+    async fn open_data_channel(&self, config: DataChannelConfig) -> Result<Arc<dyn DataChannel>, Error> {
+        let init = RTCDataChannelInit { negotiated: Some(config.id), ..RTCDataChannelInit::default() };
+        let channel = self.connection.create_data_channel(&config.label, Some(init)).await;
+        let channel = channel.at(PeerOperation::DataChannel)?;
+        self.tasks.spawn(read_messages(channel.clone(), self.events.clone()));
+        Ok(channel)
     }
 
-    /// The first time only.
-    async fn add_tracks(&self) -> Result<(), Error> {
-        let sources = std::mem::take(&mut *self.sources.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Adds the tracks to send; does nothing from the second call on.
+    async fn add_pending_tracks(&self) -> Result<(), Error> {
+        let sources = std::mem::take(&mut *self.pending_sources.lock().unwrap_or_else(PoisonError::into_inner));
         for (kind, source) in sources {
-            let outgoing = Outgoing::add(self.connection.as_ref(), kind, self.traffic.clone()).await?;
-            self.tasks.spawn(Outgoing::listen(outgoing.track(), self.sinks.clone()));
-            self.tasks.spawn(outgoing.send(source, self.connected.clone()));
+            let sender = TrackSender::add(self.connection.as_ref(), kind, self.session.clone()).await?;
+            self.tasks.spawn(TrackSender::read_feedback(sender.track(), self.events.clone()));
+            self.tasks.spawn(sender.send(source, self.connected.clone()));
         }
         Ok(())
     }
 
-    async fn describe_offer(&self, ice_restart: bool) -> Result<String, Error> {
+    async fn create_offer(&self, ice_restart: bool) -> Result<String, Error> {
         let options = RTCOfferOptions { ice_restart };
-        let offer = self.connection.create_offer(Some(options)).await.at(Step::Describe)?;
-        self.use_local(offer).await
+        let offer = self.connection.create_offer(Some(options)).await.at(PeerOperation::CreateDescription)?;
+        self.set_local_description(offer).await
     }
 
-    async fn use_local(&self, description: RTCSessionDescription) -> Result<String, Error> {
+    async fn set_local_description(&self, description: RTCSessionDescription) -> Result<String, Error> {
         let sdp = description.sdp.clone();
-        self.connection.set_local_description(description).await.at(Step::Local)?;
+        self.connection.set_local_description(description).await.at(PeerOperation::SetLocalDescription)?;
         Ok(sdp)
     }
 
-    fn check_frame(&self, frame: &Frame) -> Result<(), Error> {
+    fn check_frame(&self, frame: &EncodedFrame) -> Result<(), Error> {
         self.check_open()?;
         if !*self.connected.borrow() {
             return Err(Error::NotConnected);
         }
-        if frame.data.is_empty() || frame.data.len() > MAX_FRAME { Err(Error::Size) } else { Ok(()) }
+        if frame.data.is_empty() || frame.data.len() > MAX_FRAME { Err(Error::InvalidSize) } else { Ok(()) }
     }
 
     fn check_open(&self) -> Result<(), Error> {
@@ -307,8 +312,8 @@ impl Drop for Peer {
         if self.closed.send_replace(true) {
             return;
         }
-        // Dropping the tasks ends them.
-        drop(self.tasks.end());
+        // Dropping the set aborts its tasks.
+        drop(self.tasks.take());
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let connection = self.connection.clone();
             runtime.spawn(async move { connection.close().await });

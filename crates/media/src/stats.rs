@@ -1,4 +1,4 @@
-//! What a connection did so far, in the W3C's names (webrtc-stats, section 8). No addresses.
+//! Statistics of a connection: the W3C's dictionaries (webrtc-stats, section 8), without IP addresses.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -6,116 +6,110 @@ use rtc::peer_connection::transport::RTCIceCandidatePair;
 use serde::Serialize;
 use webrtc::peer_connection::{PeerConnection, RTCIceCandidate, RTCStatsReportEntry, StatsSelector};
 
-/// The only transport there is: everything is bundled.
+use crate::frame::MediaType;
+
+/// ID of the only transport: all media is bundled.
 pub(crate) const TRANSPORT: &str = "transport";
 
-/// One object of the statistics; serialized as what a browser's `getStats` gives. Members are left out when nothing is known
-/// of them: a zero was counted. Times are in seconds, `timestamp` is in milliseconds since 1970, counters never go back.
+/// One statistics object, serialized as in a browser's `getStats`.
+///
+/// Unknown members are omitted: a zero is a measured zero. Times are in seconds, `timestamp` is in milliseconds since 1970,
+/// counters never decrease.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Stats {
     /// A codec in use.
     Codec(CodecStats),
-    /// A stream that comes in.
+    /// A received RTP stream.
     InboundRtp(InboundRtpStats),
-    /// A stream that goes out.
+    /// A sent RTP stream.
     OutboundRtp(OutboundRtpStats),
-    /// What the other side says of a stream that goes out.
+    /// The remote side's reports on a sent stream.
     RemoteInboundRtp(RemoteInboundRtpStats),
-    /// Two candidates between which ICE tried a path.
+    /// The selected candidate pair.
     CandidatePair(CandidatePairStats),
-    /// A candidate of this side.
+    /// A local candidate.
     LocalCandidate(CandidateStats),
-    /// A candidate of the other side.
+    /// A remote candidate.
     RemoteCandidate(CandidateStats),
-    /// The transport that carries everything.
+    /// The transport.
     Transport(TransportStats),
-}
-
-/// Voice or picture, in the W3C's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MediaKind {
-    /// Voice.
-    Audio,
-    /// Picture.
-    Video,
 }
 
 /// `RTCCodecStats`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CodecStats {
-    /// Names this object.
+    /// ID of this object.
     pub id: String,
-    /// When this was looked at.
+    /// When the values were read.
     pub timestamp: f64,
     /// The transport's `id`.
     pub transport_id: String,
-    /// As agreed on.
+    /// The negotiated payload type.
     pub payload_type: u8,
     /// `video/VP8` or `audio/opus`.
     pub mime_type: String,
-    /// RTP ticks per second.
+    /// RTP clock rate in Hz.
     pub clock_rate: u32,
-    /// Of sound only.
+    /// Number of channels; audio only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<u16>,
 }
 
-/// `RTCInboundRtpStreamStats`. Packets that were sent again count once they are what was missing.
+/// `RTCInboundRtpStreamStats`. Includes retransmissions of lost packets.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InboundRtpStats {
-    /// Names this object.
+    /// ID of this object.
     pub id: String,
-    /// When this was looked at.
+    /// When the values were read.
     pub timestamp: f64,
-    /// The number of the stream.
+    /// The stream's SSRC.
     pub ssrc: u32,
-    /// Voice or picture.
-    pub kind: MediaKind,
+    /// Audio or video.
+    pub kind: MediaType,
     /// The transport's `id`.
     pub transport_id: String,
     /// The codec's `id`.
     pub codec_id: String,
-    /// RTP packets.
+    /// RTP packets received.
     pub packets_received: u64,
-    /// As in RFC 3550, section 6.4.1: packets expected less those received. What came twice makes it smaller, also negative.
+    /// Packets expected less packets received (RFC 3550, section 6.4.1). Duplicates decrease it, also below zero.
     pub packets_lost: i64,
-    /// As in RFC 3550, appendix A.8.
+    /// Interarrival jitter (RFC 3550, appendix A.8).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jitter: Option<f64>,
-    /// Payload without headers and padding.
+    /// Payload bytes, without headers and padding.
     pub bytes_received: u64,
-    /// RTP headers.
+    /// Bytes of RTP headers.
     pub header_bytes_received: u64,
-    /// Of `packetsReceived`: those that were sent again.
+    /// Retransmissions among `packetsReceived`.
     pub retransmitted_packets_received: u64,
-    /// Of `bytesReceived`: those that were sent again.
+    /// Retransmissions among `bytesReceived`.
     pub retransmitted_bytes_received: u64,
-    /// When the last packet came.
+    /// When the last packet arrived.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_packet_received_timestamp: Option<f64>,
-    /// Packets with which this side asked for missing ones.
+    /// NACK packets sent.
     pub nack_count: u32,
-    /// How often this side asked for a keyframe. Picture only, like all that follows.
+    /// PLI packets sent. Video only, like all members below.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pli_count: Option<u32>,
-    /// Frames that were put together.
+    /// Frames assembled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frames_received: Option<u64>,
-    /// Of these: those that can be decoded by themselves. Not the W3C's, whose `keyFramesDecoded` is the decoder's to count.
+    /// Keyframes assembled. Not in the W3C's dictionary: `keyFramesDecoded` is counted by the decoder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_frames_received: Option<u64>,
-    /// Frames that were put together, and dropped because nobody read them in time.
+    /// Frames assembled, but dropped because the event queue was full.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frames_dropped: Option<u64>,
-    /// Of the last keyframe, in pixels.
+    /// Width of the last keyframe, in pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frame_width: Option<u32>,
-    /// Of the last keyframe, in pixels.
+    /// Height of the last keyframe, in pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frame_height: Option<u32>,
 }
@@ -124,80 +118,80 @@ pub struct InboundRtpStats {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OutboundRtpStats {
-    /// Names this object.
+    /// ID of this object.
     pub id: String,
-    /// When this was looked at.
+    /// When the values were read.
     pub timestamp: f64,
-    /// The number of the stream.
+    /// The stream's SSRC.
     pub ssrc: u32,
-    /// Voice or picture.
-    pub kind: MediaKind,
+    /// Audio or video.
+    pub kind: MediaType,
     /// The transport's `id`.
     pub transport_id: String,
     /// The codec's `id`.
     pub codec_id: String,
-    /// The `id` of what the other side says of it, once it did.
+    /// The `id` of the remote side's reports on this stream, once there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remote_id: Option<String>,
-    /// RTP packets, with those that were sent again.
+    /// RTP packets sent, including retransmissions.
     pub packets_sent: u64,
-    /// Payload without headers and padding, with what was sent again.
+    /// Payload bytes sent, without headers and padding, including retransmissions.
     pub bytes_sent: u64,
-    /// RTP headers.
+    /// Bytes of RTP headers.
     pub header_bytes_sent: u64,
-    /// Packets that were sent again.
+    /// Packets retransmitted.
     pub retransmitted_packets_sent: u64,
-    /// Payload that was sent again.
+    /// Payload bytes retransmitted.
     pub retransmitted_bytes_sent: u64,
-    /// Packets with which the other side asked for missing ones.
+    /// NACK packets received.
     pub nack_count: u32,
-    /// How often the other side asked for a keyframe by PLI. Picture only, like all that follows.
+    /// PLI packets received. Video only, like all members below.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pli_count: Option<u32>,
-    /// How often the other side asked for a keyframe by FIR.
+    /// FIR packets received.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fir_count: Option<u32>,
-    /// Frames that were sent.
+    /// Frames sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frames_sent: Option<u64>,
-    /// Of these: those that can be decoded by themselves. Not the W3C's, whose `keyFramesEncoded` is the encoder's to count.
+    /// Keyframes sent. Not in the W3C's dictionary: `keyFramesEncoded` is counted by the encoder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_frames_sent: Option<u64>,
-    /// What the encoder shall make, in bits per second.
+    /// Target bitrate of the encoder, in bits per second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_bitrate: Option<f64>,
 }
 
-/// `RTCRemoteInboundRtpStreamStats`, from the other side's receiver reports. There is none before the first.
+/// `RTCRemoteInboundRtpStreamStats`, from the remote side's reception reports. Exists from the first report on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RemoteInboundRtpStats {
-    /// Names this object.
+    /// ID of this object.
     pub id: String,
-    /// When the report came.
+    /// When the report arrived.
     pub timestamp: f64,
-    /// The number of the stream.
+    /// The stream's SSRC.
     pub ssrc: u32,
-    /// Voice or picture.
-    pub kind: MediaKind,
+    /// Audio or video.
+    pub kind: MediaType,
     /// The transport's `id`.
     pub transport_id: String,
     /// The codec's `id`.
     pub codec_id: String,
-    /// The stream's `id`.
+    /// The `id` of the sent stream.
     pub local_id: String,
-    /// As the other side counts.
+    /// Packets lost, as counted by the remote side.
     pub packets_lost: i64,
-    /// As the other side measures.
+    /// Interarrival jitter, as measured by the remote side.
     pub jitter: f64,
-    /// Of the packets since the report before: which part was lost, from 0 to 1.
+    /// Part of the packets since the previous report that was lost, from 0 to 1.
     pub fraction_lost: f64,
-    /// There and back, from the last report that allowed to work it out (RFC 3550, section 6.4.1).
+    /// Round trip time, by the last report that allows to compute it (RFC 3550, section 6.4.1).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub round_trip_time: Option<f64>,
-    /// The sum of all.
+    /// Sum of all round trip times.
     pub total_round_trip_time: f64,
-    /// How many these are.
+    /// Number of round trip times measured.
     pub round_trip_time_measurements: u64,
 }
 
@@ -205,35 +199,35 @@ pub struct RemoteInboundRtpStats {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CandidatePairStats {
-    /// Names this object.
+    /// ID of this object.
     pub id: String,
-    /// When this was looked at.
+    /// When the values were read.
     pub timestamp: f64,
     /// The transport's `id`.
     pub transport_id: String,
-    /// The candidate's `id`.
+    /// The local candidate's `id`.
     pub local_candidate_id: String,
-    /// The candidate's `id`.
+    /// The remote candidate's `id`.
     pub remote_candidate_id: String,
-    /// `succeeded`: only the pair in use is told of.
+    /// Always `succeeded`: only the selected pair is reported.
     pub state: String,
-    /// Whether media may go this way.
+    /// Always true.
     pub nominated: bool,
-    /// There and back, from the last connectivity check.
+    /// Round trip time of the last connectivity check.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub current_round_trip_time: Option<f64>,
-    /// What the network is believed to bear on the way out, in bits per second. Of the pair in use.
+    /// Estimated available bandwidth for sending, in bits per second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub available_outgoing_bitrate: Option<f64>,
 }
 
-/// `RTCIceCandidateStats`, without where it is.
+/// `RTCIceCandidateStats`, without address and port.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CandidateStats {
-    /// Names this object.
+    /// ID of this object.
     pub id: String,
-    /// When this was looked at.
+    /// When the values were read.
     pub timestamp: f64,
     /// The transport's `id`.
     pub transport_id: String,
@@ -247,53 +241,58 @@ pub struct CandidateStats {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TransportStats {
-    /// Names this object.
+    /// ID of this object.
     pub id: String,
-    /// When this was looked at.
+    /// When the values were read.
     pub timestamp: f64,
-    /// Packets of all kinds.
+    /// Packets sent, of any protocol.
     pub packets_sent: u64,
-    /// Packets of all kinds.
+    /// Packets received, of any protocol.
     pub packets_received: u64,
-    /// Their payload.
+    /// Payload bytes sent.
     pub bytes_sent: u64,
-    /// Their payload.
+    /// Payload bytes received.
     pub bytes_received: u64,
-    /// The `id` of the pair in use, once there is one.
+    /// The `id` of the selected candidate pair, once there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selected_candidate_pair_id: Option<String>,
-    /// How often another pair came into use.
+    /// Number of changes of the selected pair.
     pub selected_candidate_pair_changes: u32,
     /// `new`, `connecting`, `connected`, `closed` or `failed`.
     pub dtls_state: String,
 }
 
-/// What the library counts itself: the transport, and the path in use. Its other figures are zero where it does not count.
-pub(crate) async fn connection(connection: &dyn PeerConnection, now: SystemTime, bitrate: Option<f64>) -> Vec<Stats> {
+/// Statistics counted by the WebRTC library: transport and selected pair. Its other values are not used, since it reports zero
+/// for what it does not count. `available` is the estimated bandwidth in bits per second.
+pub(crate) async fn transport_stats(
+    connection: &dyn PeerConnection,
+    now: SystemTime,
+    available: Option<f64>,
+) -> Vec<Stats> {
     let report = connection.get_stats(Instant::now(), StatsSelector::None).await;
     let timestamp = milliseconds(now);
     let mut all = Vec::new();
     let selected = selected_pair(connection).await;
     if let Some(pair) = &selected {
-        all.push(Stats::LocalCandidate(candidate(pair.local(), timestamp)));
-        all.push(Stats::RemoteCandidate(candidate(pair.remote(), timestamp)));
+        all.push(Stats::LocalCandidate(candidate_stats(pair.local(), timestamp)));
+        all.push(Stats::RemoteCandidate(candidate_stats(pair.remote(), timestamp)));
     }
     for entry in report.iter() {
         match entry {
-            RTCStatsReportEntry::Transport(it) => all.push(Stats::Transport(TransportStats {
+            RTCStatsReportEntry::Transport(transport) => all.push(Stats::Transport(TransportStats {
                 id: TRANSPORT.to_owned(),
                 timestamp,
-                packets_sent: it.packets_sent,
-                packets_received: it.packets_received,
-                bytes_sent: it.bytes_sent,
-                bytes_received: it.bytes_received,
+                packets_sent: transport.packets_sent,
+                packets_received: transport.packets_received,
+                bytes_sent: transport.bytes_sent,
+                bytes_received: transport.bytes_received,
                 selected_candidate_pair_id: selected.as_ref().map(pair_id),
-                selected_candidate_pair_changes: it.selected_candidate_pair_changes,
-                dtls_state: it.dtls_state.to_string(),
+                selected_candidate_pair_changes: transport.selected_candidate_pair_changes,
+                dtls_state: transport.dtls_state.to_string(),
             })),
-            RTCStatsReportEntry::IceCandidatePair(it) => {
+            RTCStatsReportEntry::IceCandidatePair(entry) => {
                 let Some(pair) = selected.as_ref().filter(|pair| {
-                    pair.local().id == it.local_candidate_id && pair.remote().id == it.remote_candidate_id
+                    pair.local().id == entry.local_candidate_id && pair.remote().id == entry.remote_candidate_id
                 }) else {
                     continue;
                 };
@@ -305,9 +304,9 @@ pub(crate) async fn connection(connection: &dyn PeerConnection, now: SystemTime,
                     remote_candidate_id: pair.remote().id.clone(),
                     state: "succeeded".to_owned(),
                     nominated: true,
-                    // Zero before the first was measured.
-                    current_round_trip_time: Some(it.current_round_trip_time).filter(|time| *time > 0.0),
-                    available_outgoing_bitrate: bitrate,
+                    // The library reports zero before the first measurement.
+                    current_round_trip_time: Some(entry.current_round_trip_time).filter(|time| *time > 0.0),
+                    available_outgoing_bitrate: available,
                 }));
             }
             _ => {}
@@ -328,7 +327,7 @@ fn pair_id(pair: &RTCIceCandidatePair) -> String {
     format!("pair-{}-{}", pair.local().id, pair.remote().id)
 }
 
-fn candidate(candidate: &RTCIceCandidate, timestamp: f64) -> CandidateStats {
+fn candidate_stats(candidate: &RTCIceCandidate, timestamp: f64) -> CandidateStats {
     CandidateStats {
         id: candidate.id.clone(),
         timestamp,
@@ -338,7 +337,7 @@ fn candidate(candidate: &RTCIceCandidate, timestamp: f64) -> CandidateStats {
     }
 }
 
-/// Since 1970.
+/// Milliseconds since 1970.
 pub(crate) fn milliseconds(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1_000.0
 }

@@ -1,143 +1,140 @@
-//! Packets to VP8 frames (RFC 7741).
+//! VP8 depacketizer: assembles frames from RTP packets (RFC 7741).
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::frame::{Frame, Kind};
-use crate::wrapping::{Sequence, Ticks};
+use crate::frame::{EncodedFrame, MediaType};
+use crate::unwrap::{SequenceUnwrapper, TimestampUnwrapper};
 
-/// How long a missing packet is waited for. Time for two rounds of asking on a path with 100 ms there and back.
-const PATIENCE: Duration = Duration::from_millis(500);
-/// How many packets may wait for missing ones: about 5 MB.
-const LIMIT: usize = 4096;
+/// How long a missing packet is awaited: time for two NACKs on a path with a round trip of 100 ms.
+const LOSS_TIMEOUT: Duration = Duration::from_millis(500);
+/// Limit of packets held while earlier ones are missing: about 5 MB.
+const MAX_PACKETS: usize = 4096;
 
-/// Puts frames together. Frames come out whole and in order, each with all that it needs before it: after a loss that
-/// nothing repaired, from the next keyframe on.
+/// Assembles frames. Its output is complete, in order and decodable: after an unrepaired loss it continues with the next
+/// keyframe.
 #[derive(Default)]
-pub(crate) struct Assembler {
-    /// By extended sequence number.
-    parts: BTreeMap<u64, Part>,
-    /// The packet that comes next, once a keyframe was found.
+pub(crate) struct FrameAssembler {
+    /// By unwrapped sequence number.
+    packets: BTreeMap<u64, Vp8Packet>,
+    /// The next packet to consume; `None` before a keyframe is found.
     next: Option<u64>,
-    /// What comes before was taken or given up.
+    /// Packets below were consumed or given up.
     floor: u64,
-    sequence: Sequence,
-    ticks: Ticks,
-    /// What is missing, and since when it is known to be.
+    sequence: SequenceUnwrapper,
+    timestamps: TimestampUnwrapper,
+    /// The missing packet, and when it was noticed.
     gap: Option<(u64, Instant)>,
 }
 
-struct Part {
+struct Vp8Packet {
     timestamp: u32,
     marker: bool,
-    start: bool,
-    /// Without the descriptor. Empty for padding.
+    is_start: bool,
+    /// The payload without its descriptor. Empty for padding.
     data: Bytes,
 }
 
-impl Part {
+impl Vp8Packet {
     fn starts_keyframe(&self) -> bool {
-        self.start && is_keyframe(&self.data)
+        self.is_start && is_keyframe(&self.data)
     }
 }
 
-/// What there is to do.
+/// Result of an assembly step.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum AssemblyStep {
     /// A frame, and its RTP timestamp.
-    Frame(Frame, u32),
-    /// Something was lost for good, and frames with it: a keyframe is needed. Ask again.
+    Frame(EncodedFrame, u32),
+    /// A packet is lost for good, and at least one frame with it: a keyframe is needed. Call again.
     Lost,
-    /// Nothing, or nothing until then.
+    /// No frame until more packets arrive, or until the deadline.
     Wait(Option<Instant>),
 }
 
-impl Assembler {
-    /// Whether nothing can come out before a keyframe.
+impl FrameAssembler {
+    /// Whether no frame can follow before a keyframe arrives.
     pub fn needs_keyframe(&self) -> bool {
         self.next.is_none()
     }
 
-    /// Takes a packet.
+    /// Adds a packet. Ignores one that is not VP8, which then counts as lost.
     pub fn push(&mut self, sequence: u16, timestamp: u32, marker: bool, payload: &Bytes) {
-        let Some(part) = part(timestamp, marker, payload) else {
-            // Not VP8: as good as lost.
-            return;
-        };
-        let number = self.sequence.extend(sequence);
+        let Some(packet) = parse(timestamp, marker, payload) else { return };
+        let number = self.sequence.unwrap(sequence);
         if number < self.floor {
             return;
         }
-        if self.parts.len() >= LIMIT {
-            self.parts.clear();
+        if self.packets.len() >= MAX_PACKETS {
+            self.packets.clear();
             self.next = None;
         }
-        self.parts.insert(number, part);
+        self.packets.insert(number, packet);
     }
 
-    /// What there is to do. To be asked until there is nothing.
-    pub fn next(&mut self, now: Instant) -> Next {
+    /// Assembles the next frame. Must be called until it returns [`AssemblyStep::Wait`].
+    pub fn next(&mut self, now: Instant) -> AssemblyStep {
         if self.next.is_none() && !self.find_keyframe() {
-            return Next::Wait(None);
+            return AssemblyStep::Wait(None);
         }
         let Some(mut at) = self.next else {
-            return Next::Wait(None);
+            return AssemblyStep::Wait(None);
         };
         let first = loop {
-            match self.parts.get(&at) {
-                Some(part) if part.data.is_empty() => {
-                    self.parts.remove(&at);
+            match self.packets.get(&at) {
+                Some(packet) if packet.data.is_empty() => {
+                    self.packets.remove(&at);
                     at += 1;
                     self.next = Some(at);
                 }
-                Some(part) if part.start => break part.timestamp,
-                Some(_) => return self.lose(at),
-                None => return self.missing(at, now),
+                Some(packet) if packet.is_start => break packet.timestamp,
+                Some(_) => return self.give_up(at),
+                None => return self.wait_for(at, now),
             }
         };
         let mut end = at;
         loop {
-            match self.parts.get(&end) {
-                Some(part) if part.timestamp != first => return self.lose(at),
-                Some(part) if part.marker => break,
+            match self.packets.get(&end) {
+                Some(packet) if packet.timestamp != first => return self.give_up(at),
+                Some(packet) if packet.marker => break,
                 Some(_) => end += 1,
-                None => return self.missing(end, now),
+                None => return self.wait_for(end, now),
             }
         }
         self.gap = None;
         self.next = Some(end + 1);
         self.floor = end + 1;
-        Next::Frame(self.take(at, end, first), first)
+        AssemblyStep::Frame(self.take(at, end, first), first)
     }
 
-    fn take(&mut self, from: u64, to: u64, timestamp: u32) -> Frame {
-        let rest = self.parts.split_off(&(to + 1));
-        let mut parts = std::mem::replace(&mut self.parts, rest);
+    fn take(&mut self, from: u64, to: u64, timestamp: u32) -> EncodedFrame {
+        let rest = self.packets.split_off(&(to + 1));
+        let mut packets = std::mem::replace(&mut self.packets, rest);
         // A frame in a single packet is not copied.
         let data = if from == to {
-            parts.remove(&from).map(|part| part.data).unwrap_or_default()
+            packets.remove(&from).map(|packet| packet.data).unwrap_or_default()
         } else {
-            let mut data = BytesMut::with_capacity(parts.values().map(|part| part.data.len()).sum());
-            for part in parts.values() {
-                data.extend_from_slice(&part.data);
+            let mut data = BytesMut::with_capacity(packets.values().map(|packet| packet.data.len()).sum());
+            for packet in packets.values() {
+                data.extend_from_slice(&packet.data);
             }
             data.freeze()
         };
-        Frame {
-            kind: Kind::Video,
-            timestamp: self.ticks.extend(timestamp) * 100 / 9,
-            captured: None,
+        EncodedFrame {
+            kind: MediaType::Video,
+            timestamp: self.timestamps.unwrap(timestamp) * 100 / 9,
+            captured_at: None,
             keyframe: is_keyframe(&data),
             data,
         }
     }
 
-    /// Waits for a packet if later ones are there, but not for ever.
-    fn missing(&mut self, number: u64, now: Instant) -> Next {
+    /// Waits for a missing packet if later ones arrived, up to the timeout.
+    fn wait_for(&mut self, number: u64, now: Instant) -> AssemblyStep {
         if self.sequence.highest().is_none_or(|highest| highest < number) {
-            return Next::Wait(None);
+            return AssemblyStep::Wait(None);
         }
         let since = match self.gap {
             Some((missing, since)) if missing == number => since,
@@ -146,25 +143,25 @@ impl Assembler {
                 now
             }
         };
-        if now.duration_since(since) < PATIENCE {
-            return Next::Wait(Some(since + PATIENCE));
+        if now.duration_since(since) < LOSS_TIMEOUT {
+            return AssemblyStep::Wait(Some(since + LOSS_TIMEOUT));
         }
-        self.lose(self.next.unwrap_or(number))
+        self.give_up(self.next.unwrap_or(number))
     }
 
-    fn lose(&mut self, from: u64) -> Next {
-        self.parts = self.parts.split_off(&(from + 1));
+    fn give_up(&mut self, from: u64) -> AssemblyStep {
+        self.packets = self.packets.split_off(&(from + 1));
         self.floor = from + 1;
         self.next = None;
         self.gap = None;
-        Next::Lost
+        AssemblyStep::Lost
     }
 
-    /// Goes on from the first packet of the first keyframe that is there.
+    /// Continues with the first packet of the first keyframe that arrived.
     fn find_keyframe(&mut self) -> bool {
-        let found = self.parts.iter().find(|(_, part)| part.starts_keyframe()).map(|(number, _)| *number);
+        let found = self.packets.iter().find(|(_, packet)| packet.starts_keyframe()).map(|(number, _)| *number);
         if let Some(number) = found {
-            self.parts = self.parts.split_off(&number);
+            self.packets = self.packets.split_off(&number);
             self.next = Some(number);
         }
         found.is_some()
@@ -180,7 +177,7 @@ pub(crate) fn is_keyframe(frame: &[u8]) -> bool {
 pub(crate) fn size(frame: &[u8]) -> Option<(u32, u32)> {
     match frame {
         [first, _, _, 0x9D, 0x01, 0x2A, w0, w1, h0, h1, ..] if first & 1 == 0 => {
-            // The upper two bits are for scaling.
+            // The upper two bits are the scaling factor.
             let side = |low: u8, high: u8| u32::from(u16::from_le_bytes([low, high]) & 0x3FFF);
             Some((side(*w0, *w1), side(*h0, *h1)))
         }
@@ -188,10 +185,10 @@ pub(crate) fn size(frame: &[u8]) -> Option<(u32, u32)> {
     }
 }
 
-/// Takes the descriptor off (RFC 7741, section 4.2).
-fn part(timestamp: u32, marker: bool, payload: &Bytes) -> Option<Part> {
+/// Parses and removes the payload descriptor (RFC 7741, section 4.2).
+fn parse(timestamp: u32, marker: bool, payload: &Bytes) -> Option<Vp8Packet> {
     if payload.is_empty() {
-        return Some(Part { timestamp, marker, start: false, data: Bytes::new() });
+        return Some(Vp8Packet { timestamp, marker, is_start: false, data: Bytes::new() });
     }
     let first = *payload.first()?;
     let mut length = 1;
@@ -212,7 +209,7 @@ fn part(timestamp: u32, marker: bool, payload: &Bytes) -> Option<Part> {
     if length >= payload.len() {
         return None;
     }
-    Some(Part { timestamp, marker, start: first & 0x17 == 0x10, data: payload.slice(length..) })
+    Some(Vp8Packet { timestamp, marker, is_start: first & 0x17 == 0x10, data: payload.slice(length..) })
 }
 
 #[cfg(test)]

@@ -1,21 +1,23 @@
-//! [`Line`] for JavaScript without any glue: an audio worklet has neither `TextDecoder` nor `fetch`.
+//! Exports of the WebAssembly module: [`AudioProcessor`] for JavaScript, without generated bindings, since an audio worklet has
+//! neither `TextDecoder` nor `fetch`.
 //!
-//! The module has one line. Samples are passed in buffers of its memory, whose addresses never change; views of the memory
-//! are to be made anew whenever it has grown. Times and positions are `f64`, which JavaScript counts in.
-#![allow(unsafe_code, reason = "only for the names of the functions: nothing here reads or writes through a pointer")]
+//! The module has one processor. Samples are passed in buffers in its memory, whose addresses never change; JavaScript must
+//! recreate its views when the memory grows. Times and positions are `f64`, JavaScript's number type.
+#![allow(unsafe_code, reason = "only for exporting symbols: nothing here dereferences a pointer")]
 
 use std::cell::RefCell;
 
-use crate::{LONGEST_PACKET, Line, PACKET};
+use crate::{AudioProcessor, LONGEST_PACKET, PACKET};
 
-/// Frames that can be processed at a time. A render quantum has 128.
+/// Samples that can be processed at a time. A render quantum has 128.
 const LONGEST_QUANTUM: usize = 960;
 
-/// How many numbers [`hutong_voice_stats`] gives.
+/// Number of values that [`hutong_voice_stats`] returns.
 const STATS: usize = 12;
 
-struct Module {
-    line: Line,
+/// The processor, and the buffers that JavaScript reads and writes.
+struct WorkletState {
+    processor: AudioProcessor,
     remote: Box<[f32]>,
     microphone: Box<[f32]>,
     speaker: Box<[f32]>,
@@ -24,10 +26,10 @@ struct Module {
     stats: Box<[f64]>,
 }
 
-impl Default for Module {
+impl Default for WorkletState {
     fn default() -> Self {
         Self {
-            line: Line::default(),
+            processor: AudioProcessor::default(),
             remote: vec![0.0; LONGEST_PACKET].into(),
             microphone: vec![0.0; LONGEST_QUANTUM].into(),
             speaker: vec![0.0; LONGEST_QUANTUM].into(),
@@ -39,87 +41,87 @@ impl Default for Module {
 }
 
 thread_local! {
-    static MODULE: RefCell<Module> = RefCell::default();
+    static STATE: RefCell<WorkletState> = RefCell::default();
 }
 
-fn with<T>(access: impl FnOnce(&mut Module) -> T) -> T {
-    MODULE.with_borrow_mut(access)
+fn with_state<T>(access: impl FnOnce(&mut WorkletState) -> T) -> T {
+    STATE.with_borrow_mut(access)
 }
 
-/// The whole number that JavaScript can still count from.
-fn whole(number: f64) -> i64 {
+/// Converts to an integer, within the range that JavaScript represents exactly.
+fn to_integer(number: f64) -> i64 {
     const EXACT: f64 = (1u64 << 53) as f64;
     number.clamp(-EXACT, EXACT) as i64
 }
 
-/// Where the samples of a packet go, before [`hutong_voice_insert`].
+/// Address of the buffer for a received packet, written before [`hutong_voice_insert`].
 #[unsafe(no_mangle)]
 pub extern "C" fn hutong_voice_remote() -> *mut f32 {
-    with(|module| module.remote.as_mut_ptr())
+    with_state(|state| state.remote.as_mut_ptr())
 }
 
-/// How many samples fit there.
+/// Capacity of that buffer in samples.
 #[unsafe(no_mangle)]
 pub extern "C" fn hutong_voice_longest_packet() -> usize {
     LONGEST_PACKET
 }
 
-/// Where the microphone's samples go, before [`hutong_voice_process`].
+/// Address of the buffer for the microphone's samples, written before [`hutong_voice_process`].
 #[unsafe(no_mangle)]
 pub extern "C" fn hutong_voice_microphone() -> *mut f32 {
-    with(|module| module.microphone.as_mut_ptr())
+    with_state(|state| state.microphone.as_mut_ptr())
 }
 
-/// Where the speaker's samples are, after [`hutong_voice_process`].
+/// Address of the buffer with the speaker's samples, filled by [`hutong_voice_process`].
 #[unsafe(no_mangle)]
 pub extern "C" fn hutong_voice_speaker() -> *const f32 {
-    with(|module| module.speaker.as_ptr())
+    with_state(|state| state.speaker.as_ptr())
 }
 
-/// How many samples [`hutong_voice_process`] takes at most.
+/// Largest number of samples for [`hutong_voice_process`].
 #[unsafe(no_mangle)]
 pub extern "C" fn hutong_voice_longest_quantum() -> usize {
     LONGEST_QUANTUM
 }
 
-/// Where the samples of a captured packet are, after [`hutong_voice_process`].
+/// Address of the buffer with a captured packet, filled by [`hutong_voice_process`].
 #[unsafe(no_mangle)]
 pub extern "C" fn hutong_voice_captured() -> *const f32 {
-    with(|module| module.captured.as_ptr())
+    with_state(|state| state.captured.as_ptr())
 }
 
-/// How many samples a captured packet has.
+/// Number of samples in a captured packet.
 #[unsafe(no_mangle)]
 pub extern "C" fn hutong_voice_packet() -> usize {
     PACKET
 }
 
-/// Takes the `samples` samples at [`hutong_voice_remote`], which arrived at `frame`. See [`Line::insert`].
+/// Inserts the first `samples` samples at [`hutong_voice_remote`], which arrived at `frame`. See [`AudioProcessor::insert`].
 #[unsafe(no_mangle)]
 pub extern "C" fn hutong_voice_insert(timestamp: f64, frame: f64, samples: usize) {
-    with(|module| {
-        let samples = &module.remote[..samples.min(LONGEST_PACKET)];
-        module.line.insert(whole(timestamp), whole(frame), samples);
+    with_state(|state| {
+        let samples = &state.remote[..samples.min(LONGEST_PACKET)];
+        state.processor.insert(to_integer(timestamp), to_integer(frame), samples);
     });
 }
 
-/// Whether the microphone's packets are wanted (not 0). See [`Line::capture`].
+/// Sets whether the microphone's packets are output (not 0). See [`AudioProcessor::set_capturing`].
 #[unsafe(no_mangle)]
 pub extern "C" fn hutong_voice_capture(on: u32) {
-    with(|module| module.line.capture(on != 0));
+    with_state(|state| state.processor.set_capturing(on != 0));
 }
 
-/// Plays and hears `samples` frames from `frame` on. `microphone` is 0 where there is none. See [`Line::process`].
+/// Processes `samples` samples from `frame` on. `microphone` is 0 if there is none. See [`AudioProcessor::process`].
 ///
-/// Gives 1 when a packet was captured, else 0.
+/// Returns 1 if a packet was captured, else 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn hutong_voice_process(frame: f64, samples: usize, microphone: u32) -> u32 {
-    with(|module| {
+    with_state(|state| {
         let samples = samples.min(LONGEST_QUANTUM);
-        let heard = (microphone != 0).then_some(&module.microphone[..samples]);
-        let (captured, captured_at) = (&mut module.captured, &mut module.captured_at);
+        let microphone = (microphone != 0).then_some(&state.microphone[..samples]);
+        let (captured, captured_at) = (&mut state.captured, &mut state.captured_at);
         let mut is_captured = 0;
-        module.line.process(whole(frame), heard, &mut module.speaker[..samples], |at, packet| {
+        state.processor.process(to_integer(frame), microphone, &mut state.speaker[..samples], |at, packet| {
             captured.copy_from_slice(packet);
             *captured_at = at as f64;
             is_captured = 1;
@@ -128,23 +130,24 @@ pub extern "C" fn hutong_voice_process(frame: f64, samples: usize, microphone: u
     })
 }
 
-/// The time of the packet's first frame at [`hutong_voice_captured`], in microseconds.
+/// Capture time of the first sample at [`hutong_voice_captured`], in microseconds.
 #[unsafe(no_mangle)]
 pub extern "C" fn hutong_voice_captured_at() -> f64 {
-    with(|module| module.captured_at)
+    with_state(|state| state.captured_at)
 }
 
-/// The sender's timestamp of what is played, in microseconds, or NaN. See [`Line::playing`].
+/// The sender's timestamp of the audio being played, in microseconds, or NaN. See [`AudioProcessor::playing`].
 #[unsafe(no_mangle)]
 pub extern "C" fn hutong_voice_playing() -> f64 {
-    with(|module| module.line.playing().map_or(f64::NAN, |timestamp| timestamp as f64))
+    with_state(|state| state.processor.playing().map_or(f64::NAN, |timestamp| timestamp as f64))
 }
 
-/// Where the counters are: those of [`Stats`](crate::Stats) in their order, then the delay aimed at, in frames.
+/// Address of the statistics: the members of [`JitterBufferStats`](crate::JitterBufferStats) in their order, then the target delay
+/// in samples.
 #[unsafe(no_mangle)]
 pub extern "C" fn hutong_voice_stats() -> *const f64 {
-    with(|module| {
-        let stats = *module.line.stats();
+    with_state(|state| {
+        let stats = *state.processor.stats();
         let counters = [
             stats.emitted,
             stats.received,
@@ -156,11 +159,11 @@ pub extern "C" fn hutong_voice_stats() -> *const f64 {
             stats.discarded,
             stats.packets,
         ];
-        module.stats[..2].copy_from_slice(&[stats.delay, stats.target_delay]);
-        for (to, from) in module.stats[2..].iter_mut().zip(counters) {
+        state.stats[..2].copy_from_slice(&[stats.delay, stats.target_delay]);
+        for (to, from) in state.stats[2..].iter_mut().zip(counters) {
             *to = from as f64;
         }
-        module.stats[STATS - 1] = module.line.target() as f64;
-        module.stats.as_ptr()
+        state.stats[STATS - 1] = state.processor.target() as f64;
+        state.stats.as_ptr()
     })
 }

@@ -1,83 +1,83 @@
-//! Finding out after which time a voice repeats itself.
+//! Pitch detection: finds the lag at which audio repeats itself, by autocorrelation.
 
-/// Lags that are tried, in frames: 2.5 to 15 ms, voices from 400 down to 66 Hz.
+/// Shortest lag searched, in samples: 2.5 ms, a voice of 400 Hz.
 pub const SHORTEST: usize = 120;
-/// See [`SHORTEST`].
+/// Longest lag searched, in samples: 15 ms, a voice of 66 Hz.
 pub const LONGEST: usize = 720;
 
-/// Frames that are compared: 7.5 ms.
+/// Number of samples compared: 7.5 ms.
 pub const WINDOW: usize = 360;
 
-/// Every how many frames are looked at first.
-const COARSE: usize = 4;
+/// Step of lags and samples in the first, coarse search.
+const COARSE_STEP: usize = 4;
 
-/// The mean square below which sound counts as silence, about -60 dB of full scale.
+/// Mean square below which audio counts as silence: -60 dB of full scale.
 const SILENCE: f32 = 1e-6;
 
-/// Where the sound repeats itself, and how well.
+/// The best lag, and its correlation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pitch {
-    /// In frames, from [`SHORTEST`] to the longest that was allowed.
+    /// In samples, from [`SHORTEST`] to the longest that the caller permits.
     pub lag: usize,
-    /// 1 where both are equal but for their loudness, 0 where they have nothing in common.
-    pub likeness: f32,
+    /// Normalized correlation: 1 if both pieces are equal but for their loudness, 0 if they are unrelated.
+    pub correlation: f32,
 }
 
-/// In which direction the other piece lies.
+/// Direction from the anchor to the other piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
+pub enum SearchDirection {
     /// Earlier than the anchor.
-    Before,
+    Backward,
     /// Later than the anchor.
-    After,
+    Forward,
 }
 
-/// Compares the [`WINDOW`] frames at `anchor` with those that lie 2.5 ms to `longest` frames to one side.
+/// Compares the [`WINDOW`] samples at `anchor` with those at a distance of [`SHORTEST`] to `longest` samples.
 ///
-/// Nothing when there is too little sound for that.
-pub fn find(sound: &[f32], anchor: usize, side: Side, longest: usize) -> Option<Pitch> {
+/// Returns `None` if there are too few samples.
+pub fn find(audio: &[f32], anchor: usize, direction: SearchDirection, longest: usize) -> Option<Pitch> {
     let longest = longest.min(LONGEST);
-    let room = match side {
-        Side::Before => anchor,
-        Side::After => sound.len().checked_sub(anchor + WINDOW)?,
+    let room = match direction {
+        SearchDirection::Backward => anchor,
+        SearchDirection::Forward => audio.len().checked_sub(anchor + WINDOW)?,
     };
     let longest = longest.min(room);
-    let here = sound.get(anchor..anchor + WINDOW)?;
+    let here = audio.get(anchor..anchor + WINDOW)?;
     if longest < SHORTEST {
         return None;
     }
-    let other = |lag: usize| match side {
-        Side::Before => anchor - lag,
-        Side::After => anchor + lag,
+    let other = |lag: usize| match direction {
+        SearchDirection::Backward => anchor - lag,
+        SearchDirection::Forward => anchor + lag,
     };
     if energy(here) < SILENCE * WINDOW as f32
-        && energy(sound.get(other(longest)..)?.get(..WINDOW)?) < SILENCE * WINDOW as f32
+        && energy(audio.get(other(longest)..)?.get(..WINDOW)?) < SILENCE * WINDOW as f32
     {
-        return Some(Pitch { lag: longest, likeness: 1.0 });
+        return Some(Pitch { lag: longest, correlation: 1.0 });
     }
-    let likeness = |lag: usize, step: usize| {
-        let there = &sound[other(lag)..other(lag) + WINDOW];
-        alike(here, there, step)
+    let correlation = |lag: usize, step: usize| {
+        let there = &audio[other(lag)..other(lag) + WINDOW];
+        correlate(here, there, step)
     };
-    let coarse = (SHORTEST..=longest).step_by(COARSE).map(|lag| (lag, likeness(lag, COARSE)));
-    let (near, _) = coarse.max_by(|(_, one), (_, two)| one.total_cmp(two))?;
-    let fine = (near.saturating_sub(COARSE - 1).max(SHORTEST)..=(near + COARSE - 1).min(longest))
-        .map(|lag| (lag, likeness(lag, 1)));
-    let (lag, likeness) = fine.max_by(|(_, one), (_, two)| one.total_cmp(two))?;
-    Some(Pitch { lag, likeness })
+    let coarse = (SHORTEST..=longest).step_by(COARSE_STEP).map(|lag| (lag, correlation(lag, COARSE_STEP)));
+    let (near, _) = coarse.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+    let fine = (near.saturating_sub(COARSE_STEP - 1).max(SHORTEST)..=(near + COARSE_STEP - 1).min(longest))
+        .map(|lag| (lag, correlation(lag, 1)));
+    let (lag, correlation) = fine.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+    Some(Pitch { lag, correlation })
 }
 
-/// The normalized correlation of every `step`th frame.
-fn alike(one: &[f32], two: &[f32], step: usize) -> f32 {
-    let (mut both, mut first, mut second) = (0.0f32, 0.0f32, 0.0f32);
-    for (a, b) in one.iter().step_by(step).zip(two.iter().step_by(step)) {
-        both += a * b;
-        first += a * a;
-        second += b * b;
+/// Normalized correlation of every `step`th sample.
+fn correlate(a: &[f32], b: &[f32], step: usize) -> f32 {
+    let (mut product, mut a_energy, mut b_energy) = (0.0f32, 0.0f32, 0.0f32);
+    for (a, b) in a.iter().step_by(step).zip(b.iter().step_by(step)) {
+        product += a * b;
+        a_energy += a * a;
+        b_energy += b * b;
     }
-    both / (first * second).sqrt().max(f32::MIN_POSITIVE)
+    product / (a_energy * b_energy).sqrt().max(f32::MIN_POSITIVE)
 }
 
-fn energy(sound: &[f32]) -> f32 {
-    sound.iter().map(|sample| sample * sample).sum()
+fn energy(audio: &[f32]) -> f32 {
+    audio.iter().map(|sample| sample * sample).sum()
 }

@@ -1,4 +1,4 @@
-//! What a step of the chain is, and what makes one of the library's interceptors of it.
+//! Adapter from a [`PacketFilter`] to the WebRTC library's `Interceptor`.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -7,43 +7,43 @@ use rtc::interceptor::{Interceptor, StreamInfo, TaggedPacket};
 use rtc::sansio::Protocol;
 use rtc::shared::error::Error;
 
-/// What a step does: looks at packets, changes or drops them.
-pub(super) trait PacketStep: Send + Sync + 'static {
-    /// A packet from the network, and what becomes of it.
-    fn read(&mut self, packet: TaggedPacket) -> Option<TaggedPacket> {
+/// Packet filter in the interceptor chain: inspects packets, and may change or drop them.
+pub(super) trait PacketFilter: Send + Sync + 'static {
+    /// Filters an incoming packet; `None` drops it.
+    fn incoming(&mut self, packet: TaggedPacket) -> Option<TaggedPacket> {
         Some(packet)
     }
 
-    /// A packet to the network, and what becomes of it.
-    fn write(&mut self, packet: TaggedPacket) -> Option<TaggedPacket> {
+    /// Filters an outgoing packet; `None` drops it.
+    fn outgoing(&mut self, packet: TaggedPacket) -> Option<TaggedPacket> {
         Some(packet)
     }
 
-    /// A stream goes out from now on.
-    fn sends(&mut self, _: &StreamInfo) {}
+    /// An outgoing stream was added.
+    fn outgoing_stream_added(&mut self, _: &StreamInfo) {}
 
-    /// A stream comes in from now on.
-    fn receives(&mut self, _: &StreamInfo) {}
+    /// An incoming stream was added.
+    fn incoming_stream_added(&mut self, _: &StreamInfo) {}
 
-    /// A stream comes in no more.
-    fn receives_no_more(&mut self, _: &StreamInfo) {}
+    /// An incoming stream was removed.
+    fn incoming_stream_removed(&mut self, _: &StreamInfo) {}
 }
 
-/// A step of the chain: the queues that the chain feeds and empties, around what the step does. The chain empties them after
-/// every packet.
-pub(super) struct InterceptorAdapter<S> {
-    step: S,
+/// Interceptor around a [`PacketFilter`], with the queues that the library's polling interface requires. The chain drains them
+/// after every packet.
+pub(super) struct InterceptorAdapter<F> {
+    filter: F,
     reads: VecDeque<TaggedPacket>,
     writes: VecDeque<TaggedPacket>,
 }
 
-impl<S> InterceptorAdapter<S> {
-    pub fn new(step: S) -> Self {
-        Self { step, reads: VecDeque::new(), writes: VecDeque::new() }
+impl<F> InterceptorAdapter<F> {
+    pub fn new(filter: F) -> Self {
+        Self { filter, reads: VecDeque::new(), writes: VecDeque::new() }
     }
 }
 
-impl<S: PacketStep> Protocol<TaggedPacket, TaggedPacket, ()> for InterceptorAdapter<S> {
+impl<F: PacketFilter> Protocol<TaggedPacket, TaggedPacket, ()> for InterceptorAdapter<F> {
     type Rout = TaggedPacket;
     type Wout = TaggedPacket;
     type Eout = ();
@@ -51,7 +51,7 @@ impl<S: PacketStep> Protocol<TaggedPacket, TaggedPacket, ()> for InterceptorAdap
     type Time = Instant;
 
     fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
-        self.reads.extend(self.step.read(packet));
+        self.reads.extend(self.filter.incoming(packet));
         Ok(())
     }
 
@@ -60,7 +60,7 @@ impl<S: PacketStep> Protocol<TaggedPacket, TaggedPacket, ()> for InterceptorAdap
     }
 
     fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
-        self.writes.extend(self.step.write(packet));
+        self.writes.extend(self.filter.outgoing(packet));
         Ok(())
     }
 
@@ -69,18 +69,18 @@ impl<S: PacketStep> Protocol<TaggedPacket, TaggedPacket, ()> for InterceptorAdap
     }
 }
 
-impl<S: PacketStep> Interceptor for InterceptorAdapter<S> {
+impl<F: PacketFilter> Interceptor for InterceptorAdapter<F> {
     fn bind_local_stream(&mut self, info: &StreamInfo) {
-        self.step.sends(info);
+        self.filter.outgoing_stream_added(info);
     }
 
     fn unbind_local_stream(&mut self, _: &StreamInfo) {}
 
     fn bind_remote_stream(&mut self, info: &StreamInfo) {
-        self.step.receives(info);
+        self.filter.incoming_stream_added(info);
     }
 
     fn unbind_remote_stream(&mut self, info: &StreamInfo) {
-        self.step.receives_no_more(info);
+        self.filter.incoming_stream_removed(info);
     }
 }

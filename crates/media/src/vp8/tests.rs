@@ -1,36 +1,36 @@
 use super::*;
 
-/// The first packet of a frame has a descriptor of `0x10`, the others of `0`.
-fn packet(start: bool, data: &[u8]) -> Bytes {
-    let mut packet = vec![if start { 0x10 } else { 0 }];
-    packet.extend_from_slice(data);
-    packet.into()
+/// A payload whose descriptor is `0x10` for the first packet of a frame, else `0`.
+fn payload(is_start: bool, data: &[u8]) -> Bytes {
+    let mut payload = vec![if is_start { 0x10 } else { 0 }];
+    payload.extend_from_slice(data);
+    payload.into()
 }
 
-fn key() -> Bytes {
-    packet(true, &[0x10, 1, 2])
+fn keyframe() -> Bytes {
+    payload(true, &[0x10, 1, 2])
 }
 
 fn delta() -> Bytes {
-    packet(true, &[0x11, 3])
+    payload(true, &[0x11, 3])
 }
 
-fn frames(assembler: &mut Assembler, now: Instant) -> Vec<(u64, bool, usize)> {
+fn frames(assembler: &mut FrameAssembler, now: Instant) -> Vec<(u64, bool, usize)> {
     let mut frames = Vec::new();
-    while let Next::Frame(frame, _) = assembler.next(now) {
+    while let AssemblyStep::Frame(frame, _) = assembler.next(now) {
         frames.push((frame.timestamp, frame.keyframe, frame.data.len()));
     }
     frames
 }
 
 #[test]
-fn puts_a_frame_together_in_any_order_across_the_wrap() {
-    let mut assembler = Assembler::default();
+fn frames_are_assembled_from_reordered_packets_across_the_wrap() {
+    let mut assembler = FrameAssembler::default();
     let now = Instant::now();
-    assembler.push(65_534, 0, false, &key());
-    assembler.push(0, 0, true, &packet(false, &[9]));
+    assembler.push(65_534, 0, false, &keyframe());
+    assembler.push(0, 0, true, &payload(false, &[9]));
     assert_eq!(frames(&mut assembler, now), []);
-    assembler.push(65_535, 0, false, &packet(false, &[7, 8]));
+    assembler.push(65_535, 0, false, &payload(false, &[7, 8]));
     assembler.push(1, 900, true, &delta());
     let frames = frames(&mut assembler, now);
     let [first, second] = frames[..] else { panic!("{frames:?}") };
@@ -40,54 +40,54 @@ fn puts_a_frame_together_in_any_order_across_the_wrap() {
 }
 
 #[test]
-fn starts_with_a_keyframe() {
-    let mut assembler = Assembler::default();
+fn delta_frames_before_the_first_keyframe_are_ignored() {
+    let mut assembler = FrameAssembler::default();
     let now = Instant::now();
     assembler.push(1, 0, true, &delta());
     assert!(assembler.needs_keyframe());
-    assembler.push(2, 900, true, &key());
+    assembler.push(2, 900, true, &keyframe());
     assert_eq!(frames(&mut assembler, now).len(), 1);
     assert!(!assembler.needs_keyframe());
 }
 
 #[test]
-fn waits_for_what_is_missing_then_goes_on_with_a_keyframe() {
-    let mut assembler = Assembler::default();
+fn after_a_loss_timeout_output_continues_with_a_keyframe() {
+    let mut assembler = FrameAssembler::default();
     let now = Instant::now();
-    assembler.push(1, 0, true, &key());
+    assembler.push(1, 0, true, &keyframe());
     assert_eq!(frames(&mut assembler, now).len(), 1);
     assembler.push(3, 1800, true, &delta());
-    assert_eq!(assembler.next(now), Next::Wait(Some(now + PATIENCE)));
-    let later = now + PATIENCE;
-    assert_eq!(assembler.next(later), Next::Lost);
+    assert_eq!(assembler.next(now), AssemblyStep::Wait(Some(now + LOSS_TIMEOUT)));
+    let later = now + LOSS_TIMEOUT;
+    assert_eq!(assembler.next(later), AssemblyStep::Lost);
     assembler.push(4, 2700, true, &delta());
     assert_eq!(frames(&mut assembler, later), []);
-    assembler.push(5, 3600, true, &key());
+    assembler.push(5, 3600, true, &keyframe());
     assert_eq!(frames(&mut assembler, later).len(), 1);
 }
 
 #[test]
-fn a_repaired_loss_loses_nothing() {
-    let mut assembler = Assembler::default();
+fn a_retransmitted_packet_repairs_the_loss() {
+    let mut assembler = FrameAssembler::default();
     let now = Instant::now();
-    for (number, payload) in [(1, key()), (3, delta()), (2, delta()), (2, delta()), (1, key())] {
+    for (number, payload) in [(1, keyframe()), (3, delta()), (2, delta()), (2, delta()), (1, keyframe())] {
         assembler.push(number, u32::from(number) * 900, true, &payload);
     }
     assert_eq!(frames(&mut assembler, now).len(), 3);
 }
 
 #[test]
-fn padding_between_frames_is_passed_over() {
-    let mut assembler = Assembler::default();
+fn padding_between_frames_is_skipped() {
+    let mut assembler = FrameAssembler::default();
     let now = Instant::now();
-    assembler.push(1, 0, true, &key());
+    assembler.push(1, 0, true, &keyframe());
     assembler.push(2, 0, false, &Bytes::new());
     assembler.push(3, 900, true, &delta());
     assert_eq!(frames(&mut assembler, now).len(), 2);
 }
 
 #[test]
-fn takes_off_every_kind_of_descriptor() {
+fn every_form_of_payload_descriptor_is_removed() {
     let bodies: [&[u8]; 5] = [
         &[0x90, 0x80, 0x05, 0x10],
         &[0x90, 0x80, 0x85, 0x06, 0x10],
@@ -96,24 +96,24 @@ fn takes_off_every_kind_of_descriptor() {
         &[0x10, 0x10],
     ];
     for body in bodies {
-        let part = part(0, true, &Bytes::copy_from_slice(body));
-        assert!(part.is_some_and(|part| part.starts_keyframe() && part.data.len() == 1), "{body:?}");
+        let packet = parse(0, true, &Bytes::copy_from_slice(body));
+        assert!(packet.is_some_and(|packet| packet.starts_keyframe() && packet.data.len() == 1), "{body:?}");
     }
 }
 
 #[test]
-fn what_is_cut_off_is_no_part() {
+fn truncated_payloads_are_rejected() {
     let bodies: [&[u8]; 4] = [&[0x10], &[0x90], &[0x90, 0x80], &[0x90, 0xF0, 0x85, 0x06]];
     for body in bodies {
-        assert!(part(0, true, &Bytes::copy_from_slice(body)).is_none(), "{body:?}");
+        assert!(parse(0, true, &Bytes::copy_from_slice(body)).is_none(), "{body:?}");
     }
 }
 
 #[test]
-fn what_waits_is_bounded() {
-    let mut assembler = Assembler::default();
+fn the_number_of_held_packets_is_bounded() {
+    let mut assembler = FrameAssembler::default();
     for number in 0..10_000_u16 {
         assembler.push(number, 0, false, &delta());
     }
-    assert!(assembler.parts.len() <= LIMIT);
+    assert!(assembler.packets.len() <= MAX_PACKETS);
 }

@@ -1,28 +1,28 @@
-//! Two peers find each other with candidates that follow the descriptions, and again after an ICE restart.
+//! Connecting with trickled candidates, and again after an ICE restart.
 
 use std::time::{Duration, Instant};
 
-use hutong_media::{Config, Error, Event, Kind, Step};
+use hutong_media::{Config, Error, Event, MediaType, PeerOperation};
 use hutong_protocol::SdpKind;
 
 use crate::common;
 
 #[tokio::test]
-async fn with_trickled_candidates() {
-    let _turn = common::beside_others().await;
-    let (mut offering, mut answering) = common::pair().await;
-    for side in [&mut offering, &mut answering] {
-        side.wait_for(Event::ChannelOpen).await;
+async fn peers_connect_with_trickled_candidates() {
+    let _lock = common::shared().await;
+    let (mut offerer, mut answerer) = common::connected_pair().await;
+    for side in [&mut offerer, &mut answerer] {
+        side.wait_for(Event::DataChannelOpen).await;
     }
-    offering.peer.close().await.unwrap();
-    answering.peer.close().await.unwrap();
+    offerer.peer.close().await.unwrap();
+    answerer.peer.close().await.unwrap();
 }
 
 #[tokio::test]
-async fn descriptions_carry_no_candidates_but_the_codecs() {
-    let _turn = common::beside_others().await;
-    let offering = common::side(common::config()).await;
-    let offer = offering.peer.offer().await.unwrap();
+async fn an_offer_has_the_codecs_but_no_candidates() {
+    let _lock = common::shared().await;
+    let offerer = common::test_peer(common::config()).await;
+    let offer = offerer.peer.offer().await.unwrap();
     assert!(!offer.contains("a=candidate"));
     for line in ["a=rtpmap:96 VP8/90000", "a=rtpmap:97 rtx/90000", "a=fmtp:97 apt=96", "a=rtpmap:111 opus/48000/2"] {
         assert!(offer.contains(line), "{line}");
@@ -31,60 +31,64 @@ async fn descriptions_carry_no_candidates_but_the_codecs() {
     {
         assert!(offer.contains(feedback), "{feedback}");
     }
-    assert!(offer.contains("a=ssrc-group:FID"), "the stream of retransmissions is named");
+    assert!(offer.contains("a=ssrc-group:FID"), "the RTX stream is announced");
 }
 
 #[tokio::test]
-async fn again_after_an_ice_restart() {
-    let _turn = common::beside_others().await;
-    let (mut offering, mut answering) = common::pair().await;
-    offering.peer.send_video(common::picture(0, true, 2_000)).unwrap();
-    answering.frame(Kind::Video).await;
-    let offer = offering.peer.restart_ice().await.unwrap();
-    common::connect(&mut offering, &mut answering, &offer, |candidate| candidate, |candidate| candidate).await;
-    offering.peer.send_video(common::picture(1, true, 2_000)).unwrap();
-    assert_eq!(answering.frame(Kind::Video).await.data, common::picture(1, true, 2_000).data);
+async fn peers_reconnect_after_an_ice_restart() {
+    let _lock = common::shared().await;
+    let (mut offerer, mut answerer) = common::connected_pair().await;
+    offerer.peer.send_video(common::video_frame(0, true, 2_000)).unwrap();
+    answerer.frame(MediaType::Video).await;
+    let offer = offerer.peer.ice_restart_offer().await.unwrap();
+    common::connect(&mut offerer, &mut answerer, &offer, |candidate| candidate, |candidate| candidate).await;
+    offerer.peer.send_video(common::video_frame(1, true, 2_000)).unwrap();
+    assert_eq!(answerer.frame(MediaType::Video).await.data, common::video_frame(1, true, 2_000).data);
 }
 
 #[tokio::test]
-async fn with_voice_alone_on_one_side() {
-    let _turn = common::beside_others().await;
-    let mut offering = common::side(common::config()).await;
-    let mut answering = common::side(Config { video: false, ..common::config() }).await;
-    let offer = offering.peer.offer().await.unwrap();
-    common::connect(&mut offering, &mut answering, &offer, |candidate| candidate, |candidate| candidate).await;
-    assert_eq!(answering.peer.send_video(common::picture(0, true, 100)), Err(Error::NotSending));
-    offering.peer.send_video(common::picture(0, true, 100)).unwrap();
-    assert_eq!(answering.frame(Kind::Video).await.data, common::picture(0, true, 100).data);
-    answering.peer.send_voice(common::voice(0)).await.unwrap();
-    assert_eq!(offering.frame(Kind::Voice).await.data, common::voice(0).data);
+async fn peers_connect_when_one_side_sends_audio_only() {
+    let _lock = common::shared().await;
+    let mut offerer = common::test_peer(common::config()).await;
+    let mut answerer = common::test_peer(Config { sends_video: false, ..common::config() }).await;
+    let offer = offerer.peer.offer().await.unwrap();
+    common::connect(&mut offerer, &mut answerer, &offer, |candidate| candidate, |candidate| candidate).await;
+    assert_eq!(answerer.peer.send_video(common::video_frame(0, true, 100)), Err(Error::NotSending));
+    offerer.peer.send_video(common::video_frame(0, true, 100)).unwrap();
+    assert_eq!(answerer.frame(MediaType::Video).await.data, common::video_frame(0, true, 100).data);
+    answerer.peer.send_audio(common::audio_packet(0)).await.unwrap();
+    assert_eq!(offerer.frame(MediaType::Audio).await.data, common::audio_packet(0).data);
 }
 
 #[tokio::test]
-async fn what_makes_no_sense_is_refused() {
-    let _turn = common::beside_others().await;
-    let side = common::side(common::config()).await;
+async fn invalid_descriptions_are_rejected() {
+    let _lock = common::shared().await;
+    let side = common::test_peer(common::config()).await;
     for sdp in ["", "nonsense", "v=0\r\n"] {
         for kind in [SdpKind::Offer, SdpKind::Answer] {
-            assert_eq!(side.peer.set_remote(kind, sdp).await, Err(Error::Failed(Step::Remote)), "{kind:?} {sdp:?}");
+            assert_eq!(
+                side.peer.set_remote_description(kind, sdp).await,
+                Err(Error::Failed(PeerOperation::SetRemoteDescription)),
+                "{kind:?} {sdp:?}"
+            );
         }
     }
-    assert_eq!(side.peer.answer().await, Err(Error::Failed(Step::Describe)));
-    assert_eq!(side.peer.send_video(common::picture(0, true, 100)), Err(Error::NotConnected));
+    assert_eq!(side.peer.answer().await, Err(Error::Failed(PeerOperation::CreateDescription)));
+    assert_eq!(side.peer.send_video(common::video_frame(0, true, 100)), Err(Error::NotConnected));
 }
 
-/// The path is found with the first check, chosen with the second, 100 ms later; and nothing else waits. The library alone begins the
-/// handshake with the third.
+/// The first connectivity check finds the path, the second nominates it 100 ms later. Without [`hutong_media`]'s workaround, the
+/// library would start the handshake with the third.
 #[tokio::test]
-async fn the_handshake_begins_as_soon_as_there_is_a_path() {
-    let _turn = common::beside_others().await;
+async fn dtls_starts_as_soon_as_ice_is_connected() {
+    let _lock = common::shared().await;
     let mut quickest = Duration::MAX;
     for _ in 0..5 {
-        let begun = Instant::now();
-        let (offering, answering) = common::pair().await;
-        quickest = quickest.min(begun.elapsed());
-        offering.peer.close().await.unwrap();
-        answering.peer.close().await.unwrap();
+        let start = Instant::now();
+        let (offerer, answerer) = common::connected_pair().await;
+        quickest = quickest.min(start.elapsed());
+        offerer.peer.close().await.unwrap();
+        answerer.peer.close().await.unwrap();
     }
     assert!(quickest < Duration::from_millis(200), "{quickest:?}");
 }

@@ -1,22 +1,22 @@
-//! A request for a keyframe reaches the other side's encoder.
+//! Keyframe requests.
 
-use hutong_media::{Event, Kind};
+use hutong_media::{Event, MediaType};
 
 use crate::common;
 
 #[tokio::test]
-async fn a_request_arrives_both_ways() {
-    let _turn = common::beside_others().await;
-    let (mut offering, mut answering) = common::pair().await;
-    exchange(&mut offering, &mut answering).await;
-    exchange(&mut answering, &mut offering).await;
+async fn a_keyframe_request_reaches_the_remote_encoder() {
+    let _lock = common::shared().await;
+    let (mut offerer, mut answerer) = common::connected_pair().await;
+    exchange(&mut offerer, &mut answerer).await;
+    exchange(&mut answerer, &mut offerer).await;
 }
 
-async fn exchange(from: &mut common::Side, to: &mut common::Side) {
-    from.peer.send_video(common::picture(0, true, 5_000)).unwrap();
-    to.frame(Kind::Video).await;
-    to.peer.request_keyframe();
-    from.wait_for(Event::KeyframeWanted).await;
-    from.peer.send_video(common::picture(1, true, 5_000)).unwrap();
-    assert!(to.frame(Kind::Video).await.keyframe);
+async fn exchange(sender: &mut common::TestPeer, receiver: &mut common::TestPeer) {
+    sender.peer.send_video(common::video_frame(0, true, 5_000)).unwrap();
+    receiver.frame(MediaType::Video).await;
+    receiver.peer.request_keyframe();
+    sender.wait_for(Event::KeyframeNeeded).await;
+    sender.peer.send_video(common::video_frame(1, true, 5_000)).unwrap();
+    assert!(receiver.frame(MediaType::Video).await.keyframe);
 }

@@ -1,49 +1,51 @@
-//! What is lost on the way is sent again, once.
+//! Retransmission of lost packets.
 
 use std::time::Duration;
 
-use hutong_media::Kind;
+use hutong_media::MediaType;
 
 use crate::common;
-use crate::common::path::{Link, Path, THERE};
+use crate::common::network_emulator::{NetworkEmulator, ProxyLink, TO_ANSWERER};
 
-/// How many frames are looked at.
+/// Number of frames checked.
 const FRAMES: u64 = 250;
-/// One of so many packets of the picture is lost.
-const LOST: u64 = 25;
+/// One of this many video packets is lost.
+const LOSS_INTERVAL: u64 = 25;
 
 #[tokio::test]
-async fn no_frame_is_lost_with_a_packet() {
-    let _turn = common::beside_others().await;
-    let mut offering = common::side(common::config()).await;
-    let mut answering = common::side(common::config()).await;
-    let sieve = Box::new(|number| number % LOST == 0);
-    let path = Path::with_sieve(Link::default(), Link::default(), sieve).await;
-    let offer = offering.peer.offer().await.unwrap();
-    common::connect(&mut offering, &mut answering, &offer, common::path::none, |candidate| path.instead(candidate))
-        .await;
+async fn lost_packets_are_retransmitted_once() {
+    let _lock = common::shared().await;
+    let mut offerer = common::test_peer(common::config()).await;
+    let mut answerer = common::test_peer(common::config()).await;
+    let loss_rule = Box::new(|number| number % LOSS_INTERVAL == 0);
+    let network = NetworkEmulator::with_loss_rule(ProxyLink::default(), ProxyLink::default(), loss_rule).await;
+    let offer = offerer.peer.offer().await.unwrap();
+    common::connect(&mut offerer, &mut answerer, &offer, common::no_candidate, |candidate| {
+        network.substitute(candidate)
+    })
+    .await;
 
     let send = async {
-        // As much as the first estimate allows.
-        let mut pace = tokio::time::interval(Duration::from_millis(30));
-        // A machine that is busy with other things must not let frames pile up.
-        pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        // More than are looked at: a loss is noticed by what follows.
+        // As much as the start bitrate allows.
+        let mut timer = tokio::time::interval(Duration::from_millis(30));
+        // On a busy machine frames must not pile up.
+        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // More than are checked: later packets reveal a loss.
         for number in 0..FRAMES + 50 {
-            pace.tick().await;
-            offering.peer.send_video(common::picture(number, number == 0, 3_000)).unwrap();
+            timer.tick().await;
+            offerer.peer.send_video(common::video_frame(number, number == 0, 3_000)).unwrap();
         }
     };
     let receive = async {
         for number in 0..FRAMES {
-            let frame = answering.frame(Kind::Video).await;
-            assert_eq!(frame.data, common::picture(number, number == 0, 3_000).data, "frame {number}");
+            let frame = answerer.frame(MediaType::Video).await;
+            assert_eq!(frame.data, common::video_frame(number, number == 0, 3_000).data, "frame {number}");
         }
     };
     tokio::join!(send, receive);
 
-    let counts = path.counts(THERE);
-    let lost = counts.pictures / LOST;
-    assert!(lost >= FRAMES * 3 / LOST, "{lost} were lost");
-    assert!((lost / 2..=lost * 2).contains(&counts.repeated), "{lost} were lost, {} repeated", counts.repeated);
+    let counts = network.counters(TO_ANSWERER);
+    let lost = counts.video / LOSS_INTERVAL;
+    assert!(lost >= FRAMES * 3 / LOSS_INTERVAL, "{lost} were lost");
+    assert!((lost / 2..=lost * 2).contains(&counts.rtx), "{lost} were lost, {} retransmitted", counts.rtx);
 }

@@ -1,17 +1,17 @@
-//! Peers on loopback, over networks good and bad.
+//! Two peers on loopback, also over emulated networks.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod addresses;
+mod audio;
+mod bad_networks;
 mod close;
 mod common;
 mod connects;
+mod data_channel;
 mod frames;
 mod keyframes;
 mod loss;
-mod messages;
 mod negotiation;
-mod network;
-mod relay;
 mod stats;
-mod voice;
+mod turn;

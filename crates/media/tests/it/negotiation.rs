@@ -1,86 +1,86 @@
-//! Offers of others: with places for a picture that nobody uses yet.
+//! Offers as browsers make them: video is negotiated before a track exists.
 
-use hutong_media::{Error, Kind};
+use hutong_media::{Error, MediaType};
 
 use crate::common;
 
-/// The offer, with the picture's section changed, line by line.
-fn change(offer: &str, mut line: impl FnMut(&str) -> Option<String>) -> String {
+/// Replaces or removes lines in the offer's video section.
+fn edit_video_section(offer: &str, mut replace: impl FnMut(&str) -> Option<String>) -> String {
     let mut is_video = false;
-    let mut changed = String::new();
-    for one in offer.split_inclusive("\r\n") {
-        let one = one.trim_end();
-        if one.starts_with("m=") {
-            is_video = one.starts_with("m=video");
+    let mut edited = String::new();
+    for line in offer.split_inclusive("\r\n") {
+        let line = line.trim_end();
+        if line.starts_with("m=") {
+            is_video = line.starts_with("m=video");
         }
-        if let Some(one) = if is_video { line(one) } else { Some(one.to_owned()) } {
-            changed.push_str(&one);
-            changed.push_str("\r\n");
+        if let Some(line) = if is_video { replace(line) } else { Some(line.to_owned()) } {
+            edited.push_str(&line);
+            edited.push_str("\r\n");
         }
     }
-    changed
+    edited
 }
 
-fn is_of_a_track(line: &str) -> bool {
+fn describes_a_track(line: &str) -> bool {
     ["a=ssrc", "a=msid"].iter().any(|start| line.starts_with(start))
 }
 
-/// Whoever offers wants to see, and has no camera.
+/// The offerer receives video, and has no camera.
 #[tokio::test]
-async fn a_picture_flows_to_who_only_receives() {
-    let _turn = common::beside_others().await;
-    let mut offering = common::side(common::config()).await;
-    let mut answering = common::side(common::config()).await;
-    let offer = offering.peer.offer().await.unwrap();
-    let offer = change(&offer, |line| {
-        (!is_of_a_track(line)).then(|| if line == "a=sendrecv" { "a=recvonly".into() } else { line.to_owned() })
+async fn video_flows_to_a_receive_only_offerer() {
+    let _lock = common::shared().await;
+    let mut offerer = common::test_peer(common::config()).await;
+    let mut answerer = common::test_peer(common::config()).await;
+    let offer = offerer.peer.offer().await.unwrap();
+    let offer = edit_video_section(&offer, |line| {
+        (!describes_a_track(line)).then(|| if line == "a=sendrecv" { "a=recvonly".into() } else { line.to_owned() })
     });
     assert!(offer.contains("a=recvonly"));
-    common::connect(&mut offering, &mut answering, &offer, |candidate| candidate, |candidate| candidate).await;
-    later(&mut answering, &mut offering).await;
+    common::connect(&mut offerer, &mut answerer, &offer, |candidate| candidate, |candidate| candidate).await;
+    send_audio_then_video(&mut answerer, &mut offerer).await;
 }
 
-/// Whoever offers may show something later, and has no track for it yet.
+/// The offerer may send video later, and has no track for it yet.
 #[tokio::test]
-async fn a_picture_flows_to_who_has_no_track_yet() {
-    let _turn = common::beside_others().await;
-    let mut offering = common::side(common::config()).await;
-    let mut answering = common::side(common::config()).await;
-    let offer = offering.peer.offer().await.unwrap();
-    let offer = change(&offer, |line| (!is_of_a_track(line)).then(|| line.to_owned()));
+async fn video_flows_to_an_offerer_without_a_track() {
+    let _lock = common::shared().await;
+    let mut offerer = common::test_peer(common::config()).await;
+    let mut answerer = common::test_peer(common::config()).await;
+    let offer = offerer.peer.offer().await.unwrap();
+    let offer = edit_video_section(&offer, |line| (!describes_a_track(line)).then(|| line.to_owned()));
     assert!(
         offer.contains("m=video")
-            && !change(&offer, |line| is_of_a_track(line).then(String::new)).contains("ssrc-group")
+            && !edit_video_section(&offer, |line| describes_a_track(line).then(String::new)).contains("ssrc-group")
     );
-    common::connect(&mut offering, &mut answering, &offer, |candidate| candidate, |candidate| candidate).await;
-    later(&mut answering, &mut offering).await;
+    common::connect(&mut offerer, &mut answerer, &offer, |candidate| candidate, |candidate| candidate).await;
+    send_audio_then_video(&mut answerer, &mut offerer).await;
 }
 
-/// Voice for a while, then a picture.
-async fn later(from: &mut common::Side, to: &mut common::Side) {
+/// Sends audio for a while, then video.
+async fn send_audio_then_video(sender: &mut common::TestPeer, receiver: &mut common::TestPeer) {
     for number in 0..100 {
-        from.peer.send_voice(common::voice(number)).await.unwrap();
-        to.frame(Kind::Voice).await;
+        sender.peer.send_audio(common::audio_packet(number)).await.unwrap();
+        receiver.frame(MediaType::Audio).await;
     }
-    assert_eq!(from.peer.send_video(common::picture(0, false, 3_000)), Err(Error::KeyframeNeeded));
+    assert_eq!(sender.peer.send_video(common::video_frame(0, false, 3_000)), Err(Error::KeyframeNeeded));
     for number in 0..20 {
-        from.peer.send_video(common::picture(number, number == 0, 3_000)).unwrap();
-        assert_eq!(to.frame(Kind::Video).await.data, common::picture(number, number == 0, 3_000).data);
+        sender.peer.send_video(common::video_frame(number, number == 0, 3_000)).unwrap();
+        assert_eq!(receiver.frame(MediaType::Video).await.data, common::video_frame(number, number == 0, 3_000).data);
     }
 }
 
-/// Whoever offers takes no picture at all.
+/// The offerer does not accept video.
 #[tokio::test]
-async fn a_picture_that_nobody_takes_is_dropped() {
-    let _turn = common::beside_others().await;
-    let mut offering = common::side(hutong_media::Config { video: false, ..common::config() }).await;
-    let mut answering = common::side(common::config()).await;
-    let offer = offering.peer.offer().await.unwrap();
-    common::connect(&mut offering, &mut answering, &offer, |candidate| candidate, |candidate| candidate).await;
+async fn video_that_the_offerer_does_not_accept_is_dropped() {
+    let _lock = common::shared().await;
+    let mut offerer = common::test_peer(hutong_media::Config { sends_video: false, ..common::config() }).await;
+    let mut answerer = common::test_peer(common::config()).await;
+    let offer = offerer.peer.offer().await.unwrap();
+    common::connect(&mut offerer, &mut answerer, &offer, |candidate| candidate, |candidate| candidate).await;
     for number in 0..100 {
-        let sent = answering.peer.send_video(common::picture(number, number == 0, 3_000));
+        let sent = answerer.peer.send_video(common::video_frame(number, number == 0, 3_000));
         assert!(matches!(sent, Ok(()) | Err(Error::KeyframeNeeded)), "{sent:?}");
     }
-    answering.peer.send_voice(common::voice(0)).await.unwrap();
-    assert_eq!(offering.frame(Kind::Voice).await.data, common::voice(0).data);
+    answerer.peer.send_audio(common::audio_packet(0)).await.unwrap();
+    assert_eq!(offerer.frame(MediaType::Audio).await.data, common::audio_packet(0).data);
 }

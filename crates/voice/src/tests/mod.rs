@@ -1,12 +1,12 @@
-//! The voice of a call, simulated.
+//! Simulations of a call's audio.
 
+mod abi;
+mod continuous_voices;
 mod double_talk;
 mod drift;
-mod echo;
-mod link;
-mod module;
+mod echo_reduction;
+mod playout;
+mod playout_quality;
 mod properties;
-mod quality;
 mod room;
-mod speech;
-mod voices;
+mod synthetic_speech;

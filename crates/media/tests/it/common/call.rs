@@ -1,31 +1,32 @@
-//! A call: one side has a camera, an encoder that does as it is told, and a microphone; the other side looks and listens.
+//! One-way call: the sender has a microphone, and a camera whose encoder follows the target bitrate; the receiver records what
+//! arrives.
 
 use std::time::{Duration, Instant};
 
 use hutong_core::Connectivity;
-use hutong_media::{Error, Event, Kind};
+use hutong_media::{Error, Event, MediaType};
 
-use super::Side;
+use super::TestPeer;
 
-/// What was seen, and when since the call began.
+/// Record of a call. The first time of each entry is the time since the start of the call.
 #[derive(Default)]
-pub struct Seen {
-    /// The bitrates that the encoder was told.
+pub struct CallRecord {
+    /// Target bitrates of the encoder.
     pub targets: Vec<(Duration, u32)>,
-    /// Frames that arrived, and whether they were keyframes.
+    /// Received video frames, and whether they are keyframes.
     pub frames: Vec<(Duration, bool)>,
-    /// Packets of voice that arrived, and how old they were.
-    pub voice: Vec<(Duration, Duration)>,
-    /// What the sender was told of the connection.
+    /// Received audio packets, and their delay.
+    pub audio: Vec<(Duration, Duration)>,
+    /// Connection states of the sender.
     pub connectivity: Vec<(Duration, Connectivity)>,
-    /// How many packets of voice were sent.
-    pub said: usize,
-    /// How often a keyframe was made.
+    /// Number of audio packets sent.
+    pub audio_sent: usize,
+    /// Number of keyframes sent.
     pub keyframes: u32,
 }
 
-impl Seen {
-    /// The longest time without a frame, from one moment to another.
+impl CallRecord {
+    /// The longest time without a video frame.
     pub fn longest_gap(&self, from: Duration, to: Duration) -> Duration {
         let mut last = from;
         let mut longest = Duration::ZERO;
@@ -36,136 +37,135 @@ impl Seen {
         longest.max(to - last)
     }
 
-    /// What the encoder was told at that moment.
+    /// The target bitrate at a time.
     pub fn target(&self, at: Duration) -> u32 {
-        self.targets.iter().rev().find(|(told, _)| *told <= at).map_or(0, |(_, target)| *target)
+        self.targets.iter().rev().find(|(changed_at, _)| *changed_at <= at).map_or(0, |(_, target)| *target)
     }
 }
 
-/// A call that goes on from one [`run`](Self::run) to the next.
-pub struct Call {
-    pub sending: Side,
-    pub receiving: Side,
-    pub seen: Seen,
+/// A call; each [`run`](Self::run) continues it.
+pub struct OneWayCall {
+    pub sender: TestPeer,
+    pub receiver: TestPeer,
+    pub record: CallRecord,
     pub camera: bool,
     started: Instant,
-    ran: Duration,
+    run_time: Duration,
     target: u32,
-    keyframe: bool,
-    picture: u64,
-    voice: u64,
+    keyframe_due: bool,
+    video_frames: u64,
+    audio_packets: u64,
     random: fastrand::Rng,
 }
 
-impl Call {
-    pub fn new(sending: Side, receiving: Side) -> Self {
+impl OneWayCall {
+    pub fn new(sender: TestPeer, receiver: TestPeer) -> Self {
         Self {
-            sending,
-            receiving,
-            seen: Seen::default(),
+            sender,
+            receiver,
+            record: CallRecord::default(),
             camera: true,
             started: Instant::now(),
-            ran: Duration::ZERO,
+            run_time: Duration::ZERO,
             target: 800_000,
-            keyframe: true,
-            picture: 0,
-            voice: 0,
+            keyframe_due: true,
+            video_frames: 0,
+            audio_packets: 0,
             random: fastrand::Rng::with_seed(3),
         }
     }
 
-    /// Since the call began.
+    /// Time since the start of the call.
     pub fn now(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// Fails by its right name where the machine had so little time for the call that what was measured says nothing of it:
-    /// then not even the microphone kept its pace.
+    /// Fails if the machine was too busy for a valid measurement: if not even the microphone kept its pace.
     pub fn check_pace(&self) {
-        let paces = self.ran.as_millis() / 20;
-        let said = self.seen.said as u128;
-        assert!(said * 100 >= paces * 92, "the machine is too busy: {said} of {paces} packets of voice were spoken");
+        let expected = self.run_time.as_millis() / 20;
+        let sent = self.record.audio_sent as u128;
+        assert!(sent * 100 >= expected * 92, "the machine is too busy: {sent} of {expected} audio packets were sent");
     }
 
     pub async fn run(&mut self, time: Duration) {
-        self.ran += time;
+        self.run_time += time;
         let end = tokio::time::sleep(time);
         tokio::pin!(end);
-        let mut picture = tokio::time::interval(Duration::from_millis(40));
-        let mut voice = tokio::time::interval(Duration::from_millis(20));
-        for pace in [&mut picture, &mut voice] {
-            pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut video_timer = tokio::time::interval(Duration::from_millis(40));
+        let mut audio_timer = tokio::time::interval(Duration::from_millis(20));
+        for timer in [&mut video_timer, &mut audio_timer] {
+            timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         }
-        for event in std::mem::take(&mut self.sending.early) {
-            self.told(event);
+        for event in std::mem::take(&mut self.sender.unread) {
+            self.sender_event(event);
         }
         loop {
             tokio::select! {
                 () = &mut end => return,
-                _ = picture.tick() => self.look(),
-                _ = voice.tick() => self.speak().await,
-                event = self.sending.events.next() => self.told(event.expect("closed")),
-                event = self.receiving.events.next() => self.arrived(event.expect("closed")),
+                _ = video_timer.tick() => self.send_video(),
+                _ = audio_timer.tick() => self.send_audio().await,
+                event = self.sender.events.next() => self.sender_event(event.expect("closed")),
+                event = self.receiver.events.next() => self.receiver_event(event.expect("closed")),
             }
         }
     }
 
-    fn look(&mut self) {
+    fn send_video(&mut self) {
         if !self.camera {
-            self.keyframe = true;
+            self.keyframe_due = true;
             return;
         }
-        let mean = f64::from(self.target) / 8.0 / 25.0;
-        let times = if self.keyframe { 5.0 } else { 0.7 + 0.6 * self.random.f64() };
-        let mut frame = super::picture(self.picture, self.keyframe, (mean * times) as usize);
+        let mean_size = f64::from(self.target) / 8.0 / 25.0;
+        let factor = if self.keyframe_due { 5.0 } else { 0.7 + 0.6 * self.random.f64() };
+        let mut frame = super::video_frame(self.video_frames, self.keyframe_due, (mean_size * factor) as usize);
         frame.timestamp = self.micros();
-        match self.sending.peer.send_video(frame) {
+        match self.sender.peer.send_video(frame) {
             Ok(()) => {
-                self.seen.keyframes += u32::from(self.keyframe);
-                self.keyframe = false;
-                self.picture += 1;
+                self.record.keyframes += u32::from(self.keyframe_due);
+                self.keyframe_due = false;
+                self.video_frames += 1;
             }
-            Err(Error::KeyframeNeeded) => self.keyframe = true,
+            Err(Error::KeyframeNeeded) => self.keyframe_due = true,
             Err(error) => panic!("{error}"),
         }
     }
 
-    async fn speak(&mut self) {
-        let mut frame = super::voice(self.voice);
-        self.voice += 1;
+    async fn send_audio(&mut self) {
+        let mut frame = super::audio_packet(self.audio_packets);
+        self.audio_packets += 1;
         let micros = self.micros();
         frame.timestamp = micros;
         let mut data = vec![0x78];
         data.extend(micros.to_be_bytes());
         data.resize(80, 0);
         frame.data = data.into();
-        self.sending.peer.send_voice(frame).await.unwrap();
-        self.seen.said += 1;
+        self.sender.peer.send_audio(frame).await.unwrap();
+        self.record.audio_sent += 1;
     }
 
     fn micros(&self) -> u64 {
         self.now().as_micros().try_into().unwrap()
     }
 
-    fn told(&mut self, event: Event) {
+    fn sender_event(&mut self, event: Event) {
         match event {
             Event::TargetBitrate(target) => {
                 self.target = target;
-                self.seen.targets.push((self.now(), target));
+                self.record.targets.push((self.now(), target));
             }
-            Event::KeyframeWanted => self.keyframe = true,
-            Event::Connectivity(connectivity) => self.seen.connectivity.push((self.now(), connectivity)),
+            Event::KeyframeNeeded => self.keyframe_due = true,
+            Event::Connectivity(connectivity) => self.record.connectivity.push((self.now(), connectivity)),
             _ => {}
         }
     }
 
-    fn arrived(&mut self, event: Event) {
+    fn receiver_event(&mut self, event: Event) {
         let now = self.now();
         match event {
-            Event::Frame(frame) if frame.kind == Kind::Video => self.seen.frames.push((now, frame.keyframe)),
+            Event::Frame(frame) if frame.kind == MediaType::Video => self.record.frames.push((now, frame.keyframe)),
             Event::Frame(frame) => {
                 let sent = u64::from_be_bytes(frame.data[1..9].try_into().unwrap());
-                self.seen.voice.push((now, now.saturating_sub(Duration::from_micros(sent))));
+                self.record.audio.push((now, now.saturating_sub(Duration::from_micros(sent))));
             }
             _ => {}
         }

@@ -1,67 +1,67 @@
-//! Two peers on loopback.
+//! Test peers on loopback, and their connection.
 
 pub mod call;
-pub mod path;
+pub mod network_emulator;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hutong_core::Connectivity;
-use hutong_media::{Channel, Config, Event, Events, Frame, Kind, Peer};
+use hutong_media::{Config, DataChannelConfig, EncodedFrame, Event, EventReceiver, MediaType, Peer};
 use hutong_protocol::{IceCandidate, SdpKind};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// Far beyond what anything here takes.
-const LONG: Duration = Duration::from_secs(30);
+/// Timeout that no test reaches unless it fails.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Tests that measure time have the process to themselves; the others share it.
-static TURN: RwLock<()> = RwLock::const_new(());
+/// Held exclusively by tests that measure time, shared by the others.
+static PROCESS: RwLock<()> = RwLock::const_new(());
 
-/// Waits until no other test runs, and keeps the others waiting.
-pub async fn alone() -> RwLockWriteGuard<'static, ()> {
-    TURN.write().await
+/// Locks the process for a test that measures time: no other test runs meanwhile.
+pub async fn exclusive() -> RwLockWriteGuard<'static, ()> {
+    PROCESS.write().await
 }
 
-/// Waits while a test runs that measures time.
-pub async fn beside_others() -> RwLockReadGuard<'static, ()> {
-    TURN.read().await
+/// Locks the process for a test that may run beside others.
+pub async fn shared() -> RwLockReadGuard<'static, ()> {
+    PROCESS.read().await
 }
 
-/// A peer and what it tells.
-pub struct Side {
+/// A peer and its events.
+pub struct TestPeer {
     pub peer: Peer,
-    pub events: Events,
-    /// What [`connect`] read and had no use for.
-    pub early: Vec<Event>,
+    pub events: EventReceiver,
+    /// Events that [`connect`] read but did not use.
+    pub unread: Vec<Event>,
 }
 
-impl Side {
-    /// Waits for the first event that `wanted` makes something of; passes over the others.
-    pub async fn wait<T>(&mut self, mut wanted: impl FnMut(Event) -> Option<T>) -> T {
-        for event in std::mem::take(&mut self.early) {
-            if let Some(found) = wanted(event) {
+impl TestPeer {
+    /// Waits for the first event for which `find` returns a value. Skips the others.
+    pub async fn wait<T>(&mut self, mut find: impl FnMut(Event) -> Option<T>) -> T {
+        for event in std::mem::take(&mut self.unread) {
+            if let Some(found) = find(event) {
                 return found;
             }
         }
         let search = async {
             loop {
                 let event = self.events.next().await.expect("closed");
-                if let Some(found) = wanted(event) {
+                if let Some(found) = find(event) {
                     return found;
                 }
             }
         };
-        tokio::time::timeout(LONG, search).await.expect("in time")
+        tokio::time::timeout(TIMEOUT, search).await.expect("the event before the timeout")
     }
 
     /// Waits for an event.
-    pub async fn wait_for(&mut self, wanted: Event) {
-        self.wait(|event| (event == wanted).then_some(())).await;
+    pub async fn wait_for(&mut self, expected: Event) {
+        self.wait(|event| (event == expected).then_some(())).await;
     }
 
-    /// Waits for a frame.
-    pub async fn frame(&mut self, kind: Kind) -> Frame {
+    /// Waits for a frame of a media type.
+    pub async fn frame(&mut self, kind: MediaType) -> EncodedFrame {
         self.wait(|event| match event {
             Event::Frame(frame) if frame.kind == kind => Some(frame),
             _ => None,
@@ -70,66 +70,66 @@ impl Side {
     }
 }
 
-/// Everything on, loopback only.
+/// Sends audio and video, with a data channel, on loopback only.
 pub fn config() -> Config {
     Config {
-        voice: true,
-        video: true,
-        channel: Some(Channel { label: "test".into(), number: 0 }),
-        addresses: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+        sends_audio: true,
+        sends_video: true,
+        data_channel: Some(DataChannelConfig { label: "test".into(), id: 0 }),
+        bind_addresses: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
         ..Config::default()
     }
 }
 
-/// Not connected.
-pub async fn side(config: Config) -> Side {
+/// Creates a peer that is not connected.
+pub async fn test_peer(config: Config) -> TestPeer {
     let (peer, events) = Peer::new(config).await.unwrap();
-    Side { peer, events, early: Vec::new() }
+    TestPeer { peer, events, unread: Vec::new() }
 }
 
-/// Connected: who offered, and who answered.
-pub async fn pair() -> (Side, Side) {
-    let mut offering = side(config()).await;
-    let mut answering = side(config()).await;
+/// Creates two connected peers: the offerer and the answerer.
+pub async fn connected_pair() -> (TestPeer, TestPeer) {
+    let mut offering = test_peer(config()).await;
+    let mut answering = test_peer(config()).await;
     let offer = offering.peer.offer().await.unwrap();
     connect(&mut offering, &mut answering, &offer, |candidate| candidate, |candidate| candidate).await;
     (offering, answering)
 }
 
-/// Exchanges descriptions, then candidates, as they come and as the two closures change them, until both are connected. An ICE restart's
-/// descriptions have candidates in them, which are changed too.
+/// Exchanges descriptions and candidates until both peers are connected. The closures replace the candidates for each peer, also
+/// those inside the descriptions of an ICE restart.
 pub async fn connect(
-    offering: &mut Side,
-    answering: &mut Side,
+    offering: &mut TestPeer,
+    answering: &mut TestPeer,
     offer: &str,
     to_answering: impl Fn(IceCandidate) -> IceCandidate,
     to_offering: impl Fn(IceCandidate) -> IceCandidate,
 ) {
-    answering.peer.set_remote(SdpKind::Offer, &with_candidates(offer, &to_answering)).await.unwrap();
+    answering.peer.set_remote_description(SdpKind::Offer, &with_candidates(offer, &to_answering)).await.unwrap();
     let answer = answering.peer.answer().await.unwrap();
-    offering.peer.set_remote(SdpKind::Answer, &with_candidates(&answer, &to_offering)).await.unwrap();
+    offering.peer.set_remote_description(SdpKind::Answer, &with_candidates(&answer, &to_offering)).await.unwrap();
     let exchange = async {
         let mut connected = (false, false);
         while connected != (true, true) {
             tokio::select! {
                 event = offering.events.next() => match event.expect("closed") {
-                    Event::Candidate(candidate) => answering.peer.add_candidate(to_answering(candidate)).await.unwrap(),
+                    Event::Candidate(candidate) => answering.peer.add_ice_candidate(to_answering(candidate)).await.unwrap(),
                     Event::Connectivity(connectivity) => connected.0 = connectivity == Connectivity::Connected,
-                    event => offering.early.push(event),
+                    event => offering.unread.push(event),
                 },
                 event = answering.events.next() => match event.expect("closed") {
-                    Event::Candidate(candidate) => offering.peer.add_candidate(to_offering(candidate)).await.unwrap(),
+                    Event::Candidate(candidate) => offering.peer.add_ice_candidate(to_offering(candidate)).await.unwrap(),
                     Event::Connectivity(connectivity) => connected.1 = connectivity == Connectivity::Connected,
-                    event => answering.early.push(event),
+                    event => answering.unread.push(event),
                 },
             }
         }
     };
-    tokio::time::timeout(LONG, exchange).await.expect("connected in time");
+    tokio::time::timeout(TIMEOUT, exchange).await.expect("connected before the timeout");
 }
 
-/// A description whose candidates are changed; one that is changed to none is left out.
-fn with_candidates(sdp: &str, change: impl Fn(IceCandidate) -> IceCandidate) -> String {
+/// Replaces the candidates in a description; an empty replacement removes the line.
+fn with_candidates(sdp: &str, replace: impl Fn(IceCandidate) -> IceCandidate) -> String {
     let mut changed = String::new();
     for line in sdp.lines() {
         let line = match line.strip_prefix("a=").filter(|line| line.starts_with("candidate:")) {
@@ -140,7 +140,7 @@ fn with_candidates(sdp: &str, change: impl Fn(IceCandidate) -> IceCandidate) -> 
                     sdp_m_line_index: Some(0),
                     username_fragment: None,
                 };
-                let candidate = change(candidate).candidate;
+                let candidate = replace(candidate).candidate;
                 if candidate.is_empty() {
                     continue;
                 }
@@ -154,21 +154,32 @@ fn with_candidates(sdp: &str, change: impl Fn(IceCandidate) -> IceCandidate) -> 
     changed
 }
 
-/// A VP8 frame as far as its first bytes go (RFC 6386, section 9.1), 40 ms after the one before.
-pub fn picture(number: u64, keyframe: bool, size: usize) -> Frame {
+/// A VP8 frame with a valid header only (RFC 6386, section 9.1), 40 ms after the previous one.
+pub fn video_frame(number: u64, keyframe: bool, size: usize) -> EncodedFrame {
     let mut data = vec![if keyframe { 0x10 } else { 0x11 }, 0, 0];
     if keyframe {
-        // Start code, 640 x 480.
+        // Start code, 640x480.
         data.extend([0x9D, 0x01, 0x2A, 0x80, 0x02, 0xE0, 0x01]);
     }
     data.extend(number.to_be_bytes());
     data.extend((data.len()..size).map(|index| (index as u64 * 31 + number) as u8));
-    Frame { kind: Kind::Video, timestamp: number * 40_000, captured: None, keyframe, data: data.into() }
+    EncodedFrame { kind: MediaType::Video, timestamp: number * 40_000, captured_at: None, keyframe, data: data.into() }
 }
 
-/// An Opus packet: 20 ms, one channel (RFC 6716, section 3.1).
-pub fn voice(number: u64) -> Frame {
+/// An Opus packet of 20 ms, mono, with a valid header only (RFC 6716, section 3.1).
+pub fn audio_packet(number: u64) -> EncodedFrame {
     let mut data = vec![0x78];
     data.extend(number.to_be_bytes());
-    Frame { kind: Kind::Voice, timestamp: number * 20_000, captured: None, keyframe: true, data: Bytes::from(data) }
+    EncodedFrame {
+        kind: MediaType::Audio,
+        timestamp: number * 20_000,
+        captured_at: None,
+        keyframe: true,
+        data: Bytes::from(data),
+    }
+}
+
+/// Replaces a candidate by the end of candidates: the answerer learns the offerer's address from its packets.
+pub fn no_candidate(_: IceCandidate) -> IceCandidate {
+    IceCandidate { candidate: String::new(), sdp_mid: None, sdp_m_line_index: Some(0), username_fragment: None }
 }

@@ -1,0 +1,111 @@
+//! Connections over a TURN server only: coturn on loopback.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use hutong_media::{Config, Event, Stats};
+use hutong_protocol::IceServer;
+
+use crate::common;
+use crate::common::call::OneWayCall;
+
+/// TURN server process, killed on drop.
+struct TurnServer {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Drop for TurnServer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl TurnServer {
+    fn start() -> Self {
+        // A free port; the test fails if another process takes it before the server does.
+        let address = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let process = Command::new("turnserver")
+            .args(["-n", "--no-cli", "--no-tls", "--no-dtls", "--no-tcp", "--allow-loopback-peers", "--lt-cred-mech"])
+            .args(["--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--realm=hutong.test", "--user=ana:secret"])
+            .arg(format!("--listening-port={}", address.port()))
+            .arg(format!("--pidfile={}", std::env::temp_dir().join(format!("turn-{}.pid", address.port())).display()))
+            .args(["--log-file=stdout", "--simple-log"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("turnserver, from Debian's coturn");
+        let server = Self { process, address };
+        server.wait_until_ready();
+        server
+    }
+
+    /// Sends STUN binding requests (RFC 8489) until one is answered.
+    fn wait_until_ready(&self) {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        let mut request = vec![0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42];
+        request.extend([7; 12]);
+        for _ in 0..100 {
+            // Fails until the server listens.
+            let _ = socket.send_to(&request, self.address);
+            if socket.recv(&mut [0; 512]).is_ok() {
+                return;
+            }
+        }
+        panic!("the TURN server does not answer");
+    }
+
+    fn config(&self, credential: &str) -> Config {
+        let server = IceServer {
+            urls: vec![format!("turn:{}?transport=udp", self.address)],
+            username: Some("ana".into()),
+            credential: Some(credential.into()),
+        };
+        Config { ice_servers: vec![server], relay_only: true, ..common::config() }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn media_flows_over_a_relay_only() {
+    let _lock = common::shared().await;
+    let server = TurnServer::start();
+    let mut offerer = common::test_peer(server.config("secret")).await;
+    let mut answerer = common::test_peer(server.config("secret")).await;
+    let offer = offerer.peer.offer().await.unwrap();
+    let assert_relayed = |candidate: hutong_protocol::IceCandidate| {
+        assert!(candidate.candidate.is_empty() || candidate.candidate.contains(" typ relay "));
+        candidate
+    };
+    common::connect(&mut offerer, &mut answerer, &offer, assert_relayed, assert_relayed).await;
+    let mut call = OneWayCall::new(offerer, answerer);
+    call.run(Duration::from_secs(4)).await;
+    let (frames, audio) = (call.record.frames.len(), call.record.audio.len());
+    assert!(frames >= 20, "{frames} frames");
+    assert!(audio * 100 >= call.record.audio_sent * 85, "{audio} of {} audio packets", call.record.audio_sent);
+    let OneWayCall { sender: offerer, receiver: answerer, .. } = call;
+    let stats = offerer.peer.stats().await;
+    let local = stats.iter().find_map(|stats| match stats {
+        Stats::LocalCandidate(candidate) => Some(candidate.candidate_type.clone()),
+        _ => None,
+    });
+    assert_eq!(local.as_deref(), Some("relay"));
+    offerer.peer.close().await.unwrap();
+    answerer.peer.close().await.unwrap();
+}
+
+/// With relayed candidates only, there is no other candidate either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_turn_password_yields_no_candidate() {
+    let _lock = common::shared().await;
+    let server = TurnServer::start();
+    let mut side = common::test_peer(server.config("wrong")).await;
+    side.peer.offer().await.unwrap();
+    let candidate = side.wait(|event| match event {
+        Event::Candidate(candidate) => Some(candidate),
+        _ => None,
+    });
+    assert_eq!(candidate.await.candidate, "", "the end of candidates comes first");
+}
