@@ -1,36 +1,36 @@
-//! The address of a server, from what a person types to what is connected to.
+//! Server addresses: parsing what a person types, the normal form, and the addresses of this computer to show to others.
 
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use hutong_core::app::AppProblem;
+use hutong_core::host_messages::AppProblem;
 use hutong_protocol::WS_PATH;
 use url::{Host, Url};
 
 use crate::own_network;
 
-/// The port of a Hutong server of one's own, where the person names none.
+/// The default port of a Hutong server on the own network.
 pub const DEFAULT_PORT: u16 = 8017;
 
-/// Where a server is. Plain (not `secure`) only on the own network.
+/// A server's scheme, host and port. Without TLS (`secure` is false) only on the own network.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
+pub struct ServerAddress {
     secure: bool,
     host: Host,
     port: u16,
 }
 
-impl Address {
-    /// Reads what a person typed: a host, host and port, or an http, https, ws or wss URL.
+impl ServerAddress {
+    /// Parses what a person typed: a host, host and port, or an http, https, ws or wss URL.
     ///
-    /// What names no scheme is https, but for this computer itself, whose server speaks plain http. What names neither
-    /// scheme nor port, on the own network, is on the port that Hutong's servers take.
+    /// Without a scheme the address is https; a loopback address is http, which the embedded server speaks. Without
+    /// scheme and port, an address on the own network gets [`DEFAULT_PORT`].
     ///
     /// # Errors
     ///
-    /// [`AppProblem::AddressInvalid`] where it is no address, [`AppProblem::AddressNotSecure`] where it is a plain one
+    /// [`AppProblem::AddressInvalid`] when the text is no server address, [`AppProblem::AddressNotSecure`] for http or ws
     /// outside the own network.
     pub fn parse(typed: &str) -> Result<Self, AppProblem> {
         let typed = typed.trim();
@@ -41,19 +41,19 @@ impl Address {
                     "http" | "ws" => false,
                     _ => return Err(AppProblem::AddressInvalid),
                 };
-                (Some(secure), read(if secure { "https" } else { "http" }, rest)?)
+                (Some(secure), parse_url(if secure { "https" } else { "http" }, rest)?)
             }
-            None => (None, read("https", typed)?),
+            None => (None, parse_url("https", typed)?),
         };
         let host = url.host().ok_or(AppProblem::AddressInvalid)?.to_owned();
-        if is_nowhere(&host) {
+        if is_unreachable(&host) {
             return Err(AppProblem::AddressInvalid);
         }
-        let secure = secure.unwrap_or(!is_this_computer(&host));
+        let secure = secure.unwrap_or(!is_loopback(&host));
         let port = match url.port() {
             Some(0) => return Err(AppProblem::AddressInvalid),
             Some(port) => port,
-            // The URL's reader drops a port that is its scheme's own, so that `:443` after a bare host comes here too.
+            // `Url` drops a scheme's default port, so an explicit `:443` after a bare host also arrives here.
             None if !typed.contains("://") && is_own_network(&host) && !typed.ends_with(":443") => DEFAULT_PORT,
             None if secure => 443,
             None => 80,
@@ -64,26 +64,26 @@ impl Address {
         Ok(Self { secure, host, port })
     }
 
-    /// The server inside this app.
+    /// The address of the server inside this app.
     #[must_use]
     pub const fn embedded(port: u16) -> Self {
         Self { secure: false, host: Host::Ipv4(Ipv4Addr::LOCALHOST), port }
     }
 
-    /// Whether it is spoken to by TLS.
+    /// Whether connections use TLS.
     #[must_use]
     pub const fn secure(&self) -> bool {
         self.secure
     }
 
-    /// Whether it is on the own network, where no public authority certifies anybody. Of a name this says only that it is a name
-    /// of the own network: what it leads to is judged by `network::Way`.
+    /// Whether the host is on the own network, where no public authority issues certificates. A host name counts by its
+    /// domain (`.local`); [`crate::route`] checks the addresses that it resolves to.
     #[must_use]
     pub fn on_own_network(&self) -> bool {
         is_own_network(&self.host)
     }
 
-    /// The host without brackets, as a resolver and a certificate name it.
+    /// The host without brackets, as in DNS and certificates.
     #[must_use]
     pub fn host(&self) -> String {
         match &self.host {
@@ -99,13 +99,13 @@ impl Address {
         self.port
     }
 
-    /// Host and port, always both: the `Host` header, and the name under which a certificate is remembered.
+    /// Host and port, always both: the key of this server's entries in the settings.
     #[must_use]
     pub fn authority(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
 
-    /// Where the WebSocket is.
+    /// The WebSocket URL.
     #[must_use]
     pub fn socket_url(&self) -> String {
         format!("{}://{}{WS_PATH}", if self.secure { "wss" } else { "ws" }, self.authority())
@@ -113,7 +113,7 @@ impl Address {
 }
 
 /// The normal form, such as `https://calls.example`.
-impl fmt::Display for Address {
+impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, own_port) = if self.secure { ("https", 443) } else { ("http", 80) };
         write!(f, "{scheme}://{}", self.host)?;
@@ -121,38 +121,38 @@ impl fmt::Display for Address {
     }
 }
 
-/// Orders the addresses of this computer by how well others reach it, best first, and drops those that nobody else can use.
-/// `outward` is the one that its default route starts from, if it has one.
+/// Sorts the addresses of this computer, the best one for other devices first, and drops those that no other device can
+/// reach. `default_route` is the source address of the default route.
 #[must_use]
-pub fn for_others(mut addresses: Vec<IpAddr>, outward: Option<IpAddr>) -> Vec<IpAddr> {
+pub fn reachable_addresses(mut addresses: Vec<IpAddr>, default_route: Option<IpAddr>) -> Vec<IpAddr> {
     addresses.retain(|address| rank(*address).is_some());
-    addresses.sort_by_key(|address| (Some(*address) != outward, rank(*address), *address));
+    addresses.sort_by_key(|address| (Some(*address) != default_route, rank(*address), *address));
     addresses.dedup();
     addresses
 }
 
-/// The https address of this computer for others, as they type or scan it.
+/// The https URL of a server on this computer, for others to type or scan.
 #[must_use]
-pub fn https(address: IpAddr, port: u16) -> String {
+pub fn https_url(address: IpAddr, port: u16) -> String {
     format!("https://{}", SocketAddr::new(address, port))
 }
 
-fn read(scheme: &str, rest: &str) -> Result<Url, AppProblem> {
-    let bare = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    // The colons of a bare IPv6 address would be read as a port.
-    let url = if bare.parse::<Ipv6Addr>().is_ok() {
-        Url::parse(&format!("{scheme}://[{bare}]"))
+fn parse_url(scheme: &str, rest: &str) -> Result<Url, AppProblem> {
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // Without brackets, `Url` would read part of an IPv6 address as the port.
+    let url = if host.parse::<Ipv6Addr>().is_ok() {
+        Url::parse(&format!("{scheme}://[{host}]"))
     } else {
         Url::parse(&format!("{scheme}://{rest}"))
     };
     let url = url.map_err(|_| AppProblem::AddressInvalid)?;
-    // A password would end up in the settings and on the screen.
-    let names_nothing_else = url.username().is_empty() && url.password().is_none();
-    let served = matches!(url.path().trim_end_matches('/'), "" | WS_PATH);
-    if names_nothing_else && served { Ok(url) } else { Err(AppProblem::AddressInvalid) }
+    // Credentials would be stored in the settings and shown on the screen.
+    let has_no_credentials = url.username().is_empty() && url.password().is_none();
+    let is_served = matches!(url.path().trim_end_matches('/'), "" | WS_PATH);
+    if has_no_credentials && is_served { Ok(url) } else { Err(AppProblem::AddressInvalid) }
 }
 
-fn is_nowhere(host: &Host) -> bool {
+fn is_unreachable(host: &Host) -> bool {
     match host {
         Host::Domain(name) => name.trim_matches('.').is_empty(),
         Host::Ipv4(ip) => ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast(),
@@ -160,7 +160,7 @@ fn is_nowhere(host: &Host) -> bool {
     }
 }
 
-fn is_this_computer(host: &Host) -> bool {
+fn is_loopback(host: &Host) -> bool {
     match host {
         Host::Domain(name) => is_within(name, "localhost"),
         Host::Ipv4(ip) => ip.is_loopback(),
@@ -185,13 +185,13 @@ fn is_within(name: &str, domain: &str) -> bool {
     }
 }
 
-/// Private IPv4 first: it is short to type, and phones and routers all speak it.
+/// The preference of an address: private IPv4 first, because it is short to type and every device supports it.
 fn rank(address: IpAddr) -> Option<u8> {
     match address {
         IpAddr::V4(ip) if ip.is_loopback() || ip.is_unspecified() || ip.is_link_local() => None,
         IpAddr::V4(ip) if ip.is_private() => Some(0),
         IpAddr::V4(_) => Some(1),
-        // A link-local address means nothing without the reader's own interface.
+        // Link-local IPv6 addresses need the scope ID of the other device's interface.
         IpAddr::V6(ip) if ip.is_loopback() || ip.is_unspecified() || ip.is_unicast_link_local() => None,
         IpAddr::V6(ip) if ip.is_unique_local() => Some(2),
         IpAddr::V6(_) => Some(3),
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_people_type_becomes_an_address_or_a_problem() {
+    fn typed_addresses_are_parsed_or_rejected() {
         let cases: [(&str, Result<&str, AppProblem>); 50] = [
             ("calls.example", Ok("https://calls.example")),
             ("  calls.example  ", Ok("https://calls.example")),
@@ -259,38 +259,38 @@ mod tests {
             ("http://0.0.0.0:8017", Err(AddressInvalid)),
         ];
         for (typed, expected) in cases {
-            let read = Address::parse(typed).map(|address| address.to_string());
+            let read = ServerAddress::parse(typed).map(|address| address.to_string());
             assert_eq!(read, expected.map(str::to_owned), "{typed:?}");
         }
     }
 
     #[test]
-    fn the_normal_form_reads_as_itself() {
+    fn the_normal_form_parses_to_the_same_address() {
         for typed in ["calls.example", "127.0.0.1", "fd00::7", "http://10.0.0.7", "192.168.1.20:443"] {
-            let address = Address::parse(typed).unwrap();
-            assert_eq!(Address::parse(&address.to_string()), Ok(address), "{typed}");
+            let address = ServerAddress::parse(typed).unwrap();
+            assert_eq!(ServerAddress::parse(&address.to_string()), Ok(address), "{typed}");
         }
     }
 
     #[test]
-    fn the_socket_is_on_the_same_host() {
+    fn the_websocket_url_has_the_same_host_and_port() {
         let cases = [
             ("calls.example", "wss://calls.example:443/ws", "calls.example"),
             ("[::1]:9000", "ws://[::1]:9000/ws", "::1"),
         ];
         for (typed, url, host) in cases {
-            let address = Address::parse(typed).unwrap();
+            let address = ServerAddress::parse(typed).unwrap();
             assert_eq!((address.socket_url().as_str(), address.host().as_str()), (url, host));
         }
-        assert_eq!(Address::embedded(8017).socket_url(), "ws://127.0.0.1:8017/ws");
+        assert_eq!(ServerAddress::embedded(8017).socket_url(), "ws://127.0.0.1:8017/ws");
     }
 
     #[test]
-    fn others_are_told_private_ipv4_first_and_nothing_that_they_cannot_reach() {
+    fn reachable_addresses_start_with_private_ipv4_and_omit_loopback_and_link_local() {
         let all =
             ["::1", "fe80::1", "2001:db8::1", "127.0.0.1", "169.254.1.1", "203.0.113.5", "fd00::1", "192.168.1.20"];
         let all = || all.iter().chain(&["192.168.1.20"]).map(|ip| ip.parse().unwrap()).collect();
-        let shown: Vec<_> = for_others(all(), None).into_iter().map(|ip| https(ip, 8017)).collect();
+        let shown: Vec<_> = reachable_addresses(all(), None).into_iter().map(|ip| https_url(ip, 8017)).collect();
         assert_eq!(
             shown,
             [
@@ -300,9 +300,9 @@ mod tests {
                 "https://[2001:db8::1]:8017"
             ]
         );
-        let outward: IpAddr = "203.0.113.5".parse().unwrap();
-        assert_eq!(for_others(all(), Some(outward)).first(), Some(&outward));
+        let default_route: IpAddr = "203.0.113.5".parse().unwrap();
+        assert_eq!(reachable_addresses(all(), Some(default_route)).first(), Some(&default_route));
         let loopback: IpAddr = "127.0.0.1".parse().unwrap();
-        assert!(!for_others(all(), Some(loopback)).contains(&loopback));
+        assert!(!reachable_addresses(all(), Some(loopback)).contains(&loopback));
     }
 }

@@ -1,5 +1,5 @@
-//! Starting the app when the person logs in to the computer: a desktop's system remembers that, a phone has nothing of the kind.
-//! Both platforms' [`Autostart`] has the same methods.
+//! Autostart: starting the app when the person logs in to the computer. Desktop only; [`Autostart`] has the same methods
+//! on phones.
 
 #[cfg(desktop)]
 mod desktop;

@@ -1,49 +1,51 @@
-//! Links that offer a call: `hutong://call/NAME?server=ADDRESS`, where the address may come with the server's key. They come from anywhere (a page, a mail, another program), so
-//! nothing of them is done before the person agrees.
+//! Call links: parsing `hutong://call/NAME?server=ADDRESS`, where the address may include the server's key.
+//!
+//! Links come from untrusted sources (web pages, mails, other programs), so the app acts on one only after the person
+//! confirms.
 
-use hutong_core::app::AppProblem;
+use hutong_core::host_messages::AppProblem;
 use hutong_protocol::Name;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::{
-    address::Address,
+    address::ServerAddress,
     invitation::{self, Invitation},
-    tls::Fingerprint,
+    tls::KeyFingerprint,
 };
 
-/// The longest link that is read, in bytes. The longest name and host, percent-encoded, stay below.
-const LONGEST: usize = 2_048;
+/// The maximum length of a link, in bytes. The longest name and host, percent-encoded, are shorter.
+const MAX_LENGTH: usize = 2_048;
 
-/// Whom a link offers to call, and where.
+/// A parsed call link: a user, the server, and optionally the server's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallLink {
-    /// Whom.
+    /// The name of the user to call.
     pub name: Name,
-    /// On which server.
-    pub server: Address,
-    /// The key that the server has to show, if the link says.
-    pub key: Option<Fingerprint>,
+    /// The server where that user is.
+    pub server: ServerAddress,
+    /// The key that the server must present, if the link contains one.
+    pub key: Option<KeyFingerprint>,
 }
 
 impl CallLink {
-    /// Reads a link. Name and address are checked as what a person types.
+    /// Parses a link. Name and address follow the same rules as typed ones.
     ///
     /// # Errors
     ///
-    /// [`AppProblem::LinkInvalid`] where it is no such link, [`AppProblem::AddressNotSecure`] where its address is a plain one
-    /// outside the own network, or one with a key.
+    /// [`AppProblem::LinkInvalid`] for anything but a call link; [`AppProblem::AddressNotSecure`] when its address is
+    /// plain http and outside the own network, or plain http with a key.
     pub fn parse(link: &str) -> Result<Self, AppProblem> {
-        if link.len() > LONGEST {
+        if link.len() > MAX_LENGTH {
             return Err(AppProblem::LinkInvalid);
         }
         let url = Url::parse(link).map_err(|_| AppProblem::LinkInvalid)?;
-        let bare = url.username().is_empty() && url.password().is_none() && url.port().is_none();
+        let is_bare = url.username().is_empty() && url.password().is_none() && url.port().is_none();
         let is_call = url.host_str().is_some_and(|host| host.eq_ignore_ascii_case("call"));
-        if url.scheme() != "hutong" || !bare || !is_call {
+        if url.scheme() != "hutong" || !is_bare || !is_call {
             return Err(AppProblem::LinkInvalid);
         }
-        // Browsers and systems add a last slash as they like.
+        // Some browsers and systems append a slash.
         let path = url.path().strip_prefix('/').unwrap_or_default();
         let path = path.strip_suffix('/').unwrap_or(path);
         if path.contains('/') {
@@ -55,17 +57,17 @@ impl CallLink {
         let (Some(server), None) = (servers.next(), servers.next()) else {
             return Err(AppProblem::LinkInvalid);
         };
-        let refused = |problem| match problem {
+        let to_link_problem = |problem| match problem {
             AppProblem::AddressNotSecure => problem,
             _ => AppProblem::LinkInvalid,
         };
-        let server = Invitation::parse(&server).map_err(refused)?;
-        // Where the address was put in as it is, what stands behind its `#` is the whole link's.
-        let behind = invitation::key(url.fragment().unwrap_or_default()).map_err(refused)?;
-        if server.key.is_some() && behind.is_some() {
+        let server = Invitation::parse(&server).map_err(to_link_problem)?;
+        // If the address was not percent-encoded, its fragment is parsed as the link's.
+        let fragment_key = invitation::key_in_fragment(url.fragment().unwrap_or_default()).map_err(to_link_problem)?;
+        if server.key.is_some() && fragment_key.is_some() {
             return Err(AppProblem::LinkInvalid);
         }
-        let server = Invitation::of(server.address, server.key.or(behind)).map_err(refused)?;
+        let server = Invitation::new(server.address, server.key.or(fragment_key)).map_err(to_link_problem)?;
         Ok(Self { name, server: server.address, key: server.key })
     }
 }
@@ -78,10 +80,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_are_read_or_refused() {
-        let long = format!("hutong://call/Ana?server=calls.example&{}", "x".repeat(LONGEST));
-        type Read<'a> = Result<(&'a str, &'a str), AppProblem>;
-        let cases: [(&str, Read); 31] = [
+    fn links_are_parsed_or_rejected() {
+        let long = format!("hutong://call/Ana?server=calls.example&{}", "x".repeat(MAX_LENGTH));
+        type Expected<'a> = Result<(&'a str, &'a str), AppProblem>;
+        let cases: [(&str, Expected); 31] = [
             ("hutong://call/Ana?server=calls.example", Ok(("Ana", "https://calls.example"))),
             ("HUTONG://CALL/Ana?server=calls.example", Ok(("Ana", "https://calls.example"))),
             ("hutong://call/Ana/?server=calls.example", Ok(("Ana", "https://calls.example"))),
@@ -115,20 +117,20 @@ mod tests {
             (&long, Err(LinkInvalid)),
         ];
         for (link, expected) in cases {
-            let read = CallLink::parse(link).map(|link| (link.name.to_string(), link.server.to_string()));
-            assert_eq!(read, expected.map(|(name, server)| (name.to_owned(), server.to_owned())), "{link}");
+            let parsed = CallLink::parse(link).map(|link| (link.name.to_string(), link.server.to_string()));
+            assert_eq!(parsed, expected.map(|(name, server)| (name.to_owned(), server.to_owned())), "{link}");
         }
         assert_eq!(CallLink::parse(&format!("hutong://call/{}?server=a.example", "x".repeat(41))), Err(LinkInvalid));
     }
 
     #[test]
-    fn the_servers_key_is_read_wherever_it_stands() {
+    fn the_servers_key_is_found_in_the_address_or_in_the_links_fragment() {
         const PIN: &str = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
         let key = |link: &str| CallLink::parse(&link.replace("PIN", PIN)).map(|link| link.key);
-        let found = Ok(Some(Fingerprint::of(b"")));
-        assert_eq!(key("hutong://call/Ana?server=https%3A%2F%2F192.168.1.20%3A8017%2F%23key%3DPIN"), found);
-        assert_eq!(key("hutong://call/Ana?server=https://192.168.1.20:8017/#key=PIN"), found);
-        assert_eq!(key("hutong://call/Ana?server=192.168.1.20#key=PIN"), found);
+        let expected = Ok(Some(KeyFingerprint::of(b"")));
+        assert_eq!(key("hutong://call/Ana?server=https%3A%2F%2F192.168.1.20%3A8017%2F%23key%3DPIN"), expected);
+        assert_eq!(key("hutong://call/Ana?server=https://192.168.1.20:8017/#key=PIN"), expected);
+        assert_eq!(key("hutong://call/Ana?server=192.168.1.20#key=PIN"), expected);
         assert_eq!(key("hutong://call/Ana?server=192.168.1.20#more"), Ok(None));
         assert_eq!(key("hutong://call/Ana?server=192.168.1.20#key=PI"), Err(LinkInvalid));
         assert_eq!(key("hutong://call/Ana?server=192.168.1.20%23key%3DPIN#key=PIN"), Err(LinkInvalid));
@@ -137,17 +139,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_link_breaks_the_reader(link in "\\PC*", rest in "(hutong://call/)?\\PC{0,40}(\\?server=)?\\PC{0,40}") {
-            // That it comes back is all; what it says is the table's matter.
-            let _read = (CallLink::parse(&link), CallLink::parse(&rest));
+        fn parsing_never_panics(link in "\\PC*", rest in "(hutong://call/)?\\PC{0,40}(\\?server=)?\\PC{0,40}") {
+            let _parsed = (CallLink::parse(&link), CallLink::parse(&rest));
         }
 
         #[test]
-        fn every_name_finds_its_way_through_a_link(typed in "\\PC{1,20}") {
+        fn every_name_survives_a_round_trip_through_a_link(typed in "\\PC{1,20}") {
             let Ok(name) = Name::new(&typed) else { return Ok(()) };
             let encoded = percent_encoding::utf8_percent_encode(name.as_str(), percent_encoding::NON_ALPHANUMERIC);
             let link = CallLink::parse(&format!("hutong://call/{encoded}?server=https%3A%2F%2Fcalls.example"));
-            // "." and ".." are steps of a path, also percent-encoded (WHATWG URL); such a name has no link.
+            // "." and ".." are path segments that URLs remove, percent-encoded too (WHATWG URL): such a name has no link.
             if name.as_str() == "." || name.as_str() == ".." {
                 return Ok(());
             }

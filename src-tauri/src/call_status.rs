@@ -1,36 +1,36 @@
-//! The call status that the desktop shows outside of the window: in the tray and in notifications.
+//! The call status for tray and notifications: idle, ringing or in a call, derived from the client's view.
 
 use hutong_core::{CallPhase, View};
 use hutong_protocol::{MediaKind, Name, Token};
 use tokio::sync::watch;
 
-/// Numbers a ring, so that a notification of an earlier ring cannot answer a later one.
+/// The number of a ring, so that a notification of an earlier ring cannot answer a later one.
 pub type RingId = i32;
 
-/// Whether there is a call, and how far it is.
+/// The state of the current call as the desktop shell needs it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum CallStatus {
     /// No call.
     #[default]
     Idle,
-    /// An incoming call rings here.
+    /// An incoming call rings.
     Ringing {
-        /// Which ring.
+        /// The ring's number.
         ring: RingId,
         /// The caller's name.
         name: Name,
-        /// What the caller offers.
+        /// The kind of call.
         media: MediaKind,
     },
-    /// A call is on, or is being set up.
+    /// A call is established or being set up.
     InCall {
-        /// The other side's name.
+        /// The peer's name.
         name: Name,
     },
 }
 
 impl CallStatus {
-    /// Reads the status from the client's view.
+    /// Derives the status from the client's view.
     #[must_use]
     pub fn of(view: &View, rings: &mut RingCounter) -> Self {
         let ringing = view.call.as_ref().filter(|call| call.phase == CallPhase::Incoming);
@@ -41,7 +41,7 @@ impl CallStatus {
         let name = call.with.name.clone();
         match call.phase {
             CallPhase::Incoming => Self::Ringing { ring: rings.number(call.with.token), name, media: call.media },
-            // Nothing is left to be kept.
+            // The call is over: quitting the app would end nothing.
             CallPhase::Ending => Self::Idle,
             CallPhase::Acquiring
             | CallPhase::Offering
@@ -54,7 +54,7 @@ impl CallStatus {
     }
 }
 
-/// Counts rings. It has to see every change of the view, or two rings would be one.
+/// Assigns ring numbers. It must see every change of the view, or two rings of one caller count as one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RingCounter {
     last: RingId,
@@ -62,7 +62,7 @@ pub struct RingCounter {
 }
 
 impl RingCounter {
-    /// The number of this caller's ring: the same for as long as the same person calls.
+    /// The number of this caller's ring; unchanged while the same caller rings.
     fn number(&mut self, caller: Token) -> RingId {
         if self.caller != Some(caller) {
             self.caller = Some(caller);
@@ -72,7 +72,7 @@ impl RingCounter {
     }
 }
 
-/// Publishes the call status to those who watch it, at each change.
+/// Publishes changes of the call status on a watch channel.
 #[derive(Debug, Default)]
 pub struct CallStatusPublisher {
     status: watch::Sender<CallStatus>,
@@ -80,7 +80,7 @@ pub struct CallStatusPublisher {
 }
 
 impl CallStatusPublisher {
-    /// Watches the status, from now on.
+    /// Returns a receiver of the status.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<CallStatus> {
         self.status.subscribe()
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_has_a_status_until_it_ends() {
+    fn the_status_follows_the_phase_of_the_call() {
         let mut rings = RingCounter::default();
         assert_eq!(CallStatus::of(&View::default(), &mut rings), CallStatus::Idle);
         let name = Name::new("Ana").unwrap();
@@ -121,6 +121,6 @@ mod tests {
         for phase in [CallPhase::Acquiring, CallPhase::Ringing, CallPhase::Accepting, CallPhase::Reconnecting] {
             assert_eq!(of(phase), CallStatus::InCall { name: name.clone() }, "{phase:?}");
         }
-        assert_eq!(of(CallPhase::Incoming), ringing(2), "another ring of the same person");
+        assert_eq!(of(CallPhase::Incoming), ringing(2), "another ring of the same caller");
     }
 }

@@ -1,8 +1,8 @@
-//! The commands that our own page may call: two for all that the client is about, and four of the native media engine.
+//! Tauri commands that the app's page may invoke: attaching, messages to the controller, and the native WebRTC peers.
 
 use hutong_core::{
-    app::{FromUi, ToUi},
-    native::{NativeId, NativeProblem, Order, Reply},
+    host_messages::{HostToPage, PageToHost},
+    native_peer::{NativePeerError, NativePeerId, PeerRequest, PeerResponse},
 };
 use hutong_protocol::IceServer;
 use serde::Deserialize;
@@ -11,82 +11,92 @@ use tauri::{
     ipc::{Channel, InvokeBody, Request, Response},
 };
 
-use crate::{controller::Control, native::Native};
+use crate::{controller::ControllerHandle, native_peers::NativePeers};
 
-/// The page is there, and hears through this channel from now on: first a snapshot, then the app's own state.
+/// Attaches the page: the controller sends a snapshot, the app's state, and then all updates over the channel.
 ///
 /// # Errors
 ///
-/// None; Tauri wants a result of commands that borrow state.
+/// None; Tauri requires a `Result` of async commands that borrow state.
 #[tauri::command]
-pub async fn attach(channel: Channel<ToUi>, control: State<'_, Control>, native: State<'_, Native>) -> Result<(), ()> {
-    // A page before this one has left its connections behind.
+pub async fn attach(
+    channel: Channel<HostToPage>,
+    control: State<'_, ControllerHandle>,
+    native: State<'_, NativePeers>,
+) -> Result<(), ()> {
+    // The last page has left its peers open.
     native.close_all().await;
-    control.attach(Box::new(move |what| channel.send(what).is_ok())).await;
+    control.attach(Box::new(move |message| channel.send(message).is_ok())).await;
     Ok(())
 }
 
-/// What the person did, or the page's media engine reports.
+/// Passes a message of the page to the controller.
 ///
 /// # Errors
 ///
-/// None; Tauri wants a result of commands that borrow state.
+/// None; Tauri requires a `Result` of async commands that borrow state.
 #[tauri::command]
-pub async fn from_ui(input: FromUi, control: State<'_, Control>) -> Result<(), ()> {
-    control.hear(input).await;
+pub async fn from_ui(input: PageToHost, control: State<'_, ControllerHandle>) -> Result<(), ()> {
+    control.page_message(input).await;
     Ok(())
 }
 
-/// Makes a connection of the native media engine.
+/// Opens a native peer.
 ///
 /// # Errors
 ///
-/// [`NativeProblem::NotHere`], [`NativeProblem::TooMany`], [`NativeProblem::Failed`].
+/// [`NativePeerError::Unsupported`], [`NativePeerError::TooMany`], [`NativePeerError::Failed`].
 #[tauri::command]
-pub async fn media_open(ice_servers: Vec<IceServer>, native: State<'_, Native>) -> Result<NativeId, NativeProblem> {
+pub async fn media_open(
+    ice_servers: Vec<IceServer>,
+    native: State<'_, NativePeers>,
+) -> Result<NativePeerId, NativePeerError> {
     native.open(ice_servers).await
 }
 
-/// Has a connection do something.
+/// Performs a request on a native peer.
 ///
 /// # Errors
 ///
-/// [`NativeProblem::Closed`], [`NativeProblem::Failed`].
+/// [`NativePeerError::Closed`], [`NativePeerError::Failed`].
 #[tauri::command]
-pub async fn media_order(
-    connection: NativeId,
-    order: Order,
-    native: State<'_, Native>,
-) -> Result<Reply, NativeProblem> {
-    native.order(connection, order).await
+pub async fn media_request(
+    connection: NativePeerId,
+    request: PeerRequest,
+    native: State<'_, NativePeers>,
+) -> Result<PeerResponse, NativePeerError> {
+    native.request(connection, request).await
 }
 
-/// Waits until there are messages of a connection, frames or something told, and answers with all of them (see
-/// [`hutong_core::native::Batch`]). The page asks again when it has them, so that what it has not taken yet waits in queues that
-/// are bounded.
+/// Long poll: waits for events and frames of a native peer, and returns them as a [`hutong_core::native_peer::MessageBatch`].
+///
+/// The page polls again after it has processed a batch, so the app's bounded queues apply back-pressure.
 ///
 /// # Errors
 ///
-/// [`NativeProblem::Closed`] when none will come any more, [`NativeProblem::Busy`] when the page waits already.
+/// [`NativePeerError::Closed`] when there will be no more messages, [`NativePeerError::Busy`] when a poll is pending already.
 #[tauri::command]
-pub async fn media_next(connection: NativeId, native: State<'_, Native>) -> Result<Response, NativeProblem> {
-    native.next(connection).await.map(|batch| Response::new(batch.into_bytes()))
+pub async fn media_receive(
+    connection: NativePeerId,
+    native: State<'_, NativePeers>,
+) -> Result<Response, NativePeerError> {
+    native.receive(connection).await.map(|batch| Response::new(batch.into_bytes()))
 }
 
-/// Sends a frame: the raw body of the invocation. Not asynchronous, because frames must not overtake each other.
+/// Sends a frame: the raw body of the invocation. Synchronous, so that frames keep their order.
 ///
 /// # Errors
 ///
-/// [`NativeProblem::Invalid`], [`NativeProblem::Closed`], [`NativeProblem::NotSending`], [`NativeProblem::KeyframeNeeded`],
-/// [`NativeProblem::Busy`].
+/// [`NativePeerError::Invalid`], [`NativePeerError::Closed`], [`NativePeerError::NotSending`],
+/// [`NativePeerError::KeyframeNeeded`], [`NativePeerError::Busy`].
 #[tauri::command]
-pub fn media_frame(request: Request<'_>, native: State<'_, Native>) -> Result<(), NativeProblem> {
+pub fn media_send_frame(request: Request<'_>, native: State<'_, NativePeers>) -> Result<(), NativePeerError> {
     match request.body() {
-        InvokeBody::Raw(message) => native.send(message),
-        // Once a request of the page's has failed, Tauri sends by a way that has no bytes.
+        InvokeBody::Raw(message) => native.send_frame(message),
+        // After a failed request Tauri's page script falls back to `postMessage`, which sends bytes as a JSON array.
         InvokeBody::Json(numbers) => {
-            let message: Vec<u8> = Deserialize::deserialize(numbers).map_err(|_| NativeProblem::Invalid)?;
-            native.send(&message)
+            let message: Vec<u8> = Deserialize::deserialize(numbers).map_err(|_| NativePeerError::Invalid)?;
+            native.send_frame(&message)
         }
     }
 }

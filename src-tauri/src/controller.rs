@@ -1,16 +1,16 @@
-//! Owns the app's state: client, link, embedded server and settings. Everything that happens goes through it, in one order.
+//! The controller: one task that owns client, server link, embedded server and settings, and handles all events in order.
 
 mod autostart_switch;
-mod control;
-mod embedded;
+mod handle;
+mod optional_server;
 mod page_state;
-mod servers;
+mod server_settings;
 
 use std::{path::PathBuf, time::Duration};
 
 use hutong_core::{
-    Command, Input, LinkEvent, Session,
-    app::{AppCommand, AppProblem, AppView, FromUi, Offer, ToUi},
+    Command, Input, SessionView, SocketEvent,
+    host_messages::{AppCommand, AppProblem, AppView, HostToPage, PageToHost, PendingCallLink},
 };
 use hutong_protocol::{MediaKind, UserState};
 use tokio::{
@@ -20,174 +20,173 @@ use tokio::{
 
 use self::{
     autostart_switch::AutostartSwitch,
-    control::Order,
-    embedded::{OptionalServer, Reachable},
+    handle::ControllerCommand,
+    optional_server::{OptionalServer, Reachable},
     page_state::PageState,
-    servers::Servers,
+    server_settings::ServerSettings,
 };
 use crate::{
     autostart::Autostart,
     call_link::CallLink,
+    call_link_flow::{CallLinkFlow, ConfirmOutcome},
     call_status::CallStatusPublisher,
-    driver::{Driver, Event, Tell},
+    driver::{ClientDriver, DriverEvent, UiOutput},
     invitation::Invitation,
-    network::Names,
-    offer::{Next, Offers},
-    settings::Choice,
-    tls::Roots,
+    route::Resolver,
+    settings::SavedServer,
+    tls::TrustRoots,
 };
 
-pub use control::{Control, Interface};
+pub use handle::{ControllerHandle, PageSender};
 
-/// How often a shared server's addresses are looked at. The systems tell of changes in three different ways; people wait
-/// longer than this for a network.
-const ADDRESSES: Duration = Duration::from_secs(10);
+/// Interval of the checks for changed network addresses while the server is shared. Polled, because each operating system
+/// reports changes differently; joining a network takes longer than this.
+const ADDRESS_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long the app's end waits for the server to have heard that the call ends.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long the exit waits for the server to confirm the hang-up.
+const HANG_UP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Problems that are over once the server answers with the right key: the network is back where the server's name means what it
-/// did, or where the server is.
-const OVER_WHEN_REACHED: [AppProblem; 3] =
+/// Problems that are cleared when a link to the server opens: address and key have been checked then.
+const CLEARED_BY_CONNECTION: [AppProblem; 3] =
     [AppProblem::AddressNotSecure, AppProblem::ServerKeyChanged, AppProblem::ServerKeyWrong];
 
-/// What the app is started with.
+/// Configuration of a controller.
 #[derive(Clone, Debug)]
-pub struct Start {
-    /// Where settings, certificate and keys are kept.
+pub struct ControllerConfig {
+    /// The data directory, for settings, certificate and keys.
     pub directory: PathBuf,
-    /// The port that the embedded server is to take, whatever the settings say.
+    /// The embedded server's port; overrides the settings.
     pub port: Option<u16>,
-    /// The port that it takes where neither this nor the settings say one.
+    /// The embedded server's port if neither `port` nor the settings contain one.
     pub default_port: DefaultPort,
-    /// Resolves the addresses of servers.
-    pub names: Names,
-    /// What starts the app with the system, where that can be chosen.
+    /// The resolver of servers' host names.
+    pub resolver: Resolver,
+    /// The autostart entry, if it can be changed.
     pub autostart: Option<Autostart>,
 }
 
-/// The embedded server's port where nobody has chosen one.
+/// The embedded server's port when none was configured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DefaultPort {
-    /// The usual one, which others find without being told.
+    /// [`crate::address::DEFAULT_PORT`], which clients assume.
     #[default]
-    Usual,
-    /// Any that is free, and the same ever after: another app has the usual one.
-    Free,
+    Standard,
+    /// Any free port, kept in the settings from then on. For profiles: the default profile uses the standard port.
+    AnyFree,
 }
 
-/// Starts a controller on the runtime that this is awaited on.
-pub fn start(with: Start) -> (Control, impl Future<Output = ()> + Send) {
+/// Creates a controller: its handle, and the future that runs it on a tokio runtime.
+pub fn start(config: ControllerConfig) -> (ControllerHandle, impl Future<Output = ()> + Send) {
     let status = CallStatusPublisher::default();
-    let (control, orders) = Control::channel(status.subscribe());
-    (control, async move { Controller::new(with, status).await.run(orders).await })
+    let (control, commands) = ControllerHandle::channel(status.subscribe());
+    (control, async move { Controller::new(config, status).await.run(commands).await })
 }
 
 struct Controller {
-    driver: Driver,
+    driver: ClientDriver,
     embedded: OptionalServer,
-    servers: Servers,
+    servers: ServerSettings,
     page: PageState,
-    offers: Offers,
+    call_link: CallLinkFlow,
     autostart: AutostartSwitch,
     status: CallStatusPublisher,
     problem: Option<AppProblem>,
 }
 
 impl Controller {
-    async fn new(with: Start, status: CallStatusPublisher) -> Self {
-        let mut servers = Servers::read(&with.directory);
-        let chosen = with.port.or(servers.settings().port);
-        let port = chosen.or(match with.default_port {
-            DefaultPort::Usual => None,
-            DefaultPort::Free => Some(0),
+    async fn new(config: ControllerConfig, status: CallStatusPublisher) -> Self {
+        let mut servers = ServerSettings::read(&config.directory);
+        let configured_port = config.port.or(servers.stored().port);
+        let port = configured_port.or(match config.default_port {
+            DefaultPort::Standard => None,
+            DefaultPort::AnyFree => Some(0),
         });
-        let roots = Roots::of_this_computer()
+        let roots = TrustRoots::from_platform()
             .inspect_err(|error| tracing::warn!(%error, "no certificate authorities; servers outside the own network are unreachable"))
             .ok();
-        let (embedded, problem) = OptionalServer::start(&with.directory, port).await;
-        let problem = problem.or(servers.settings().server.problem());
-        let keeps_port = chosen.is_none() && with.default_port == DefaultPort::Free;
+        let (embedded, problem) = OptionalServer::start(&config.directory, port).await;
+        let problem = problem.or(servers.stored().server.problem());
+        let keep_port = configured_port.is_none() && config.default_port == DefaultPort::AnyFree;
         if let Some(port) = embedded.port() {
-            servers.embedded_on(port, keeps_port);
+            servers.set_embedded_port(port, keep_port);
         }
         let mut this = Self {
-            driver: Driver::new(seed(), roots).with_names(with.names),
+            driver: ClientDriver::new(seed(), roots).with_resolver(config.resolver),
             embedded,
             servers,
             page: PageState::default(),
-            offers: Offers::default(),
-            autostart: AutostartSwitch::read(with.autostart).await,
+            call_link: CallLinkFlow::default(),
+            autostart: AutostartSwitch::read(config.autostart).await,
             status,
             problem,
         };
-        if keeps_port && this.embedded.port().is_some() {
+        if keep_port && this.embedded.port().is_some() {
             this.save().await;
         }
-        if this.servers.settings().share {
+        if this.servers.stored().share {
             this.share(true).await;
         }
-        this.driver.aim(this.servers.target());
+        this.driver.set_target(this.servers.target());
         this
     }
 
-    async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
-        let mut addresses = tokio::time::interval_at(Instant::now() + ADDRESSES, ADDRESSES);
-        addresses.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    async fn run(mut self, mut commands: mpsc::Receiver<ControllerCommand>) {
+        let mut address_checks =
+            tokio::time::interval_at(Instant::now() + ADDRESS_CHECK_INTERVAL, ADDRESS_CHECK_INTERVAL);
+        address_checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                order = orders.recv() => match order {
+                command = commands.recv() => match command {
                     None => break,
-                    Some(Order::Attach(interface)) => self.attach(interface),
-                    Some(Order::Detach) => drop(self.detach()),
-                    Some(Order::Hear(what)) => self.hear(what).await,
-                    Some(Order::Open(link)) => self.open(&link),
-                    Some(Order::Stop(done)) => {
+                    Some(ControllerCommand::Attach(page)) => self.attach(page),
+                    Some(ControllerCommand::Detach) => drop(self.detach()),
+                    Some(ControllerCommand::PageMessage(message)) => self.handle_page_message(message).await,
+                    Some(ControllerCommand::OpenLink(link)) => self.open_link(&link),
+                    Some(ControllerCommand::Stop(done)) => {
                         self.stop().await;
                         drop(done);
                         return;
                     }
                 },
-                event = self.driver.next() => self.handle(event).await,
+                event = self.driver.next() => self.handle_driver_event(event).await,
                 () = self.embedded.failed() => self.embedded_failed(),
-                _ = addresses.tick() => self.refresh_addresses().await,
+                _ = address_checks.tick() => self.refresh_addresses().await,
             }
         }
         self.stop().await;
     }
 
-    async fn handle(&mut self, event: Event) {
+    async fn handle_driver_event(&mut self, event: DriverEvent) {
         match event {
-            Event::Input(input) => {
-                if matches!(input, Input::Link(LinkEvent::Up)) {
-                    self.reached().await;
+            DriverEvent::Input(input) => {
+                if matches!(input, Input::Socket(SocketEvent::Opened)) {
+                    self.link_opened().await;
                 }
                 self.step(input);
             }
-            Event::NotSecure => self.trouble(AppProblem::AddressNotSecure),
-            Event::AnotherKey => self.trouble(self.servers.other_key()),
-            Event::FirstMet(key, input) => {
-                if self.servers.remember_key(key) {
+            DriverEvent::InsecureAddress => self.show_link_problem(AppProblem::AddressNotSecure),
+            DriverEvent::KeyMismatch => self.show_link_problem(self.servers.key_mismatch_problem()),
+            DriverEvent::FirstUse(key, input) => {
+                if self.servers.store_first_use_key(key) {
                     self.save().await;
-                    self.driver.aim(self.servers.target());
+                    self.driver.set_target(self.servers.target());
                 }
                 self.step(input);
             }
         }
     }
 
-    /// The server answers, and has the key that it should have.
-    async fn reached(&mut self) {
-        if self.servers.confirm_key() {
+    /// Handles an open link: the server has proved that it holds the expected key.
+    async fn link_opened(&mut self) {
+        if self.servers.store_pinned_key() {
             self.save().await;
         }
-        if self.problem.is_some_and(|problem| OVER_WHEN_REACHED.contains(&problem)) {
+        if self.problem.is_some_and(|problem| CLEARED_BY_CONNECTION.contains(&problem)) {
             self.problem = None;
             self.show_app();
         }
     }
 
-    /// The page shows no server of this computer any more, and why.
     fn embedded_failed(&mut self) {
         self.problem = Some(AppProblem::EmbeddedFailed);
         self.show_app();
@@ -201,51 +200,51 @@ impl Controller {
         self.show_app();
     }
 
-    fn attach(&mut self, interface: Interface) {
-        tracing::info!("the page is there");
-        let told = self.detach();
-        self.page.attach(interface);
-        self.page.send(ToUi::Snapshot(self.driver.view().clone()));
+    fn attach(&mut self, page: PageSender) {
+        tracing::info!("page attached; it receives a snapshot");
+        let outputs = self.detach();
+        self.page.attach(page);
+        self.page.send(HostToPage::Snapshot(self.driver.view().clone()));
         self.show_app();
-        for told in told {
-            // The snapshot holds what is to be shown already.
-            if let Tell::Media(command) = told {
-                self.page.send(ToUi::Media(command));
+        for output in outputs {
+            // The snapshot already contains all view updates.
+            if let UiOutput::Media(command) = output {
+                self.page.send(HostToPage::Media(command));
             }
         }
     }
 
-    /// What is returned is for the next page, if there is one already.
-    fn detach(&mut self) -> Vec<Tell> {
-        let told = if self.page.detach() {
-            tracing::info!("the last page is gone");
-            self.driver.step(Input::InterfaceReloaded)
+    /// Detaches the page. Returns the client's outputs, for the next page if one is attaching.
+    fn detach(&mut self) -> Vec<UiOutput> {
+        let outputs = if self.page.detach() {
+            tracing::info!("page detached; its call, if any, ends");
+            self.driver.step(Input::PageReloaded)
         } else {
             Vec::new()
         };
-        self.look_around();
-        told
+        self.after_step();
+        outputs
     }
 
-    async fn hear(&mut self, what: FromUi) {
-        match what {
-            FromUi::Command(command) => self.step(Input::Command(command)),
-            FromUi::Media(event) => self.step(Input::Media(event)),
-            FromUi::App(command) => {
+    async fn handle_page_message(&mut self, message: PageToHost) {
+        match message {
+            PageToHost::Command(command) => self.step(Input::Command(command)),
+            PageToHost::Media(event) => self.step(Input::Media(event)),
+            PageToHost::App(command) => {
                 self.problem = None;
-                self.app(command).await;
+                self.handle_app_command(command).await;
                 self.show_app();
             }
         }
     }
 
-    async fn app(&mut self, command: AppCommand) {
+    async fn handle_app_command(&mut self, command: AppCommand) {
         match command {
-            AppCommand::UseEmbedded => self.use_server(Choice::Embedded).await,
+            AppCommand::UseEmbedded => self.use_server(SavedServer::Embedded).await,
             AppCommand::UseServer { address } => match Invitation::parse(&address) {
                 Ok(invitation) => {
                     self.servers.forget_key(&invitation.address);
-                    self.use_server(Choice::Other { address: invitation.to_string() }).await;
+                    self.use_server(SavedServer::Other { address: invitation.to_string() }).await;
                 }
                 Err(problem) => self.problem = Some(problem),
             },
@@ -254,8 +253,8 @@ impl Controller {
                     self.problem = Some(problem);
                 }
             }
-            AppCommand::TakeOffer { offer } => self.take_offer(&offer).await,
-            AppCommand::DropOffer => self.offers.drop_it(),
+            AppCommand::ConfirmCallLink { link } => self.confirm_call_link(&link).await,
+            AppCommand::DismissCallLink => self.call_link.dismiss(),
             AppCommand::Share { on } => {
                 self.share(on).await;
                 self.servers.set_share(on);
@@ -264,57 +263,61 @@ impl Controller {
         }
     }
 
-    /// Offers the call of a link, and does no more.
-    fn open(&mut self, link: &str) {
+    /// Validates a call link and shows it for confirmation.
+    fn open_link(&mut self, link: &str) {
         match CallLink::parse(link) {
-            Ok(link) if self.servers.contradicts(&link) => self.problem = Some(AppProblem::LinkKeyDiffers),
+            Ok(link) if self.servers.has_key_conflict(&link) => self.problem = Some(AppProblem::LinkKeyDiffers),
             Ok(link) => {
                 self.problem = None;
-                self.offers.open(link);
+                self.call_link.open(link);
             }
             Err(problem) => self.problem = Some(problem),
         }
         self.show_app();
     }
 
-    async fn take_offer(&mut self, read: &Offer) {
-        let here = self.servers.here();
-        if self.offers.view(here.as_ref()).as_ref() != Some(read) {
+    /// Acts on a call link that the person confirmed. `confirmed` is the link as shown: nothing happens if another has
+    /// replaced it.
+    async fn confirm_call_link(&mut self, confirmed: &PendingCallLink) {
+        let current = self.servers.current_address();
+        if self.call_link.view(current.as_ref()).as_ref() != Some(confirmed) {
             return;
         }
-        if let Some(link) = self.offers.link().cloned() {
-            if self.servers.contradicts(&link) {
-                self.offers.drop_it();
+        if let Some(link) = self.call_link.link().cloned() {
+            if self.servers.has_key_conflict(&link) {
+                self.call_link.dismiss();
                 self.problem = Some(AppProblem::LinkKeyDiffers);
                 return;
             }
-            // What the link says of the server in use counts too, before anybody logs in there.
-            let is_in = matches!(self.driver.view().session, Session::LoggedIn { .. });
-            if link.key.is_some() && !is_in && here.as_ref() == Some(&link.server) {
+            // Pin the link's key for the current server too, before the next login there.
+            let is_logged_in = matches!(self.driver.view().session, SessionView::LoggedIn { .. });
+            if link.key.is_some() && !is_logged_in && current.as_ref() == Some(&link.server) {
                 let invitation = Invitation { address: link.server, key: link.key };
-                self.servers.choose(Choice::Other { address: invitation.to_string() });
-                self.driver.aim(self.servers.target());
+                self.servers.choose(SavedServer::Other { address: invitation.to_string() });
+                self.driver.set_target(self.servers.target());
                 self.save().await;
             }
         }
-        match self.offers.take(here.as_ref(), self.driver.view()) {
-            Next::Nothing => {}
-            // Unlike an address that a person types, a link's does not forget which key the server had.
-            Next::GoTo(invitation) => self.use_server(Choice::Other { address: invitation.to_string() }).await,
-            Next::Call(to) => self.step(Input::Command(Command::Call { to, media: MediaKind::Video })),
+        match self.call_link.confirm(current.as_ref(), self.driver.view()) {
+            ConfirmOutcome::None => {}
+            // Unlike a typed address, a link's address does not make the app forget the server's key.
+            ConfirmOutcome::SwitchServer(invitation) => {
+                self.use_server(SavedServer::Other { address: invitation.to_string() }).await;
+            }
+            ConfirmOutcome::Call(to) => self.step(Input::Command(Command::Call { to, media: MediaKind::Video })),
         }
     }
 
-    /// Goes to another server, and logs in there as whoever was logged in here.
-    async fn use_server(&mut self, choice: Choice) {
+    /// Switches to a server, and logs in there with the current name.
+    async fn use_server(&mut self, choice: SavedServer) {
         let name = match &self.driver.view().session {
-            Session::LoggingIn { name, .. } => Some(name.clone()),
-            Session::LoggedIn { me } | Session::Reconnecting { me } => Some(me.name.to_string()),
-            Session::LoggedOut | Session::Refused { .. } | Session::Replaced { .. } => None,
+            SessionView::LoggingIn { name, .. } => Some(name.clone()),
+            SessionView::LoggedIn { me } | SessionView::Reconnecting { me } => Some(me.name.to_string()),
+            SessionView::LoggedOut | SessionView::Refused { .. } | SessionView::Replaced { .. } => None,
         };
         self.servers.choose(choice);
         self.step(Input::Command(Command::LogOut));
-        self.driver.aim(self.servers.target());
+        self.driver.set_target(self.servers.target());
         self.save().await;
         if let Some(name) = name {
             self.step(Input::Command(Command::LogIn { name, secret: None }));
@@ -329,13 +332,13 @@ impl Controller {
 
     async fn save(&mut self) {
         if let Err(problem) = self.servers.save().await {
-            // What brought the change up comes first.
+            // An earlier problem has priority.
             self.problem.get_or_insert(problem);
         }
     }
 
-    /// Shows a problem that nobody's command brought up. It comes again with every attempt, and is shown once.
-    fn trouble(&mut self, problem: AppProblem) {
+    /// Shows a problem of opening a link. Every attempt reports it; it is shown once.
+    fn show_link_problem(&mut self, problem: AppProblem) {
         if self.problem != Some(problem) {
             self.problem = Some(problem);
             self.show_app();
@@ -343,62 +346,62 @@ impl Controller {
     }
 
     fn step(&mut self, input: Input) {
-        for told in self.driver.step(input) {
-            self.page.send(match told {
-                Tell::Show(update) => ToUi::Show(update),
-                Tell::Media(command) => ToUi::Media(command),
+        for output in self.driver.step(input) {
+            self.page.send(match output {
+                UiOutput::Show(update) => HostToPage::Show(update),
+                UiOutput::Media(command) => HostToPage::Media(command),
             });
         }
-        self.look_around();
+        self.after_step();
     }
 
-    /// What follows for others from where the client is now.
-    fn look_around(&mut self) {
+    /// Publishes the call status and updates the call link after a change of the client's state.
+    fn after_step(&mut self) {
         self.status.publish(self.driver.view());
-        if self.offers.look(self.servers.here().as_ref(), &self.driver.view().session) {
+        if self.call_link.update(self.servers.current_address().as_ref(), &self.driver.view().session) {
             self.show_app();
         }
     }
 
     fn show_app(&mut self) {
-        self.page.send(ToUi::App(AppView {
+        self.page.send(HostToPage::App(AppView {
             server: self.servers.choice(),
             embedded: self.embedded.view(),
             autostart: self.autostart.is_on(),
             invitation: self.servers.invitation(),
-            offer: self.offers.view(self.servers.here().as_ref()),
+            call_link: self.call_link.view(self.servers.current_address().as_ref()),
             problem: self.problem,
         }));
     }
 
-    /// Whoever ends the app ends its call: without a word the other side would wait for it to come back.
+    /// Ends the call before the app exits: otherwise the peer would wait for a reconnection.
     async fn hang_up(&mut self) {
         if self.driver.view().call.is_none() {
             return;
         }
         self.step(Input::Command(Command::HangUp));
-        let heard = async {
-            let session = |this: &Self| this.driver.view().session.me().map(|me| me.state);
-            while matches!(session(self), Some(UserState::Connecting | UserState::InCall)) {
-                if let Event::Input(input) | Event::FirstMet(_, input) = self.driver.next().await {
+        let confirmed = async {
+            let state = |this: &Self| this.driver.view().session.me().map(|me| me.state);
+            while matches!(state(self), Some(UserState::Connecting | UserState::InCall)) {
+                if let DriverEvent::Input(input) | DriverEvent::FirstUse(_, input) = self.driver.next().await {
                     self.step(input);
                 }
             }
         };
-        if timeout(FAREWELL, heard).await.is_err() {
-            tracing::info!("no answer to the hang-up in time; the app ends without it");
+        if timeout(HANG_UP_TIMEOUT, confirmed).await.is_err() {
+            tracing::info!("hang-up not confirmed in time; the app exits");
         }
     }
 
     async fn stop(mut self) {
         self.hang_up().await;
-        // The own link closes first, or the server would wait for it.
+        // Closes the own link first: the embedded server waits for its clients.
         drop(self.driver);
         self.embedded.stop().await;
     }
 }
 
-/// Any number will do where the system has none: it only spreads reconnections.
+/// Seed of the client's random reconnection delays. A constant does when the system has no random numbers.
 fn seed() -> u64 {
     getrandom::u64().unwrap_or(0)
 }

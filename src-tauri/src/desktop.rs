@@ -1,14 +1,8 @@
-//! Desktop integration: one app for a profile, window, tray, notifications, links. A phone has none of it but the links; there the
-//! same functions do nothing.
+//! Desktop integration: single instance per profile, window, tray, notifications and call links. On phones only call
+//! links work; the other functions do nothing there.
 
 #[cfg(desktop)]
-mod closing;
-#[cfg(desktop)]
 mod desktop_env;
-#[cfg(desktop)]
-mod event;
-#[cfg(desktop)]
-mod host;
 #[cfg(desktop)]
 mod integration;
 #[cfg(desktop)]
@@ -17,6 +11,10 @@ mod notifications;
 mod phone;
 #[cfg(desktop)]
 mod shell;
+#[cfg(desktop)]
+mod shell_event;
+#[cfg(desktop)]
+mod shell_host;
 #[cfg(desktop)]
 mod single_instance;
 #[cfg(desktop)]
@@ -27,10 +25,12 @@ mod tauri_host;
 mod tray;
 #[cfg(desktop)]
 mod tray_content;
+#[cfg(desktop)]
+mod window_close;
 
 #[cfg(desktop)]
 pub use integration::{DesktopIntegration, show};
 #[cfg(mobile)]
-pub use phone::{DesktopIntegration, hand_over, set_identifier};
+pub use phone::{DesktopIntegration, forward_to_running_instance, set_identifier};
 #[cfg(desktop)]
-pub use single_instance::{hand_over, set_identifier};
+pub use single_instance::{forward_to_running_instance, set_identifier};

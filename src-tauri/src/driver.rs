@@ -1,141 +1,155 @@
-//! Steps the client: gives it what comes over the link and from the clock, and does what it wants done.
+//! The client's driver: feeds link events and timers into `hutong_core::Client` and executes its outputs.
 
 use std::time::Duration;
 
-use hutong_core::{Client, Config, Input, LinkEvent, MediaCommand, Output, Update, View};
+use hutong_core::{Client, Config, Input, MediaCommand, Output, SocketEvent, View, ViewUpdate};
 use tokio::time::Instant;
 
 use crate::{
-    link::{FromLink, Link, Target},
-    network::Names,
-    tls::{Fingerprint, Roots},
+    route::Resolver,
+    server_link::{ServerLink, ServerLinkEvent, ServerTarget},
+    tls::{KeyFingerprint, TrustRoots},
 };
 
-/// The client with its link and its timer.
+/// The client with its server link and timer.
 #[derive(Debug)]
-pub struct Driver {
+pub struct ClientDriver {
     client: Client,
     started: Instant,
     wake: Option<Instant>,
-    link: Option<Link>,
-    target: Option<Target>,
-    roots: Option<Roots>,
-    names: Names,
+    link: Option<ServerLink>,
+    target: Option<ServerTarget>,
+    roots: Option<TrustRoots>,
+    resolver: Resolver,
 }
 
-/// What the client wants the interface to be told, in this order.
+/// An output of the client for the page.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Tell {
-    /// Show this.
-    Show(Update),
-    /// Do this with the media.
+pub enum UiOutput {
+    /// An update of the view.
+    Show(ViewUpdate),
+    /// A command for the media engine.
     Media(MediaCommand),
 }
 
-/// What happened outside of the client.
+/// An event for the client or for the controller.
 #[derive(Debug)]
-pub enum Event {
-    /// To be given to [`Driver::step`].
+pub enum DriverEvent {
+    /// An input for [`ClientDriver::step`].
     Input(Input),
-    /// The same, and the server's key is to be remembered.
-    FirstMet(Fingerprint, Input),
-    /// No link is opened, because the plain address of the server leads out of the own network. Nothing to step: that it is down
-    /// comes next.
-    NotSecure,
-    /// No link is opened, because the server shows another key than it should. That it is down comes next.
-    AnotherKey,
+    /// The link is up and the server's key was trusted on first use: the key is to be remembered, the input is for
+    /// [`ClientDriver::step`].
+    FirstUse(KeyFingerprint, Input),
+    /// No link was opened: the server's plain address resolves outside the own network. The closed socket is reported next.
+    InsecureAddress,
+    /// No link was opened: the server presented another key than the known one. The closed socket is reported next.
+    KeyMismatch,
 }
 
-impl Driver {
-    /// A client of no server yet.
+impl ClientDriver {
+    /// Creates a client without a server.
     #[must_use]
-    pub fn new(seed: u64, roots: Option<Roots>) -> Self {
+    pub fn new(seed: u64, roots: Option<TrustRoots>) -> Self {
         let client = Client::new(Config { seed, saved: None }, Duration::ZERO);
-        Self { client, started: Instant::now(), wake: None, link: None, target: None, roots, names: Names::System }
+        Self {
+            client,
+            started: Instant::now(),
+            wake: None,
+            link: None,
+            target: None,
+            roots,
+            resolver: Resolver::System,
+        }
     }
 
-    /// The same, with other names than the system's.
+    /// Replaces the resolver.
     #[must_use]
-    pub fn with_names(self, names: Names) -> Self {
-        Self { names, ..self }
+    pub fn with_resolver(self, resolver: Resolver) -> Self {
+        Self { resolver, ..self }
     }
 
-    /// Which server the next link goes to. A link that is open stays until the client wants it gone.
-    pub fn aim(&mut self, target: Option<Target>) {
+    /// Sets the server of the next link. An open link stays until the client disconnects it.
+    pub fn set_target(&mut self, target: Option<ServerTarget>) {
         self.target = target;
     }
 
-    /// What the interface shows now.
+    /// The client's current view.
     #[must_use]
     pub fn view(&self) -> &View {
         self.client.view()
     }
 
-    /// Waits for the link or the clock. Nothing is lost where this is given up halfway.
-    pub async fn next(&mut self) -> Event {
-        let heard = async {
+    /// Waits for the next event of link or timer. Cancel safe.
+    pub async fn next(&mut self) -> DriverEvent {
+        let link_event = async {
             match &mut self.link {
                 Some(link) => link.next().await,
                 None => std::future::pending().await,
             }
         };
-        let time = async {
+        let timer = async {
             match self.wake {
                 Some(wake) => tokio::time::sleep_until(wake).await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            heard = heard => match heard {
-                Some(FromLink::Up { first_met: None }) => Event::Input(Input::Link(LinkEvent::Up)),
-                Some(FromLink::Up { first_met: Some(key) }) => Event::FirstMet(key, Input::Link(LinkEvent::Up)),
-                Some(FromLink::Message(message)) => Event::Input(Input::Message(message)),
-                Some(FromLink::NotSecure) => Event::NotSecure,
-                Some(FromLink::AnotherKey) => Event::AnotherKey,
+            event = link_event => match event {
+                Some(ServerLinkEvent::Up { first_use }) => {
+                    let input = Input::Socket(SocketEvent::Opened);
+                    match first_use {
+                        Some(key) => DriverEvent::FirstUse(key, input),
+                        None => DriverEvent::Input(input),
+                    }
+                }
+                Some(ServerLinkEvent::Message(message)) => DriverEvent::Input(Input::Message(message)),
+                Some(ServerLinkEvent::InsecureAddress) => DriverEvent::InsecureAddress,
+                Some(ServerLinkEvent::KeyMismatch) => DriverEvent::KeyMismatch,
                 None => {
                     self.link = None;
-                    Event::Input(Input::Link(LinkEvent::Down))
+                    DriverEvent::Input(Input::Socket(SocketEvent::Closed))
                 }
             },
-            () = time => {
+            () = timer => {
                 self.wake = None;
-                Event::Input(Input::Tick)
+                DriverEvent::Input(Input::Tick)
             }
         }
     }
 
-    /// Gives the client this, does what it wants done of link and clock, and returns what the interface is to be told.
-    pub fn step(&mut self, input: Input) -> Vec<Tell> {
-        let mut told = Vec::new();
+    /// Steps the client with an input and executes its outputs. Returns those for the page, in order.
+    pub fn step(&mut self, input: Input) -> Vec<UiOutput> {
+        let mut outputs = Vec::new();
         let mut next = Some(input);
         while let Some(input) = next.take() {
             self.client.handle(self.started.elapsed(), input);
             while let Some(output) = self.client.poll_output() {
-                if let Some(failed) = self.act(output, &mut told) {
-                    next = Some(failed);
+                if let Some(failure) = self.execute(output, &mut outputs) {
+                    next = Some(failure);
                 }
             }
         }
-        told
+        outputs
     }
 
-    fn act(&mut self, output: Output, told: &mut Vec<Tell>) -> Option<Input> {
+    /// Executes an output. Returns the client's next input when it failed.
+    fn execute(&mut self, output: Output, outputs: &mut Vec<UiOutput>) -> Option<Input> {
         match output {
             Output::Connect => match self.target.clone() {
-                Some(target) => self.link = Some(Link::open(target, self.roots.clone(), self.names.clone())),
-                None => return Some(Input::Link(LinkEvent::Down)),
+                Some(target) => self.link = Some(ServerLink::open(target, self.roots.clone(), self.resolver.clone())),
+                None => return Some(Input::Socket(SocketEvent::Closed)),
             },
             Output::Disconnect => self.link = None,
             Output::Send(message) => {
                 if self.link.as_ref().is_some_and(|link| link.send(message).is_err()) {
                     self.link = None;
-                    return Some(Input::Link(LinkEvent::Down));
+                    return Some(Input::Socket(SocketEvent::Closed));
                 }
             }
             Output::Wake(at) => self.wake = self.started.checked_add(at),
-            Output::Media(command) => told.push(Tell::Media(command)),
-            Output::Show(update) => told.push(Tell::Show(update)),
-            // The client itself outlives a reload of the page here, so there is nothing to find again.
+            Output::Media(command) => outputs.push(UiOutput::Media(command)),
+            Output::Show(update) => outputs.push(UiOutput::Show(update)),
+            // Only the browser build saves state: here the client outlives the page.
             Output::Save(_) => {}
         }
         None

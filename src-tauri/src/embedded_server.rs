@@ -1,4 +1,4 @@
-//! The server inside a desktop app; a phone has none. Both platforms' [`EmbeddedServer`] has the same methods.
+//! The server inside the desktop app. [`EmbeddedServer`] has the same methods on phones, where it does not exist.
 
 #[cfg(desktop)]
 mod desktop;

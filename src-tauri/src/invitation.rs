@@ -1,70 +1,71 @@
-//! What somebody is handed to join a server: its address and, where no authority vouches for it, the key that it has to show.
+//! Invitations: a server's address and, for a server without a public certificate, the key that it must present.
 //!
-//! `https://192.168.1.20:8017/#key=…`: browsers open it as any address, and send nobody what stands behind the `#`.
+//! Written as a URL with the key in the fragment, `https://192.168.1.20:8017/#key=…`: browsers can open it, and send no
+//! fragment to the server.
 
 use std::fmt;
 
-use hutong_core::app::AppProblem;
+use hutong_core::host_messages::AppProblem;
 
-use crate::{address::Address, tls::Fingerprint};
+use crate::{address::ServerAddress, tls::KeyFingerprint};
 
-/// What stands before the key, in the fragment.
-const KEY: &str = "key=";
+/// The name of the key in the fragment.
+const KEY_PREFIX: &str = "key=";
 
-/// An address, and the key that the server there has to show.
+/// A server's address and optionally its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invitation {
-    /// Where.
-    pub address: Address,
-    /// Which key, if the invitation says.
-    pub key: Option<Fingerprint>,
+    /// The server's address.
+    pub address: ServerAddress,
+    /// The key that the server must present.
+    pub key: Option<KeyFingerprint>,
 }
 
 impl Invitation {
-    /// Reads what a person typed, pasted or scanned.
+    /// Parses what a person typed, pasted or scanned.
     ///
     /// # Errors
     ///
-    /// Those of [`Address::parse`]. [`AppProblem::AddressInvalid`] also where the key cannot be read: without it the address would
-    /// be trusted as one that names none. [`AppProblem::AddressNotSecure`] also where a plain address names a key, which nothing
-    /// could check.
+    /// Those of [`ServerAddress::parse`]. [`AppProblem::AddressInvalid`] also for an invalid key: ignoring it would
+    /// accept any key. [`AppProblem::AddressNotSecure`] also for a plain address with a key, because only TLS can check a
+    /// key.
     pub fn parse(typed: &str) -> Result<Self, AppProblem> {
         let typed = typed.trim();
         let (address, fragment) = typed.split_once('#').unwrap_or((typed, ""));
-        Self::of(Address::parse(address)?, key(fragment)?)
+        Self::new(ServerAddress::parse(address)?, key_in_fragment(fragment)?)
     }
 
-    /// The same of both parts.
+    /// Creates an invitation.
     ///
     /// # Errors
     ///
-    /// [`AppProblem::AddressNotSecure`] where a plain address has a key.
-    pub fn of(address: Address, key: Option<Fingerprint>) -> Result<Self, AppProblem> {
+    /// [`AppProblem::AddressNotSecure`] for a plain address with a key.
+    pub fn new(address: ServerAddress, key: Option<KeyFingerprint>) -> Result<Self, AppProblem> {
         if key.is_some() && !address.secure() { Err(AppProblem::AddressNotSecure) } else { Ok(Self { address, key }) }
     }
 }
 
-/// As it is handed on.
+/// The invitation as a URL.
 impl fmt::Display for Invitation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.address.fmt(f)?;
-        match self.key.as_ref().and_then(Fingerprint::to_pin) {
-            Some(key) => write!(f, "/#{KEY}{key}"),
+        match self.key.as_ref().and_then(KeyFingerprint::to_pin) {
+            Some(key) => write!(f, "/#{KEY_PREFIX}{key}"),
             None => Ok(()),
         }
     }
 }
 
-/// The key that a fragment names, if it names one.
+/// The key in a URL fragment, if there is one.
 ///
 /// # Errors
 ///
-/// [`AppProblem::AddressInvalid`] where it cannot be read, or where there are two.
-pub fn key(fragment: &str) -> Result<Option<Fingerprint>, AppProblem> {
-    let mut keys = fragment.split('&').filter_map(|part| part.strip_prefix(KEY));
+/// [`AppProblem::AddressInvalid`] for an invalid key, or several.
+pub fn key_in_fragment(fragment: &str) -> Result<Option<KeyFingerprint>, AppProblem> {
+    let mut keys = fragment.split('&').filter_map(|part| part.strip_prefix(KEY_PREFIX));
     match (keys.next(), keys.next()) {
         (None, _) => Ok(None),
-        (Some(key), None) => Fingerprint::from_pin(key).map(Some).ok_or(AppProblem::AddressInvalid),
+        (Some(key), None) => KeyFingerprint::from_pin(key).map(Some).ok_or(AppProblem::AddressInvalid),
         (Some(_), Some(_)) => Err(AppProblem::AddressInvalid),
     }
 }
@@ -76,11 +77,11 @@ mod tests {
 
     use super::*;
 
-    /// The SHA-256 of the empty text.
+    /// The SHA-256 of the empty string, in base64url.
     const PIN: &str = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
 
     #[test]
-    fn the_key_is_read_or_the_whole_is_refused() {
+    fn an_invitation_with_an_invalid_key_is_rejected() {
         let cases = [
             ("https://192.168.1.20:8017/#key=PIN", Ok(("https://192.168.1.20:8017", true))),
             (" 192.168.1.20#key=PIN ", Ok(("https://192.168.1.20:8017", true))),
@@ -99,24 +100,24 @@ mod tests {
             ("#key=PIN", Err(AddressInvalid)),
         ];
         for (typed, expected) in cases {
-            let read = Invitation::parse(&typed.replace("PIN", PIN));
-            let read = read.map(|read| (read.address.to_string(), read.key == Some(Fingerprint::of(b""))));
-            assert_eq!(read, expected.map(|(address, key)| (address.to_owned(), key)), "{typed}");
+            let parsed = Invitation::parse(&typed.replace("PIN", PIN));
+            let parsed = parsed.map(|parsed| (parsed.address.to_string(), parsed.key == Some(KeyFingerprint::of(b""))));
+            assert_eq!(parsed, expected.map(|(address, key)| (address.to_owned(), key)), "{typed}");
         }
     }
 
     proptest! {
         #[test]
-        fn what_is_handed_on_is_read_as_the_same(host in "[a-z]{1,9}\\.example", port in 1_u16.., key in proptest::option::of(any::<[u8; 8]>())) {
-            let address = Address::parse(&format!("https://{host}:{port}")).unwrap();
-            let invitation = Invitation { address, key: key.map(|key| Fingerprint::of(&key)) };
+        fn invitations_survive_a_round_trip(host in "[a-z]{1,9}\\.example", port in 1_u16.., key in proptest::option::of(any::<[u8; 8]>())) {
+            let address = ServerAddress::parse(&format!("https://{host}:{port}")).unwrap();
+            let invitation = Invitation { address, key: key.map(|key| KeyFingerprint::of(&key)) };
             prop_assert_eq!(Invitation::parse(&invitation.to_string()), Ok(invitation));
         }
 
         #[test]
-        fn whatever_is_typed_a_key_is_never_passed_over(before in "\\PC{0,20}", key in "[A-Za-z0-9_-]{0,50}") {
-            if let Ok(read) = Invitation::parse(&format!("https://calls.example/#{}&key={key}", before.replace('&', ""))) {
-                prop_assert!(read.key.is_some() && read.address.secure());
+        fn a_key_is_never_ignored(before in "\\PC{0,20}", key in "[A-Za-z0-9_-]{0,50}") {
+            if let Ok(parsed) = Invitation::parse(&format!("https://calls.example/#{}&key={key}", before.replace('&', ""))) {
+                prop_assert!(parsed.key.is_some() && parsed.address.secure());
             }
         }
     }

@@ -1,67 +1,70 @@
-//! What the app was started with: profile and link, from arguments and environment.
+//! Launch context: the profile and the call link of this start, from arguments and environment.
 
 use std::{ffi::OsString, io, path::PathBuf};
 
 use crate::{
-    arguments::{Arguments, NoDirectory},
+    arguments::{Arguments, MissingProfileDirectory},
     profile::Profile,
 };
 
-/// The variable that names a profile's directory where no argument does.
-const DIRECTORY: &str = "HUTONG_DATA_DIR";
+/// The environment variable with the profile's directory; `--profile` overrides it.
+const PROFILE_VARIABLE: &str = "HUTONG_DATA_DIR";
 
-/// Profile and link of this start.
+/// The profile and the call link that the app was started with.
 #[derive(Debug, Default)]
 pub struct LaunchContext {
     profile: Option<Profile>,
     link: Option<String>,
 }
 
-/// Why arguments and environment are refused.
+/// Error: the app cannot start with these arguments or this environment.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
-    /// `--profile` came without a directory.
+    /// `--profile` has no directory.
     #[error(transparent)]
-    Arguments(#[from] NoDirectory),
-    /// There can be no profile in this directory.
-    #[error("{}: {source}", .directory.display())]
+    Arguments(#[from] MissingProfileDirectory),
+    /// The profile's directory cannot be used.
+    #[error("profile directory {}: {source}", .directory.display())]
     Profile {
-        /// The directory, as it was named.
+        /// The directory as given.
         directory: PathBuf,
-        /// The disk's answer.
+        /// The I/O error.
         source: io::Error,
     },
 }
 
 impl LaunchContext {
-    /// Reads arguments and environment of this process. A phone's system passes neither.
+    /// Reads the arguments and the environment of this process. On phones there are none, and the context is empty.
     ///
     /// # Errors
     ///
-    /// When the arguments cannot be read, or there can be no profile in the directory that they name.
+    /// When the arguments are invalid, or the profile's directory cannot be used.
     pub fn read() -> Result<Self, LaunchError> {
         if cfg!(mobile) {
             return Ok(Self::default());
         }
-        Self::of(std::env::args_os().skip(1), std::env::var_os(DIRECTORY))
+        Self::from_parts(std::env::args_os().skip(1), std::env::var_os(PROFILE_VARIABLE))
     }
 
-    /// Reads these arguments, without the program's own name. The directory counts where `--profile` names none.
-    fn of(arguments: impl IntoIterator<Item = OsString>, directory: Option<OsString>) -> Result<Self, LaunchError> {
-        let Arguments { profile, link } = Arguments::read(arguments)?;
+    /// Parses arguments, without the program's name. `directory` is the profile's when there is no `--profile`.
+    fn from_parts(
+        arguments: impl IntoIterator<Item = OsString>,
+        directory: Option<OsString>,
+    ) -> Result<Self, LaunchError> {
+        let Arguments { profile, link } = Arguments::parse(arguments)?;
         let profile = profile
             .or_else(|| directory.map(PathBuf::from))
-            .map(|directory| Profile::within(&directory).map_err(|source| LaunchError::Profile { directory, source }));
+            .map(|directory| Profile::open(&directory).map_err(|source| LaunchError::Profile { directory, source }));
         Ok(Self { profile: profile.transpose()?, link })
     }
 
-    /// The profile; `None` for the default one, whose directory is the system's choice.
+    /// The profile; `None` for the default one, in the system's app data directory.
     #[must_use]
     pub fn profile(&self) -> Option<&Profile> {
         self.profile.as_ref()
     }
 
-    /// The link to open, unchecked.
+    /// The call link to open, not validated yet.
     #[must_use]
     pub fn link(&self) -> Option<&str> {
         self.link.as_deref()
@@ -79,26 +82,26 @@ mod tests {
     }
 
     #[test]
-    fn the_argument_names_the_profile_before_the_environment_does() {
+    fn the_profile_argument_overrides_the_environment() {
         let root = tempfile::tempdir().unwrap();
         let [one, other] = ["one", "other"].map(|name| root.path().canonicalize().unwrap().join(name));
         let link = "hutong://call/Ana";
         let both = [format!("--profile={}", one.display()), link.to_owned()].map(OsString::from);
-        let launch = LaunchContext::of(both, Some(other.clone().into())).unwrap();
+        let launch = LaunchContext::from_parts(both, Some(other.clone().into())).unwrap();
         assert_eq!((directory(&launch), launch.link()), (Some(&*one), Some(link)));
-        let launch = LaunchContext::of([], Some(other.clone().into())).unwrap();
+        let launch = LaunchContext::from_parts([], Some(other.clone().into())).unwrap();
         assert_eq!((directory(&launch), launch.link()), (Some(&*other), None));
-        assert_eq!(directory(&LaunchContext::of([], None).unwrap()), None);
+        assert_eq!(directory(&LaunchContext::from_parts([], None).unwrap()), None);
     }
 
     #[test]
-    fn a_profile_that_cannot_be_is_an_error_with_its_directory() {
+    fn an_unusable_profile_directory_is_an_error_that_names_it() {
         let root = tempfile::tempdir().unwrap();
         let file = root.path().join("file");
         std::fs::write(&file, "").unwrap();
-        let error = LaunchContext::of([], Some(file.clone().into())).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("{}: ", file.display())), "{error}");
-        let error = LaunchContext::of(["--profile".into()], None).unwrap_err();
-        assert!(matches!(error, LaunchError::Arguments(NoDirectory)));
+        let error = LaunchContext::from_parts([], Some(file.clone().into())).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("profile directory {}: ", file.display())), "{error}");
+        let error = LaunchContext::from_parts(["--profile".into()], None).unwrap_err();
+        assert!(matches!(error, LaunchError::Arguments(MissingProfileDirectory)));
     }
 }

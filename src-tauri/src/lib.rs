@@ -1,43 +1,42 @@
-//! The app: one window with our page in it, the client behind it, and, on a desktop, a server of its own.
+//! The Tauri app: a window with the web interface, the client, and on desktops an embedded server.
 //!
-//! The page shows what the client says and does the browser's work. It calls a few [`commands`] and hears through one channel.
-//! A [`controller`] owns everything else: it gives the [`driver`] what the page says, which steps the client of
-//! `hutong-core`, opens a [`link`] when the client wants one, and hands what comes out to the page.
+//! The page renders the client's view and uses the webview's media APIs. It invokes a few [`commands`] and receives
+//! messages over one channel. The [`controller`] owns everything else: its [`driver`] steps the client of `hutong-core`,
+//! opens [`server_link`]s and returns the outputs for the page.
 //!
-//! Where the webview has no peer connections, a [`native`] media engine carries what the page captures and encodes.
+//! If the webview has no `RTCPeerConnection`, [`native_peers`] transport the media that the page captures and encodes.
 //!
-//! On a desktop [`desktop`] does what people expect there: one app for a profile, a window that is remembered, a tray,
-//! notifications, links.
+//! [`desktop`] integrates the app: single instance, window state, tray, notifications, call links.
 //!
-//! `--profile DIR` is for tests, and for two people at one computer: it names another directory for everything that is kept, and
-//! with it another port. The variables `HUTONG_DATA_DIR` and `HUTONG_PORT` name directory and port, too. A third,
-//! `HUTONG_MOCK_DEVICES`, has WebKitGTK make up a camera and a microphone, in debug builds only.
+//! `--profile DIR` starts an instance with a separate data directory and port. The environment variables
+//! `HUTONG_DATA_DIR` and `HUTONG_PORT` set directory and port too. In debug builds `HUTONG_MOCK_DEVICES` makes
+//! `WebKitGTK` provide a mock camera and microphone.
 
 pub mod address;
 pub mod arguments;
 pub mod autostart;
 pub mod call_link;
+pub mod call_link_flow;
 pub mod call_status;
 pub mod commands;
 pub mod controller;
-pub mod critical;
+pub mod critical_task;
 pub mod desktop;
 pub mod driver;
 pub mod embedded_server;
 pub mod invitation;
 pub mod launch;
-pub mod link;
-pub mod native;
-pub mod network;
-pub mod offer;
+pub mod native_peers;
 pub mod own_network;
 pub mod permissions;
 pub mod profile;
+pub mod route;
+pub mod server_link;
 pub mod settings;
 pub mod tls;
 
-mod links;
-mod page;
+mod deep_links;
+mod page_url;
 mod webview;
 
 use tauri::{
@@ -46,25 +45,25 @@ use tauri::{
 };
 
 use crate::{
-    controller::{Control, DefaultPort, Start},
+    controller::{ControllerConfig, ControllerHandle, DefaultPort},
     desktop::DesktopIntegration,
     launch::LaunchContext,
-    network::Names,
+    route::Resolver,
 };
 
-/// Runs the app until it is closed.
+/// Runs the app until it exits.
 #[cfg_attr(mobile, tauri::mobile_entry_point)]
 pub fn run() {
-    webview::set_up();
+    webview::set_environment();
     tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(std::io::stderr).init();
     let launch = match LaunchContext::read() {
         Ok(launch) => launch,
         Err(error) => {
-            tracing::error!(%error, "the app does not start");
+            tracing::error!(%error, "invalid arguments or environment; the app does not start");
             std::process::exit(2);
         }
     };
-    if desktop::hand_over(launch.profile()) {
+    if desktop::forward_to_running_instance(launch.profile()) {
         return;
     }
     let mut context = tauri::generate_context!();
@@ -74,14 +73,14 @@ pub fn run() {
             commands::attach,
             commands::from_ui,
             commands::media_open,
-            commands::media_order,
-            commands::media_next,
-            commands::media_frame,
+            commands::media_request,
+            commands::media_receive,
+            commands::media_send_frame,
         ])
-        .manage(native::Native::default())
-        .manage(page::Page::default())
-        .on_page_load(page::loads)
-        .on_permission_request(|webview, kind| match page::address(&webview) {
+        .manage(native_peers::NativePeers::default())
+        .manage(page_url::PageUrl::default())
+        .on_page_load(page_url::on_load)
+        .on_permission_request(|webview, kind| match page_url::current(&webview) {
             Some(page) => permissions::decide(kind, &page, dev_url(webview.app_handle()).as_ref()),
             None => PermissionResponse::Deny,
         })
@@ -90,20 +89,20 @@ pub fn run() {
     match built {
         Ok(app) => app.run(|app, event| match event {
             RunEvent::Exit => {
-                if let Some(control) = app.try_state::<Control>() {
+                if let Some(control) = app.try_state::<ControllerHandle>() {
                     tauri::async_runtime::block_on(async {
-                        app.state::<native::Native>().close_all().await;
+                        app.state::<native_peers::NativePeers>().close_all().await;
                         control.stop().await;
                     });
                 }
             }
-            // A click on the app's sign in the Dock.
+            // A click on the Dock icon.
             #[cfg(target_os = "macos")]
             RunEvent::Reopen { .. } => desktop::show(app),
             _ => {}
         }),
         Err(error) => {
-            tracing::error!(%error, "the app does not start");
+            tracing::error!(%error, "set-up failed; the app does not start");
             std::process::exit(1);
         }
     }
@@ -111,24 +110,24 @@ pub fn run() {
 
 fn set_up(app: &mut App, launch: &LaunchContext) -> Result<(), Box<dyn std::error::Error>> {
     let (directory, default_port) = match launch.profile() {
-        Some(profile) => (profile.directory().to_owned(), DefaultPort::Free),
-        None => (app.path().app_data_dir()?, DefaultPort::Usual),
+        Some(profile) => (profile.directory().to_owned(), DefaultPort::AnyFree),
+        None => (app.path().app_data_dir()?, DefaultPort::Standard),
     };
     let desktop = DesktopIntegration::prepare(app, launch, &directory)?;
     let port = std::env::var("HUTONG_PORT").ok().map(|port| port.parse()).transpose();
-    let port = port.map_err(|error| format!("HUTONG_PORT is no port: {error}"))?;
+    let port = port.map_err(|error| format!("HUTONG_PORT is not a port number: {error}"))?;
 
-    let (control, running) = controller::start(Start {
+    let (control, running) = controller::start(ControllerConfig {
         directory: directory.clone(),
         port,
         default_port,
-        names: Names::System,
+        resolver: Resolver::System,
         autostart: desktop.autostart(),
     });
     app.manage(control.clone());
-    critical::spawn(app.handle(), "controller", running);
+    critical_task::spawn(app.handle(), "controller", running);
     let handle = app.handle().clone();
-    // The app ends as when the window is closed: the server hears of it.
+    // A regular exit, so that the controller hangs up first.
     tauri::async_runtime::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
             handle.exit(0);
@@ -138,19 +137,19 @@ fn set_up(app: &mut App, launch: &LaunchContext) -> Result<(), Box<dyn std::erro
     let config = app.config().app.windows.first().ok_or("tauri.conf.json has no window")?.clone();
     let dev = dev_url(app.handle());
     let mut window = WebviewWindowBuilder::from_config(app, &config)?
-        // Nothing leads out of our page: what another page shows would stand in a window that carries our name.
-        .on_navigation(move |url| permissions::is_our_page(url, dev.as_ref()))
+        // No navigation: another page in the app's window could pretend to be the app.
+        .on_navigation(move |url| permissions::is_app_page(url, dev.as_ref()))
         .on_new_window(|_, _| NewWindowResponse::Deny);
     if let Some(profile) = launch.profile() {
         window = window.data_directory(profile.directory().join("webview"));
     }
     let window = window.build()?;
-    webview::prepare(&window)?;
+    webview::configure(&window)?;
     desktop.start(&window, &control, launch, &directory)?;
     Ok(())
 }
 
-/// Where `tauri dev` serves the page; in a release, nowhere.
+/// The development server's URL under `tauri dev`; `None` in a release.
 fn dev_url(app: &AppHandle) -> Option<Url> {
     if tauri::is_dev() { app.config().build.dev_url.clone() } else { None }
 }

@@ -1,6 +1,6 @@
-//! The desktop program.
+//! Entry point of the desktop program.
 
-// A release opens no console window on Windows.
+// No console window in a release on Windows.
 #![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
 
 fn main() {

@@ -1,13 +1,14 @@
-//! Which addresses belong to the own network.
+//! The own network: which IP addresses are loopback, private or link-local.
 //!
-//! Without TLS everybody on the way can read and change what is said, so plain connections go no further than the own network.
+//! Anybody on the path can read and change a connection without TLS, so plain connections are allowed on the own network
+//! only.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Whether this address is this computer itself or one on the own network: loopback, private (RFC 1918, RFC 4193) or
-/// link-local (RFC 3927, RFC 4291). An IPv4 address in IPv6 clothes (`::ffff:0:0/96`) counts as what it is.
+/// Whether an address is on the own network: loopback, private (RFC 1918, RFC 4193) or link-local (RFC 3927, RFC 4291).
 ///
-/// The shared addresses of RFC 6598 (100.64.0.0/10) do not count: behind them are a provider's other customers.
+/// An IPv4-mapped IPv6 address (`::ffff:0:0/96`) counts as its IPv4 address. Shared address space (RFC 6598,
+/// 100.64.0.0/10) does not count: a provider's other customers are reachable there.
 #[must_use]
 pub fn is_own(address: IpAddr) -> bool {
     let v4 = |ip: Ipv4Addr| ip.is_loopback() || ip.is_private() || ip.is_link_local();
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn the_own_network_ends_where_the_standards_say() {
+    fn the_own_network_has_the_bounds_of_the_rfcs() {
         for text in OWN {
             assert!(is_own(ip(text)), "{text}");
         }
@@ -81,7 +82,7 @@ mod tests {
         }
     }
 
-    /// Prefix and length, as the standards write them.
+    /// Whether an address is in `prefix/length`.
     fn is_within(ip: Ipv4Addr, prefix: [u8; 4], length: u32) -> bool {
         let mask = u32::MAX << (32 - length);
         u32::from(ip) & mask == u32::from(Ipv4Addr::from(prefix)) & mask
@@ -89,7 +90,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_ipv4_address_is_judged_by_its_prefix(bits: u32) {
+        fn ipv4_addresses_are_classified_by_prefix(bits: u32) {
             let ip = Ipv4Addr::from(bits);
             let expected = [([127, 0, 0, 0], 8), ([10, 0, 0, 0], 8), ([172, 16, 0, 0], 12), ([192, 168, 0, 0], 16), ([169, 254, 0, 0], 16)]
                 .into_iter()
@@ -99,7 +100,7 @@ mod tests {
         }
 
         #[test]
-        fn every_ipv6_address_is_judged_by_its_prefix(first: u16, rest: [u16; 7]) {
+        fn ipv6_addresses_are_classified_by_prefix(first: u16, rest: [u16; 7]) {
             let [b, c, d, e, f, g, h] = rest;
             let ip = Ipv6Addr::new(first, b, c, d, e, f, g, h);
             prop_assume!(ip.to_ipv4_mapped().is_none());

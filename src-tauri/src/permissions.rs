@@ -1,15 +1,14 @@
-//! What a page in the webview may use of the computer: our own page camera, microphone and screen, and nothing else to anybody.
+//! Permission policy of the webview: the app's page may use camera, microphone and screen capture; everything else is denied.
 
 use tauri::{
     Url,
     webview::{PermissionKind, PermissionResponse},
 };
 
-/// Decides about one wish of the page at this address. `dev` is where the development server serves our page, in
-/// development only.
+/// Decides a permission request of the page at this URL. `dev` is the development server's URL; `None` in a release.
 #[must_use]
 pub fn decide(kind: PermissionKind, page: &Url, dev: Option<&Url>) -> PermissionResponse {
-    if !is_our_page(page, dev) {
+    if !is_app_page(page, dev) {
         return PermissionResponse::Deny;
     }
     match kind {
@@ -20,28 +19,28 @@ pub fn decide(kind: PermissionKind, page: &Url, dev: Option<&Url>) -> Permission
     }
 }
 
-/// Whether this is a page of the app itself, as Tauri serves it on the various systems.
+/// Whether a URL is the app's own page, by the schemes and hosts that Tauri uses on the various systems.
 #[must_use]
-pub fn is_our_page(page: &Url, dev: Option<&Url>) -> bool {
+pub fn is_app_page(page: &Url, dev: Option<&Url>) -> bool {
     let served_by_tauri = match page.scheme() {
         "tauri" => page.host_str() == Some("localhost"),
         "http" | "https" => page.host_str() == Some("tauri.localhost"),
         _ => false,
     };
-    (served_by_tauri && page.port().is_none()) || dev.is_some_and(|dev| is_at(page, dev))
+    (served_by_tauri && page.port().is_none()) || dev.is_some_and(|dev| has_same_origin(page, dev))
 }
 
-fn is_at(page: &Url, place: &Url) -> bool {
-    page.scheme() == place.scheme()
-        && page.host_str() == place.host_str()
-        && page.port_or_known_default() == place.port_or_known_default()
+fn has_same_origin(one: &Url, other: &Url) -> bool {
+    one.scheme() == other.scheme()
+        && one.host_str() == other.host_str()
+        && one.port_or_known_default() == other.port_or_known_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const OURS: [&str; 5] = [
+    const APP_PAGES: [&str; 5] = [
         "tauri://localhost",
         "tauri://localhost/index.html#call",
         "http://tauri.localhost/",
@@ -49,7 +48,7 @@ mod tests {
         "https://tauri.localhost/index.html",
     ];
 
-    const OTHERS: [&str; 13] = [
+    const OTHER_PAGES: [&str; 13] = [
         "https://calls.example/",
         "http://localhost/",
         "http://localhost:1430/",
@@ -70,8 +69,8 @@ mod tests {
     }
 
     #[test]
-    fn our_own_page_gets_camera_microphone_and_screen() {
-        for page in OURS {
+    fn the_apps_page_may_use_camera_microphone_and_screen() {
+        for page in APP_PAGES {
             for kind in [PermissionKind::Camera, PermissionKind::Microphone, PermissionKind::DisplayCapture] {
                 assert_eq!(decide(kind, &url(page), None), PermissionResponse::Allow, "{page} {kind:?}");
             }
@@ -79,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_page_gets_nothing_else() {
+    fn the_apps_page_may_use_nothing_else() {
         for kind in [
             PermissionKind::Geolocation,
             PermissionKind::Notifications,
@@ -88,23 +87,23 @@ mod tests {
             PermissionKind::Sensors,
             PermissionKind::Other,
         ] {
-            assert_eq!(decide(kind, &url(OURS[0]), None), PermissionResponse::Deny, "{kind:?}");
+            assert_eq!(decide(kind, &url(APP_PAGES[0]), None), PermissionResponse::Deny, "{kind:?}");
         }
     }
 
     #[test]
-    fn no_other_page_gets_anything() {
+    fn other_pages_may_use_nothing() {
         let dev = url("http://127.0.0.1:1430/");
-        for page in OTHERS {
+        for page in OTHER_PAGES {
             for dev in [None, Some(&dev)] {
-                let decided = decide(PermissionKind::Camera, &url(page), dev);
-                assert_eq!(decided, PermissionResponse::Deny, "{page} {dev:?}");
+                let decision = decide(PermissionKind::Camera, &url(page), dev);
+                assert_eq!(decision, PermissionResponse::Deny, "{page} {dev:?}");
             }
         }
     }
 
     #[test]
-    fn the_development_server_counts_in_development_only() {
+    fn the_development_servers_page_is_allowed_in_development_only() {
         let dev = url("http://127.0.0.1:1430");
         let page = url("http://127.0.0.1:1430/index.html");
         assert_eq!(decide(PermissionKind::Camera, &page, Some(&dev)), PermissionResponse::Allow);

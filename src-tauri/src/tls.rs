@@ -1,8 +1,9 @@
-//! Whom a secure connection is made to.
+//! Server authentication in TLS: certificate authorities, pinned keys, and trust on first use (TOFU).
 //!
-//! A public server is known by the authorities that this computer trusts. On the own network there are none: a server there
-//! makes its own certificate. Where an invitation says which key it has, no other is taken, at the first meeting and ever after;
-//! else its key is trusted when it is met first, remembered, and asked for from then on.
+//! A public server is authenticated by the certificate authorities that this computer trusts. No authority issues
+//! certificates for the own network, so servers there sign their own. When an invitation contains the server's key, only
+//! that key is accepted, always. Otherwise the first key is trusted and remembered, and only that key is accepted from
+//! then on.
 
 use std::{
     fmt,
@@ -20,26 +21,26 @@ use tokio_rustls::rustls::{
     server::ParsedCertificate,
 };
 
-/// The SHA-256 of a server's public key, in hex.
+/// The SHA-256 of a server's public key, in hexadecimal.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Fingerprint(String);
+pub struct KeyFingerprint(String);
 
-impl Fingerprint {
-    /// The fingerprint of this public key (SubjectPublicKeyInfo, in DER).
+impl KeyFingerprint {
+    /// The fingerprint of this public key (`SubjectPublicKeyInfo`, in DER).
     #[must_use]
     pub fn of(public_key: &[u8]) -> Self {
         Self(hex::encode(Sha256::digest(public_key)))
     }
 
-    /// Reads it as an invitation writes it: in base64url, without padding.
+    /// Parses the form used in invitations: base64url without padding.
     #[must_use]
     pub fn from_pin(pin: &str) -> Option<Self> {
         let digest: [u8; 32] = URL_SAFE_NO_PAD.decode(pin).ok()?.try_into().ok()?;
         Some(Self(hex::encode(digest)))
     }
 
-    /// As an invitation writes it. `None` where it is none, as in a file that somebody edited.
+    /// The form used in invitations. `None` when the value is no SHA-256, as in a settings file edited by hand.
     #[must_use]
     pub fn to_pin(&self) -> Option<String> {
         let digest = hex::decode(&self.0).ok()?;
@@ -47,77 +48,79 @@ impl Fingerprint {
     }
 }
 
-impl fmt::Debug for Fingerprint {
+impl fmt::Debug for KeyFingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-/// What is known of a server's key.
+/// What is known about a server's key before connecting.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Trust {
+pub enum KeyTrust {
     /// Nothing.
     #[default]
     Unknown,
-    /// It was met without being vouched for, and had this key.
-    Met(Fingerprint),
-    /// An invitation says that it has this key. No other is taken, whoever vouches for it.
-    Pinned(Fingerprint),
+    /// The key was trusted on first use, without an authority.
+    FirstUse(KeyFingerprint),
+    /// The key comes from an invitation. No other is accepted, even if an authority certified it.
+    Pinned(KeyFingerprint),
 }
 
-impl Trust {
-    /// The key, where one is known.
+impl KeyTrust {
+    /// The key, if known.
     #[must_use]
-    pub const fn key(&self) -> Option<&Fingerprint> {
+    pub const fn key(&self) -> Option<&KeyFingerprint> {
         match self {
             Self::Unknown => None,
-            Self::Met(key) | Self::Pinned(key) => Some(key),
+            Self::FirstUse(key) | Self::Pinned(key) => Some(key),
         }
     }
 }
 
-/// The authorities that this computer trusts. Made once; cheap to clone.
+/// The certificate authorities that this computer trusts. Loaded once; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Roots {
+pub struct TrustRoots {
     provider: Arc<CryptoProvider>,
     verifier: Arc<dyn ServerCertVerifier>,
 }
 
-impl Roots {
-    /// Reads them.
+impl TrustRoots {
+    /// Loads the authorities: the system's, and on Android Mozilla's.
     ///
     /// # Errors
     ///
-    /// Where this computer has none.
-    pub fn of_this_computer() -> Result<Self, Error> {
+    /// When there are none.
+    pub fn from_platform() -> Result<Self, Error> {
         let provider = Arc::new(ring::default_provider());
-        let verifier = platform(provider.clone())?;
+        let verifier = authority_verifier(provider.clone())?;
         Ok(Self { provider, verifier })
     }
 
-    /// For a connection to a server that a public authority knows.
+    /// TLS configuration that accepts certificates of the authorities.
     ///
     /// # Errors
     ///
     /// None in practice: the provider knows all protocol versions.
-    pub fn public(&self) -> Result<Arc<ClientConfig>, Error> {
+    pub fn config_by_authority(&self) -> Result<Arc<ClientConfig>, Error> {
         self.config(self.verifier.clone())
     }
 
-    /// For a connection to a server on the own network, or to one whose key is pinned. Where nothing is known of it, the key that
-    /// it shows is trusted. What it showed is found in the returned [`Sight`] afterwards.
+    /// TLS configuration for a server on the own network, or with a pinned key.
+    ///
+    /// Accepts the known key, or the first one when no key is known. An authority's certificate is accepted too, unless
+    /// the key is pinned. The [`KeyCheck`] has the result after the handshake.
     ///
     /// # Errors
     ///
     /// None in practice: the provider knows all protocol versions.
-    pub fn by_key(&self, trust: Trust) -> Result<(Arc<ClientConfig>, Sight), Error> {
-        let sight = Sight::default();
-        let verifier = ByKey { roots: self.clone(), trust, sight: sight.clone() };
-        Ok((self.config(Arc::new(verifier))?, sight))
+    pub fn config_by_key(&self, trust: KeyTrust) -> Result<(Arc<ClientConfig>, KeyCheck), Error> {
+        let key_check = KeyCheck::default();
+        let verifier = KeyVerifier { roots: self.clone(), trust, key_check: key_check.clone() };
+        Ok((self.config(Arc::new(verifier))?, key_check))
     }
 
     fn config(&self, verifier: Arc<dyn ServerCertVerifier>) -> Result<Arc<ClientConfig>, Error> {
-        // The only other way in rustls to give a verifier is a root store, which knows nothing of the platform's own.
+        // `dangerous` because rustls' safe API accepts a root store only, which cannot use the platform's verifier.
         let mut config = ClientConfig::builder_with_provider(self.provider.clone())
             .with_safe_default_protocol_versions()?
             .dangerous()
@@ -128,47 +131,47 @@ impl Roots {
     }
 }
 
-/// What was seen of a server's key in a handshake.
+/// Result of the key check in a handshake: shared with the verifier, which sets it once.
 #[derive(Clone, Debug, Default)]
-pub struct Sight(Arc<OnceLock<Seen>>);
+pub struct KeyCheck(Arc<OnceLock<KeyCheckOutcome>>);
 
 #[derive(Debug)]
-enum Seen {
-    FirstMet(Fingerprint),
-    AnotherKey,
+enum KeyCheckOutcome {
+    FirstUse(KeyFingerprint),
+    Mismatch,
 }
 
-impl Sight {
-    /// The key of a server that was met for the first time. `None` where nothing is to be remembered. It has shown that it holds the
-    /// key once the handshake is through.
+impl KeyCheck {
+    /// The key that was trusted on first use, to be remembered once the handshake has proved that the server holds it.
     #[must_use]
-    pub fn first_met(&self) -> Option<Fingerprint> {
+    pub fn first_use_key(&self) -> Option<KeyFingerprint> {
         match self.0.get() {
-            Some(Seen::FirstMet(key)) => Some(key.clone()),
-            Some(Seen::AnotherKey) | None => None,
+            Some(KeyCheckOutcome::FirstUse(key)) => Some(key.clone()),
+            Some(KeyCheckOutcome::Mismatch) | None => None,
         }
     }
 
-    /// Whether the handshake failed because the key was another than it should be.
+    /// Whether the handshake failed because the server presented another key than the known one.
     #[must_use]
-    pub fn is_another_key(&self) -> bool {
-        matches!(self.0.get(), Some(Seen::AnotherKey))
+    pub fn is_mismatch(&self) -> bool {
+        matches!(self.0.get(), Some(KeyCheckOutcome::Mismatch))
     }
 
-    fn see(&self, seen: Seen) {
-        // A second certificate in one handshake would be a fault of rustls; the first one stands.
-        drop(self.0.set(seen));
+    fn set(&self, outcome: KeyCheckOutcome) {
+        // Fails only if rustls verifies two certificates in one handshake; the first result stays.
+        drop(self.0.set(outcome));
     }
 }
 
+/// Certificate verifier of [`TrustRoots::config_by_key`].
 #[derive(Debug)]
-struct ByKey {
-    roots: Roots,
-    trust: Trust,
-    sight: Sight,
+struct KeyVerifier {
+    roots: TrustRoots,
+    trust: KeyTrust,
+    key_check: KeyCheck,
 }
 
-impl ServerCertVerifier for ByKey {
+impl ServerCertVerifier for KeyVerifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -177,22 +180,23 @@ impl ServerCertVerifier for ByKey {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let shown = Fingerprint::of(ParsedCertificate::try_from(certificate)?.subject_public_key_info().as_ref());
-        if self.trust.key() == Some(&shown) {
+        let presented =
+            KeyFingerprint::of(ParsedCertificate::try_from(certificate)?.subject_public_key_info().as_ref());
+        if self.trust.key() == Some(&presented) {
             return Ok(ServerCertVerified::assertion());
         }
-        if !matches!(self.trust, Trust::Pinned(_))
+        if !matches!(self.trust, KeyTrust::Pinned(_))
             && let Ok(verified) = self.roots.verifier.verify_server_cert(certificate, intermediates, name, ocsp, now)
         {
             return Ok(verified);
         }
-        if self.trust == Trust::Unknown {
-            self.sight.see(Seen::FirstMet(shown));
+        if self.trust == KeyTrust::Unknown {
+            self.key_check.set(KeyCheckOutcome::FirstUse(presented));
             return Ok(ServerCertVerified::assertion());
         }
-        // Somebody else may stand in the server's place; only the person can tell.
-        tracing::warn!("the server shows another key than it should");
-        self.sight.see(Seen::AnotherKey);
+        // Perhaps an attack, perhaps a reinstalled server: the person decides.
+        tracing::warn!("server presented another key than the known one; connection rejected");
+        self.key_check.set(KeyCheckOutcome::Mismatch);
         Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
     }
 
@@ -222,12 +226,12 @@ impl ServerCertVerifier for ByKey {
 }
 
 #[cfg(not(target_os = "android"))]
-fn platform(provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, Error> {
+fn authority_verifier(provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, Error> {
     Ok(Arc::new(rustls_platform_verifier::Verifier::new(provider)?))
 }
 
 #[cfg(target_os = "android")]
-fn platform(provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, Error> {
+fn authority_verifier(provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, Error> {
     use tokio_rustls::rustls::{RootCertStore, client::WebPkiServerVerifier};
     let roots = Arc::new(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() });
     WebPkiServerVerifier::builder_with_provider(roots, provider)
@@ -241,10 +245,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pin_is_read_as_it_is_written() {
-        let key = Fingerprint::of(b"a key");
-        assert_eq!(key.to_pin().as_deref().and_then(Fingerprint::from_pin), Some(key));
-        assert_eq!(Fingerprint("edited by hand".to_owned()).to_pin(), None);
-        assert_eq!(Fingerprint("+f".repeat(32)).to_pin(), None);
+    fn a_pin_is_parsed_back_and_invalid_fingerprints_have_none() {
+        let key = KeyFingerprint::of(b"a key");
+        assert_eq!(key.to_pin().as_deref().and_then(KeyFingerprint::from_pin), Some(key));
+        assert_eq!(KeyFingerprint("edited by hand".to_owned()).to_pin(), None);
+        assert_eq!(KeyFingerprint("+f".repeat(32)).to_pin(), None);
     }
 }

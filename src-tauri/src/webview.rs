@@ -1,4 +1,4 @@
-//! Settings of the webview that are not Tauri's.
+//! Configuration of the webview beyond Tauri's options: features for calls, and restarts of a crashed page.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -6,6 +6,6 @@ mod linux;
 mod other;
 
 #[cfg(target_os = "linux")]
-pub use linux::{prepare, set_up};
+pub use linux::{configure, set_environment};
 #[cfg(not(target_os = "linux"))]
-pub use other::{prepare, set_up};
+pub use other::{configure, set_environment};

@@ -1,5 +1,6 @@
-//! Switches on features of `WebKitGTK` that are off unless asked for (`WebKitFeature`, since 2.42), for which the Rust bindings
-//! have no call. Empty on other systems.
+//! Enables experimental features of `WebKitGTK` by name (`WebKitFeature`, since 2.42), which the Rust bindings do not cover.
+//!
+//! Empty on other systems.
 
 #[cfg(target_os = "linux")]
 mod linux;

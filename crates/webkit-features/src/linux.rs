@@ -1,15 +1,16 @@
-//! The calls into the C library.
+//! FFI calls into `libwebkit2gtk`.
 
 use std::ffi::{CStr, c_char, c_int};
 
 use glib::translate::ToGlibPtr;
 use webkit2gtk::Settings;
 
-/// Switches on the feature of this name (`webkit_feature_get_identifier`); tells whether this `WebKitGTK` has it. To be called
-/// where the settings may be used: on the main thread.
+/// Enables the feature with this identifier (`webkit_feature_get_identifier`). Returns whether this `WebKitGTK` has it.
+///
+/// Must be called on the main thread, like all uses of the settings.
 #[must_use]
 pub fn enable(settings: &Settings, identifier: &CStr) -> bool {
-    // SAFETY: takes nothing; gives a list that is ours to unref, or null.
+    // SAFETY: no arguments; returns null or a list that the caller must unref.
     let list = unsafe { webkit_settings_get_all_features() };
     if list.is_null() {
         return false;
@@ -17,20 +18,20 @@ pub fn enable(settings: &Settings, identifier: &CStr) -> bool {
     // SAFETY: the list is valid until it is unreffed below.
     let length = unsafe { webkit_feature_list_get_length(list) };
     let found = (0..length).any(|index| {
-        // SAFETY: the index is within the list, which owns what it gives; the identifier is a string of the feature's own.
+        // SAFETY: the index is within the list. The list owns the feature, which owns the identifier.
         let (feature, name) = unsafe {
             let feature = webkit_feature_list_get(list, index);
             (feature, webkit_feature_get_identifier(feature))
         };
-        // SAFETY: where it is not null it is a C string that lives as long as the list.
+        // SAFETY: a non-null identifier is a C string that lives as long as the list.
         if name.is_null() || unsafe { CStr::from_ptr(name) } != identifier {
             return false;
         }
-        // SAFETY: settings and feature are alive, and the call keeps neither.
+        // SAFETY: settings and feature are alive, and the call does not keep them.
         unsafe { webkit_settings_set_feature_enabled(settings.to_glib_none().0, feature, 1) };
         true
     });
-    // SAFETY: ours, and not used from here on.
+    // SAFETY: the list is owned here and not used afterwards.
     unsafe { webkit_feature_list_unref(list) };
     found
 }

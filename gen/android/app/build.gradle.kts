@@ -14,8 +14,8 @@ val tauriProperties = Properties().apply {
     }
 }
 
-// The key that releases are signed with: keystore.properties beside settings.gradle has storeFile (its path from there), keyAlias and
-// password, and is never committed. Without it a release is not signed, and is signed by whoever installs it.
+// The signing key of releases: keystore.properties beside settings.gradle contains storeFile (relative to it), keyAlias and password,
+// and is never committed. Without the file a release is unsigned.
 val keystore = Properties().apply {
     val propFile = rootProject.file("keystore.properties")
     if (propFile.exists()) {

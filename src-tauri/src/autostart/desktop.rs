@@ -1,4 +1,5 @@
-//! A desktop's: a file in `~/.config/autostart` on Linux, a launch agent on macOS, a value of the registry on Windows.
+//! The desktop's autostart entry: a file in `~/.config/autostart` on Linux, a launch agent on macOS, a registry value on
+//! Windows.
 
 use std::path::Path;
 
@@ -7,46 +8,48 @@ use tauri_plugin_autostart::ManagerExt;
 
 use crate::profile::Profile;
 
-/// What the app is called in the system's list.
+/// The name of the app's autostart entry.
 const NAME: &str = "Hutong";
 
-/// The system's own list of what it starts. Its functions read and write files.
+/// Reads and changes the app's entry in the system's autostart list. Its methods block on file I/O.
 #[derive(Clone, Debug)]
 pub struct Autostart(AppHandle);
 
 impl Autostart {
-    /// Makes ready what reads and writes the list, and changes nothing in it. `None` where the program's path or the profile's
-    /// directory cannot be written into the list: then there is nothing to choose.
+    /// Registers the autostart plugin; changes no entry. Returns `None` when the program's path or the profile's
+    /// directory cannot be written into an entry: the plugin does not quote them.
     ///
     /// # Errors
     ///
-    /// Where the program does not know its own path.
+    /// When the program's path is unknown, or the plugin does not start.
     pub fn prepare(app: &AppHandle, profile: Option<&Profile>) -> tauri::Result<Option<Self>> {
         let program = std::env::var_os("APPIMAGE").map_or_else(std::env::current_exe, |image| Ok(image.into()))?;
-        if cfg!(target_os = "linux") && !is_plain(&program) {
+        if cfg!(target_os = "linux") && !needs_no_quotes(&program) {
             return Ok(None);
         }
         let mut plugin = tauri_plugin_autostart::Builder::new().app_name(NAME);
         if let Some(profile) = profile {
-            let Some(directory) = written(profile.directory()) else { return Ok(None) };
+            let Some(directory) = entry_argument(profile.directory()) else { return Ok(None) };
             plugin = plugin.app_name(format!("{NAME}-{}", profile.id())).arg("--profile").arg(directory);
         }
         app.plugin(plugin.build())?;
         Ok(Some(Self(app.clone())))
     }
 
-    /// Whether the system starts the app.
+    /// Whether the entry exists; `false` when the list cannot be read.
     #[must_use]
     pub fn is_on(&self) -> bool {
-        let asked = self.0.autolaunch().is_enabled();
-        asked.inspect_err(|error| tracing::warn!(%error, "the system does not say what it starts")).unwrap_or(false)
+        let enabled = self.0.autolaunch().is_enabled();
+        enabled
+            .inspect_err(|error| tracing::warn!(%error, "reading the autostart list failed; shown as off"))
+            .unwrap_or(false)
     }
 
-    /// Has the system start the app, or not.
+    /// Adds or removes the entry.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// The system's error message when the entry cannot be written.
     pub fn set(&self, on: bool) -> Result<(), String> {
         let list = self.0.autolaunch();
         let set = if on {
@@ -60,27 +63,30 @@ impl Autostart {
     }
 }
 
-/// Whether a path means itself in a desktop entry's `Exec` without quotes, which the library puts around none.
-fn is_plain(program: &Path) -> bool {
+/// Whether a path can stand unquoted in a desktop entry's `Exec` key: the plugin does not quote it.
+fn needs_no_quotes(program: &Path) -> bool {
     program.to_str().is_some_and(|text| text.chars().all(|c| c.is_alphanumeric() || "/._-+@".contains(c)))
 }
 
-/// A directory as an argument in the list, where the library that writes it puts no quotes.
-fn written(directory: &Path) -> Option<String> {
+/// A directory as an argument in the platform's autostart entry, escaped because the plugin does not. `None` for paths
+/// that are not UTF-8 or contain control characters.
+fn entry_argument(directory: &Path) -> Option<String> {
     let text = directory.to_str().filter(|text| !text.contains(char::is_control))?;
     if cfg!(target_os = "macos") {
-        // An element of a property list.
+        // XML text in a property list.
         Some(text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
     } else if cfg!(windows) {
-        // A file's name holds no quote there, and no directory is given with a last backslash.
+        // File names contain no quotes on Windows, and profile directories have no trailing backslash.
         Some(format!("\"{text}\""))
     } else {
         Some(quoted_for_exec(text))
     }
 }
 
-/// Desktop Entry Specification, "The Exec key": in quotes, with a backslash before what a shell would read, which a string's
-/// own rules double; and a percent sign is a field code unless it is two.
+/// Quotes an argument for the `Exec` key (Desktop Entry Specification).
+///
+/// A backslash escapes characters that are special in shells;
+/// the escapes of the string type double it. A literal percent sign is doubled, because a single one starts a field code.
 fn quoted_for_exec(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
@@ -103,20 +109,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_whose_path_wants_quotes_is_not_offered_to_the_system() {
-        for (path, plain) in [
+    fn program_paths_that_need_quotes_are_detected() {
+        for (path, expected) in [
             ("/usr/bin/hutong-app", true),
             ("/home/小明/Hutong_0.1.0_amd64.AppImage", true),
             ("/home/ana/My Apps/Hutong.AppImage", false),
             ("/home/ana/100%/Hutong.AppImage", false),
             ("/home/ana/$x/Hutong.AppImage", false),
         ] {
-            assert_eq!(is_plain(Path::new(path)), plain, "{path}");
+            assert_eq!(needs_no_quotes(Path::new(path)), expected, "{path}");
         }
     }
 
     #[test]
-    fn a_directory_is_one_argument_whatever_it_is_called() {
+    fn directories_are_quoted_as_one_exec_argument() {
         for (path, expected) in [
             ("/home/ana/two words", r#""/home/ana/two words""#),
             ("/home/ana/小明", r#""/home/ana/小明""#),
@@ -126,6 +132,6 @@ mod tests {
         ] {
             assert_eq!(quoted_for_exec(path), expected);
         }
-        assert_eq!(written(Path::new("/two\nlines")), None);
+        assert_eq!(entry_argument(Path::new("/two\nlines")), None);
     }
 }

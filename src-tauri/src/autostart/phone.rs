@@ -1,17 +1,17 @@
-//! Phones start no apps by themselves.
+//! Phones have no autostart.
 
-/// Nothing to choose.
+/// Uninhabited: no value exists on phones.
 #[derive(Clone, Debug)]
 pub enum Autostart {}
 
 impl Autostart {
-    /// Whether the system starts the app.
+    /// Whether the entry exists.
     #[must_use]
     pub fn is_on(&self) -> bool {
         match *self {}
     }
 
-    /// Has the system start the app, or not.
+    /// Adds or removes the entry.
     ///
     /// # Errors
     ///

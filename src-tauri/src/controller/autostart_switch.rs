@@ -1,11 +1,11 @@
-//! The switch "start with the system": what the system does now, and how the person changes it.
+//! The autostart switch: its current state and how it is changed. Runs the blocking [`Autostart`] methods on other threads.
 
-use hutong_core::app::AppProblem;
+use hutong_core::host_messages::AppProblem;
 use tokio::task::spawn_blocking;
 
 use crate::autostart::Autostart;
 
-/// The system's list of what it starts, and what the list said last.
+/// The autostart entry, if there can be one, and its last known state.
 #[derive(Debug)]
 pub struct AutostartSwitch {
     autostart: Option<Autostart>,
@@ -13,28 +13,28 @@ pub struct AutostartSwitch {
 }
 
 impl AutostartSwitch {
-    /// Reads the list, where there is one.
+    /// Reads the state of the entry.
     pub async fn read(autostart: Option<Autostart>) -> Self {
         let is_on = read(autostart.clone()).await;
         Self { autostart, is_on }
     }
 
-    /// Whether the system starts the app; `None` where that cannot be chosen.
+    /// Whether autostart is on; `None` when it cannot be changed.
     #[must_use]
     pub const fn is_on(&self) -> Option<bool> {
         self.is_on
     }
 
-    /// Has the system start the app, or not.
+    /// Switches autostart on or off.
     ///
     /// # Errors
     ///
-    /// [`AppProblem::AutostartFailed`] when the system refuses.
+    /// [`AppProblem::AutostartFailed`] when the entry cannot be changed.
     pub async fn set(&mut self, on: bool) -> Result<(), AppProblem> {
         let Some(autostart) = self.autostart.clone() else { return Ok(()) };
         let set = spawn_blocking(move || autostart.set(on)).await;
         let set = set.map_err(|error| error.to_string()).and_then(|set| set).map_err(|error| {
-            tracing::warn!(%error, "changing the system's autostart list failed");
+            tracing::warn!(%error, "changing the autostart entry failed");
             AppProblem::AutostartFailed
         });
         self.is_on = read(self.autostart.clone()).await;

@@ -1,29 +1,29 @@
-//! The page that shows the client: whether one is attached, and whether one ever was.
+//! The attached page: sends messages to it, and tracks whether a page was ever attached.
 
-use hutong_core::app::ToUi;
+use hutong_core::host_messages::HostToPage;
 
-use super::control::Interface;
+use super::handle::PageSender;
 
-/// The page's life, from its first attaching on.
+/// Whether a page is attached.
 #[derive(Default)]
 pub enum PageState {
-    /// No page has been attached yet, so no call can have its media in one.
+    /// No page has been attached yet, so no call can have media in one.
     #[default]
     NeverAttached,
-    /// This page is sent everything.
-    Attached(Interface),
-    /// The last page is gone, and its peer connections with it.
+    /// Messages go to this page.
+    Attached(PageSender),
+    /// The last page is gone, and its call's media with it.
     Detached,
 }
 
 impl PageState {
-    /// Sends everything to this page from now on.
-    pub fn attach(&mut self, interface: Interface) {
-        *self = Self::Attached(interface);
+    /// Attaches a page.
+    pub fn attach(&mut self, page: PageSender) {
+        *self = Self::Attached(page);
     }
 
-    /// Sends nothing more. Returns whether there has been a page. A page that is gone already counts too: its last words may have
-    /// been handled after its end, and what they asked of the media is lost.
+    /// Detaches the page. Returns whether a page was ever attached, even if the last one is detached already: commands of
+    /// that page may have arrived after its end and may have started a call without media.
     pub fn detach(&mut self) -> bool {
         match self {
             Self::NeverAttached => false,
@@ -34,12 +34,12 @@ impl PageState {
         }
     }
 
-    /// Sends to the page, if one is attached.
-    pub fn send(&mut self, what: ToUi) {
-        if let Self::Attached(interface) = self
-            && !interface(what)
+    /// Sends a message to the page, if one is attached.
+    pub fn send(&mut self, message: HostToPage) {
+        if let Self::Attached(page) = self
+            && !page(message)
         {
-            tracing::debug!("page unreachable; nothing more is sent to it");
+            tracing::debug!("page unreachable; nothing is sent to it any more");
             *self = Self::Detached;
         }
     }
@@ -56,25 +56,25 @@ mod tests {
 
     use super::*;
 
-    fn something() -> ToUi {
-        ToUi::Snapshot(View::default())
+    fn message() -> HostToPage {
+        HostToPage::Snapshot(View::default())
     }
 
     #[test]
-    fn a_page_loses_media_only_where_there_has_been_one() {
+    fn detaching_reports_whether_a_page_was_ever_attached() {
         let mut page = PageState::default();
         assert!(!page.detach());
         assert!(!page.detach());
         page.attach(Box::new(|_| true));
         assert!(page.detach());
-        assert!(page.detach(), "what the last page said may come after its end");
+        assert!(page.detach(), "commands of the last page may arrive after its end");
     }
 
     #[test]
-    fn an_unreachable_page_is_sent_nothing_more_and_counts_as_one_that_was() {
+    fn an_unreachable_page_gets_no_more_messages_and_counts_as_attached_before() {
         let (sent, reachable) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(true)));
         let mut page = PageState::default();
-        page.send(something());
+        page.send(message());
         page.attach(Box::new({
             let (sent, reachable) = (sent.clone(), reachable.clone());
             move |_| {
@@ -82,11 +82,11 @@ mod tests {
                 reachable.load(Ordering::Relaxed)
             }
         }));
-        page.send(something());
-        page.send(something());
+        page.send(message());
+        page.send(message());
         reachable.store(false, Ordering::Relaxed);
-        page.send(something());
-        page.send(something());
+        page.send(message());
+        page.send(message());
         assert_eq!(sent.load(Ordering::Relaxed), 3);
         assert!(page.detach());
     }

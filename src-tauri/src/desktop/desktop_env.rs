@@ -1,4 +1,4 @@
-//! Probes what the desktop around the app offers.
+//! Probes of the desktop environment: tray host and single-instance support.
 
 #[cfg(target_os = "linux")]
 mod linux;

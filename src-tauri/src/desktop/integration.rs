@@ -1,4 +1,4 @@
-//! Connects the app to the desktop: plugins before there is a window, the shell when there is one.
+//! Sets up the desktop integration: plugins before the window exists, the shell after.
 
 use std::{ffi::OsString, path::Path};
 
@@ -7,16 +7,19 @@ use tauri_plugin_window_state::StateFlags;
 use tokio::sync::mpsc;
 
 use super::{
-    closing::CloseAction,
-    event::{ShellEvent, ShellEvents},
     shell::DesktopShell,
+    shell_event::{ShellEvent, ShellEvents},
     single_instance,
     strings::Strings,
     tauri_host::TauriHost,
+    window_close::CloseAction,
 };
-use crate::{arguments::Arguments, autostart::Autostart, controller::Control, critical, launch::LaunchContext, links};
+use crate::{
+    arguments::Arguments, autostart::Autostart, controller::ControllerHandle, critical_task, deep_links,
+    launch::LaunchContext,
+};
 
-/// The integration before there is a window. Events wait in its queue.
+/// The integration before the window exists. Events wait in its queue until [`DesktopIntegration::start`].
 #[derive(Debug)]
 pub struct DesktopIntegration {
     events: ShellEvents,
@@ -25,60 +28,58 @@ pub struct DesktopIntegration {
 }
 
 impl DesktopIntegration {
-    /// Makes sure that this is the only app of its profile, and has the window's size and position remembered: to be called before
-    /// there is a window. If another app runs, it shows its window and opens the link, and this process ends here.
+    /// Registers the plugins: single instance, window state, notifications, autostart.
+    ///
+    /// Must be called before the window is created. If another instance of the profile is running, it takes over this
+    /// start's arguments and this process exits here.
     ///
     /// # Errors
     ///
-    /// When another app runs and does not answer, or a plugin does not start.
+    /// When another instance is running and does not answer, or a plugin does not start.
     pub fn prepare(app: &App, launch: &LaunchContext, directory: &Path) -> tauri::Result<Self> {
         let handle = app.handle();
         let (events, queue) = ShellEvents::channel();
         app.manage(events.clone());
         let second_starts = events.clone();
         handle.plugin(single_instance::plugin(launch.profile(), move |_, arguments| {
-            second_starts.send(second_start(arguments));
+            second_starts.send(second_start_event(arguments));
         }))?;
-        // Its directory is not the plugin's own, which is none of the profile's. A path that is whole replaces what it is joined to.
+        // An absolute file name replaces the plugin's default directory, which all profiles would share.
         let file = directory.join("window.json");
         if let Some(file) = file.to_str() {
-            let remembered = StateFlags::SIZE | StateFlags::POSITION | StateFlags::MAXIMIZED;
-            let plugin = tauri_plugin_window_state::Builder::new().with_filename(file).with_state_flags(remembered);
+            let flags = StateFlags::SIZE | StateFlags::POSITION | StateFlags::MAXIMIZED;
+            let plugin = tauri_plugin_window_state::Builder::new().with_filename(file).with_state_flags(flags);
             handle.plugin(plugin.build())?;
         }
         handle.plugin(tauri_plugin_notification::init())?;
-        // The app is of use without it.
         let autostart = Autostart::prepare(handle, launch.profile())
-            .inspect_err(
-                |error| tracing::warn!(%error, "no access to the system's autostart list; the switch is not shown"),
-            )
+            .inspect_err(|error| tracing::warn!(%error, "no access to the autostart list; the switch is not shown"))
             .unwrap_or_default();
         Ok(Self { events, queue, autostart })
     }
 
-    /// What starts the app with the system, where that can be chosen.
+    /// The autostart entry, if it can be changed.
     #[must_use]
     pub fn autostart(&self) -> Option<Autostart> {
         self.autostart.clone()
     }
 
-    /// Opens the link that the app was started with, and starts the shell, which keeps window, tray and notifications in step with the
-    /// calls.
+    /// Starts the shell on its own thread, and opens the call link of this start.
     ///
     /// # Errors
     ///
-    /// When a plugin does not start, or the system starts no thread.
+    /// When a plugin does not start, or the system cannot start a thread.
     pub fn start(
         self,
         window: &WebviewWindow,
-        control: &Control,
+        control: &ControllerHandle,
         launch: &LaunchContext,
         directory: &Path,
     ) -> tauri::Result<()> {
         let Self { events, queue, .. } = self;
         let app = window.app_handle();
-        links::hear(app, control)?;
-        listen(window, control, events.clone());
+        deep_links::listen(app, control)?;
+        forward_window_events(window, control, events.clone());
         let strings = Strings::for_system();
         let (window, control, tray) = (window.clone(), control.clone(), directory.join("tray"));
         let link = launch.link().map(str::to_owned);
@@ -90,22 +91,22 @@ impl DesktopIntegration {
             let host = TauriHost::new(window, control, &tray, strings, events).await;
             DesktopShell::new(host, status, strings).run(queue).await;
         };
-        // What the shell asks of window and tray waits for the main thread. That waits, when the app ends, for tasks of the runtime: none
-        // of its threads may be the one that waits here.
-        critical::spawn_thread(app, "shell", || tauri::async_runtime::block_on(shell))?;
+        // Calls to window and tray wait for the main thread. On exit the main thread waits for the runtime's tasks, so
+        // the shell would deadlock on a runtime thread.
+        critical_task::spawn_thread(app, "shell", || tauri::async_runtime::block_on(shell))?;
         Ok(())
     }
 }
 
-/// Brings the window before the person, wherever it is.
+/// Asks the shell to show the window.
 pub fn show(app: &AppHandle) {
     if let Some(events) = app.try_state::<ShellEvents>() {
         events.send(ShellEvent::Show);
     }
 }
 
-/// Sends the window's events to the shell.
-fn listen(window: &WebviewWindow, control: &Control, events: ShellEvents) {
+/// Forwards window events to the shell.
+fn forward_window_events(window: &WebviewWindow, control: &ControllerHandle, events: ShellEvents) {
     let status = control.call_status();
     window.on_window_event(move |event| match event {
         WindowEvent::CloseRequested { api, .. }
@@ -119,10 +120,10 @@ fn listen(window: &WebviewWindow, control: &Control, events: ShellEvents) {
     });
 }
 
-/// The event of a start with these arguments, the program's own name first.
-fn second_start(arguments: Vec<String>) -> ShellEvent {
+/// The event for a second start with these arguments, the program's name first.
+fn second_start_event(arguments: Vec<String>) -> ShellEvent {
     let arguments = arguments.into_iter().skip(1).map(OsString::from);
-    ShellEvent::SecondStart { link: Arguments::read(arguments).ok().and_then(|read| read.link) }
+    ShellEvent::SecondStart { link: Arguments::parse(arguments).ok().and_then(|parsed| parsed.link) }
 }
 
 #[cfg(test)]
@@ -130,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_start_brings_its_link_or_none() {
+    fn a_second_starts_event_contains_its_link() {
         let cases: [(&[&str], Option<&str>); 4] = [
             (&["hutong-app"], None),
             (&["hutong-app", "hutong://call/Ana"], Some("hutong://call/Ana")),
@@ -138,7 +139,7 @@ mod tests {
             (&["hutong-app", "--profile"], None),
         ];
         for (arguments, link) in cases {
-            let event = second_start(arguments.iter().map(|&argument| argument.to_owned()).collect());
+            let event = second_start_event(arguments.iter().map(|&argument| argument.to_owned()).collect());
             assert_eq!(event, ShellEvent::SecondStart { link: link.map(str::to_owned) }, "{arguments:?}");
         }
     }

@@ -1,34 +1,34 @@
-//! Shows desktop notifications, and sends what the person does with them to the shell.
+//! Desktop notifications: shows them, and forwards clicks and buttons to the shell as events.
 
 use tauri::AppHandle;
 use tauri_plugin_notification::{Action, ActionType, ActiveNotification, NotificationExt};
 
 use super::{
-    event::{ShellEvent, ShellEvents},
-    host::Notification,
+    shell_event::{ShellEvent, ShellEvents},
+    shell_host::Notification,
     strings::Strings,
 };
 use crate::call_status::RingId;
 
-/// The kind of notification that has buttons.
+/// The action type of ring notifications, which have buttons.
 const RING: &str = "ring";
 const ANSWER: &str = "answer";
 const DECLINE: &str = "decline";
-/// What the plugin calls a click on the notification itself.
+/// The plugin's action ID of a click on the notification itself.
 const CLICK: &str = "tap";
 
-/// The system's notifications.
+/// The notification service.
 #[derive(Debug)]
 pub struct Notifications(AppHandle);
 
 impl Notifications {
-    /// Registers the buttons, and sends events from now on.
+    /// Registers buttons and event handler.
     pub fn start(app: &AppHandle, strings: &Strings, events: ShellEvents) -> Self {
         let notifications = app.notification();
         let action = |id: &str, title: &str| Action::builder(id, title).build();
         let actions = vec![action(ANSWER, strings.answer), action(DECLINE, strings.decline)];
-        let kind = ActionType::builder(RING).actions(actions).build();
-        let ready = notifications.register_action_types(vec![kind]).and_then(|()| {
+        let action_type = ActionType::builder(RING).actions(actions).build();
+        let registered = notifications.register_action_types(vec![action_type]).and_then(|()| {
             notifications.on_action(move |performed| {
                 let ring = performed.notification().map(ActiveNotification::id);
                 match (performed.action_id(), ring) {
@@ -39,8 +39,8 @@ impl Notifications {
                 }
             })
         });
-        if let Err(error) = ready {
-            tracing::warn!(%error, "registering notification buttons failed; notifications have none");
+        if let Err(error) = registered {
+            tracing::warn!(%error, "registering notification buttons failed; notifications have no buttons");
         }
         Self(app.clone())
     }
@@ -57,10 +57,10 @@ impl Notifications {
         }
     }
 
-    /// Takes the notification of a ring back.
+    /// Removes the notification of a ring.
     pub fn dismiss(&self, ring: RingId) {
         let app = self.0.clone();
-        // It waits for the system's answer.
+        // The call blocks until the notification service answers.
         tauri::async_runtime::spawn_blocking(move || {
             if let Err(error) = app.notification().remove_active(vec![ring]) {
                 tracing::debug!(%error, "notification not dismissed");

@@ -1,12 +1,12 @@
-//! A phone: its system runs one app of a kind, remembers no window's size, and shows no tray.
+//! Phones: only call links need set-up. There is one instance, no tray, and no window state.
 
 use std::path::Path;
 
 use tauri::{App, Context, Manager, WebviewWindow};
 
-use crate::{autostart::Autostart, controller::Control, launch::LaunchContext, links, profile::Profile};
+use crate::{autostart::Autostart, controller::ControllerHandle, deep_links, launch::LaunchContext, profile::Profile};
 
-/// Has only links to listen for.
+/// Listens for call links; nothing else.
 #[derive(Debug)]
 pub struct DesktopIntegration;
 
@@ -20,13 +20,13 @@ impl DesktopIntegration {
         Ok(Self)
     }
 
-    /// None: a phone starts no apps by itself.
+    /// `None`: phones have no autostart.
     #[must_use]
     pub fn autostart(&self) -> Option<Autostart> {
         None
     }
 
-    /// Listens for links that the system opens.
+    /// Listens for call links.
     ///
     /// # Errors
     ///
@@ -34,18 +34,18 @@ impl DesktopIntegration {
     pub fn start(
         self,
         window: &WebviewWindow,
-        control: &Control,
+        control: &ControllerHandle,
         _launch: &LaunchContext,
         _directory: &Path,
     ) -> tauri::Result<()> {
-        links::hear(window.app_handle(), control)
+        deep_links::listen(window.app_handle(), control)
     }
 }
 
-/// Never: a phone starts an app once.
-pub fn hand_over(_profile: Option<&Profile>) -> bool {
+/// Does nothing: the system runs one instance.
+pub fn forward_to_running_instance(_profile: Option<&Profile>) -> bool {
     false
 }
 
-/// Does nothing: a phone has one profile.
+/// Does nothing: there is one profile.
 pub fn set_identifier(_context: &mut Context, _profile: Option<&Profile>) {}

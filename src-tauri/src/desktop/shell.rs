@@ -1,67 +1,67 @@
-//! Keeps window, tray and notifications in step with the call status: one event after the other.
+//! The desktop shell: handles call status changes and shell events in order, and drives window, tray and notifications.
 
 use hutong_core::Command;
 use hutong_protocol::{MediaKind, Name};
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    closing::WindowRestore,
-    event::ShellEvent,
-    host::{Notification, ShellHost},
+    shell_event::ShellEvent,
+    shell_host::{Notification, ShellHost},
     strings::Strings,
     tray_content::TrayContent,
+    window_close::WindowRestore,
 };
 use crate::call_status::{CallStatus, RingId};
 
-/// Decides what the desktop shows; the host does it.
+/// The controller of window, tray and notifications. Acts through a [`ShellHost`].
 #[derive(Debug)]
 pub struct DesktopShell<H> {
     host: H,
     status: watch::Receiver<CallStatus>,
     strings: &'static Strings,
     ring: RingNotice,
-    /// How the person restores the window that they closed; `None` while it is not closed.
+    /// How to restore the window that was closed during the call; `None` when it was not closed.
     restore: Option<WindowRestore>,
 }
 
-/// Where a call that rings is shown.
+/// Where the current ring is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RingNotice {
-    /// It does not ring.
-    Silent,
-    /// The window shows it.
+    /// Nothing rings.
+    None,
+    /// In the window only.
     InWindow(RingId),
-    /// A notification shows it too.
+    /// In a notification too.
     Notified(RingId),
 }
 
 impl RingNotice {
-    /// The notice in this status: a ring that goes on stays where it is shown.
-    fn follow(self, status: &CallStatus) -> Self {
+    /// The notice for this call status: unchanged while the same ring continues.
+    fn updated(self, status: &CallStatus) -> Self {
         match (status, self) {
             (CallStatus::Ringing { ring, .. }, Self::InWindow(id) | Self::Notified(id)) if id == *ring => self,
             (CallStatus::Ringing { ring, .. }, _) => Self::InWindow(*ring),
-            (CallStatus::Idle | CallStatus::InCall { .. }, _) => Self::Silent,
+            (CallStatus::Idle | CallStatus::InCall { .. }, _) => Self::None,
         }
     }
 }
 
 impl<H: ShellHost> DesktopShell<H> {
-    /// A shell that has shown nothing yet.
+    /// Creates a shell that has shown nothing yet.
     pub fn new(host: H, status: watch::Receiver<CallStatus>, strings: &'static Strings) -> Self {
-        Self { host, status, strings, ring: RingNotice::Silent, restore: None }
+        Self { host, status, strings, ring: RingNotice::None, restore: None }
     }
 
-    /// Follows status and events until the client is gone.
+    /// Handles status changes and events until the controller stops.
     pub async fn run(mut self, mut events: mpsc::Receiver<ShellEvent>) {
         loop {
             tokio::select! {
                 changed = self.status.changed() => match changed {
                     Ok(()) => {
                         let status = self.status.borrow_and_update().clone();
-                        self.follow(&status);
+                        self.update(&status);
                     }
-                    // The client is gone: the app ends.
+                    // The controller has stopped: the app exits.
                     Err(_) => return,
                 },
                 event = events.recv() => match event {
@@ -72,17 +72,17 @@ impl<H: ShellHost> DesktopShell<H> {
         }
     }
 
-    fn follow(&mut self, status: &CallStatus) {
+    fn update(&mut self, status: &CallStatus) {
         self.host.set_tray(&TrayContent::in_status(status, self.strings));
         let before = self.ring;
-        self.ring = before.follow(status);
+        self.ring = before.updated(status);
         if let RingNotice::Notified(id) = before
             && self.ring != before
         {
             self.host.dismiss(id);
         }
-        self.notify_unseen(status);
-        // Where nothing else restores it.
+        self.notify_if_unfocused(status);
+        // Without a tray the person might not find the hidden window after the call.
         if *status == CallStatus::Idle && self.restore == Some(WindowRestore::SecondStart) {
             self.show();
         }
@@ -97,7 +97,7 @@ impl<H: ShellHost> DesktopShell<H> {
                     self.restore = None;
                 }
                 let status = self.status.borrow().clone();
-                self.notify_unseen(&status);
+                self.notify_if_unfocused(&status);
             }
             ShellEvent::Show => self.show(),
             ShellEvent::SecondStart { link } => {
@@ -108,7 +108,6 @@ impl<H: ShellHost> DesktopShell<H> {
             }
             ShellEvent::Answer(ring) => {
                 if let Some(media) = self.ringing(ring) {
-                    // Nobody would see the call in a hidden window.
                     self.show();
                     self.host.command(Command::Accept { media }).await;
                 }
@@ -122,26 +121,28 @@ impl<H: ShellHost> DesktopShell<H> {
         }
     }
 
-    /// What the caller offers, if it is this ring that rings.
-    fn ringing(&self, meant: Option<RingId>) -> Option<MediaKind> {
+    /// The kind of the call that rings; `None` when nothing rings, or another ring than the `expected` one.
+    fn ringing(&self, expected: Option<RingId>) -> Option<MediaKind> {
         match &*self.status.borrow() {
-            CallStatus::Ringing { ring, media, .. } if meant.is_none_or(|meant| meant == *ring) => Some(*media),
+            CallStatus::Ringing { ring, media, .. } if expected.is_none_or(|expected| expected == *ring) => {
+                Some(*media)
+            }
             _ => None,
         }
     }
 
-    /// Hides the window that the person closed in a call.
+    /// Hides the window that the person closed during a call, and notifies how to restore it.
     async fn hide_in_call(&mut self) {
         let restore = WindowRestore::best(self.host.shows_tray().await, self.host.finds_running_app().await);
-        // It may have changed while others were asked.
+        // The status may have changed during the probes.
         let status = self.status.borrow().clone();
-        self.follow(&status);
-        let gone = match restore {
+        self.update(&status);
+        let hidden = match restore {
             WindowRestore::Tray | WindowRestore::SecondStart => self.host.hide_window(),
             WindowRestore::WindowList => self.host.minimize_window(),
         };
-        if let Err(error) = gone {
-            tracing::warn!(%error, "hiding the window failed; it stays");
+        if let Err(error) = hidden {
+            tracing::warn!(%error, "hiding the window failed; it stays open");
             return;
         }
         self.restore = Some(restore);
@@ -151,15 +152,15 @@ impl<H: ShellHost> DesktopShell<H> {
                 title: self.strings.call_continues.to_owned(),
                 body: (self.strings.restore)(restore),
             }),
-            // The window no longer shows it, and a window without the focus sends no event of that.
+            // Notify here: a window without the focus sends no focus event when it is hidden.
             CallStatus::Ringing { ring, name, media } => self.notify_ring(*ring, name, *media),
-            // The call ended meanwhile. The person wanted to close the window, and does.
+            // The call ended during the probes: without a call, closing quits.
             CallStatus::Idle => self.host.exit(),
         }
     }
 
-    /// Notifies of a call that rings, once, when the person does not see it in the window.
-    fn notify_unseen(&mut self, status: &CallStatus) {
+    /// Shows the ring's notification, once, if the window is hidden or has no focus.
+    fn notify_if_unfocused(&mut self, status: &CallStatus) {
         if let CallStatus::Ringing { ring, name, media } = status {
             let window = self.host.window();
             if !(window.visible && window.focused) {

@@ -1,4 +1,4 @@
-//! Lets one app of a profile run: a second start hands its arguments to the first, and ends.
+//! Single instance per profile: a second start passes its arguments to the running instance and exits.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -6,6 +6,6 @@ mod linux;
 mod other;
 
 #[cfg(target_os = "linux")]
-pub use linux::{hand_over, plugin, set_identifier};
+pub use linux::{forward_to_running_instance, plugin, set_identifier};
 #[cfg(not(target_os = "linux"))]
-pub use other::{hand_over, plugin, set_identifier};
+pub use other::{forward_to_running_instance, plugin, set_identifier};

@@ -1,42 +1,43 @@
-//! The texts of tray and notifications, in the system's language: the language chosen in the page counts in the page alone.
+//! Localized strings of tray and notifications, in the system's language. The language chosen in the page applies to the
+//! page only.
 
 use hutong_protocol::MediaKind;
 
-use super::closing::WindowRestore;
+use super::window_close::WindowRestore;
 
-/// All texts in one language.
+/// All strings in one language.
 #[derive(Debug)]
 pub struct Strings {
     /// The app's name.
     pub app_name: &'static str,
-    /// Tray: bring the window back.
+    /// Tray menu: show the window.
     pub show: &'static str,
-    /// Tray: end the app.
+    /// Tray menu: quit the app.
     pub quit: &'static str,
-    /// Tray and notification, while it rings.
+    /// Tray menu and notification button: answer the call.
     pub answer: &'static str,
-    /// Tray and notification, while it rings.
+    /// Tray menu and notification button: decline the call.
     pub decline: &'static str,
-    /// Tray and notification: this person calls. Shown as text: a notification's title holds no markup.
+    /// Tray tooltip and notification title: this user is calling. Shown as plain text, so a name cannot inject markup.
     pub calling: fn(&str) -> String,
-    /// Notification: the kind of the incoming call.
+    /// Notification body: the kind of the incoming call.
     pub incoming: fn(MediaKind) -> &'static str,
-    /// Tray: in a call with this person.
+    /// Tray tooltip: in a call with this user.
     pub in_call: fn(&str) -> String,
-    /// Notification: the window was closed in a call, which continues.
+    /// Notification title: the call continues though the window was closed.
     pub call_continues: &'static str,
-    /// Notification: how to restore the window.
+    /// Notification body: how to restore the window.
     pub restore: fn(WindowRestore) -> &'static str,
 }
 
 impl Strings {
-    /// The texts in the system's language.
+    /// The strings in the system's language.
     #[must_use]
     pub fn for_system() -> &'static Self {
         Self::of(sys_locale::get_locales())
     }
 
-    /// The texts in the first language of these tags (BCP 47) that there is.
+    /// The strings in the first supported language of these BCP 47 tags; English when none is supported.
     #[must_use]
     pub fn of(tags: impl Iterator<Item = String>) -> &'static Self {
         for tag in tags {
@@ -64,13 +65,13 @@ static ENGLISH: Strings = Strings {
         MediaKind::Voice => "Incoming voice call",
     },
     in_call: |name| format!("Hutong: in a call with {name}"),
-    call_continues: "Your call goes on",
+    call_continues: "Your call continues",
     restore: |restore| match restore {
         WindowRestore::Tray => {
-            "The window is hidden. To see it again, choose “Show Hutong” at Hutong’s sign in the tray."
+            "The window is hidden. To get it back, open the menu of the Hutong icon in the tray and choose “Show Hutong”."
         }
-        WindowRestore::SecondStart => "The window is hidden. To see it again, start Hutong once more.",
-        WindowRestore::WindowList => "The window is minimised. To end the call, hang up there.",
+        WindowRestore::SecondStart => "The window is hidden. To get it back, start Hutong again.",
+        WindowRestore::WindowList => "The window is minimised. To end the call, open the window and hang up.",
     },
 };
 
@@ -88,9 +89,9 @@ static CHINESE: Strings = Strings {
     in_call: |name| format!("互通：正在与{name}通话"),
     call_continues: "通话仍在继续",
     restore: |restore| match restore {
-        WindowRestore::Tray => "窗口已隐藏。要重新显示，请在托盘的互通图标上选择“显示互通”。",
-        WindowRestore::SecondStart => "窗口已隐藏。再次启动互通即可重新显示。",
-        WindowRestore::WindowList => "窗口已最小化。要结束通话，请在窗口中挂断。",
+        WindowRestore::Tray => "窗口已隐藏。要重新显示，请打开托盘中互通图标的菜单，选择“显示互通”。",
+        WindowRestore::SecondStart => "窗口已隐藏。要重新显示，请再次启动互通。",
+        WindowRestore::WindowList => "窗口已最小化。要结束通话，请打开窗口并挂断。",
     },
 };
 
@@ -99,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_systems_first_language_that_there_is_wins() {
+    fn the_first_supported_language_is_used() {
         let of = |tags: &[&str]| Strings::of(tags.iter().map(|&tag| tag.to_owned())).app_name;
         assert_eq!(of(&["zh-CN", "en-US"]), "互通");
         assert_eq!(of(&["fr", "zh_TW"]), "互通");

@@ -1,39 +1,39 @@
-//! The shell's host in the app: hands each request on to Tauri, and decides nothing.
+//! The production [`ShellHost`]: forwards each operation to Tauri.
 
 use std::path::Path;
 
-use hutong_core::{Command, app::FromUi};
+use hutong_core::{Command, host_messages::PageToHost};
 use tauri::{AppHandle, Manager, WebviewWindow};
 use tokio::sync::oneshot;
 
 use super::{
     desktop_env,
-    event::ShellEvents,
-    host::{Notification, ShellHost, WindowError, WindowState},
     notifications::Notifications,
+    shell_event::ShellEvents,
+    shell_host::{Notification, ShellHost, WindowError, WindowState},
     strings::Strings,
     tray::Tray,
     tray_content::TrayContent,
 };
 use crate::{
     call_status::{CallStatus, RingId},
-    controller::Control,
+    controller::ControllerHandle,
 };
 
-/// Window, tray, notifications and controller. Its window and tray wait for the main thread.
+/// Window, tray, notifications and controller. Operations on window and tray block on the main thread.
 pub struct TauriHost {
     app: AppHandle,
     window: WebviewWindow,
-    control: Control,
+    control: ControllerHandle,
     notifications: Notifications,
     tray: Option<Tray>,
 }
 
 impl TauriHost {
-    /// Sets up notifications and tray for this window. `tray` is a directory for the tray's own files.
+    /// Sets up notifications and tray. `tray` is the directory for the tray icon's file.
     pub async fn new(
         window: WebviewWindow,
-        control: Control,
+        control: ControllerHandle,
         tray: &Path,
         strings: &Strings,
         events: ShellEvents,
@@ -93,7 +93,7 @@ impl ShellHost for TauriHost {
     }
 
     async fn command(&mut self, command: Command) {
-        self.control.hear(FromUi::Command(command)).await;
+        self.control.page_message(PageToHost::Command(command)).await;
     }
 
     async fn open_link(&mut self, link: String) {
@@ -106,17 +106,19 @@ impl ShellHost for TauriHost {
 }
 
 async fn add_tray(app: &AppHandle, directory: &Path, content: TrayContent, events: ShellEvents) -> Option<Tray> {
-    // Without a session bus the library would only complain.
+    // Without a session bus the tray library only logs errors.
     if !desktop_env::finds_running_app().await {
         return None;
     }
-    let (done, added) = oneshot::channel();
-    let (adder, directory) = (app.clone(), directory.to_owned());
-    let asked = app.run_on_main_thread(move || {
-        let added = Tray::add(&adder, &directory, &content, events);
-        // Sending fails when the app ends meanwhile.
-        drop(done.send(added.inspect_err(|error| tracing::info!(%error, "no tray; the app goes on without")).ok()));
+    let (result, added) = oneshot::channel();
+    let (handle, directory) = (app.clone(), directory.to_owned());
+    let scheduled = app.run_on_main_thread(move || {
+        let added = Tray::add(&handle, &directory, &content, events);
+        // The receiver is gone when the app exits meanwhile.
+        drop(
+            result.send(added.inspect_err(|error| tracing::info!(%error, "tray unavailable; continuing without")).ok()),
+        );
     });
-    asked.ok()?;
+    scheduled.ok()?;
     added.await.ok().flatten()
 }

@@ -1,4 +1,4 @@
-//! The icon in the system's tray, with a menu.
+//! The tray icon and its menu; menu entries and clicks become shell events.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -12,32 +12,32 @@ use tauri::{
 };
 
 use super::{
-    event::{ShellEvent, ShellEvents},
+    shell_event::{ShellEvent, ShellEvents},
     tray_content::{MenuEntry, TrayAction, TrayContent},
 };
 
 const ID: &str = "hutong";
 
-/// The icon; removed when this is dropped.
+/// RAII guard of the tray icon: removes it on drop.
 pub struct Tray(TrayIcon);
 
-/// Why there is no tray.
+/// Error: the tray icon could not be added.
 #[derive(Debug, thiserror::Error)]
 pub enum TrayError {
-    /// Linux: the library that shows trays is not installed.
-    #[error("a library is missing")]
+    /// Linux: the tray library is not installed.
+    #[error("the tray library (libayatana-appindicator) is not installed")]
     LibraryMissing,
-    /// The system shows none.
+    /// Tauri or the system failed.
     #[error(transparent)]
     Tauri(#[from] tauri::Error),
 }
 
 impl Tray {
-    /// Adds the icon to the tray. Called on the main thread. `directory` takes the icon's file, on Linux.
+    /// Adds the icon. Must be called on the main thread. On Linux the icon's file is written to `directory`.
     ///
     /// # Errors
     ///
-    /// When the system has no tray that could show it.
+    /// When the tray library is missing or fails.
     pub fn add(
         app: &AppHandle,
         directory: &Path,
@@ -48,19 +48,19 @@ impl Tray {
         let mut builder = TrayIconBuilder::with_id(ID)
             .tooltip(&content.tooltip)
             .temp_dir_path(directory)
-            // A click opens the menu on macOS and Linux, and the window on Windows, as others do there.
+            // Platform convention: a left click opens the window on Windows, the menu elsewhere.
             .show_menu_on_left_click(!cfg!(windows))
             .on_menu_event(move |_, event| {
-                if let Some(event) = chosen(event.id().as_ref()) {
+                if let Some(event) = event_of_entry(event.id().as_ref()) {
                     events.send(event);
                 }
             })
             .on_tray_icon_event(move |_, event| {
-                let left = matches!(
+                let is_left_click = matches!(
                     event,
                     TrayIconEvent::Click { button: MouseButton::Left, button_state: MouseButtonState::Up, .. }
                 );
-                if cfg!(windows) && left {
+                if cfg!(windows) && is_left_click {
                     clicks.send(ShellEvent::Show);
                 }
             });
@@ -68,18 +68,18 @@ impl Tray {
         if let Some(icon) = app.default_window_icon() {
             builder = builder.icon(icon.clone());
         }
-        // On Linux the library that shows trays is loaded when the first is added, and the binding panics without it.
+        // On Linux the binding loads the tray library here, and panics when it is missing.
         let added = catch_unwind(AssertUnwindSafe(|| builder.build(app)));
         Ok(Self(added.map_err(|_| TrayError::LibraryMissing)??))
     }
 
-    /// Shows this from now on.
+    /// Updates tooltip and menu.
     pub fn set(&self, content: &TrayContent) {
         let set = menu(self.0.app_handle(), content)
             .and_then(|menu| self.0.set_menu(Some(menu)))
             .and_then(|()| self.0.set_tooltip(Some(&content.tooltip)));
         if let Err(error) = set {
-            tracing::warn!(%error, "tray update failed; it shows an earlier call status");
+            tracing::warn!(%error, "tray update failed; the tray shows an earlier call status");
         }
     }
 }
@@ -102,7 +102,7 @@ const fn id(action: TrayAction) -> &'static str {
 }
 
 /// The event of the menu entry with this ID.
-fn chosen(entry: &str) -> Option<ShellEvent> {
+fn event_of_entry(entry: &str) -> Option<ShellEvent> {
     let actions = [TrayAction::Show, TrayAction::Quit, TrayAction::Answer, TrayAction::Decline];
     let action = actions.into_iter().find(|action| id(*action) == entry)?;
     Some(match action {
@@ -127,7 +127,7 @@ mod tests {
             ("other", None),
         ];
         for (entry, expected) in cases {
-            assert_eq!(chosen(entry), expected, "{entry}");
+            assert_eq!(event_of_entry(entry), expected, "{entry}");
         }
     }
 }

@@ -1,41 +1,41 @@
-//! The text and the menu that the tray shows in each call status.
+//! Tooltip and menu of the tray for each call status.
 
 use super::strings::Strings;
 use crate::call_status::CallStatus;
 
-/// What the tray shows.
+/// Tooltip and menu of the tray.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrayContent {
-    /// Shown under the pointer.
+    /// The tooltip.
     pub tooltip: String,
     /// The menu, from top to bottom.
     pub menu: Vec<MenuEntry>,
 }
 
-/// A line of the tray's menu.
+/// An entry of the tray menu.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MenuEntry {
     /// An action and its label.
     Action(TrayAction, &'static str),
-    /// A line between others.
+    /// A separator line.
     Separator,
 }
 
-/// What the person can choose in the tray's menu.
+/// An action of the tray menu.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TrayAction {
     /// Show the window.
     Show,
-    /// End the app.
+    /// Quit the app.
     Quit,
-    /// Answer the call that rings.
+    /// Answer the ringing call.
     Answer,
     /// Decline it.
     Decline,
 }
 
 impl TrayContent {
-    /// The content in this status.
+    /// The content for this call status.
     #[must_use]
     pub fn in_status(status: &CallStatus, strings: &Strings) -> Self {
         let tooltip = match status {

@@ -1,34 +1,34 @@
-//! A desktop's own server: on loopback, and on the network while it is shared.
+//! The embedded server on desktops: listens on loopback, and on the network while it is shared.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     path::{Path, PathBuf},
 };
 
-use hutong_core::app::{AppProblem, Embedded};
+use hutong_core::host_messages::{AppProblem, EmbeddedServerView};
 use hutong_server::{BindError, Options, Server, TicketKey, Tls, TlsError};
 
 use crate::address::{self, DEFAULT_PORT};
 
-/// The server, running.
+/// The running server, with its addresses and its certificate.
 #[derive(Debug)]
 pub struct EmbeddedServer {
     server: Server,
     directory: PathBuf,
     wanted_port_taken: Option<u16>,
     addresses: Vec<IpAddr>,
-    /// The certificate that it is shared with.
+    /// The certificate for sharing; made when the server is first shared.
     tls: Option<Tls>,
-    /// Its fingerprint, as it was told last.
+    /// The certificate's fingerprint as last shown.
     fingerprint: Option<String>,
 }
 
 impl EmbeddedServer {
-    /// Starts the server on loopback; where its port is taken, on a free one.
+    /// Starts the server on loopback; on any free port when the wanted one is taken.
     ///
     /// # Errors
     ///
-    /// [`AppProblem::EmbeddedFailed`] when it cannot listen at all.
+    /// [`AppProblem::EmbeddedFailed`] when it cannot listen.
     pub async fn start(directory: &Path, wanted: Option<u16>) -> Result<Option<Self>, AppProblem> {
         let wanted = wanted.unwrap_or(DEFAULT_PORT);
         let ticket_key = ticket_key(directory);
@@ -38,14 +38,14 @@ impl EmbeddedServer {
         };
         let (bound, wanted_port_taken) = match bind(wanted).await {
             Err(error @ (BindError::AddressInUse(_) | BindError::Denied(_))) => {
-                tracing::warn!(%error, "the embedded server takes a free port");
+                tracing::warn!(%error, "embedded server cannot use its port; using a free one");
                 (bind(0).await, Some(wanted))
             }
             bound => (bound, None),
         };
         match bound {
             Ok(server) => {
-                tracing::info!(address = %server.local_addr(), "the embedded server runs");
+                tracing::info!(address = %server.local_addr(), "embedded server started");
                 Ok(Some(Self {
                     server,
                     directory: directory.to_owned(),
@@ -56,84 +56,84 @@ impl EmbeddedServer {
                 }))
             }
             Err(error) => {
-                tracing::error!(%error, "the embedded server does not run");
+                tracing::error!(%error, "embedded server failed to start");
                 Err(AppProblem::EmbeddedFailed)
             }
         }
     }
 
-    /// Where it listens.
+    /// The port that it listens on.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.server.local_addr().port()
     }
 
-    /// What the interface shows of it.
+    /// The server's state for the page.
     #[must_use]
-    pub fn view(&self) -> Embedded {
+    pub fn view(&self) -> EmbeddedServerView {
         let port = self.port();
         let shared = self.server.is_open_to_network();
         let addresses = if shared { self.addresses.as_slice() } else { &[] };
         let key = self.tls.as_ref().and_then(Tls::key_to_pin).map(|key| format!("/#key={key}")).unwrap_or_default();
-        Embedded {
+        EmbeddedServerView {
             port,
             wanted_port_taken: self.wanted_port_taken,
             shared,
-            addresses: addresses.iter().map(|ip| address::https(*ip, port) + &key).collect(),
+            addresses: addresses.iter().map(|ip| address::https_url(*ip, port) + &key).collect(),
             fingerprint: self.fingerprint.clone().filter(|_| shared),
         }
     }
 
-    /// Opens it to the network, or closes it.
+    /// Opens the server to the network, or closes it again.
     ///
     /// # Errors
     ///
-    /// [`AppProblem::NoNetwork`] when it is open, but no address of this computer can be reached; [`AppProblem::EmbeddedFailed`] when
-    /// it is as it was.
+    /// [`AppProblem::NoNetwork`] when the server is open, but this computer has no address that others can reach;
+    /// [`AppProblem::EmbeddedFailed`] when the server cannot listen as requested.
     pub async fn share(&mut self, on: bool) -> Result<(), AppProblem> {
         if !on {
             return self.server.close_to_network().await.map_err(|error| {
-                tracing::error!(%error, "the embedded server is not back on loopback");
+                tracing::error!(%error, "embedded server cannot listen on loopback again; it accepts no connections");
                 AppProblem::EmbeddedFailed
             });
         }
         self.addresses = addresses().await;
         self.open().await?;
-        // It stays open: the network may come later.
+        // The server stays open: a network may appear later.
         if self.addresses.is_empty() { Err(AppProblem::NoNetwork) } else { Ok(()) }
     }
 
-    /// Looks whether the computer has moved to another network; says whether that changed anything to be shown.
+    /// Checks this computer's addresses and the certificate for changes. Returns whether the page must be updated.
     pub async fn refresh(&mut self) -> bool {
         if !self.server.is_open_to_network() {
             return false;
         }
         let now = addresses().await;
         if now == self.addresses {
-            // The server makes its certificate anew before it ends.
+            // The server renews its certificate before it expires.
             let fingerprint = self.tls.as_ref().and_then(Tls::fingerprint);
             let renewed = fingerprint != self.fingerprint;
             self.fingerprint = fingerprint;
             return renewed;
         }
         self.addresses = now;
-        // The certificate has to name the new addresses. Where that fails the old one goes on; the log says why.
+        // The certificate must contain the new addresses. On failure, which is logged, the old one stays in use.
         let _renewed: Result<(), AppProblem> = self.open().await;
         true
     }
 
-    /// Waits until it has stopped by itself, since a task of it has panicked.
+    /// Waits until the server has stopped because one of its tasks panicked.
     pub async fn failed(&self) {
         let failure = self.server.failed().await;
         tracing::error!(%failure, "embedded server stopped");
     }
 
-    /// Tells everybody, and ends it.
+    /// Disconnects all clients and stops the server.
     pub async fn stop(self) {
         self.server.shutdown().await;
     }
 
-    /// Has the server stop by itself.
+    /// Makes the server fail.
     #[cfg(test)]
     pub fn break_timer(&self) {
         self.server.break_timer();
@@ -142,11 +142,11 @@ impl EmbeddedServer {
     async fn open(&mut self) -> Result<(), AppProblem> {
         let names = self.addresses.iter().map(IpAddr::to_string).collect();
         let tls = certificate(self.directory.clone(), names).await.map_err(|error| {
-            tracing::error!(%error, "there is no certificate to share with");
+            tracing::error!(%error, "no certificate for the embedded server; it is not shared");
             AppProblem::EmbeddedFailed
         })?;
         self.server.open_to_network(tls.clone()).await.map_err(|error| {
-            tracing::error!(%error, "the embedded server cannot be shared");
+            tracing::error!(%error, "opening the embedded server to the network failed; it is not shared");
             AppProblem::EmbeddedFailed
         })?;
         self.fingerprint = tls.fingerprint();
@@ -155,12 +155,15 @@ impl EmbeddedServer {
     }
 }
 
-/// With a kept key, whoever was logged in or in a call is known again when the app is started again.
+/// Loads or creates the key of session and call tickets. A stored key lets clients resume after a restart of the app.
 fn ticket_key(directory: &Path) -> Option<TicketKey> {
-    let kept = std::fs::create_dir_all(directory)
+    let key = std::fs::create_dir_all(directory)
         .map_err(|error| error.to_string())
         .and_then(|()| TicketKey::from_file(&directory.join("ticket.key")).map_err(|error| error.to_string()));
-    kept.inspect_err(|error| tracing::warn!(%error, "the ticket key is not kept")).ok()
+    key.inspect_err(|error| {
+        tracing::warn!(%error, "no stored ticket key; sessions do not survive a restart of the app");
+    })
+    .ok()
 }
 
 async fn certificate(directory: PathBuf, names: Vec<String>) -> Result<Tls, Box<dyn std::error::Error + Send + Sync>> {
@@ -171,19 +174,19 @@ async fn certificate(directory: PathBuf, names: Vec<String>) -> Result<Tls, Box<
 async fn addresses() -> Vec<IpAddr> {
     tokio::task::spawn_blocking(|| {
         let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
-            tracing::warn!(%error, "the network interfaces cannot be listed");
+            tracing::warn!(%error, "listing network interfaces failed; no addresses are shown");
             Vec::new()
         });
-        address::for_others(interfaces.iter().map(if_addrs::Interface::ip).collect(), outward())
+        address::reachable_addresses(interfaces.iter().map(if_addrs::Interface::ip).collect(), default_route_address())
     })
     .await
     .unwrap_or_default()
 }
 
-/// The address that this computer's default route starts from: the network that people mean, rather than a virtual
-/// machine's. Connecting a UDP socket only looks the route up; nothing is sent.
-fn outward() -> Option<IpAddr> {
-    /// A documentation address (RFC 5737): routed like any public one.
+/// The source address of the default route: on the main network rather than a virtual machine's. Connecting a UDP socket only
+/// selects the route; nothing is sent.
+fn default_route_address() -> Option<IpAddr> {
+    /// A documentation address (RFC 5737), routed like any public address. The port is arbitrary.
     const ANYWHERE: (Ipv4Addr, u16) = (Ipv4Addr::new(192, 0, 2, 1), 9);
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect(ANYWHERE).ok()?;

@@ -1,15 +1,15 @@
-//! Phones run no server: their systems stop what runs in the background.
+//! Phones have no embedded server: their systems stop apps in the background.
 
 use std::path::Path;
 
-use hutong_core::app::{AppProblem, Embedded};
+use hutong_core::host_messages::{AppProblem, EmbeddedServerView};
 
-/// No server.
+/// Uninhabited: no value exists on phones.
 #[derive(Debug)]
 pub enum EmbeddedServer {}
 
 impl EmbeddedServer {
-    /// There is none, and that is no problem.
+    /// Returns `None`.
     ///
     /// # Errors
     ///
@@ -18,19 +18,19 @@ impl EmbeddedServer {
         Ok(None)
     }
 
-    /// Where it listens.
+    /// The port that it listens on.
     #[must_use]
     pub fn port(&self) -> u16 {
         match *self {}
     }
 
-    /// What the interface shows of it.
+    /// The server's state for the page.
     #[must_use]
-    pub fn view(&self) -> Embedded {
+    pub fn view(&self) -> EmbeddedServerView {
         match *self {}
     }
 
-    /// Opens it to the network, or closes it.
+    /// Opens the server to the network, or closes it again.
     ///
     /// # Errors
     ///
@@ -39,17 +39,17 @@ impl EmbeddedServer {
         match *self {}
     }
 
-    /// Looks for new addresses.
+    /// Checks this computer's addresses and the certificate for changes.
     pub async fn refresh(&mut self) -> bool {
         match *self {}
     }
 
-    /// Waits until it has stopped by itself.
+    /// Waits until the server has failed.
     pub async fn failed(&self) {
         match *self {}
     }
 
-    /// Ends it.
+    /// Stops the server.
     pub async fn stop(self) {
         match self {}
     }

@@ -1,4 +1,4 @@
-//! WebKitGTK: what it leaves off unless asked.
+//! `WebKitGTK`: enables the features that calls need, and reloads a crashed page.
 
 use std::{
     cell::RefCell,
@@ -10,87 +10,89 @@ use std::{
 use tauri::{AppHandle, Manager, WebviewWindow};
 use webkit2gtk::{SettingsExt, WebViewExt};
 
-use crate::{controller::Control, native::Native};
+use crate::{controller::ControllerHandle, native_peers::NativePeers};
 
-/// Frames of a track in a worker, and tracks made of frames there: they go on while the window is hidden.
+/// The `WebKit` feature for `MediaStreamTrackProcessor` and generators in workers, which also run while the window is hidden.
 const TRACK_PROCESSING: &CStr = c"MediaStreamTrackProcessing";
 
-/// How many heaps a process of the webview has.
-const HEAPS: (&str, &str) = ("MALLOC_ARENA_MAX", "2");
+/// glibc's limit of malloc arenas for the webview's processes, as an environment variable.
+const MALLOC_ARENAS: (&str, &str) = ("MALLOC_ARENA_MAX", "2");
 
-/// A page whose process ends so often within so long is not begun again: it would end for ever.
-const ENDINGS: (usize, Duration) = (3, Duration::from_secs(60));
+/// The maximum number of reloads within a duration. A page that crashes more often would crash forever.
+const MAX_RESTARTS: (usize, Duration) = (3, Duration::from_secs(60));
 
-/// Says to the processes of the webview what they are told by their environment alone, where nobody has said something else. To be
-/// called while the program has one thread.
-pub fn set_up() {
-    // glibc gives threads heaps of their own, and what is free in one is of no use to the others. WebKit and GStreamer start a dozen
-    // threads for each call: after ten calls that was some 25 MiB, for the same processor time.
-    let (name, value) = HEAPS;
+/// Sets environment variables for the webview's processes, unless they are set already. Must be called while the program
+/// has one thread.
+pub fn set_environment() {
+    // By default each thread gets a separate arena, and memory freed in one is not reused in another. WebKit and
+    // GStreamer start a dozen threads per call: ten calls cost about 25 MiB more, for the same processor time.
+    let (name, value) = MALLOC_ARENAS;
     if glib::setenv(name, value, false).is_err() {
-        tracing::info!(name, "the environment cannot be changed: calls leave more memory behind");
+        tracing::info!(name, "setting an environment variable failed; calls leave more memory allocated");
     }
 }
 
-/// Switches on what a call needs, and sees to it that there is a page.
+/// Enables the features for calls, and reloads the page when its process crashes.
 ///
 /// # Errors
 ///
-/// Where the window is gone.
-pub fn prepare(window: &WebviewWindow) -> tauri::Result<()> {
+/// When the window is closed.
+pub fn configure(window: &WebviewWindow) -> tauri::Result<()> {
     let app = window.app_handle().clone();
     window.with_webview(move |webview| {
         if let Some(settings) = webview.inner().settings() {
             settings.set_enable_media_stream(true);
-            // The other side's picture and sound begin when the call does, which is a person's doing but not a click.
+            // Remote media starts without a click.
             settings.set_media_playback_requires_user_gesture(false);
-            settings.set_enable_mock_capture_devices(wants_mock_devices());
-            // What goes wrong in the page is read beside what goes wrong around it.
+            settings.set_enable_mock_capture_devices(uses_mock_devices());
+            // Debug builds print the page's console beside the app's log.
             settings.set_enable_write_console_messages_to_stdout(cfg!(debug_assertions));
             if !hutong_webkit_features::enable(&settings, TRACK_PROCESSING) {
-                tracing::info!("this WebKitGTK hands frames to the page alone: calls cost more, and stop while hidden");
+                tracing::info!(
+                    "WebKitGTK has no track processing in workers; calls use more CPU and their video stops while hidden"
+                );
             }
         }
-        // A window without its page is empty, and stays so. Who the person is and where is not the page's: a new one is told.
-        let endings = RefCell::new(Endings::default());
+        // Without a reload the window stays empty. The session is the controller's, so a new page continues it.
+        let restarts = RefCell::new(RestartLimiter::default());
         webview.inner().connect_web_process_terminated(move |view, reason| {
-            leave_call(&app);
-            if endings.borrow_mut().bears(Instant::now()) {
-                tracing::error!(?reason, "the page's process has ended: the page begins anew");
+            detach_page(&app);
+            if restarts.borrow_mut().allow(Instant::now()) {
+                tracing::error!(?reason, "web process terminated; reloading the page");
                 view.reload();
             } else {
-                tracing::error!(?reason, "the page's process has ended again: the window stays empty");
+                tracing::error!(?reason, "web process terminated too often; the window stays empty");
             }
         });
     })
 }
 
-/// The page's call is over, whenever there is another page. Devices went with the page, the connection did not.
-fn leave_call(app: &AppHandle) {
-    app.state::<Control>().detach();
+/// Detaches the page, which ends its call, and closes its native peers: they run in this process and outlive the page.
+fn detach_page(app: &AppHandle) {
+    app.state::<ControllerHandle>().detach();
     let app = app.clone();
-    tauri::async_runtime::spawn(async move { app.state::<Native>().close_all().await });
+    tauri::async_runtime::spawn(async move { app.state::<NativePeers>().close_all().await });
 }
 
-/// When the page's process ended, lately.
+/// Rate limiter of page reloads: the times of the last ones.
 #[derive(Default)]
-struct Endings(VecDeque<Instant>);
+struct RestartLimiter(VecDeque<Instant>);
 
-impl Endings {
-    /// It ends. Whether it is to be begun again.
-    fn bears(&mut self, now: Instant) -> bool {
-        let (most, within) = ENDINGS;
-        self.0.retain(|ended| now.duration_since(*ended) < within);
-        let bears = self.0.len() < most;
-        if bears {
+impl RestartLimiter {
+    /// Returns whether a restart is allowed now, and counts it if so.
+    fn allow(&mut self, now: Instant) -> bool {
+        let (max, period) = MAX_RESTARTS;
+        self.0.retain(|restarted| now.duration_since(*restarted) < period);
+        let allowed = self.0.len() < max;
+        if allowed {
             self.0.push_back(now);
         }
-        bears
+        allowed
     }
 }
 
-/// A camera and a microphone that WebKit makes up, for tests; never in a release.
-fn wants_mock_devices() -> bool {
+/// Whether to use `WebKit`'s mock camera and microphone, for tests. Never in a release.
+fn uses_mock_devices() -> bool {
     cfg!(debug_assertions) && std::env::var_os("HUTONG_MOCK_DEVICES").is_some()
 }
 
@@ -99,16 +101,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_that_ends_again_and_again_is_left() {
-        let mut endings = Endings::default();
-        let begun = Instant::now();
-        let bears = |endings: &mut Endings, seconds| endings.bears(begun + Duration::from_secs(seconds));
-        assert!((0..3).all(|seconds| bears(&mut endings, seconds)));
-        assert!(!bears(&mut endings, 3));
-        assert!(!bears(&mut endings, 59));
-        assert!(bears(&mut endings, 60));
-        assert!(!bears(&mut endings, 60));
-        // Now and then is borne for ever.
-        assert!((2..9).all(|minutes| bears(&mut endings, 60 * minutes)));
+    fn restarts_are_limited_per_period() {
+        let mut limiter = RestartLimiter::default();
+        let start = Instant::now();
+        let allow = |limiter: &mut RestartLimiter, seconds| limiter.allow(start + Duration::from_secs(seconds));
+        assert!((0..3).all(|seconds| allow(&mut limiter, seconds)));
+        assert!(!allow(&mut limiter, 3));
+        assert!(!allow(&mut limiter, 59));
+        assert!(allow(&mut limiter, 60));
+        assert!(!allow(&mut limiter, 60));
+        // One a minute is allowed forever.
+        assert!((2..9).all(|minutes| allow(&mut limiter, 60 * minutes)));
     }
 }

@@ -1,15 +1,15 @@
-//! The other systems' webviews have what a call needs switched on.
+//! Other systems' webviews have the features for calls enabled.
 
 use tauri::WebviewWindow;
 
-/// Nothing to do.
-pub fn set_up() {}
+/// Does nothing.
+pub fn set_environment() {}
 
-/// Nothing to do.
+/// Does nothing.
 ///
 /// # Errors
 ///
 /// None.
-pub fn prepare(_window: &WebviewWindow) -> tauri::Result<()> {
+pub fn configure(_window: &WebviewWindow) -> tauri::Result<()> {
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Starts the app without its window, and waits for what its page is sent.
+//! Test helpers: start the app without its window, and wait for messages to its page.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -8,92 +8,96 @@ use std::{
 };
 
 use hutong_app::{
-    address::Address,
-    controller::{self, Control, DefaultPort, Start},
-    driver::{Driver, Event},
-    link::Target,
-    network::Names,
-    tls::{Roots, Trust},
+    address::ServerAddress,
+    controller::{self, ControllerConfig, ControllerHandle, DefaultPort},
+    driver::{ClientDriver, DriverEvent},
+    route::Resolver,
+    server_link::ServerTarget,
+    tls::{KeyTrust, TrustRoots},
 };
 use hutong_core::{
-    Command, Input, Session, Update,
-    app::{AppCommand, AppProblem, AppView, FromUi, ToUi},
+    Command, Input, SessionView, ViewUpdate,
+    host_messages::{AppCommand, AppProblem, AppView, HostToPage, PageToHost},
 };
 use tokio::{sync::mpsc, time::timeout};
 
-/// Far longer than anything here takes; a test that waits this long has failed.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// Timeout of every wait; far longer than any step takes.
+pub const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 pub const ANY_PORT: SocketAddr = SocketAddr::new(LOOPBACK, 0);
 
-/// This name and no other.
-pub fn names(name: &str, addresses: &[IpAddr]) -> Names {
-    Names::Only(Arc::new([(name.to_owned(), addresses.to_vec())].into()))
+/// A resolver that knows this name only.
+pub fn resolver(name: &str, addresses: &[IpAddr]) -> Resolver {
+    Resolver::Fixed(Arc::new([(name.to_owned(), addresses.to_vec())].into()))
 }
 
-/// Starts the app, its embedded server on this port.
-pub fn start(directory: &Path, port: u16, names: Names) -> Control {
-    let default_port = DefaultPort::Usual;
+/// Starts the app with its embedded server on this port.
+pub fn start(directory: &Path, port: u16, resolver: Resolver) -> ControllerHandle {
+    let default_port = DefaultPort::Standard;
     let directory = directory.to_owned();
     let (control, running) =
-        controller::start(Start { directory, port: Some(port), default_port, names, autostart: None });
+        controller::start(ControllerConfig { directory, port: Some(port), default_port, resolver, autostart: None });
     tokio::spawn(running);
     control
 }
 
-/// The app, and what its page is sent.
-pub async fn run(directory: &Path, names: Names) -> (Control, mpsc::UnboundedReceiver<ToUi>) {
-    let control = start(directory, 0, names);
-    let (tell, heard) = mpsc::unbounded_channel();
-    control.attach(Box::new(move |what| tell.send(what).is_ok())).await;
-    (control, heard)
+/// Starts the app with an attached page. Returns the messages to the page.
+pub async fn run(directory: &Path, resolver: Resolver) -> (ControllerHandle, mpsc::UnboundedReceiver<HostToPage>) {
+    let control = start(directory, 0, resolver);
+    let (sender, messages) = mpsc::unbounded_channel();
+    control.attach(Box::new(move |message| sender.send(message).is_ok())).await;
+    (control, messages)
 }
 
-/// Waits until the page hears this.
-pub async fn until<T>(heard: &mut mpsc::UnboundedReceiver<ToUi>, what: &str, found: impl Fn(&ToUi) -> Option<T>) -> T {
-    let found = timeout(PATIENCE, async {
-        while let Some(told) = heard.recv().await {
-            if let Some(found) = found(&told) {
-                return Some(found);
+/// Waits for a message for which `select` returns a value.
+pub async fn until<T>(
+    messages: &mut mpsc::UnboundedReceiver<HostToPage>,
+    what: &str,
+    select: impl Fn(&HostToPage) -> Option<T>,
+) -> T {
+    let selected = timeout(TEST_TIMEOUT, async {
+        while let Some(message) = messages.recv().await {
+            if let Some(selected) = select(&message) {
+                return Some(selected);
             }
         }
         None
     });
-    found.await.ok().flatten().unwrap_or_else(|| panic!("waited in vain for {what}"))
+    selected.await.ok().flatten().unwrap_or_else(|| panic!("timeout waiting for: {what}"))
 }
 
-/// The app's own state, once it tells of this problem, or of none.
-pub fn tells_of(problem: Option<AppProblem>) -> impl Fn(&ToUi) -> Option<AppView> {
-    move |told| match told {
-        ToUi::App(app) if app.problem == problem => Some(app.clone()),
+/// Matches the app's state with this problem, or without one.
+pub fn app_with_problem(problem: Option<AppProblem>) -> impl Fn(&HostToPage) -> Option<AppView> {
+    move |message| match message {
+        HostToPage::App(app) if app.problem == problem => Some(app.clone()),
         _ => None,
     }
 }
 
-/// That somebody is logged in.
-pub fn logged_in(told: &ToUi) -> Option<()> {
-    matches!(told, ToUi::Show(Update::Session(Session::LoggedIn { .. }))).then_some(())
+/// Matches a session that is logged in.
+pub fn logged_in(message: &HostToPage) -> Option<()> {
+    matches!(message, HostToPage::Show(ViewUpdate::Session(SessionView::LoggedIn { .. }))).then_some(())
 }
 
-pub async fn use_server(control: &Control, address: &str) {
-    control.hear(FromUi::App(AppCommand::UseServer { address: address.into() })).await;
+pub async fn use_server(control: &ControllerHandle, address: &str) {
+    control.page_message(PageToHost::App(AppCommand::UseServer { address: address.into() })).await;
 }
 
-pub async fn log_in(control: &Control, name: &str) {
-    control.hear(FromUi::Command(Command::LogIn { name: name.into(), secret: None })).await;
+pub async fn log_in(control: &ControllerHandle, name: &str) {
+    control.page_message(PageToHost::Command(Command::LogIn { name: name.into(), secret: None })).await;
 }
 
-/// What the first link to this server ends in.
-pub async fn first(address: &str, trust: Trust, names: Names) -> Vec<Event> {
-    let mut driver = Driver::new(7, Some(Roots::of_this_computer().unwrap())).with_names(names);
-    driver.aim(Some(Target { address: Address::parse(address).unwrap(), trust }));
+/// The driver's events until the first link to this server is open or has failed.
+pub async fn first_link_events(address: &str, trust: KeyTrust, resolver: Resolver) -> Vec<DriverEvent> {
+    let mut driver = ClientDriver::new(7, Some(TrustRoots::from_platform().unwrap())).with_resolver(resolver);
+    driver.set_target(Some(ServerTarget { address: ServerAddress::parse(address).unwrap(), trust }));
     driver.step(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
     let mut events = Vec::new();
     loop {
-        let event = timeout(PATIENCE, driver.next()).await.unwrap();
-        let is_last = matches!(event, Event::Input(Input::Link(_)) | Event::FirstMet(..));
+        let event = timeout(TEST_TIMEOUT, driver.next()).await.unwrap();
+        let is_last = matches!(event, DriverEvent::Input(Input::Socket(_)) | DriverEvent::FirstUse(..));
         events.push(event);
         if is_last {
             return events;

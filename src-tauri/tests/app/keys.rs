@@ -1,29 +1,32 @@
-//! Which key a server has to show: the app against real servers on loopback, with keys that were pinned, met, or neither.
+//! Tests of server keys: pinned, trusted on first use, or unknown, against real servers on loopback.
 
 use std::{net::SocketAddr, path::Path};
 
 use hutong_app::{
-    driver::Event,
-    network::Names,
-    settings::File,
-    tls::{Fingerprint, Trust},
+    driver::DriverEvent,
+    route::Resolver,
+    settings::SettingsFile,
+    tls::{KeyFingerprint, KeyTrust},
 };
 use hutong_core::{
-    Input, LinkEvent,
-    app::{AppCommand, AppProblem, FromUi, OfferStep, ServerChoice, ToUi},
+    Input, SocketEvent,
+    host_messages::{AppCommand, AppProblem, CallLinkStage, HostToPage, PageToHost, ServerChoice},
 };
 use hutong_server::{Options, Server, Tls};
 
-use crate::common::{ANY_PORT, LOOPBACK, first, log_in, logged_in, names, run, tells_of, until, use_server};
+use crate::common::{
+    ANY_PORT, LOOPBACK, app_with_problem, first_link_events, log_in, logged_in, resolver, run, until, use_server,
+};
 
-/// A server with a key that is kept under this name.
-struct Keyed {
+/// A server with a self-signed certificate.
+struct KeyedServer {
     server: Server,
-    /// As an invitation writes it.
+    /// The key as in an invitation.
     pin: String,
 }
 
-impl Keyed {
+impl KeyedServer {
+    /// Starts a server with the key in the subdirectory `name`.
     async fn start(directory: &Path, name: &str, on: SocketAddr) -> Self {
         let tls = Tls::self_signed(&directory.join(name), &[]).unwrap();
         let pin = tls.key_to_pin().unwrap();
@@ -43,202 +46,217 @@ impl Keyed {
         format!("{}/#key={}", self.address(), self.pin)
     }
 
-    fn key(&self) -> Fingerprint {
-        Fingerprint::from_pin(&self.pin).unwrap()
+    fn key(&self) -> KeyFingerprint {
+        KeyFingerprint::from_pin(&self.pin).unwrap()
     }
 }
 
-/// Another key than any server's, as an invitation writes it.
-fn another() -> String {
-    Fingerprint::of(b"another key").to_pin().unwrap()
+/// A key that no server has, as in an invitation.
+fn other_pin() -> String {
+    KeyFingerprint::of(b"another key").to_pin().unwrap()
 }
 
-fn is_up(events: &[Event]) -> bool {
-    matches!(events, [Event::Input(Input::Link(LinkEvent::Up))])
+fn is_up(events: &[DriverEvent]) -> bool {
+    matches!(events, [DriverEvent::Input(Input::Socket(SocketEvent::Opened))])
 }
 
-fn is_another_key(events: &[Event]) -> bool {
-    matches!(events, [Event::AnotherKey, Event::Input(Input::Link(LinkEvent::Down))])
+fn is_key_mismatch(events: &[DriverEvent]) -> bool {
+    matches!(events, [DriverEvent::KeyMismatch, DriverEvent::Input(Input::Socket(SocketEvent::Closed))])
 }
 
 #[tokio::test]
-async fn a_key_that_is_known_is_the_only_one_that_is_taken() {
+async fn only_the_known_key_is_accepted() {
     let directory = tempfile::tempdir().unwrap();
-    let one = Keyed::start(directory.path(), "one", ANY_PORT).await;
-    let wrong = Fingerprint::of(b"another key");
+    let one = KeyedServer::start(directory.path(), "one", ANY_PORT).await;
+    let wrong = KeyFingerprint::of(b"another key");
     let address = one.address();
-    let link = |trust: Trust| first(&address, trust, Names::System);
+    let link = |trust: KeyTrust| first_link_events(&address, trust, Resolver::System);
 
-    let events = link(Trust::Unknown).await;
-    let [Event::FirstMet(met, Input::Link(LinkEvent::Up))] = &events[..] else { panic!("{events:?}") };
-    assert_eq!(*met, one.key());
+    let events = link(KeyTrust::Unknown).await;
+    let [DriverEvent::FirstUse(key, Input::Socket(SocketEvent::Opened))] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(*key, one.key());
     for (trust, is_right) in [
-        (Trust::Met(one.key()), true),
-        (Trust::Pinned(one.key()), true),
-        (Trust::Met(wrong.clone()), false),
-        (Trust::Pinned(wrong), false),
+        (KeyTrust::FirstUse(one.key()), true),
+        (KeyTrust::Pinned(one.key()), true),
+        (KeyTrust::FirstUse(wrong.clone()), false),
+        (KeyTrust::Pinned(wrong), false),
     ] {
         let events = link(trust.clone()).await;
-        assert!(if is_right { is_up(&events) } else { is_another_key(&events) }, "{trust:?}: {events:?}");
+        assert!(if is_right { is_up(&events) } else { is_key_mismatch(&events) }, "{trust:?}: {events:?}");
     }
     one.server.shutdown().await;
 }
 
 #[tokio::test]
-async fn a_pin_vouches_for_a_server_outside_the_own_network_too() {
+async fn a_pinned_key_authenticates_a_public_server_too() {
     let directory = tempfile::tempdir().unwrap();
-    let one = Keyed::start(directory.path(), "one", ANY_PORT).await;
+    let one = KeyedServer::start(directory.path(), "one", ANY_PORT).await;
     let address = format!("https://calls.example:{}", one.at().port());
-    let link = |trust: Trust| first(&address, trust, names("calls.example", &[LOOPBACK]));
-    assert!(is_up(&link(Trust::Pinned(one.key())).await));
-    assert!(is_another_key(&link(Trust::Pinned(Fingerprint::of(b"another key"))).await));
-    let events = link(Trust::Unknown).await;
-    assert!(matches!(events[..], [Event::Input(Input::Link(LinkEvent::Down))]), "{events:?}");
+    let link = |trust: KeyTrust| first_link_events(&address, trust, resolver("calls.example", &[LOOPBACK]));
+    assert!(is_up(&link(KeyTrust::Pinned(one.key())).await));
+    assert!(is_key_mismatch(&link(KeyTrust::Pinned(KeyFingerprint::of(b"another key"))).await));
+    let events = link(KeyTrust::Unknown).await;
+    assert!(matches!(events[..], [DriverEvent::Input(Input::Socket(SocketEvent::Closed))]), "{events:?}");
     one.server.shutdown().await;
 }
 
 #[tokio::test]
-async fn a_server_whose_key_is_pinned_is_not_spoken_to_in_the_clear() {
+async fn a_server_with_a_pinned_key_is_never_connected_to_without_tls() {
     let server = Server::bind(Options::listen_on(ANY_PORT)).await.unwrap();
     let address = format!("http://{}", server.local_addr());
-    let events = first(&address, Trust::Pinned(Fingerprint::of(b"a key")), Names::System).await;
-    assert!(matches!(events[..], [Event::NotSecure, Event::Input(Input::Link(LinkEvent::Down))]), "{events:?}");
-    assert!(is_up(&first(&address, Trust::Unknown, Names::System).await));
+    let events = first_link_events(&address, KeyTrust::Pinned(KeyFingerprint::of(b"a key")), Resolver::System).await;
+    assert!(
+        matches!(events[..], [DriverEvent::InsecureAddress, DriverEvent::Input(Input::Socket(SocketEvent::Closed))]),
+        "{events:?}"
+    );
+    assert!(is_up(&first_link_events(&address, KeyTrust::Unknown, Resolver::System).await));
     server.shutdown().await;
 }
 
 #[tokio::test]
-async fn who_joins_by_an_invitation_meets_that_server_and_no_other_ever_after() {
+async fn an_invitations_key_is_the_only_one_accepted_until_another_invitation() {
     let directory = tempfile::tempdir().unwrap();
-    let one = Keyed::start(directory.path(), "one", ANY_PORT).await;
+    let one = KeyedServer::start(directory.path(), "one", ANY_PORT).await;
     let (at, address) = (one.at(), one.address());
-    let (control, mut heard) = run(directory.path(), Names::System).await;
+    let (control, mut messages) = run(directory.path(), Resolver::System).await;
     use_server(&control, &one.invitation()).await;
-    let app = until(&mut heard, "the server is chosen", tells_of(None)).await;
+    let app = until(&mut messages, "the server is chosen", app_with_problem(None)).await;
     log_in(&control, "Ana").await;
-    until(&mut heard, "Ana is in", logged_in).await;
-    let kept = File::within(directory.path()).read();
+    until(&mut messages, "Ana is logged in", logged_in).await;
+    let kept = SettingsFile::in_directory(directory.path()).read();
     assert_eq!(kept.pinned_servers.get(&at.to_string()), Some(&one.key()));
     assert!(kept.known_servers.is_empty());
     drop(app);
 
     // Another server in its place, with another key.
     one.server.shutdown().await;
-    let other = Keyed::start(directory.path(), "other", at).await;
-    let problem = tells_of(Some(AppProblem::ServerKeyWrong));
-    let app = until(&mut heard, "the other key is told", &problem).await;
+    let other = KeyedServer::start(directory.path(), "other", at).await;
+    let problem = app_with_problem(Some(AppProblem::ServerKeyWrong));
+    let app = until(&mut messages, "the wrong key is reported", &problem).await;
     assert_eq!(app.invitation, Some(format!("{address}/#key={}", one.pin)));
     assert_eq!(app.server, ServerChoice::Other { address: format!("{address}/#key={}", one.pin) });
-    // To enter the address anew does not forget a key that an invitation told.
+    // Entering the address again does not forget a key from an invitation.
     use_server(&control, &address).await;
-    until(&mut heard, "the choice is taken", tells_of(None)).await;
-    until(&mut heard, "the other key is told again", &problem).await;
+    until(&mut messages, "the server is chosen", app_with_problem(None)).await;
+    until(&mut messages, "the wrong key is reported again", &problem).await;
     // Another invitation does.
     use_server(&control, &other.invitation()).await;
-    until(&mut heard, "Ana is in again", logged_in).await;
-    assert_eq!(File::within(directory.path()).read().pinned_servers.get(&at.to_string()), Some(&other.key()));
+    until(&mut messages, "Ana is logged in again", logged_in).await;
+    assert_eq!(
+        SettingsFile::in_directory(directory.path()).read().pinned_servers.get(&at.to_string()),
+        Some(&other.key())
+    );
     control.stop().await;
     other.server.shutdown().await;
 }
 
 #[tokio::test]
-async fn an_invitation_with_another_key_leads_nowhere_and_is_not_kept() {
+async fn an_invitation_with_a_wrong_key_gives_no_connection_and_is_not_stored() {
     let directory = tempfile::tempdir().unwrap();
-    let one = Keyed::start(directory.path(), "one", ANY_PORT).await;
-    let (control, mut heard) = run(directory.path(), Names::System).await;
-    use_server(&control, &format!("{}/#key={}", one.address(), another())).await;
+    let one = KeyedServer::start(directory.path(), "one", ANY_PORT).await;
+    let (control, mut messages) = run(directory.path(), Resolver::System).await;
+    use_server(&control, &format!("{}/#key={}", one.address(), other_pin())).await;
     log_in(&control, "Ana").await;
-    until(&mut heard, "the wrong key is told", tells_of(Some(AppProblem::ServerKeyWrong))).await;
-    let kept = File::within(directory.path()).read();
+    until(&mut messages, "the wrong key is reported", app_with_problem(Some(AppProblem::ServerKeyWrong))).await;
+    let kept = SettingsFile::in_directory(directory.path()).read();
     assert!(kept.pinned_servers.is_empty() && kept.known_servers.is_empty());
     use_server(&control, &format!("{}/#key=half", one.address())).await;
-    until(&mut heard, "half a key is no address", tells_of(Some(AppProblem::AddressInvalid))).await;
+    until(&mut messages, "an incomplete key is rejected", app_with_problem(Some(AppProblem::AddressInvalid))).await;
     use_server(&control, &one.invitation()).await;
-    until(&mut heard, "Ana is in", logged_in).await;
+    until(&mut messages, "Ana is logged in", logged_in).await;
     control.stop().await;
     one.server.shutdown().await;
 }
 
 #[tokio::test]
-async fn a_key_that_was_met_and_changed_is_told_and_entering_the_address_again_forgets_it() {
+async fn a_changed_first_use_key_is_reported_and_forgotten_when_the_address_is_entered_again() {
     let directory = tempfile::tempdir().unwrap();
-    let one = Keyed::start(directory.path(), "one", ANY_PORT).await;
+    let one = KeyedServer::start(directory.path(), "one", ANY_PORT).await;
     let (at, address) = (one.at(), one.address());
-    let (control, mut heard) = run(directory.path(), Names::System).await;
+    let (control, mut messages) = run(directory.path(), Resolver::System).await;
     use_server(&control, &address).await;
     log_in(&control, "Ana").await;
-    until(&mut heard, "Ana is in", logged_in).await;
-    assert_eq!(File::within(directory.path()).read().known_servers.get(&at.to_string()), Some(&one.key()));
+    until(&mut messages, "Ana is logged in", logged_in).await;
+    assert_eq!(
+        SettingsFile::in_directory(directory.path()).read().known_servers.get(&at.to_string()),
+        Some(&one.key())
+    );
 
     one.server.shutdown().await;
-    let other = Keyed::start(directory.path(), "other", at).await;
-    let app = until(&mut heard, "the change is told", tells_of(Some(AppProblem::ServerKeyChanged))).await;
-    // Others are handed the key that was met; the field has the address alone, so that entering it again forgets the key.
+    let other = KeyedServer::start(directory.path(), "other", at).await;
+    let app =
+        until(&mut messages, "the changed key is reported", app_with_problem(Some(AppProblem::ServerKeyChanged))).await;
+    // The invitation contains the known key; the address field does not, so that entering it again forgets the key.
     assert_eq!(app.invitation, Some(format!("{address}/#key={}", one.pin)));
     assert_eq!(app.server, ServerChoice::Other { address: address.clone() });
     use_server(&control, &address).await;
-    until(&mut heard, "Ana is in again", logged_in).await;
-    assert_eq!(File::within(directory.path()).read().known_servers.get(&at.to_string()), Some(&other.key()));
+    until(&mut messages, "Ana is logged in again", logged_in).await;
+    assert_eq!(
+        SettingsFile::in_directory(directory.path()).read().known_servers.get(&at.to_string()),
+        Some(&other.key())
+    );
     control.stop().await;
     other.server.shutdown().await;
 }
 
 #[tokio::test]
-async fn a_link_may_tell_a_key_and_never_changes_one() {
+async fn a_call_link_may_add_a_key_but_never_replace_one() {
     let directory = tempfile::tempdir().unwrap();
-    let one = Keyed::start(directory.path(), "one", ANY_PORT).await;
-    let (control, mut heard) = run(directory.path(), Names::System).await;
+    let one = KeyedServer::start(directory.path(), "one", ANY_PORT).await;
+    let (control, mut messages) = run(directory.path(), Resolver::System).await;
     log_in(&control, "Ana").await;
-    until(&mut heard, "Ana is in on her own server", logged_in).await;
+    until(&mut messages, "Ana is logged in on her own server", logged_in).await;
     let link = |key: &str| format!("hutong://call/Bo?server={}/#key={key}", one.address());
-    let offered = |told: &ToUi| match told {
-        ToUi::App(app) => app.offer.clone(),
+    let pending_link = |message: &HostToPage| match message {
+        HostToPage::App(app) => app.call_link.clone(),
         _ => None,
     };
 
-    // For a server that nobody knows: followed, and kept.
+    // An unknown server: the link's key is used and stored.
     control.open_link(link(&one.pin)).await;
-    let offer = until(&mut heard, "the offer", offered).await;
-    assert_eq!((offer.server.as_str(), offer.step), (one.address().as_str(), OfferStep::Asking));
-    control.hear(FromUi::App(AppCommand::TakeOffer { offer })).await;
-    until(&mut heard, "Ana is in there", logged_in).await;
-    let pinned = |directory: &Path| File::within(directory).read().pinned_servers.get(&one.at().to_string()).cloned();
+    let pending = until(&mut messages, "the call link", pending_link).await;
+    assert_eq!((pending.server.as_str(), pending.stage), (one.address().as_str(), CallLinkStage::AwaitingConfirmation));
+    control.page_message(PageToHost::App(AppCommand::ConfirmCallLink { link: pending })).await;
+    until(&mut messages, "Ana is logged in there", logged_in).await;
+    let pinned = |directory: &Path| {
+        SettingsFile::in_directory(directory).read().pinned_servers.get(&one.at().to_string()).cloned()
+    };
     assert_eq!(pinned(directory.path()), Some(one.key()));
 
-    // For one that is known: not followed.
-    control.open_link(link(&another())).await;
-    let app = until(&mut heard, "the contradiction", tells_of(Some(AppProblem::LinkKeyDiffers))).await;
-    assert!(app.offer.is_none_or(|offer| offer.step == OfferStep::Asking));
+    // A known server: the link is rejected.
+    control.open_link(link(&other_pin())).await;
+    let app = until(&mut messages, "the key conflict", app_with_problem(Some(AppProblem::LinkKeyDiffers))).await;
+    assert!(app.call_link.is_none_or(|link| link.stage == CallLinkStage::AwaitingConfirmation));
     assert_eq!(pinned(directory.path()), Some(one.key()));
     control.stop().await;
     one.server.shutdown().await;
 }
 
 #[tokio::test]
-async fn two_apps_meet_by_the_address_that_one_of_them_shows() {
-    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (ana, mut anas) = run(here.path(), Names::System).await;
-    ana.hear(FromUi::App(AppCommand::Share { on: true })).await;
-    let embedded = until(&mut anas, "the server is shared", |told| match told {
-        ToUi::App(app) => app.embedded.clone().filter(|embedded| embedded.shared),
+async fn an_app_joins_a_shared_server_by_its_shown_address() {
+    let (anas_directory, bos_directory) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (ana, mut anas) = run(anas_directory.path(), Resolver::System).await;
+    ana.page_message(PageToHost::App(AppCommand::Share { on: true })).await;
+    let embedded = until(&mut anas, "the server is shared", |message| match message {
+        HostToPage::App(app) => app.embedded.clone().filter(|embedded| embedded.shared),
         _ => None,
     })
     .await;
     assert_eq!(embedded.fingerprint.as_ref().map(|text| text.split(':').count()), Some(32));
     let Some(address) = embedded.addresses.first() else {
-        eprintln!("this machine has no address but loopback: nothing to see here");
+        eprintln!("skipped: this machine has only loopback addresses");
         return;
     };
     assert!(address.contains("/#key="), "{address}");
-    let (bo, mut bos) = run(there.path(), Names::System).await;
+    let (bo, mut bos) = run(bos_directory.path(), Resolver::System).await;
     use_server(&bo, address).await;
     log_in(&bo, "Bo").await;
-    until(&mut bos, "Bo is in", logged_in).await;
-    assert_eq!(File::within(there.path()).read().pinned_servers.len(), 1);
+    until(&mut bos, "Bo is logged in", logged_in).await;
+    assert_eq!(SettingsFile::in_directory(bos_directory.path()).read().pinned_servers.len(), 1);
     bo.stop().await;
-    ana.hear(FromUi::App(AppCommand::Share { on: false })).await;
-    let closed = until(&mut anas, "the server is closed again", |told| match told {
-        ToUi::App(app) => app.embedded.clone().filter(|embedded| !embedded.shared),
+    ana.page_message(PageToHost::App(AppCommand::Share { on: false })).await;
+    let closed = until(&mut anas, "the server is closed again", |message| match message {
+        HostToPage::App(app) => app.embedded.clone().filter(|embedded| !embedded.shared),
         _ => None,
     })
     .await;

@@ -1,6 +1,7 @@
-//! The app without its window, against real servers on loopback. One program: each would link all of Tauri.
+//! Integration tests of the app without its window, against real servers on loopback. One binary, because each links all
+//! of Tauri.
 
-// Clippy's exception for tests covers the test functions, not their helpers.
+// Clippy's exception for tests does not cover helper functions.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod common;

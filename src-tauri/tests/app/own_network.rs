@@ -1,74 +1,78 @@
-//! Plain connections stay on the own network, whatever a name says: the app against real servers on loopback, with names that
-//! the test makes up.
+//! Tests of connections without TLS: allowed on the own network only, whatever a name resolves to. Real servers on
+//! loopback, fixed resolvers.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use hutong_app::{
-    driver::Event,
-    settings::{Choice, File, Settings},
-    tls::Trust,
+    driver::DriverEvent,
+    settings::{SavedServer, Settings, SettingsFile},
+    tls::KeyTrust,
 };
 use hutong_core::{
-    Input, LinkEvent,
-    app::{AppCommand, AppProblem, FromUi},
+    Input, SocketEvent,
+    host_messages::{AppCommand, AppProblem, PageToHost},
 };
 use hutong_server::{Options, Server, Tls};
 
-use crate::common::{ANY_PORT, LOOPBACK, log_in, logged_in, names, run, tells_of, until, use_server};
+use crate::common::{ANY_PORT, LOOPBACK, app_with_problem, log_in, logged_in, resolver, run, until, use_server};
 
-/// A documentation address (RFC 5737): public, and nobody's. Nothing here ever gets as far as to connect to it.
+/// A documentation address (RFC 5737), outside the own network. No test connects to it.
 const OUTSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
 
-/// What the first link to this server ends in.
-async fn first(address: &str, names: hutong_app::network::Names) -> Vec<Event> {
-    crate::common::first(address, Trust::Unknown, names).await
+/// The events of the first link to this server, without a known key.
+async fn first_link_events(address: &str, resolver: hutong_app::route::Resolver) -> Vec<DriverEvent> {
+    crate::common::first_link_events(address, KeyTrust::Unknown, resolver).await
 }
 
 #[tokio::test]
-async fn a_plain_name_that_leads_outside_is_not_connected_to_and_the_person_is_told() {
+async fn a_plain_name_that_resolves_outside_is_not_connected_to_and_is_reported() {
     let directory = tempfile::tempdir().unwrap();
-    let (control, mut heard) = run(directory.path(), names("nas.local", &[OUTSIDE])).await;
+    let (control, mut messages) = run(directory.path(), resolver("nas.local", &[OUTSIDE])).await;
     use_server(&control, "http://nas.local:8017").await;
     log_in(&control, "Ana").await;
-    until(&mut heard, "the problem", tells_of(Some(AppProblem::AddressNotSecure))).await;
-    control.hear(FromUi::App(AppCommand::UseEmbedded)).await;
-    until(&mut heard, "the next command clears it", tells_of(None)).await;
-    until(&mut heard, "Ana is in", logged_in).await;
+    until(&mut messages, "the problem", app_with_problem(Some(AppProblem::AddressNotSecure))).await;
+    control.page_message(PageToHost::App(AppCommand::UseEmbedded)).await;
+    until(&mut messages, "the next command clears it", app_with_problem(None)).await;
+    until(&mut messages, "Ana is logged in", logged_in).await;
     control.stop().await;
 }
 
 #[tokio::test]
-async fn a_plain_name_takes_the_addresses_of_the_own_network_alone() {
+async fn a_plain_name_uses_its_addresses_on_the_own_network_only() {
     let server = Server::bind(Options::listen_on(ANY_PORT)).await.unwrap();
     let address = format!("http://nas.local:{}", server.local_addr().port());
-    let events = first(&address, names("nas.local", &[OUTSIDE, LOOPBACK])).await;
-    assert!(matches!(events[..], [Event::Input(Input::Link(LinkEvent::Up))]), "{events:?}");
-    let events = first(&address, names("nas.local", &[OUTSIDE])).await;
-    assert!(matches!(events[..], [Event::NotSecure, Event::Input(Input::Link(LinkEvent::Down))]), "{events:?}");
-    let events = first(&address, names("else.local", &[LOOPBACK])).await;
-    assert!(matches!(events[..], [Event::Input(Input::Link(LinkEvent::Down))]), "{events:?}");
+    let events = first_link_events(&address, resolver("nas.local", &[OUTSIDE, LOOPBACK])).await;
+    assert!(matches!(events[..], [DriverEvent::Input(Input::Socket(SocketEvent::Opened))]), "{events:?}");
+    let events = first_link_events(&address, resolver("nas.local", &[OUTSIDE])).await;
+    assert!(
+        matches!(events[..], [DriverEvent::InsecureAddress, DriverEvent::Input(Input::Socket(SocketEvent::Closed))]),
+        "{events:?}"
+    );
+    let events = first_link_events(&address, resolver("else.local", &[LOOPBACK])).await;
+    assert!(matches!(events[..], [DriverEvent::Input(Input::Socket(SocketEvent::Closed))]), "{events:?}");
     server.shutdown().await;
 }
 
 #[tokio::test]
-async fn a_key_is_trusted_when_first_met_for_names_of_the_own_network_alone() {
+async fn keys_are_trusted_on_first_use_on_the_own_network_only() {
     let directory = tempfile::tempdir().unwrap();
     let tls = Tls::self_signed(directory.path(), &[]).unwrap();
     let server = Server::bind(Options { tls: Some(tls), ..Options::listen_on(ANY_PORT) }).await.unwrap();
     let port = server.local_addr().port();
-    let events = first(&format!("https://nas.local:{port}"), names("nas.local", &[LOOPBACK])).await;
-    assert!(matches!(events[..], [Event::FirstMet(..)]), "{events:?}");
-    let events = first(&format!("https://calls.example:{port}"), names("calls.example", &[LOOPBACK])).await;
-    assert!(matches!(events[..], [Event::Input(Input::Link(LinkEvent::Down))]), "{events:?}");
+    let events = first_link_events(&format!("https://nas.local:{port}"), resolver("nas.local", &[LOOPBACK])).await;
+    assert!(matches!(events[..], [DriverEvent::FirstUse(..)]), "{events:?}");
+    let events =
+        first_link_events(&format!("https://calls.example:{port}"), resolver("calls.example", &[LOOPBACK])).await;
+    assert!(matches!(events[..], [DriverEvent::Input(Input::Socket(SocketEvent::Closed))]), "{events:?}");
     server.shutdown().await;
 }
 
 #[tokio::test]
-async fn a_plain_public_address_in_the_settings_is_told_of_and_not_used() {
+async fn a_plain_public_address_in_the_settings_is_reported_and_not_used() {
     let directory = tempfile::tempdir().unwrap();
-    let server = Choice::Other { address: "http://calls.example".into() };
-    File::within(directory.path()).write(&Settings { server, ..Settings::default() }).unwrap();
-    let (control, mut heard) = run(directory.path(), names("calls.example", &[LOOPBACK])).await;
-    until(&mut heard, "the problem", tells_of(Some(AppProblem::AddressNotSecure))).await;
+    let server = SavedServer::Other { address: "http://calls.example".into() };
+    SettingsFile::in_directory(directory.path()).write(&Settings { server, ..Settings::default() }).unwrap();
+    let (control, mut messages) = run(directory.path(), resolver("calls.example", &[LOOPBACK])).await;
+    until(&mut messages, "the problem", app_with_problem(Some(AppProblem::AddressNotSecure))).await;
     control.stop().await;
 }

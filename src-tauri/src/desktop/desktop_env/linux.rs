@@ -1,15 +1,15 @@
-//! Linux: asks over the session bus.
+//! Linux: probes over the D-Bus session bus.
 
 use std::time::Duration;
 
 use zbus::Connection;
 
-/// How long the bus may take to answer: a window that closes waits for it.
-const ANSWER: Duration = Duration::from_secs(2);
+/// Timeout of a D-Bus reply. Closing the window waits for it.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Whether a tray host runs now. Many desktops have none.
+/// Whether a tray host (`StatusNotifierHost`) is running. Many desktops have none.
 pub async fn has_tray_host() -> bool {
-    let asked = async {
+    let probe = async {
         let connection = Connection::session().await?;
         let reply = connection
             .call_method(
@@ -23,10 +23,10 @@ pub async fn has_tray_host() -> bool {
         let value: zbus::zvariant::OwnedValue = reply.body().deserialize()?;
         Ok::<bool, zbus::Error>(bool::try_from(value)?)
     };
-    matches!(tokio::time::timeout(ANSWER, asked).await, Ok(Ok(true)))
+    matches!(tokio::time::timeout(REPLY_TIMEOUT, probe).await, Ok(Ok(true)))
 }
 
-/// Whether a second start finds this app, and a tray is possible at all: whether there is a session bus.
+/// Whether there is a session bus. Single instance and tray both need one.
 pub async fn finds_running_app() -> bool {
-    matches!(tokio::time::timeout(ANSWER, Connection::session()).await, Ok(Ok(_)))
+    matches!(tokio::time::timeout(REPLY_TIMEOUT, Connection::session()).await, Ok(Ok(_)))
 }

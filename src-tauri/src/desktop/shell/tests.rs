@@ -1,19 +1,19 @@
-//! The shell's decisions, against a host that records what it is asked to do.
+//! Tests of the desktop shell with a host that records its calls.
 
 use super::*;
 use crate::desktop::{
-    event::ShellEvents,
-    host::{WindowError, WindowState},
+    shell_event::ShellEvents,
+    shell_host::{WindowError, WindowState},
     tray_content::{MenuEntry, TrayAction},
 };
 
-/// What the shell asked its host to do.
+/// A call of a [`ShellHost`] method.
 #[derive(Debug, PartialEq, Eq)]
-enum Did {
+enum HostCall {
     Show,
     Hide,
     Minimize,
-    Tray(TrayContent),
+    SetTray(TrayContent),
     Notify(Notification),
     Dismiss(RingId),
     Command(Command),
@@ -21,15 +21,15 @@ enum Did {
     Exit,
 }
 
-/// A desktop that does what it is asked, and records it.
-struct Recorder {
+/// Test host: performs window changes and records all calls.
+struct RecordingHost {
     window: WindowState,
     has_tray: bool,
     has_bus: bool,
     window_is_stuck: bool,
-    /// What the status changes to while the desktop is probed.
-    meanwhile: Option<(watch::Sender<CallStatus>, CallStatus)>,
-    did: mpsc::UnboundedSender<Did>,
+    /// Sets this status while the tray is probed.
+    status_during_probe: Option<(watch::Sender<CallStatus>, CallStatus)>,
+    calls: mpsc::UnboundedSender<HostCall>,
 }
 
 const IN_FRONT: WindowState = WindowState { visible: true, minimized: false, focused: true };
@@ -37,45 +37,45 @@ const BEHIND: WindowState = WindowState { visible: true, minimized: false, focus
 const HIDDEN: WindowState = WindowState { visible: false, minimized: false, focused: false };
 const MINIMIZED: WindowState = WindowState { visible: true, minimized: true, focused: false };
 
-impl Recorder {
-    fn change_window(&mut self, to: WindowState, did: Did) -> Result<(), WindowError> {
+impl RecordingHost {
+    fn change_window(&mut self, to: WindowState, call: HostCall) -> Result<(), WindowError> {
         if self.window_is_stuck {
             return Err(WindowError("stuck".to_owned()));
         }
         self.window = to;
-        self.record(did);
+        self.record(call);
         Ok(())
     }
 
-    fn record(&self, did: Did) {
-        self.did.send(did).unwrap();
+    fn record(&self, call: HostCall) {
+        self.calls.send(call).unwrap();
     }
 }
 
-impl ShellHost for Recorder {
+impl ShellHost for RecordingHost {
     fn window(&self) -> WindowState {
         self.window
     }
 
     fn show_window(&mut self) {
-        self.change_window(IN_FRONT, Did::Show).unwrap();
+        self.change_window(IN_FRONT, HostCall::Show).unwrap();
     }
 
     fn hide_window(&mut self) -> Result<(), WindowError> {
-        self.change_window(HIDDEN, Did::Hide)
+        self.change_window(HIDDEN, HostCall::Hide)
     }
 
     fn minimize_window(&mut self) -> Result<(), WindowError> {
-        self.change_window(MINIMIZED, Did::Minimize)
+        self.change_window(MINIMIZED, HostCall::Minimize)
     }
 
     fn set_tray(&mut self, content: &TrayContent) {
-        self.record(Did::Tray(content.clone()));
+        self.record(HostCall::SetTray(content.clone()));
     }
 
     async fn shows_tray(&self) -> bool {
-        if let Some((status, meanwhile)) = &self.meanwhile {
-            status.send_replace(meanwhile.clone());
+        if let Some((status, next)) = &self.status_during_probe {
+            status.send_replace(next.clone());
         }
         self.has_tray
     }
@@ -85,64 +85,70 @@ impl ShellHost for Recorder {
     }
 
     fn notify(&mut self, notification: Notification) {
-        self.record(Did::Notify(notification));
+        self.record(HostCall::Notify(notification));
     }
 
     fn dismiss(&mut self, ring: RingId) {
-        self.record(Did::Dismiss(ring));
+        self.record(HostCall::Dismiss(ring));
     }
 
     async fn command(&mut self, command: Command) {
-        self.record(Did::Command(command));
+        self.record(HostCall::Command(command));
     }
 
     async fn open_link(&mut self, link: String) {
-        self.record(Did::OpenLink(link));
+        self.record(HostCall::OpenLink(link));
     }
 
     fn exit(&mut self) {
-        self.record(Did::Exit);
+        self.record(HostCall::Exit);
     }
 }
 
-/// A shell with its desktop.
-struct Desk {
-    shell: DesktopShell<Recorder>,
+/// A shell with its recording host.
+struct ShellFixture {
+    shell: DesktopShell<RecordingHost>,
     status: watch::Sender<CallStatus>,
-    did: mpsc::UnboundedReceiver<Did>,
+    calls: mpsc::UnboundedReceiver<HostCall>,
 }
 
-/// A desktop with a session bus, with or without a tray. The window is in front.
-fn desk(has_tray: bool) -> Desk {
+/// A fixture with a session bus, with or without a tray. The window has the focus.
+fn fixture(has_tray: bool) -> ShellFixture {
     let (status, watched) = watch::channel(CallStatus::Idle);
-    let (record, did) = mpsc::unbounded_channel();
-    let host =
-        Recorder { window: IN_FRONT, has_tray, has_bus: true, window_is_stuck: false, meanwhile: None, did: record };
-    Desk { shell: DesktopShell::new(host, watched, Strings::of(["en".to_owned()].into_iter())), status, did }
+    let (record, calls) = mpsc::unbounded_channel();
+    let host = RecordingHost {
+        window: IN_FRONT,
+        has_tray,
+        has_bus: true,
+        window_is_stuck: false,
+        status_during_probe: None,
+        calls: record,
+    };
+    ShellFixture { shell: DesktopShell::new(host, watched, Strings::of(["en".to_owned()].into_iter())), status, calls }
 }
 
-impl Desk {
-    /// The status changes. Returns what the shell did beside updating the tray.
-    fn status(&mut self, status: &CallStatus) -> Vec<Did> {
+impl ShellFixture {
+    /// Changes the call status. Returns the shell's host calls, without tray updates.
+    fn set_status(&mut self, status: &CallStatus) -> Vec<HostCall> {
         self.status.send_replace(status.clone());
-        self.shell.follow(status);
-        self.did()
+        self.shell.update(status);
+        self.calls()
     }
 
-    /// The window changes, and the desktop reports its focus.
-    async fn window(&mut self, window: WindowState) -> Vec<Did> {
+    /// Changes the window and sends a focus event.
+    async fn set_window(&mut self, window: WindowState) -> Vec<HostCall> {
         self.shell.host.window = window;
-        self.event(ShellEvent::FocusChanged).await
+        self.send(ShellEvent::FocusChanged).await
     }
 
-    async fn event(&mut self, event: ShellEvent) -> Vec<Did> {
+    async fn send(&mut self, event: ShellEvent) -> Vec<HostCall> {
         self.shell.handle(event).await;
-        self.did()
+        self.calls()
     }
 
-    fn did(&mut self) -> Vec<Did> {
-        let did = std::iter::from_fn(|| self.did.try_recv().ok());
-        did.filter(|did| !matches!(did, Did::Tray(_))).collect()
+    fn calls(&mut self) -> Vec<HostCall> {
+        let calls = std::iter::from_fn(|| self.calls.try_recv().ok());
+        calls.filter(|call| !matches!(call, HostCall::SetTray(_))).collect()
     }
 }
 
@@ -158,19 +164,19 @@ fn in_call() -> CallStatus {
     CallStatus::InCall { name: ana() }
 }
 
-fn ring_notification(ring: RingId) -> Did {
+fn ring_notification(ring: RingId) -> HostCall {
     let title = "Ana is calling".to_owned();
-    Did::Notify(Notification { ring: Some(ring), title, body: "Incoming video call" })
+    HostCall::Notify(Notification { ring: Some(ring), title, body: "Incoming video call" })
 }
 
-/// The notification of a call that continues; the body has this in it.
-fn is_call_continues(did: &Did, how: &str) -> bool {
-    matches!(did, Did::Notify(it) if it.ring.is_none() && it.title == "Your call goes on" && it.body.contains(how))
+/// Whether this is the notification that the call continues, with `way` in its body.
+fn is_call_continues(call: &HostCall, way: &str) -> bool {
+    matches!(call, HostCall::Notify(it) if it.ring.is_none() && it.title == "Your call continues" && it.body.contains(way))
 }
 
 #[test]
 fn tray_text_and_menu_follow_the_call_status() {
-    let mut desk = desk(true);
+    let mut fixture = fixture(true);
     let show = MenuEntry::Action(TrayAction::Show, "Show Hutong");
     let quit = MenuEntry::Action(TrayAction::Quit, "Quit");
     let answer = MenuEntry::Action(TrayAction::Answer, "Answer");
@@ -180,170 +186,169 @@ fn tray_text_and_menu_follow_the_call_status() {
         (in_call(), "Hutong: in a call with Ana", vec![show, quit]),
         (CallStatus::Idle, "Hutong", vec![show, quit]),
     ] {
-        desk.shell.follow(&status);
+        fixture.shell.update(&status);
         let content = TrayContent { tooltip: tooltip.to_owned(), menu };
-        assert_eq!(desk.did.try_recv(), Ok(Did::Tray(content)), "{status:?}");
+        assert_eq!(fixture.calls.try_recv(), Ok(HostCall::SetTray(content)), "{status:?}");
     }
 }
 
 #[test]
-fn a_ring_out_of_sight_is_notified_once_and_dismissed_when_it_ends() {
+fn a_ring_without_a_focused_window_is_notified_once_and_dismissed_when_it_ends() {
     for window in [BEHIND, HIDDEN, MINIMIZED] {
         for end in [CallStatus::Idle, in_call()] {
-            let mut desk = desk(true);
-            desk.shell.host.window = window;
-            assert_eq!(desk.status(&ringing(1)), [ring_notification(1)], "{window:?}");
-            assert_eq!(desk.status(&ringing(1)), []);
-            assert_eq!(desk.status(&end), [Did::Dismiss(1)]);
-            assert_eq!(desk.status(&end), []);
+            let mut fixture = fixture(true);
+            fixture.shell.host.window = window;
+            assert_eq!(fixture.set_status(&ringing(1)), [ring_notification(1)], "{window:?}");
+            assert_eq!(fixture.set_status(&ringing(1)), []);
+            assert_eq!(fixture.set_status(&end), [HostCall::Dismiss(1)]);
+            assert_eq!(fixture.set_status(&end), []);
         }
     }
 }
 
 #[tokio::test]
 async fn a_ring_in_the_focused_window_is_notified_when_the_focus_is_lost() {
-    let mut desk = desk(true);
-    assert_eq!(desk.status(&ringing(1)), []);
-    assert_eq!(desk.window(IN_FRONT).await, []);
-    assert_eq!(desk.window(BEHIND).await, [ring_notification(1)]);
-    assert_eq!(desk.window(IN_FRONT).await, []);
-    assert_eq!(desk.window(BEHIND).await, []);
-    assert_eq!(desk.status(&in_call()), [Did::Dismiss(1)]);
-    assert_eq!(desk.window(BEHIND).await, []);
+    let mut fixture = fixture(true);
+    assert_eq!(fixture.set_status(&ringing(1)), []);
+    assert_eq!(fixture.set_window(IN_FRONT).await, []);
+    assert_eq!(fixture.set_window(BEHIND).await, [ring_notification(1)]);
+    assert_eq!(fixture.set_window(IN_FRONT).await, []);
+    assert_eq!(fixture.set_window(BEHIND).await, []);
+    assert_eq!(fixture.set_status(&in_call()), [HostCall::Dismiss(1)]);
+    assert_eq!(fixture.set_window(BEHIND).await, []);
 }
 
 #[test]
-fn the_next_ring_takes_the_place_of_an_earlier_notification() {
-    let mut desk = desk(true);
-    desk.shell.host.window = HIDDEN;
-    assert_eq!(desk.status(&ringing(1)), [ring_notification(1)]);
-    assert_eq!(desk.status(&ringing(2)), [Did::Dismiss(1), ring_notification(2)]);
+fn the_next_ring_replaces_the_notification_of_the_last_one() {
+    let mut fixture = fixture(true);
+    fixture.shell.host.window = HIDDEN;
+    assert_eq!(fixture.set_status(&ringing(1)), [ring_notification(1)]);
+    assert_eq!(fixture.set_status(&ringing(2)), [HostCall::Dismiss(1), ring_notification(2)]);
 }
 
 #[tokio::test]
-async fn a_window_closed_in_a_call_is_hidden_and_a_notification_names_the_way_back() {
-    for (has_tray, has_bus, expected, how) in [
-        (true, true, Did::Hide, "in the tray"),
-        (false, true, Did::Hide, "start Hutong once more"),
-        (false, false, Did::Minimize, "minimised"),
+async fn a_window_closed_during_a_call_is_hidden_and_a_notification_explains_how_to_restore_it() {
+    for (has_tray, has_bus, expected, way) in [
+        (true, true, HostCall::Hide, "in the tray"),
+        (false, true, HostCall::Hide, "start Hutong again"),
+        (false, false, HostCall::Minimize, "minimised"),
     ] {
-        let mut desk = desk(has_tray);
-        desk.shell.host.has_bus = has_bus;
-        desk.status(&in_call());
-        let did = desk.event(ShellEvent::CloseRequested).await;
-        assert!(did.len() == 2 && did[0] == expected && is_call_continues(&did[1], how), "{did:?}");
+        let mut fixture = fixture(has_tray);
+        fixture.shell.host.has_bus = has_bus;
+        fixture.set_status(&in_call());
+        let calls = fixture.send(ShellEvent::CloseRequested).await;
+        assert!(calls.len() == 2 && calls[0] == expected && is_call_continues(&calls[1], way), "{calls:?}");
     }
 }
 
 #[tokio::test]
-async fn a_window_hidden_without_a_tray_is_shown_when_the_call_is_over() {
-    for (has_tray, expected) in [(false, vec![Did::Show]), (true, vec![])] {
-        let mut desk = desk(has_tray);
-        desk.status(&in_call());
-        desk.event(ShellEvent::CloseRequested).await;
-        assert_eq!(desk.window(HIDDEN).await, [], "the focus it lost");
-        assert_eq!(desk.status(&CallStatus::Idle), expected);
+async fn a_window_hidden_without_a_tray_is_shown_when_the_call_ends() {
+    for (has_tray, expected) in [(false, vec![HostCall::Show]), (true, vec![])] {
+        let mut fixture = fixture(has_tray);
+        fixture.set_status(&in_call());
+        fixture.send(ShellEvent::CloseRequested).await;
+        assert_eq!(fixture.set_window(HIDDEN).await, [], "hiding the window also changes its focus");
+        assert_eq!(fixture.set_status(&CallStatus::Idle), expected);
     }
 }
 
 #[tokio::test]
-async fn a_window_that_is_back_already_is_not_shown_again() {
+async fn a_restored_window_is_not_shown_again_when_the_call_ends() {
     for restored in [ShellEvent::Show, ShellEvent::SecondStart { link: None }, ShellEvent::FocusChanged] {
-        let mut desk = desk(false);
-        desk.status(&in_call());
-        desk.event(ShellEvent::CloseRequested).await;
+        let mut fixture = fixture(false);
+        fixture.set_status(&in_call());
+        fixture.send(ShellEvent::CloseRequested).await;
         if restored == ShellEvent::FocusChanged {
-            desk.shell.host.window = IN_FRONT;
+            fixture.shell.host.window = IN_FRONT;
         }
-        desk.event(restored).await;
-        desk.shell.host.window = BEHIND;
-        assert_eq!(desk.status(&CallStatus::Idle), []);
+        fixture.send(restored).await;
+        fixture.shell.host.window = BEHIND;
+        assert_eq!(fixture.set_status(&CallStatus::Idle), []);
     }
 }
 
 #[tokio::test]
-async fn a_window_closed_while_it_rings_leaves_a_notification_of_the_ring() {
-    let mut desk = desk(true);
-    desk.status(&ringing(1));
-    assert_eq!(desk.event(ShellEvent::CloseRequested).await, [Did::Hide, ring_notification(1)]);
-    desk.window(IN_FRONT).await;
-    assert_eq!(desk.event(ShellEvent::CloseRequested).await, [Did::Hide], "it has one already");
+async fn closing_the_window_during_a_ring_shows_the_rings_notification() {
+    let mut fixture = fixture(true);
+    fixture.set_status(&ringing(1));
+    assert_eq!(fixture.send(ShellEvent::CloseRequested).await, [HostCall::Hide, ring_notification(1)]);
+    fixture.set_window(IN_FRONT).await;
+    assert_eq!(fixture.send(ShellEvent::CloseRequested).await, [HostCall::Hide], "the ring was notified before");
 }
 
 #[tokio::test]
-async fn a_call_that_ends_while_its_window_is_being_closed_ends_the_app() {
-    let mut desk = desk(true);
-    desk.status(&in_call());
-    desk.shell.host.meanwhile = Some((desk.status.clone(), CallStatus::Idle));
-    assert_eq!(desk.event(ShellEvent::CloseRequested).await, [Did::Hide, Did::Exit]);
+async fn the_app_exits_if_the_call_ends_while_the_window_is_closing() {
+    let mut fixture = fixture(true);
+    fixture.set_status(&in_call());
+    fixture.shell.host.status_during_probe = Some((fixture.status.clone(), CallStatus::Idle));
+    assert_eq!(fixture.send(ShellEvent::CloseRequested).await, [HostCall::Hide, HostCall::Exit]);
 }
 
 #[tokio::test]
-async fn a_window_that_cannot_be_hidden_is_not_reported_as_hidden() {
-    let mut desk = desk(false);
-    desk.shell.host.window_is_stuck = true;
-    desk.status(&in_call());
-    assert_eq!(desk.event(ShellEvent::CloseRequested).await, []);
-    desk.shell.host.window_is_stuck = false;
-    assert_eq!(desk.status(&CallStatus::Idle), []);
+async fn a_window_that_cannot_be_hidden_sends_no_notification() {
+    let mut fixture = fixture(false);
+    fixture.shell.host.window_is_stuck = true;
+    fixture.set_status(&in_call());
+    assert_eq!(fixture.send(ShellEvent::CloseRequested).await, []);
+    fixture.shell.host.window_is_stuck = false;
+    assert_eq!(fixture.set_status(&CallStatus::Idle), []);
 }
 
 #[tokio::test]
 async fn a_second_start_shows_the_window_and_opens_its_link() {
-    let mut desk = desk(true);
-    desk.shell.host.window = HIDDEN;
-    assert_eq!(desk.event(ShellEvent::SecondStart { link: None }).await, [Did::Show]);
+    let mut fixture = fixture(true);
+    fixture.shell.host.window = HIDDEN;
+    assert_eq!(fixture.send(ShellEvent::SecondStart { link: None }).await, [HostCall::Show]);
     let link = "hutong://call/Ana?server=a.example".to_owned();
     let event = ShellEvent::SecondStart { link: Some(link.clone()) };
-    assert_eq!(desk.event(event).await, [Did::OpenLink(link), Did::Show]);
+    assert_eq!(fixture.send(event).await, [HostCall::OpenLink(link), HostCall::Show]);
 }
 
 #[tokio::test]
-async fn an_answer_shows_the_window_and_accepts_the_ring_that_is_meant() {
-    let mut desk = desk(true);
-    desk.shell.host.window = HIDDEN;
-    desk.status(&ringing(2));
-    let accept = || Did::Command(Command::Accept { media: MediaKind::Video });
-    assert_eq!(desk.event(ShellEvent::Answer(Some(1))).await, [], "an earlier ring");
-    assert_eq!(desk.event(ShellEvent::Answer(Some(2))).await, [Did::Show, accept()]);
-    assert_eq!(desk.event(ShellEvent::Answer(None)).await, [Did::Show, accept()]);
+async fn answering_shows_the_window_and_accepts_the_current_ring_only() {
+    let mut fixture = fixture(true);
+    fixture.shell.host.window = HIDDEN;
+    fixture.set_status(&ringing(2));
+    let accept = || HostCall::Command(Command::Accept { media: MediaKind::Video });
+    assert_eq!(fixture.send(ShellEvent::Answer(Some(1))).await, [], "an earlier ring");
+    assert_eq!(fixture.send(ShellEvent::Answer(Some(2))).await, [HostCall::Show, accept()]);
+    assert_eq!(fixture.send(ShellEvent::Answer(None)).await, [HostCall::Show, accept()]);
     for status in [in_call(), CallStatus::Idle] {
-        desk.status(&status);
-        assert_eq!(desk.event(ShellEvent::Answer(None)).await, [], "nothing rings");
-        assert_eq!(desk.event(ShellEvent::Answer(Some(2))).await, [], "nothing rings");
+        fixture.set_status(&status);
+        assert_eq!(fixture.send(ShellEvent::Answer(None)).await, [], "nothing rings");
+        assert_eq!(fixture.send(ShellEvent::Answer(Some(2))).await, [], "nothing rings");
     }
 }
 
 #[tokio::test]
-async fn a_ring_is_declined_where_the_window_is() {
-    let mut desk = desk(true);
-    desk.shell.host.window = HIDDEN;
-    desk.status(&ringing(2));
-    assert_eq!(desk.event(ShellEvent::Decline(Some(1))).await, [], "an earlier ring");
-    for meant in [None, Some(2)] {
-        assert_eq!(desk.event(ShellEvent::Decline(meant)).await, [Did::Command(Command::Decline)]);
+async fn declining_leaves_the_window_hidden_and_declines_the_current_ring_only() {
+    let mut fixture = fixture(true);
+    fixture.shell.host.window = HIDDEN;
+    fixture.set_status(&ringing(2));
+    assert_eq!(fixture.send(ShellEvent::Decline(Some(1))).await, [], "an earlier ring");
+    for ring in [None, Some(2)] {
+        assert_eq!(fixture.send(ShellEvent::Decline(ring)).await, [HostCall::Command(Command::Decline)]);
     }
-    desk.status(&CallStatus::Idle);
-    assert_eq!(desk.event(ShellEvent::Decline(None)).await, [], "nothing rings");
+    fixture.set_status(&CallStatus::Idle);
+    assert_eq!(fixture.send(ShellEvent::Decline(None)).await, [], "nothing rings");
 }
 
 #[tokio::test]
-async fn to_quit_ends_the_app_also_in_a_call() {
-    let mut desk = desk(true);
-    desk.status(&in_call());
-    assert_eq!(desk.event(ShellEvent::Quit).await, [Did::Exit]);
+async fn quitting_exits_the_app_during_a_call_too() {
+    let mut fixture = fixture(true);
+    fixture.set_status(&in_call());
+    assert_eq!(fixture.send(ShellEvent::Quit).await, [HostCall::Exit]);
 }
 
-/// Through the queues that the app uses.
 #[tokio::test]
-async fn the_shell_follows_statuses_and_events_until_the_client_is_gone() {
-    let Desk { shell, status, mut did } = desk(true);
+async fn the_shell_handles_statuses_and_events_until_the_controller_stops() {
+    let ShellFixture { shell, status, mut calls } = fixture(true);
     let (events, queue) = ShellEvents::channel();
     let running = tokio::spawn(shell.run(queue));
     events.send(ShellEvent::Show);
-    assert_eq!(did.recv().await, Some(Did::Show));
+    assert_eq!(calls.recv().await, Some(HostCall::Show));
     status.send_replace(in_call());
-    assert!(matches!(did.recv().await, Some(Did::Tray(_))));
+    assert!(matches!(calls.recv().await, Some(HostCall::SetTray(_))));
     drop(status);
     running.await.unwrap();
 }

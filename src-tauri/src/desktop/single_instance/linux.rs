@@ -1,4 +1,4 @@
-//! Linux: a name on the session bus. Without a session bus every start is an app of its own.
+//! Linux: the instance owns a D-Bus name on the session bus. Without a session bus every start is a new instance.
 
 use std::time::Duration;
 
@@ -7,41 +7,41 @@ use zbus::blocking::connection;
 
 use crate::profile::Profile;
 
-/// The usual profile's name on the bus; `.SingleInstance` is added to it.
-const NAME: &str = "app.hutong.Hutong";
+/// The D-Bus ID of the default profile. The plugin appends `.SingleInstance`.
+const DBUS_ID: &str = "app.hutong.Hutong";
 
-/// Does nothing: [`plugin`] names the profile on the bus.
+/// Does nothing: [`plugin`] uses a D-Bus ID per profile.
 pub fn set_identifier(_context: &mut Context, _profile: Option<&Profile>) {}
 
-/// How long the app that is there may take to answer.
-const ANSWER: Duration = Duration::from_secs(2);
+/// Timeout of the running instance's reply.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Hands the arguments of this start to the running app of the profile. Returns whether there is one and it took them.
+/// Passes this start's arguments to the running instance of the profile. Returns whether an instance accepted them.
 ///
-/// The plugin does the same, but in the middle of the toolkit's start: that takes its time, and to end there is not survived each time
-/// by the toolkit's own threads. Where this fails, the plugin tries again.
-pub fn hand_over(profile: Option<&Profile>) -> bool {
-    let bus = format!("{}.SingleInstance", name(profile));
+/// The plugin does the same later, during GTK's start: slower, and exiting there sometimes crashes GTK's threads. It
+/// remains the fallback when this fails.
+pub fn forward_to_running_instance(profile: Option<&Profile>) -> bool {
+    let bus = format!("{}.SingleInstance", dbus_id(profile));
     let path = format!("/{}", bus.replace('.', "/"));
     let arguments: Vec<String> = std::env::args_os().map(|it| it.to_string_lossy().into_owned()).collect();
-    let asked = connection::Builder::session().and_then(|builder| builder.method_timeout(ANSWER).build());
-    let asked = asked.and_then(|connection| {
+    let connection = connection::Builder::session().and_then(|builder| builder.method_timeout(REPLY_TIMEOUT).build());
+    let reply = connection.and_then(|connection| {
         connection.call_method(Some(bus), path, Some("org.SingleInstance.DBus"), "ExecuteCallback", &(arguments, ""))
     });
-    asked.is_ok()
+    reply.is_ok()
 }
 
-/// The plugin that ends a second start, and calls this app back with the second's arguments.
+/// The single-instance plugin. `on_second_start` gets the arguments of a second start.
 pub fn plugin(
     profile: Option<&Profile>,
     on_second_start: impl Fn(&AppHandle, Vec<String>) + Send + Sync + 'static,
 ) -> TauriPlugin<Wry> {
     tauri_plugin_single_instance::Builder::new()
-        .dbus_id(name(profile))
+        .dbus_id(dbus_id(profile))
         .callback(move |app, arguments, _directory| on_second_start(app, arguments))
         .build()
 }
 
-fn name(profile: Option<&Profile>) -> String {
-    profile.map_or_else(|| NAME.to_owned(), |profile| format!("{NAME}.{}", profile.id()))
+fn dbus_id(profile: Option<&Profile>) -> String {
+    profile.map_or_else(|| DBUS_ID.to_owned(), |profile| format!("{DBUS_ID}.{}", profile.id()))
 }

@@ -1,10 +1,10 @@
-//! Windows and macOS: the plugin goes by the app's identifier, so a profile has one of its own.
+//! Windows and macOS: the plugin uses the app's identifier, so each profile gets a different one.
 
 use tauri::{AppHandle, Context, Wry, plugin::TauriPlugin};
 
 use crate::profile::Profile;
 
-/// Gives the profile an identifier. Where things are kept does not follow from it: that is the profile's own directory.
+/// Appends the profile's ID to the app's identifier. The data directory is the profile's and does not depend on it.
 pub fn set_identifier(context: &mut Context, profile: Option<&Profile>) {
     if let Some(profile) = profile {
         let config = context.config_mut();
@@ -12,12 +12,12 @@ pub fn set_identifier(context: &mut Context, profile: Option<&Profile>) {
     }
 }
 
-/// Does nothing: the plugin hands over, as soon as there is an app.
-pub fn hand_over(_profile: Option<&Profile>) -> bool {
+/// Does nothing: the plugin passes the arguments on.
+pub fn forward_to_running_instance(_profile: Option<&Profile>) -> bool {
     false
 }
 
-/// The plugin that ends a second start, and calls this app back with the second's arguments.
+/// The single-instance plugin. `on_second_start` gets the arguments of a second start.
 pub fn plugin(
     _profile: Option<&Profile>,
     on_second_start: impl Fn(&AppHandle, Vec<String>) + Send + Sync + 'static,

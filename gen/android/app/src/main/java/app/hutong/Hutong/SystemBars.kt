@@ -6,18 +6,17 @@ import androidx.core.view.ViewCompat
 import androidx.core.view.WindowInsetsCompat
 
 /**
- * Keeps the page between the system's bars, beside the camera's cutout and above the keyboard.
+ * Pads the WebView's container by the insets of system bars, display cutout and keyboard.
  *
- * Since Android 15 an app draws under all of them, and only recent versions of WebView tell the page how much they cover. So
- * what holds the WebView is made that much smaller, as
- * https://developer.android.com/develop/ui/views/layout/edge-to-edge shows it.
+ * Since Android 15 apps draw edge to edge, and only recent WebViews report the insets to the page. See
+ * https://developer.android.com/develop/ui/views/layout/edge-to-edge.
  */
-fun keepClearOfSystemBars(activity: Activity) {
+fun applySystemBarInsets(activity: Activity) {
   ViewCompat.setOnApplyWindowInsetsListener(activity.findViewById<View>(android.R.id.content)) { view, insets ->
-    val covered = insets.getInsets(
+    val padding = insets.getInsets(
       WindowInsetsCompat.Type.systemBars() or WindowInsetsCompat.Type.displayCutout() or WindowInsetsCompat.Type.ime()
     )
-    view.setPadding(covered.left, covered.top, covered.right, covered.bottom)
+    view.setPadding(padding.left, padding.top, padding.right, padding.bottom)
     WindowInsetsCompat.CONSUMED
   }
 }

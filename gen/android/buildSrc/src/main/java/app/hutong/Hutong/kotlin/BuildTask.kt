@@ -23,7 +23,7 @@ abstract class BuildTask : DefaultTask() {
 
     @TaskAction
     fun assemble() {
-        // The project's own command, which finds the Tauri CLI wherever it is (xtask/src/tauri.rs).
+        // `cargo xtask tauri` locates the Tauri CLI (xtask/src/tauri.rs).
         val executable = """cargo""";
         try {
             runTauriCli(executable)

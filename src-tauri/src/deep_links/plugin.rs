@@ -1,27 +1,27 @@
-//! Links that the system hands to the app while it runs, and the one that started it: macOS and phones.
+//! macOS and phones pass links to the running app through Tauri's deep-link plugin.
 
 use tauri::AppHandle;
 use tauri_plugin_deep_link::DeepLinkExt;
 
-use crate::controller::Control;
+use crate::controller::ControllerHandle;
 
-/// Hears of links from now on.
+/// Opens the link that started the app, and every later one.
 ///
 /// # Errors
 ///
 /// When the plugin does not start.
-pub fn hear(app: &AppHandle, control: &Control) -> tauri::Result<()> {
+pub fn listen(app: &AppHandle, control: &ControllerHandle) -> tauri::Result<()> {
     app.plugin(tauri_plugin_deep_link::init())?;
     let links = app.deep_link();
-    if let Ok(Some(started_with)) = links.get_current() {
-        open(control, started_with);
+    if let Ok(Some(initial)) = links.get_current() {
+        open(control, initial);
     }
     let control = control.clone();
     links.on_open_url(move |event| open(&control, event.urls()));
     Ok(())
 }
 
-fn open(control: &Control, links: Vec<tauri::Url>) {
+fn open(control: &ControllerHandle, links: Vec<tauri::Url>) {
     let control = control.clone();
     tauri::async_runtime::spawn(async move {
         for link in links {

@@ -1,18 +1,18 @@
-//! What closing the window does, and how the person gets it back.
+//! Closing the window: whether that quits the app, and how a hidden window is restored.
 
 use crate::call_status::CallStatus;
 
-/// What closing the window does.
+/// The effect of closing the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseAction {
-    /// The app ends.
+    /// Quit the app.
     Quit,
-    /// The window is hidden, and the call continues.
+    /// Hide the window; the call continues.
     HideWindow,
 }
 
 impl CloseAction {
-    /// The action in this status.
+    /// The action for this call status.
     #[must_use]
     pub const fn in_status(status: &CallStatus) -> Self {
         match status {
@@ -22,19 +22,20 @@ impl CloseAction {
     }
 }
 
-/// How the person restores a window that was closed in a call.
+/// The way to restore a window that was closed during a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowRestore {
-    /// By the tray: the window is hidden.
+    /// The tray menu. The window is hidden.
     Tray,
-    /// By starting the app again: the window is hidden, and is shown by itself when the call is over.
+    /// Starting the app again. The window is hidden, and shown when the call ends.
     SecondStart,
-    /// By the list of windows: the window is minimised, because nothing would restore a hidden one.
+    /// The window list. The window is only minimised, because nothing could restore a hidden one.
     WindowList,
 }
 
 impl WindowRestore {
-    /// The best way: whether a tray is shown, and whether a second start finds this app.
+    /// The best available way. `has_tray`: the desktop shows a tray. `finds_running_app`: a second start reaches this
+    /// instance.
     #[must_use]
     pub const fn best(has_tray: bool, finds_running_app: bool) -> Self {
         match (has_tray, finds_running_app) {
@@ -52,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn closing_ends_the_app_only_where_that_ends_no_call() {
+    fn closing_quits_only_when_there_is_no_call() {
         let name = Name::new("Ana").unwrap();
         let ringing = CallStatus::Ringing { ring: 1, name: name.clone(), media: MediaKind::Video };
         assert_eq!(CloseAction::in_status(&CallStatus::Idle), CloseAction::Quit);
@@ -61,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_is_hidden_only_where_something_restores_it() {
+    fn the_window_is_hidden_only_if_something_can_restore_it() {
         assert_eq!(WindowRestore::best(true, true), WindowRestore::Tray);
         assert_eq!(WindowRestore::best(true, false), WindowRestore::Tray);
         assert_eq!(WindowRestore::best(false, true), WindowRestore::SecondStart);

@@ -1,4 +1,4 @@
-//! The address of the page that the webview shows.
+//! The URL of the page in the webview, for permission decisions.
 
 #[cfg(target_os = "android")]
 mod android;
@@ -6,6 +6,6 @@ mod android;
 mod other;
 
 #[cfg(target_os = "android")]
-pub use android::{Page, address, loads};
+pub use android::{PageUrl, current, on_load};
 #[cfg(not(target_os = "android"))]
-pub use other::{Page, address, loads};
+pub use other::{PageUrl, current, on_load};

@@ -1,11 +1,11 @@
-//! Links that the system opens with the app (`hutong://`).
+//! Deep links: receives the `hutong://` links that the system opens with the app.
 
 #[cfg(not(any(target_os = "macos", mobile)))]
 mod arguments;
 #[cfg(any(target_os = "macos", mobile))]
-mod opened;
+mod plugin;
 
 #[cfg(not(any(target_os = "macos", mobile)))]
-pub use arguments::hear;
+pub use arguments::listen;
 #[cfg(any(target_os = "macos", mobile))]
-pub use opened::hear;
+pub use plugin::listen;

@@ -1,80 +1,81 @@
-//! What the desktop shell controls, as a trait: Tauri implements it in the app, a recorder in the shell's tests.
+//! The desktop shell's interface to window, tray, notifications and client. Implemented with Tauri, and by a recorder in
+//! tests.
 
 use hutong_core::Command;
 
 use super::tray_content::TrayContent;
 use crate::call_status::RingId;
 
-/// How the window is shown.
+/// The visibility of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowState {
-    /// It is not hidden.
+    /// Not hidden; a minimised window is visible too.
     pub visible: bool,
-    /// It is minimised.
+    /// Minimised.
     pub minimized: bool,
-    /// It has the focus.
+    /// Has the focus.
     pub focused: bool,
 }
 
 /// A desktop notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notification {
-    /// The ring that its buttons answer and decline; without one it has no buttons.
+    /// The ring that the buttons answer or decline; `None` for a notification without buttons.
     pub ring: Option<RingId>,
-    /// The first line. Never markup.
+    /// The title. Plain text on every system.
     pub title: String,
-    /// The text. Some systems read markup in it, so it never holds a name.
+    /// The body. Some systems interpret markup in it, so it never contains a user's name.
     pub body: &'static str,
 }
 
-/// The window did not do what it was asked.
+/// Error: the window could not be hidden or minimised.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct WindowError(pub String);
 
-/// Window, tray, notifications and client, as the shell uses them.
+/// The operations that [`super::shell::DesktopShell`] needs.
 pub trait ShellHost {
-    /// How the window is shown now.
+    /// The current visibility of the window.
     fn window(&self) -> WindowState;
 
-    /// Shows the window in front of others, with the focus.
+    /// Shows the window in front of others and focuses it.
     fn show_window(&mut self);
 
     /// Hides the window.
     ///
     /// # Errors
     ///
-    /// When the window stays.
+    /// When the window does not change.
     fn hide_window(&mut self) -> Result<(), WindowError>;
 
     /// Minimises the window.
     ///
     /// # Errors
     ///
-    /// When the window stays.
+    /// When the window does not change.
     fn minimize_window(&mut self) -> Result<(), WindowError>;
 
-    /// Shows this in the tray, if there is one.
+    /// Updates the tray, if there is one.
     fn set_tray(&mut self, content: &TrayContent);
 
-    /// Whether there is a tray, and the desktop shows it now.
+    /// Whether there is a tray and the desktop shows it.
     async fn shows_tray(&self) -> bool;
 
-    /// Whether a second start finds this app.
+    /// Whether a second start reaches this instance.
     async fn finds_running_app(&self) -> bool;
 
     /// Shows a notification.
     fn notify(&mut self, notification: Notification);
 
-    /// Takes the notification of this ring back.
+    /// Removes the notification of this ring.
     fn dismiss(&mut self, ring: RingId);
 
-    /// Has the client do what the person wants.
+    /// Sends a command of the person to the client.
     async fn command(&mut self, command: Command);
 
-    /// Opens a link, which is not checked yet.
+    /// Opens a call link, which is not validated yet.
     async fn open_link(&mut self, link: String);
 
-    /// Ends the app.
+    /// Exits the app.
     fn exit(&mut self);
 }

@@ -1,8 +1,8 @@
-//! The embedded server as the controller uses it: also where there is none.
+//! The embedded server or none: the controller's view of a server that may not run.
 
 use std::{future::pending, path::Path};
 
-use hutong_core::app::{AppProblem, Embedded};
+use hutong_core::host_messages::{AppProblem, EmbeddedServerView};
 
 use crate::embedded_server::EmbeddedServer;
 
@@ -11,7 +11,7 @@ use crate::embedded_server::EmbeddedServer;
 pub struct OptionalServer(Option<EmbeddedServer>);
 
 impl OptionalServer {
-    /// Starts the server, and says what is wrong if it does not run though this system has one.
+    /// Starts the server. Returns the problem if it fails; a phone has no server and no problem.
     pub async fn start(directory: &Path, port: Option<u16>) -> (Self, Option<AppProblem>) {
         match EmbeddedServer::start(directory, port).await {
             Ok(server) => (Self(server), None),
@@ -19,23 +19,23 @@ impl OptionalServer {
         }
     }
 
-    /// The port that it listens on; the same until it stops.
+    /// The server's port; constant until the server stops.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         self.0.as_ref().map(EmbeddedServer::port)
     }
 
-    /// What the page shows of it.
+    /// The server's state for the page.
     #[must_use]
-    pub fn view(&self) -> Option<Embedded> {
+    pub fn view(&self) -> Option<EmbeddedServerView> {
         self.0.as_ref().map(EmbeddedServer::view)
     }
 
-    /// Opens it to the network, or closes it.
+    /// Opens the server to the network, or closes it again.
     ///
     /// # Errors
     ///
-    /// Those of [`EmbeddedServer::share`], and [`AppProblem::EmbeddedFailed`] where there is none.
+    /// Those of [`EmbeddedServer::share`], and [`AppProblem::EmbeddedFailed`] when there is no server.
     pub async fn share(&mut self, on: bool) -> Result<(), AppProblem> {
         match &mut self.0 {
             Some(server) => server.share(on).await,
@@ -43,14 +43,15 @@ impl OptionalServer {
         }
     }
 
-    /// Reads the computer's addresses again. If anything changed that the page shows, returns whether the server has addresses now.
+    /// Checks the server's addresses and certificate. After a change that the page shows, returns whether it has
+    /// addresses now.
     pub async fn refresh(&mut self) -> Option<Reachable> {
         let server = self.0.as_mut()?;
         let changed = server.refresh().await;
         changed.then(|| Reachable(!server.view().addresses.is_empty()))
     }
 
-    /// Waits until the server has stopped by itself, and drops it. Never ends where there is none.
+    /// Waits until the server has failed, and drops it. Pending forever when there is no server.
     pub async fn failed(&mut self) {
         match &self.0 {
             Some(server) => server.failed().await,
@@ -59,7 +60,7 @@ impl OptionalServer {
         self.0 = None;
     }
 
-    /// Disconnects everybody, and ends it.
+    /// Disconnects all clients and stops the server.
     pub async fn stop(self) {
         if let Some(server) = self.0 {
             server.stop().await;
@@ -67,7 +68,7 @@ impl OptionalServer {
     }
 }
 
-/// Whether others can reach the server under some address.
+/// Whether the server has an address that other devices can reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reachable(pub bool);
 
@@ -80,7 +81,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_server_that_has_stopped_by_itself_is_not_shown_any_more() {
+    async fn a_failed_server_is_dropped_and_cannot_be_shared() {
         let directory = tempfile::tempdir().unwrap();
         let (mut embedded, problem) = OptionalServer::start(directory.path(), Some(0)).await;
         assert_eq!(problem, None);
@@ -88,7 +89,7 @@ mod tests {
         embedded.0.as_ref().unwrap().break_timer();
         timeout(Duration::from_secs(20), embedded.failed()).await.unwrap();
         assert_eq!((embedded.port(), embedded.view()), (None, None));
-        assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err(), "the port is closed");
+        assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err(), "the port is still open");
         assert_eq!(embedded.share(true).await, Err(AppProblem::EmbeddedFailed));
     }
 }

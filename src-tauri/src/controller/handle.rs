@@ -1,0 +1,85 @@
+//! The controller's handle and its command queue.
+
+use hutong_core::host_messages::{HostToPage, PageToHost};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::call_status::CallStatus;
+
+/// Capacity of the command queue; senders wait when it is full.
+const QUEUE_CAPACITY: usize = 64;
+
+/// Sends a message to an attached page. Returns `false` when the page is gone.
+pub type PageSender = Box<dyn Fn(HostToPage) -> bool + Send>;
+
+/// Handle of a controller. Cheap to clone; the controller stops when the last one is dropped.
+#[derive(Clone, Debug)]
+pub struct ControllerHandle {
+    commands: mpsc::Sender<ControllerCommand>,
+    status: watch::Receiver<CallStatus>,
+}
+
+/// A command to the controller.
+pub enum ControllerCommand {
+    /// Attach this page.
+    Attach(PageSender),
+    /// Detach the page, which is gone.
+    Detach,
+    /// Handle a message of the page.
+    PageMessage(PageToHost),
+    /// Open a call link, not validated yet.
+    OpenLink(String),
+    /// Stop, and drop the sender when done.
+    Stop(oneshot::Sender<()>),
+}
+
+impl ControllerHandle {
+    /// Creates the handle and the command queue of a controller that publishes this status.
+    #[must_use]
+    pub fn channel(status: watch::Receiver<CallStatus>) -> (Self, mpsc::Receiver<ControllerCommand>) {
+        let (commands, queue) = mpsc::channel(QUEUE_CAPACITY);
+        (Self { commands, status }, queue)
+    }
+
+    /// Attaches a page in place of an earlier one. The first message to it is a snapshot.
+    pub async fn attach(&self, page: PageSender) {
+        self.send(ControllerCommand::Attach(page)).await;
+    }
+
+    /// Detaches the page, which is gone: its call ends, whether or not another page attaches. Does not wait, so the
+    /// command is queued before the next page's messages.
+    pub fn detach(&self) {
+        if self.commands.try_send(ControllerCommand::Detach).is_err() {
+            tracing::info!("command queue full; the page is detached when the next one attaches");
+        }
+    }
+
+    /// Handles a message of the page.
+    pub async fn page_message(&self, message: PageToHost) {
+        self.send(ControllerCommand::PageMessage(message)).await;
+    }
+
+    /// Opens a call link, not validated yet: the person is asked to confirm it.
+    pub async fn open_link(&self, link: String) {
+        self.send(ControllerCommand::OpenLink(link)).await;
+    }
+
+    /// A receiver of the call status.
+    #[must_use]
+    pub fn call_status(&self) -> watch::Receiver<CallStatus> {
+        self.status.clone()
+    }
+
+    /// Hangs up, closes the server link and stops the embedded server. Returns when that is done.
+    pub async fn stop(&self) {
+        let (done, stopped) = oneshot::channel();
+        self.send(ControllerCommand::Stop(done)).await;
+        // An error means that the controller has stopped already.
+        drop(stopped.await);
+    }
+
+    async fn send(&self, command: ControllerCommand) {
+        if self.commands.send(command).await.is_err() {
+            tracing::debug!("controller stopped; command dropped");
+        }
+    }
+}
