@@ -1,26 +1,26 @@
-//! Callbacks for what the person does: the root makes them, and every view may call them.
+//! Callbacks of the root component for the person's actions, passed down to all views.
 
-use hutong_core::{Command, PeerId, app::AppCommand};
+use hutong_core::{Command, PeerId, host_messages::AppCommand};
 use yew::Callback;
 
 use crate::{
     i18n::Language,
-    media::{Sort, Source, Stats},
+    media::{DeviceKind, LocalSource, StatsFuture},
 };
 
-/// What the person can set off, from anywhere in the views.
+/// The person's actions.
 #[derive(Clone, PartialEq)]
 pub struct Actions {
-    /// For the client.
+    /// Sends a command to the client.
     pub command: Callback<Command>,
-    /// For the app around this page.
+    /// Sends a command to the app.
     pub app: Callback<AppCommand>,
-    /// For the media engine, in the call that is on.
-    pub switch: Callback<(PeerId, Source, bool)>,
-    /// To another device, by its [`id`](crate::media::Device::id).
-    pub choose: Callback<(Sort, String)>,
-    /// Measures a call.
-    pub stats: Callback<PeerId, Stats>,
-    /// To the other language.
+    /// Switches a local source of the current call on or off.
+    pub switch: Callback<(PeerId, LocalSource, bool)>,
+    /// Chooses a device by its [`id`](crate::media::MediaDevice::id).
+    pub choose: Callback<(DeviceKind, String)>,
+    /// Requests the statistics of a call.
+    pub stats: Callback<PeerId, StatsFuture>,
+    /// Changes the language.
     pub language: Callback<Language>,
 }

@@ -1,52 +1,52 @@
-//! The root: holds what is shown, and connects driver, media engine and views.
+//! The root component: holds the state, and connects driver, media engine and views.
 
 use std::{cell::OnceCell, rc::Rc};
 
 use hutong_core::{
     View,
-    app::{AppView, FromUi, ToUi},
+    host_messages::{AppView, HostToPage, PageToHost},
 };
 use web_sys::HtmlElement;
 use yew::{Callback, Component, Context, ContextProvider, Html, html};
 
 use crate::{
     actions::Actions,
-    dom::{self, Listener},
-    driver::{self, Driver},
+    contacts,
+    dom::{self, EventListener},
+    driver::{self, PageDriver},
     i18n::Language,
-    media::{self, Engine, MediaView, Reports, Sort},
-    people,
-    place::Place,
-    sound,
-    views::{CallOffer, CallScreen, LinkBanner, Login, Main, NoticeBar},
+    media::{self, DeviceKind, MediaCallbacks, MediaEngine, MediaView},
+    page_origin::PageOrigin,
+    tones,
+    views::{CallLinkDialog, CallScreen, ConnectionBanner, LoginPage, MainPage, NoticeBar},
 };
 
-/// What happened.
+/// Message to the root component.
 pub enum Msg {
-    /// The client or the app said something.
-    Said(ToUi),
-    /// There is something else to see of a call.
+    /// The driver emitted a message.
+    Host(HostToPage),
+    /// The media engine reported a new view of a call.
     Media(MediaView),
     /// The person chose a device.
-    Choose(Sort, String),
-    /// The person switched the language.
+    Choose(DeviceKind, String),
+    /// The person changed the language.
     Language(Language),
 }
 
 /// The root component.
 pub struct App {
-    driver: Rc<dyn Driver>,
-    engine: Rc<dyn Engine>,
+    driver: Rc<dyn PageDriver>,
+    engine: Rc<dyn MediaEngine>,
     view: Rc<View>,
     app: Option<AppView>,
     media: Option<MediaView>,
     speaker: Option<String>,
     language: Language,
-    place: Place,
+    origin: PageOrigin,
     actions: Actions,
-    /// Where the focus was before the call covered the page.
+    /// The element that had the focus before the call screen opened.
     focused: Option<HtmlElement>,
-    _listeners: Vec<Listener>,
+    _listeners: Vec<EventListener>,
 }
 
 impl Component for App {
@@ -55,36 +55,36 @@ impl Component for App {
 
     fn create(ctx: &Context<Self>) -> Self {
         let link = ctx.link();
-        let slot: Rc<OnceCell<Rc<dyn Driver>>> = Rc::default();
-        let engine = media::start(Reports {
+        let slot: Rc<OnceCell<Rc<dyn PageDriver>>> = Rc::default();
+        let engine = media::start(MediaCallbacks {
             events: {
                 let slot = Rc::clone(&slot);
-                Callback::from(move |event| send(&slot, FromUi::Media(event)))
+                Callback::from(move |event| send(&slot, PageToHost::Media(event)))
             },
             views: link.callback(Msg::Media),
         });
-        let driver = driver::make({
+        let driver = driver::create({
             let (engine, link) = (Rc::clone(&engine), link.clone());
-            Callback::from(move |said| match said {
-                // Not by way of the components: what a call waits for does not wait for the next rendering.
-                ToUi::Media(command) => engine.perform(command),
-                said => link.send_message(Msg::Said(said)),
+            Callback::from(move |message| match message {
+                // Not through the component's queue: a call must not wait for the next rendering.
+                HostToPage::Media(command) => engine.perform(command),
+                message => link.send_message(Msg::Host(message)),
             })
         });
         slot.set(Rc::clone(&driver)).ok();
-        driver.begin();
-        let language = Language::of_this_person();
-        language.mark_page();
+        driver.start();
+        let language = Language::current();
+        language.apply_to_page();
         let commands = Rc::clone(&slot);
         let actions = Actions {
-            command: Callback::from(move |command| send(&commands, FromUi::Command(command))),
-            app: Callback::from(move |command| send(&slot, FromUi::App(command))),
-            // At once and not by a message: browsers want to see that it comes of a click.
+            command: Callback::from(move |command| send(&commands, PageToHost::Command(command))),
+            app: Callback::from(move |command| send(&slot, PageToHost::App(command))),
+            // Not through the component's queue: browsers require the person's click for screen capture.
             switch: {
                 let engine = Rc::clone(&engine);
                 Callback::from(move |(peer, source, on)| engine.switch(peer, source, on))
             },
-            choose: link.callback(|(sort, id)| Msg::Choose(sort, id)),
+            choose: link.callback(|(kind, id)| Msg::Choose(kind, id)),
             stats: {
                 let engine = Rc::clone(&engine);
                 Callback::from(move |peer| engine.stats(peer))
@@ -97,45 +97,45 @@ impl Component for App {
             view: Rc::default(),
             app: None,
             media: None,
-            speaker: media::chosen(Sort::Speaker),
+            speaker: media::chosen(DeviceKind::Speaker),
             language,
-            place: Place::here(),
+            origin: PageOrigin::current(),
             actions,
             focused: None,
-            _listeners: sound::unlock_on_gestures(),
+            _listeners: tones::unlock_on_gestures(),
         }
     }
 
     fn update(&mut self, _: &Context<Self>, msg: Msg) -> bool {
         match msg {
-            Msg::Said(ToUi::Snapshot(view)) => {
+            Msg::Host(HostToPage::Snapshot(view)) => {
                 self.remember_focus(view.call.is_some());
                 self.view = Rc::new(view);
             }
-            Msg::Said(ToUi::Show(update)) => {
-                if let hutong_core::Update::Call(call) = &update {
+            Msg::Host(HostToPage::Show(update)) => {
+                if let hutong_core::ViewUpdate::Call(call) = &update {
                     self.remember_focus(call.is_some());
                     if let Some(call) = call {
-                        people::meet(call.with.name.as_str());
+                        contacts::record_call(call.with.name.as_str());
                     }
                 }
                 Rc::make_mut(&mut self.view).apply(update);
             }
-            Msg::Said(ToUi::App(app)) => self.app = Some(app),
-            Msg::Said(ToUi::Media(command)) => self.engine.perform(command),
+            Msg::Host(HostToPage::App(app)) => self.app = Some(app),
+            Msg::Host(HostToPage::Media(command)) => self.engine.perform(command),
             Msg::Media(media) => self.media = Some(media),
-            Msg::Choose(sort, id) => {
-                media::choose(sort, &id);
+            Msg::Choose(kind, id) => {
+                media::choose(kind, &id);
                 if let Some(peer) = self.view.call.as_ref().and_then(|call| call.peer) {
-                    self.engine.change(peer, sort);
+                    self.engine.change_device(peer, kind);
                 }
-                if sort == Sort::Speaker {
+                if kind == DeviceKind::Speaker {
                     self.speaker = Some(id);
                 }
             }
             Msg::Language(language) => {
-                language.remember();
-                language.mark_page();
+                language.store();
+                language.apply_to_page();
                 self.language = language;
             }
         }
@@ -145,28 +145,28 @@ impl Component for App {
     fn view(&self, _: &Context<Self>) -> Html {
         let actions = self.actions.clone();
         let view = Rc::clone(&self.view);
-        let abilities = self.engine.abilities();
-        let can_call = abilities.calls;
-        let behind = self.view.call.is_some();
+        let capabilities = self.engine.capabilities();
+        let can_call = capabilities.calls;
+        let in_call = self.view.call.is_some();
         html! {
             <ContextProvider<Language> context={self.language}>
-                <div class="page" inert={behind}>
-                    <LinkBanner session={view.session.clone()} in_call={behind} />
+                <div class="page" inert={in_call}>
+                    <ConnectionBanner session={view.session.clone()} {in_call} />
                     if view.session.me().is_some() {
-                        <Main
+                        <MainPage
                             view={Rc::clone(&view)}
                             app={self.app.clone()}
                             in_app={self.driver.in_app()}
-                            place={self.place.clone()}
+                            origin={self.origin.clone()}
                             {can_call}
                             actions={actions.clone()}
                         />
                     } else {
-                        <Login
+                        <LoginPage
                             session={view.session.clone()}
                             app={self.app.clone()}
                             in_app={self.driver.in_app()}
-                            place={self.place.clone()}
+                            origin={self.origin.clone()}
                             {can_call}
                             actions={actions.clone()}
                         />
@@ -177,22 +177,22 @@ impl Component for App {
                         key={call.with.token.0}
                         call={call.clone()}
                         media={self.media.clone().filter(|media| Some(media.peer) == call.peer)}
-                        link_lost={matches!(view.session, hutong_core::Session::Reconnecting { .. })}
-                        {abilities}
+                        reconnecting={matches!(view.session, hutong_core::SessionView::Reconnecting { .. })}
+                        {capabilities}
                         speaker={self.speaker.clone()}
                         actions={actions.clone()}
                     />
                 }
-                if let Some(offer) = self.app.as_ref().and_then(|app| app.offer.clone()).filter(|_| !behind) {
-                    <CallOffer {offer} command={actions.app.clone()} />
+                if let Some(link) = self.app.as_ref().and_then(|app| app.call_link.clone()).filter(|_| !in_call) {
+                    <CallLinkDialog {link} command={actions.app.clone()} />
                 }
-                <NoticeBar notice={view.notice.clone()} place={self.place.clone()} command={actions.command.clone()} />
+                <NoticeBar notice={view.notice.clone()} origin={self.origin.clone()} command={actions.command.clone()} />
             </ContextProvider<Language>>
         }
     }
 
     fn rendered(&mut self, _: &Context<Self>, _: bool) {
-        // The page is no longer inert only now, so only now can it take the focus back.
+        // An inert page cannot be focused: only after this rendering it is no longer inert.
         if self.view.call.is_none()
             && let Some(element) = self.focused.take()
         {
@@ -202,15 +202,15 @@ impl Component for App {
 }
 
 impl App {
-    fn remember_focus(&mut self, call_comes: bool) {
-        if call_comes && self.view.call.is_none() {
+    fn remember_focus(&mut self, call_opens: bool) {
+        if call_opens && self.view.call.is_none() {
             self.focused = dom::focused();
         }
     }
 }
 
-fn send(slot: &OnceCell<Rc<dyn Driver>>, what: FromUi) {
+fn send(slot: &OnceCell<Rc<dyn PageDriver>>, message: PageToHost) {
     if let Some(driver) = slot.get() {
-        driver.send(what);
+        driver.send(message);
     }
 }

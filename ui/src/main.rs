@@ -1,23 +1,23 @@
-//! Hutong's interface: one wasm, for the app's webview and for plain browsers.
+//! Hutong's user interface: one WebAssembly program for the app's webview and for plain browsers.
 //!
-//! [`app`] holds what is shown and hands it to [`views`]. What there is to show comes from a [`driver`], and a call's camera,
-//! microphone and peer connection live in [`media`]. Both are chosen when the page starts; nothing else knows which they are.
+//! [`app`] holds the state and renders the [`views`]. A [`driver`] connects it to the client; [`media`] owns camera, microphone
+//! and peer connection of a call. Both are chosen at startup.
 
 mod actions;
 mod app;
-mod awake;
-#[cfg(all(test, target_arch = "wasm32"))]
-mod awake_tests;
 #[cfg(all(test, target_arch = "wasm32"))]
 mod browser_tests;
+mod contacts;
 mod dom;
 mod driver;
 mod i18n;
 mod media;
-mod people;
-mod place;
-mod sound;
+mod page_origin;
+mod tones;
 mod views;
+mod wake_lock;
+#[cfg(all(test, target_arch = "wasm32"))]
+mod wake_lock_tests;
 
 fn main() {
     yew::Renderer::<app::App>::new().render();

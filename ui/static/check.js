@@ -1,14 +1,14 @@
-// Says so where the app cannot start. Written for the oldest browsers: it is the one file that they can read.
+// Shows a message when the app cannot start. ES5, because old browsers have to run it.
 (function () {
   'use strict';
 
   function show() {
-    var sentence = document.getElementById('not-started');
-    // Once the app has started the sentence is gone, and what fails then is told by the app.
-    if (sentence) sentence.hidden = false;
+    var message = document.getElementById('not-started');
+    // The app removes this element when it starts, and then reports errors itself.
+    if (message) message.hidden = false;
   }
 
-  function whenRead() {
+  function checkFeatures() {
     var modules = 'noModule' in document.createElement('script');
     if (!modules || typeof WebAssembly !== 'object' || typeof BigInt === 'undefined') show();
   }
@@ -16,8 +16,8 @@
   window.addEventListener('error', show, true);
   window.addEventListener('unhandledrejection', show);
   if (document.readyState === 'loading') {
-    document.addEventListener('DOMContentLoaded', whenRead);
+    document.addEventListener('DOMContentLoaded', checkFeatures);
   } else {
-    whenRead();
+    checkFeatures();
   }
 })();

@@ -1,102 +1,107 @@
-//! What the two sides of a call see and agree on.
+//! Media and negotiation between the two sides of a call.
 
 use hutong_core::{MediaCommand, MediaEvent};
 use hutong_protocol::{MediaKind, SdpKind};
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use super::sides::{Side, call, live, restart};
-use crate::media::{Source, tracks};
+use super::call_sides::{TestSide, call, live, next_offer};
+use crate::media::{LocalSource, tracks};
 
 #[wasm_bindgen_test]
-async fn two_peers_see_each_other_and_let_go_of_everything() {
-    let (caller, called) = (Side::new(1), Side::new(2));
+async fn two_peers_exchange_video_and_release_their_devices() {
+    let (caller, callee) = (TestSide::new(1), TestSide::new(2));
     let mut devices = caller.acquire(MediaKind::Video).await;
-    devices.extend(called.acquire(MediaKind::Video).await);
+    devices.extend(callee.acquire(MediaKind::Video).await);
     assert_eq!(live(&devices), 4);
-    call(&caller, &called).await;
-    caller.views.next(|view| view.other.picture.then_some(())).await;
-    called.views.next(|view| view.other.picture.then_some(())).await;
+    call(&caller, &callee).await;
+    caller.views.next(|view| view.remote.video.then_some(())).await;
+    callee.views.next(|view| view.remote.video.then_some(())).await;
 
-    caller.engine.switch(caller.peer, Source::Camera, false);
-    called.views.next(|view| (!view.other.camera && !view.other.picture).then_some(())).await;
-    assert_eq!(live(&devices), 3, "a camera that is off is let go");
-    caller.engine.switch(caller.peer, Source::Camera, true);
-    let view = caller.views.next(|view| view.own.camera.is_on().then_some(view)).await;
-    devices.extend(view.local.iter().flat_map(tracks));
-    called.views.next(|view| view.other.picture.then_some(())).await;
-    caller.engine.switch(caller.peer, Source::Microphone, false);
-    called.views.next(|view| (!view.other.microphone).then_some(())).await;
+    caller.engine.switch(caller.peer, LocalSource::Camera, false);
+    callee.views.next(|view| (!view.remote.camera && !view.remote.video).then_some(())).await;
+    assert_eq!(live(&devices), 3, "a camera that is off is released");
+    caller.engine.switch(caller.peer, LocalSource::Camera, true);
+    let view = caller.views.next(|view| view.local.camera.is_on().then_some(view)).await;
+    devices.extend(view.local_stream.iter().flat_map(tracks));
+    callee.views.next(|view| view.remote.video.then_some(())).await;
+    caller.engine.switch(caller.peer, LocalSource::Microphone, false);
+    callee.views.next(|view| (!view.remote.microphone).then_some(())).await;
 
     caller.close().await;
-    called.close().await;
+    callee.close().await;
     assert_eq!(live(&devices), 0);
 }
 
 #[wasm_bindgen_test]
-async fn who_answers_by_voice_still_sees_the_caller() {
-    let (caller, called) = (Side::new(1), Side::new(2));
+async fn a_callee_who_answers_by_voice_still_receives_the_callers_video() {
+    let (caller, callee) = (TestSide::new(1), TestSide::new(2));
     caller.acquire(MediaKind::Video).await;
-    assert_eq!(called.acquire(MediaKind::Voice).await.len(), 1);
-    call(&caller, &called).await;
-    called.views.next(|view| view.other.picture.then_some(())).await;
-    caller.views.next(|view| (!view.other.camera).then_some(())).await;
+    assert_eq!(callee.acquire(MediaKind::Voice).await.len(), 1);
+    call(&caller, &callee).await;
+    callee.views.next(|view| view.remote.video.then_some(())).await;
+    caller.views.next(|view| (!view.remote.camera).then_some(())).await;
     caller.close().await;
-    called.close().await;
+    callee.close().await;
 }
 
 #[wasm_bindgen_test]
-async fn in_a_voice_call_either_side_can_turn_its_camera_on_without_a_further_description() {
-    let (caller, called) = (Side::new(1), Side::new(2));
+async fn in_a_voice_call_either_side_can_turn_its_camera_on_without_renegotiation() {
+    let (caller, callee) = (TestSide::new(1), TestSide::new(2));
     caller.acquire(MediaKind::Voice).await;
-    called.acquire(MediaKind::Voice).await;
-    call(&caller, &called).await;
-    for (one, other) in [(&caller, &called), (&called, &caller)] {
-        other.views.next(|view| (!view.other.camera && !view.other.picture).then_some(())).await;
-        one.engine.switch(one.peer, Source::Camera, true);
-        let view = other.views.next(|view| view.other.picture.then_some(view)).await;
-        let remote = view.remote.unwrap();
-        assert_eq!(live(&tracks(&remote)), 2, "voice and picture are played");
-        let decoded = async || one_number(&other.engine.stats(other.peer).await, "inbound-rtp", "framesDecoded");
+    callee.acquire(MediaKind::Voice).await;
+    call(&caller, &callee).await;
+    for (one, other) in [(&caller, &callee), (&callee, &caller)] {
+        other.views.next(|view| (!view.remote.camera && !view.remote.video).then_some(())).await;
+        one.engine.switch(one.peer, LocalSource::Camera, true);
+        let view = other.views.next(|view| view.remote.video.then_some(view)).await;
+        let remote = view.remote_stream.unwrap();
+        assert_eq!(live(&tracks(&remote)), 2, "audio and video are played");
+        let decoded = async || sum(&other.engine.stats(other.peer).await, "inbound-rtp", "framesDecoded");
         while decoded().await < 5.0 {}
     }
-    for side in [&caller, &called] {
-        assert!(!side.events.things.borrow().iter().any(|it| matches!(it, MediaEvent::LocalDescription { .. })));
+    for side in [&caller, &callee] {
+        assert!(!side.events.items.borrow().iter().any(|it| matches!(it, MediaEvent::LocalDescription { .. })));
         side.close().await;
     }
 }
 
-/// The sum of a figure over all entries of this type.
-fn one_number(stats: &[serde_json::Value], kind: &str, name: &str) -> f64 {
+/// The sum of a counter over all entries of this type.
+fn sum(stats: &[serde_json::Value], kind: &str, name: &str) -> f64 {
     stats.iter().filter(|entry| entry["type"] == kind).filter_map(|entry| entry[name].as_f64()).sum()
 }
 
 #[wasm_bindgen_test]
-async fn offers_that_collide_end_in_one_agreement() {
-    let (caller, called) = (Side::new(1), Side::new(2));
+async fn colliding_offers_are_resolved_by_the_polite_side() {
+    let (caller, callee) = (TestSide::new(1), TestSide::new(2));
     caller.acquire(MediaKind::Voice).await;
-    called.acquire(MediaKind::Voice).await;
-    call(&caller, &called).await;
-    for side in [&caller, &called] {
+    callee.acquire(MediaKind::Voice).await;
+    call(&caller, &callee).await;
+    for side in [&caller, &callee] {
         side.engine.perform(MediaCommand::RestartIce { peer: side.peer });
     }
-    let polite = restart(&caller).await;
-    let impolite = restart(&called).await;
-    // Each gets the other's offer while its own stands. The impolite side passes over what it gets.
-    let offer = |peer, sdp, polite| MediaCommand::Remote { peer, kind: SdpKind::Offer, sdp, polite };
-    called.engine.perform(offer(called.peer, polite, false));
+    let polite = next_offer(&caller).await;
+    let impolite = next_offer(&callee).await;
+    // Each side receives the other's offer while its own is pending. The impolite side ignores it.
+    let offer = |peer, sdp, polite| MediaCommand::SetRemoteDescription { peer, kind: SdpKind::Offer, sdp, polite };
+    callee.engine.perform(offer(callee.peer, polite, false));
     caller.engine.perform(offer(caller.peer, impolite, true));
     let answer = |event| match event {
         MediaEvent::LocalDescription { kind: SdpKind::Answer, sdp, .. } => Some(sdp),
-        MediaEvent::Problem { .. } => panic!("a collision is no failure"),
+        MediaEvent::Problem { .. } => panic!("a collision is no problem"),
         _ => None,
     };
     let sdp = caller.events.next(answer).await;
-    called.engine.perform(MediaCommand::Remote { peer: called.peer, kind: SdpKind::Answer, sdp, polite: false });
-    // Now no offer stands on either side: even the impolite one takes the next.
+    callee.engine.perform(MediaCommand::SetRemoteDescription {
+        peer: callee.peer,
+        kind: SdpKind::Answer,
+        sdp,
+        polite: false,
+    });
+    // Now no offer is pending: the impolite side accepts the next one.
     caller.engine.perform(MediaCommand::RestartIce { peer: caller.peer });
-    let next = restart(&caller).await;
-    called.engine.perform(offer(called.peer, next, false));
-    called.events.next(answer).await;
+    let next = next_offer(&caller).await;
+    callee.engine.perform(offer(callee.peer, next, false));
+    callee.events.next(answer).await;
     caller.close().await;
-    called.close().await;
+    callee.close().await;
 }

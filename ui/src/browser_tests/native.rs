@@ -1,4 +1,4 @@
-//! A connection over the app's native peer: with a made-up app and made-up workers, since no browser has either.
+//! The native backend, with a fake app and fake workers.
 
 use std::rc::Rc;
 
@@ -8,40 +8,40 @@ use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use super::sides::Inbox;
+use super::call_sides::Inbox;
 use crate::{
     dom,
-    media::{ConnectionEvent, Failed, TrackKind, connect_native},
+    media::{ConnectionError, ConnectionEvent, TrackKind, connect_native},
 };
 
-/// A worker that wants a keyframe whenever it is given a track.
-const PICTURE: &str =
+/// A video worker that requests a keyframe whenever it gets a track.
+const VIDEO_WORKER: &str =
     r#"onmessage = (event) => { if (event.data.type === "track") postMessage({ type: "keyframe-wanted" }); };"#;
-/// A worklet that passes nothing on.
+/// A worklet that produces silence.
 const WORKLET: &str =
     r#"registerProcessor("hutong-voice", class extends AudioWorkletProcessor { process() { return true; } });"#;
-/// The smallest module: its magic number and version (WebAssembly Core, section 5.5.16).
+/// The smallest WebAssembly module: magic number and version (WebAssembly Core, section 5.5.16).
 const MODULE: [u8; 8] = *b"\0asm\x01\0\0\0";
 
-/// What the page asks of the app.
-struct Request {
-    /// The command and its arguments.
+/// An invocation of the app.
+struct AppCall {
+    /// The command and its arguments as JSON.
     text: String,
     answer: Function,
     refuse: Function,
 }
 
-/// An app that leaves every answer to the test. The page finds it until it is dropped.
+/// A fake app whose answers the test gives. Installed until dropped.
 struct FakeApp {
-    requests: Rc<Inbox<Request>>,
+    requests: Rc<Inbox<AppCall>>,
     _invoke: Closure<dyn FnMut(String, JsValue) -> Promise>,
 }
 
 impl FakeApp {
     fn start() -> Self {
         for (name, code) in [
-            ("native-picture", JsValue::from(PICTURE)),
-            ("native-voice", JsValue::from("")),
+            ("native-video", JsValue::from(VIDEO_WORKER)),
+            ("native-audio", JsValue::from("")),
             ("voice-worklet", JsValue::from(WORKLET)),
             ("voice", Uint8Array::from(MODULE.as_slice()).into()),
         ] {
@@ -53,7 +53,7 @@ impl FakeApp {
             Closure::<dyn FnMut(String, JsValue) -> Promise>::new(move |command: String, arguments: JsValue| {
                 let arguments = js_sys::JSON::stringify(&arguments).unwrap().as_string().unwrap();
                 Promise::new(&mut |answer, refuse| {
-                    seen.emit(Request { text: format!("{command} {arguments}"), answer, refuse });
+                    seen.emit(AppCall { text: format!("{command} {arguments}"), answer, refuse });
                 })
             });
         let internals = Object::new();
@@ -63,13 +63,13 @@ impl FakeApp {
         Self { requests, _invoke: invoke }
     }
 
-    /// The next request that begins so; others before it are left unanswered.
-    async fn request(&self, text: &str) -> Request {
-        self.requests.next(|request| request.text.starts_with(text).then_some(request)).await
+    /// Waits for the next invocation with this prefix, and leaves those before it unanswered.
+    async fn request(&self, prefix: &str) -> AppCall {
+        self.requests.next(|request| request.text.starts_with(prefix).then_some(request)).await
     }
 
-    fn is_asked_to_close(&self) -> bool {
-        self.requests.things.borrow().iter().any(|request| request.text == CLOSE)
+    fn has_close_request(&self) -> bool {
+        self.requests.items.borrow().iter().any(|request| request.text == CLOSE)
     }
 }
 
@@ -80,9 +80,9 @@ impl Drop for FakeApp {
     }
 }
 
-const CLOSE: &str = r#"media_order {"connection":5,"order":{"do":"close"}}"#;
+const CLOSE: &str = r#"media_request {"connection":5,"request":{"do":"close"}}"#;
 
-/// Has the page find this code under an asset's name.
+/// Serves this code as the asset of this name.
 fn serve(name: &str, code: &JsValue) {
     let options = Object::new();
     Reflect::set(&options, &"type".into(), &"text/javascript".into()).unwrap();
@@ -99,7 +99,7 @@ fn serve(name: &str, code: &JsValue) {
     document.body().unwrap().append_child(&meta).unwrap();
 }
 
-/// An answer, as plain data.
+/// Parses an answer of the app.
 fn reply(text: &str) -> JsValue {
     js_sys::JSON::parse(text).unwrap()
 }
@@ -108,12 +108,12 @@ fn reply(text: &str) -> JsValue {
 async fn a_native_connection_starts_its_workers_and_closes_the_apps_peer_once() {
     let (app, events) = (FakeApp::start(), Inbox::new());
     let connection = connect_native(&[], events.callback()).unwrap();
-    // Chromium gives a worker no track; that there is none is passed on the same way.
-    let sent = connection.send(TrackKind::Picture, None);
+    // No track, because Chromium cannot transfer one to a worker. The message is the same.
+    let sent = connection.send(TrackKind::Video, None);
     let offered = connection.offer(false);
     app.request("media_open").await.answer.call1(&JsValue::NULL, &5.into()).unwrap();
     sent.await.unwrap();
-    app.request(r#"media_order {"connection":5,"order":{"do":"keyframe"}}"#).await;
+    app.request(r#"media_request {"connection":5,"request":{"do":"request_keyframe"}}"#).await;
     let track = |event| match event {
         ConnectionEvent::Track(track) => Some(track),
         ConnectionEvent::Problem(problem) => panic!("{problem:?}"),
@@ -121,52 +121,52 @@ async fn a_native_connection_starts_its_workers_and_closes_the_apps_peer_once() 
     };
     assert_eq!(events.next(track).await.kind(), "audio");
 
-    assert!(!connection.offered());
+    assert!(!connection.has_local_offer());
     spawn_local({
         let requests = Rc::clone(&app.requests);
         async move {
-            let offer = |request: Request| request.text.contains("offer").then_some(request);
+            let offer = |request: AppCall| request.text.contains("offer").then_some(request);
             let sdp = reply(r#"{"is":"sdp","with":"v=0"}"#);
             requests.next(offer).await.answer.call1(&JsValue::NULL, &sdp).unwrap();
         }
     });
     assert_eq!(offered.await, Ok("v=0".to_owned()));
-    assert!(connection.offered());
+    assert!(connection.has_local_offer());
 
     connection.close();
     connection.close();
     app.request(CLOSE).await;
     drop(connection);
-    // What is still to be done is done before the next task of the page.
+    // All microtasks run before the page's next task.
     JsFuture::from(Promise::new(&mut |done, _| {
         dom::window().unwrap().set_timeout_with_callback(&done).unwrap();
     }))
     .await
     .unwrap();
-    assert!(!app.is_asked_to_close(), "once is enough");
+    assert!(!app.has_close_request(), "the close was requested twice");
 }
 
 #[wasm_bindgen_test]
-async fn a_peer_that_the_app_makes_after_the_close_is_closed_at_once() {
+async fn a_peer_that_the_app_creates_after_the_close_is_closed_at_once() {
     let (app, events) = (FakeApp::start(), Inbox::new());
     let connection = connect_native(&[], events.callback()).unwrap();
-    let sent = connection.send(TrackKind::Voice, None);
+    let sent = connection.send(TrackKind::Audio, None);
     let open = app.request("media_open").await;
     drop(connection);
-    assert_eq!(sent.await, Err(Failed));
+    assert_eq!(sent.await, Err(ConnectionError));
     open.answer.call1(&JsValue::NULL, &5.into()).unwrap();
     app.request(CLOSE).await;
-    assert!(events.things.borrow().is_empty(), "nothing is reported after the close");
+    assert!(events.items.borrow().is_empty(), "nothing is reported after the close");
 }
 
 #[wasm_bindgen_test]
-async fn an_app_that_makes_no_peer_is_reported_once() {
+async fn a_refused_peer_is_reported_once() {
     let (app, events) = (FakeApp::start(), Inbox::new());
     let connection = connect_native(&[], events.callback()).unwrap();
-    let sent = connection.send(TrackKind::Voice, None);
+    let sent = connection.send(TrackKind::Audio, None);
     app.request("media_open").await.refuse.call1(&JsValue::NULL, &"too_many".into()).unwrap();
-    assert_eq!(sent.await, Err(Failed));
-    let problems = events.things.borrow_mut().drain(..).collect::<Vec<_>>();
+    assert_eq!(sent.await, Err(ConnectionError));
+    let problems = events.items.borrow_mut().drain(..).collect::<Vec<_>>();
     assert!(matches!(problems[..], [ConnectionEvent::Problem(MediaProblem::Engine)]), "{problems:?}");
     connection.close();
 }

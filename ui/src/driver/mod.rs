@@ -1,24 +1,25 @@
-//! Where what is shown comes from, and where what the person does goes.
+//! Connects the page to the client: in a plain browser the client runs in this program ([`browser`]), in the app it runs in the
+//! host process ([`tauri`]).
 //!
-//! In a plain browser the client runs in this very program ([`web`]); in the app it runs in the app ([`tauri`]). Both speak
-//! the same two types, [`FromUi`](hutong_core::app::FromUi) and [`ToUi`], so the rest of the interface does not know which one it has.
+//! Both drivers exchange the same messages, [`PageToHost`](hutong_core::host_messages::PageToHost) and [`HostToPage`], so the
+//! rest of the page does not depend on the choice.
 
-mod interface;
+mod browser;
+mod page_driver;
 mod tauri;
-mod web;
 
-pub use interface::Driver;
-pub use tauri::Internals;
+pub use page_driver::PageDriver;
+pub use tauri::TauriInternals;
 
 use std::rc::Rc;
 
-use hutong_core::app::ToUi;
+use hutong_core::host_messages::HostToPage;
 use yew::Callback;
 
-/// The driver for where this page runs. Everything to show or do goes into `sink`.
-pub fn make(sink: Callback<ToUi>) -> Rc<dyn Driver> {
-    match tauri::Internals::find() {
-        Some(internals) => Rc::new(tauri::Tauri::new(internals, sink)),
-        None => Rc::new(web::Web::new(sink)),
+/// Creates the driver for this page's environment. It emits its messages to `sink`.
+pub fn create(sink: Callback<HostToPage>) -> Rc<dyn PageDriver> {
+    match TauriInternals::find() {
+        Some(internals) => Rc::new(tauri::TauriDriver::new(internals, sink)),
+        None => Rc::new(browser::BrowserDriver::new(sink)),
     }
 }

@@ -1,7 +1,7 @@
-//! The client in the app around this page, reached by Tauri's commands and one channel.
+//! Driver in the app: reaches the client in the host process by Tauri's commands and one channel.
 //!
-//! Only what Tauri injects into every page is used (`window.__TAURI_INTERNALS__`), in the way that `Channel` and `invoke` of
-//! `@tauri-apps/api` 2.12 use it.
+//! It depends only on `window.__TAURI_INTERNALS__`, which Tauri injects into every page, and uses it like `Channel` and
+//! `invoke` of `@tauri-apps/api` 2.12.
 
 use std::{
     cell::{Cell, RefCell},
@@ -9,25 +9,25 @@ use std::{
     rc::Rc,
 };
 
-use hutong_core::app::{FromUi, ToUi};
+use hutong_core::host_messages::{HostToPage, PageToHost};
 use js_sys::{Function, Object, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use yew::Callback;
 
-use super::interface::Driver;
+use super::page_driver::PageDriver;
 use crate::dom;
 
-/// What Tauri gives every page of the app.
+/// Tauri's injected IPC object.
 #[derive(Clone)]
-pub struct Internals {
+pub struct TauriInternals {
     object: JsValue,
     invoke: Function,
     transform_callback: Function,
 }
 
-impl Internals {
-    /// Finds it, in the app.
+impl TauriInternals {
+    /// Finds the object; `None` outside the app.
     pub fn find() -> Option<Self> {
         let object = dom::property(&JsValue::from(dom::window()?), "__TAURI_INTERNALS__")?;
         let invoke = dom::property(&object, "invoke")?.dyn_into().ok()?;
@@ -35,66 +35,66 @@ impl Internals {
         Some(Self { object, invoke, transform_callback })
     }
 
-    /// Calls a command of the app, which begins before this returns. The arguments are an object, or, as they are, bytes.
+    /// Invokes a command of the app. The request starts before this returns. The arguments are an object, or raw bytes.
     ///
     /// # Errors
     ///
-    /// What the command failed with.
+    /// The exception of Tauri's `invoke`. The future fails with the error of the command.
     pub fn call(&self, command: &str, arguments: &JsValue) -> Result<JsFuture, JsValue> {
         let promise = self.invoke.call2(&self.object, &JsValue::from_str(command), arguments)?;
         Ok(JsFuture::from(promise.dyn_into::<Promise>()?))
     }
 
-    /// Calls a command of the app with one argument, and waits for its end.
+    /// Invokes a command with one argument, and waits until it is done.
     async fn invoke(&self, command: &str, argument: &str, value: &JsValue) {
         let arguments = Object::new();
         Reflect::set(&arguments, &JsValue::from_str(argument), value).ok();
         if let Ok(done) = self.call(command, &arguments) {
-            // A rejection says that the app is going away; there is nobody left to tell.
+            // Fails only while the app is exiting.
             drop(done.await);
         }
     }
 }
 
-/// Speaks to the app's client.
-pub struct Tauri {
-    outbox: Rc<Outbox>,
-    hear: Closure<dyn FnMut(JsValue)>,
+/// Sends requests to the app, and receives its messages on a channel.
+pub struct TauriDriver {
+    requests: Rc<RequestQueue>,
+    on_message: Closure<dyn FnMut(JsValue)>,
 }
 
-impl Tauri {
-    /// Nothing is said to the app yet.
-    pub fn new(internals: Internals, sink: Callback<ToUi>) -> Self {
-        let order = Rc::new(RefCell::new(InOrder::default()));
-        let hear = Closure::<dyn FnMut(JsValue)>::new(move |raw: JsValue| {
+impl TauriDriver {
+    /// Creates a driver that is not attached yet.
+    pub fn new(internals: TauriInternals, sink: Callback<HostToPage>) -> Self {
+        let buffer = Rc::new(RefCell::new(ReorderBuffer::default()));
+        let on_message = Closure::<dyn FnMut(JsValue)>::new(move |raw: JsValue| {
             let index = dom::property(&raw, "index").and_then(|index| index.as_f64());
             let (Some(index), Some(message)) = (index, dom::property(&raw, "message")) else { return };
-            order.borrow_mut().put(index as u64, message);
+            buffer.borrow_mut().insert(index as u64, message);
             loop {
-                let Some(message) = order.borrow_mut().take() else { break };
+                let Some(message) = buffer.borrow_mut().pop() else { break };
                 if let Some(message) = dom::from_js(&message) {
                     sink.emit(message);
                 }
             }
         });
-        let outbox = Rc::new(Outbox { internals, waiting: RefCell::default(), sending: Cell::new(false) });
-        Self { outbox, hear }
+        let requests = Rc::new(RequestQueue { internals, queue: RefCell::default(), sending: Cell::new(false) });
+        Self { requests, on_message }
     }
 }
 
-impl Driver for Tauri {
-    /// Opens the channel. The app answers with a snapshot.
-    fn begin(&self) {
-        let internals = &self.outbox.internals;
-        let id = internals.transform_callback.call2(&internals.object, self.hear.as_ref(), &JsValue::FALSE);
+impl PageDriver for TauriDriver {
+    /// Attaches the channel. The app answers with a snapshot.
+    fn start(&self) {
+        let internals = &self.requests.internals;
+        let id = internals.transform_callback.call2(&internals.object, self.on_message.as_ref(), &JsValue::FALSE);
         if let Some(id) = id.ok().and_then(|id| id.as_f64()) {
-            self.outbox.put(Request::Attach(JsValue::from_str(&format!("__CHANNEL__:{id}"))));
+            self.requests.push(AppRequest::Attach(JsValue::from_str(&format!("__CHANNEL__:{id}"))));
         }
     }
 
-    fn send(&self, what: FromUi) {
-        if let Some(value) = dom::to_js(&what) {
-            self.outbox.put(Request::FromUi(value));
+    fn send(&self, message: PageToHost) {
+        if let Some(value) = dom::to_js(&message) {
+            self.requests.push(AppRequest::PageToHost(value));
         }
     }
 
@@ -103,59 +103,60 @@ impl Driver for Tauri {
     }
 }
 
-enum Request {
+/// A queued invocation.
+enum AppRequest {
     Attach(JsValue),
-    FromUi(JsValue),
+    PageToHost(JsValue),
 }
 
-/// Sends one request after the other: a candidate must not overtake the description it belongs to, and each invocation
-/// is a request of its own to the app.
-struct Outbox {
-    internals: Internals,
-    waiting: RefCell<VecDeque<Request>>,
+/// Queue of invocations, sent one after the other. Tauri does not keep the order of concurrent invocations, and a candidate must
+/// not overtake its description.
+struct RequestQueue {
+    internals: TauriInternals,
+    queue: RefCell<VecDeque<AppRequest>>,
     sending: Cell<bool>,
 }
 
-impl Outbox {
-    fn put(self: &Rc<Self>, request: Request) {
-        self.waiting.borrow_mut().push_back(request);
+impl RequestQueue {
+    fn push(self: &Rc<Self>, request: AppRequest) {
+        self.queue.borrow_mut().push_back(request);
         if self.sending.replace(true) {
             return;
         }
-        let outbox = Rc::clone(self);
+        let requests = Rc::clone(self);
         spawn_local(async move {
             loop {
-                let Some(request) = outbox.waiting.borrow_mut().pop_front() else { break };
+                let Some(request) = requests.queue.borrow_mut().pop_front() else { break };
                 match request {
-                    Request::Attach(channel) => outbox.internals.invoke("attach", "channel", &channel).await,
-                    Request::FromUi(input) => outbox.internals.invoke("from_ui", "input", &input).await,
+                    AppRequest::Attach(channel) => requests.internals.invoke("attach", "channel", &channel).await,
+                    AppRequest::PageToHost(input) => requests.internals.invoke("from_ui", "input", &input).await,
                 }
             }
-            outbox.sending.set(false);
+            requests.sending.set(false);
         });
     }
 }
 
-/// Puts messages back into the order in which they were sent: Tauri delivers large ones by another way than small ones.
-struct InOrder<T> {
+/// Restores the order of messages by their index: Tauri delivers large messages by a slower transport.
+struct ReorderBuffer<T> {
     next: u64,
     early: BTreeMap<u64, T>,
 }
 
-impl<T> Default for InOrder<T> {
+impl<T> Default for ReorderBuffer<T> {
     fn default() -> Self {
         Self { next: 0, early: BTreeMap::new() }
     }
 }
 
-impl<T> InOrder<T> {
-    fn put(&mut self, index: u64, message: T) {
+impl<T> ReorderBuffer<T> {
+    fn insert(&mut self, index: u64, message: T) {
         if index >= self.next {
             self.early.insert(index, message);
         }
     }
 
-    fn take(&mut self) -> Option<T> {
+    fn pop(&mut self) -> Option<T> {
         let message = self.early.remove(&self.next)?;
         self.next += 1;
         Some(message)
@@ -167,16 +168,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_come_out_in_the_order_they_were_sent() {
-        let mut order = InOrder::default();
+    fn messages_leave_the_buffer_in_the_order_of_their_index() {
+        let mut buffer = ReorderBuffer::default();
         let mut out = Vec::new();
         for index in [1, 0, 0, 3, 4, 2] {
-            order.put(index, index);
-            while let Some(message) = order.take() {
+            buffer.insert(index, index);
+            while let Some(message) = buffer.pop() {
                 out.push(message);
             }
         }
         assert_eq!(out, [0, 1, 2, 3, 4]);
-        assert!(order.early.is_empty());
+        assert!(buffer.early.is_empty());
     }
 }

@@ -1,7 +1,7 @@
-//! What the interface says, in the person's language.
+//! The interface's texts in two languages.
 //!
-//! Every language is a value of one struct, [`Texts`], so a sentence that is missing in one of them does not compile; and a
-//! code of the protocol that has no sentence does not either, since each language matches on all of them.
+//! Every language is a value of one struct, [`Texts`], and matches on every code of the protocol: a missing sentence is a
+//! compile error.
 
 mod chinese;
 mod english;
@@ -12,8 +12,8 @@ use yew::{hook, use_context};
 
 use crate::dom;
 
-/// Where the choice is remembered.
-const REMEMBERED: &str = "hutong.language";
+/// `localStorage` key of the chosen language.
+const LANGUAGE_KEY: &str = "hutong.language";
 
 /// A language of the interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,21 +26,21 @@ pub enum Language {
 }
 
 impl Language {
-    /// All of them.
+    /// All languages.
     #[cfg(test)]
     pub const ALL: [Self; 2] = [Self::English, Self::Chinese];
 
-    /// What the person chose, or else what the browser prefers.
-    pub fn of_this_person() -> Self {
-        let remembered = dom::local_storage().and_then(|storage| storage.get_item(REMEMBERED).ok().flatten());
-        if let Some(language) = remembered.as_deref().and_then(Self::of_tag) {
+    /// The chosen language, or else the first supported one of the browser.
+    pub fn current() -> Self {
+        let stored = dom::local_storage().and_then(|storage| storage.get_item(LANGUAGE_KEY).ok().flatten());
+        if let Some(language) = stored.as_deref().and_then(Self::of_tag) {
             return language;
         }
         let Some(window) = dom::window() else { return Self::default() };
         Self::preferred(window.navigator().languages().iter().filter_map(|tag| tag.as_string()))
     }
 
-    /// The first language of a list of tags (BCP 47) that there is.
+    /// The first supported language of a list of BCP 47 tags.
     fn preferred(tags: impl Iterator<Item = String>) -> Self {
         tags.into_iter().find_map(|tag| Self::of_tag(&tag)).unwrap_or_default()
     }
@@ -56,7 +56,7 @@ impl Language {
         }
     }
 
-    /// The tag for `lang` attributes.
+    /// The BCP 47 tag, for `lang` attributes and storage.
     pub fn tag(self) -> &'static str {
         match self {
             Self::English => "en",
@@ -64,7 +64,7 @@ impl Language {
         }
     }
 
-    /// What it is called in itself.
+    /// The language's name in that language.
     pub fn own_name(self) -> &'static str {
         match self {
             Self::English => "English",
@@ -72,7 +72,7 @@ impl Language {
         }
     }
 
-    /// The other one.
+    /// The other language.
     pub fn other(self) -> Self {
         match self {
             Self::English => Self::Chinese,
@@ -80,23 +80,23 @@ impl Language {
         }
     }
 
-    /// Remembers the choice.
-    pub fn remember(self) {
+    /// Stores the choice.
+    pub fn store(self) {
         if let Some(storage) = dom::local_storage() {
-            storage.set_item(REMEMBERED, self.tag()).ok();
+            storage.set_item(LANGUAGE_KEY, self.tag()).ok();
         }
     }
 
-    /// Tells the page, so that fonts, hyphenation and screen readers follow.
-    pub fn mark_page(self) {
+    /// Sets the page's `lang` attribute, for fonts, hyphenation and screen readers, and its title.
+    pub fn apply_to_page(self) {
         let Some(document) = dom::window().and_then(|window| window.document()) else { return };
         if let Some(root) = document.document_element() {
             root.set_attribute("lang", self.tag()).ok();
         }
-        document.set_title(self.texts().hutong);
+        document.set_title(self.texts().app_name);
     }
 
-    /// What is said in it.
+    /// The texts in this language.
     pub fn texts(self) -> &'static Texts {
         match self {
             Self::English => &english::TEXTS,
@@ -105,7 +105,7 @@ impl Language {
     }
 }
 
-/// What to say, in the language that is on.
+/// The texts in the current language.
 #[hook]
 pub fn use_texts() -> &'static Texts {
     use_context::<Language>().unwrap_or_default().texts()
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_browsers_first_language_that_there_is_wins() {
+    fn the_first_supported_language_of_the_browser_is_preferred() {
         assert_eq!(preferred(&["zh-CN", "en"]), Language::Chinese);
         assert_eq!(preferred(&["fr", "zh-Hant-TW", "en"]), Language::Chinese);
         assert_eq!(preferred(&["en-GB", "zh"]), Language::English);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_remembered_tag_is_read_again() {
+    fn a_stored_tag_is_parsed_again() {
         for language in Language::ALL {
             assert_eq!(Language::of_tag(language.tag()), Some(language));
         }

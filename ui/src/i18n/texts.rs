@@ -1,231 +1,231 @@
-//! Everything that is said.
+//! The set of sentences that a language has to provide.
 
-use hutong_core::{CallPhase, MediaProblem, app::AppProblem};
+use hutong_core::{CallPhase, MediaProblem, host_messages::AppProblem};
 use hutong_protocol::{EndReason, ErrorCode, MediaKind, RefusedCode, UserState};
 
-use crate::media::Sort;
+use crate::media::DeviceKind;
 
-/// A sentence about somebody.
-pub type About = fn(&str) -> String;
+/// Formats a sentence with one name or address in it.
+pub type Template = fn(&str) -> String;
 
-/// All that the interface says in one language. Names are put in as text, never as markup.
+/// Every sentence and label of the interface in one language. Names are inserted as text, never as markup.
 #[derive(Debug)]
 pub struct Texts {
-    /// The program.
-    pub hutong: &'static str,
-    /// What it is for, in a line.
+    /// The program's name.
+    pub app_name: &'static str,
+    /// The program's purpose in one line.
     pub tagline: &'static str,
-    /// Label of the switch to this language, in this language.
+    /// Accessible label of the language switch, in the language that it switches to.
     pub switch_to_this: &'static str,
 
-    /// Label of the one field.
+    /// Login: label of the name field.
     pub your_name: &'static str,
-    /// Label of the field that is there only where the server has asked for it.
+    /// Login: label of the field for the access key or password.
     pub secret: &'static str,
-    /// What the name is for.
+    /// Login: hint below the name field.
     pub name_hint: &'static str,
-    /// Button.
+    /// Login: button.
     pub enter: &'static str,
-    /// The button while hello is on its way.
+    /// Login: the button while the login is pending.
     pub entering: &'static str,
-    /// The first connection does not come about.
+    /// Login: the server cannot be reached.
     pub server_away: &'static str,
-    /// Why the server said no, and what to do.
+    /// Login: why the server refused it, and what to do.
     pub refused: fn(RefusedCode) -> &'static str,
-    /// Button, while an attempt to log in goes on.
+    /// Login: button that aborts a pending login.
     pub cancel: &'static str,
 
-    /// Heading: the page came over plain http.
+    /// Heading: the page is not a secure context.
     pub not_secure_title: &'static str,
-    /// What to do about it, before the link.
+    /// The page is not a secure context: what to do, above the link.
     pub not_secure: &'static str,
-    /// The link's words, before the address.
+    /// Label of the link to the https address, before that address.
     pub not_secure_link: &'static str,
 
-    /// Heading of the roster.
+    /// Roster: heading.
     pub people_online: &'static str,
-    /// How many, for screen readers.
+    /// Roster: number of people.
     pub people: fn(usize) -> String,
-    /// Label of the search field.
+    /// Roster: label of the search field.
     pub search: &'static str,
-    /// Label of a button that stays pressed: this person comes first in the list.
-    pub favourite: About,
-    /// The search found nobody.
-    pub nobody_found: About,
-    /// Nobody else is online: heading.
+    /// Roster: label of the toggle that lists this person first.
+    pub favourite: Template,
+    /// Roster: the search had no result.
+    pub nobody_found: Template,
+    /// Roster: heading while nobody else is online.
     pub alone_title: &'static str,
-    /// Nobody else is online: what to do.
+    /// Roster: what to do while nobody else is online.
     pub alone: &'static str,
-    /// A user's state in a word.
+    /// Name of a user's state.
     pub state: fn(UserState) -> &'static str,
-    /// The own state's word while the link is lost.
-    pub you_are_away: &'static str,
-    /// Label of a button.
-    pub call_video: About,
-    /// Label of a button.
-    pub call_voice: About,
-    /// Words on a button.
+    /// The person's own state while the connection to the server is lost.
+    pub state_reconnecting: &'static str,
+    /// Roster: label of the button for a video call.
+    pub call_video: Template,
+    /// Roster: label of the button for a voice call.
+    pub call_voice: Template,
+    /// Caption: video.
     pub video: &'static str,
-    /// Words on a button.
+    /// Caption: voice.
     pub voice: &'static str,
-    /// Button.
+    /// Button: log out.
     pub log_out: &'static str,
-    /// For screen readers, before the own name.
-    pub logged_in_as: About,
+    /// Tooltip of the person's own name.
+    pub logged_in_as: Template,
 
-    /// Heading.
+    /// Invitation: heading.
     pub invite_title: &'static str,
-    /// Before this page's address.
+    /// Invitation: text above the server's address.
     pub invite: &'static str,
-    /// The address works on this machine alone.
-    pub invite_only_here: &'static str,
-    /// Button.
+    /// Invitation: the address is a loopback address.
+    pub invite_loopback: &'static str,
+    /// Button: copy the address.
     pub copy: &'static str,
-    /// The button's words for a moment afterwards.
+    /// Caption of the copy button after a successful copy.
     pub copied: &'static str,
-    /// What the picture of the QR code is.
-    pub qr_code: About,
+    /// Accessible label of a QR code.
+    pub qr_code: Template,
 
-    /// The call as a region.
-    pub call_with: About,
-    /// What is going on in the call.
+    /// Accessible label of the call screen.
+    pub call_with: Template,
+    /// Progress of the call.
     pub phase: fn(CallPhase, MediaKind, &str) -> String,
-    /// It rings here.
+    /// Kind of the incoming call.
     pub incoming: fn(MediaKind) -> &'static str,
-    /// The page's title while it rings here.
-    pub incoming_title: About,
-    /// Button.
+    /// Title of the page during an incoming call.
+    pub incoming_title: Template,
+    /// Button: answer with video.
     pub accept_video: &'static str,
-    /// Button.
+    /// Button: answer with voice.
     pub accept_voice: &'static str,
-    /// Button.
+    /// Button: decline the call.
     pub decline: &'static str,
-    /// Button.
+    /// Button: end an answered call.
     pub hang_up: &'static str,
-    /// Button, as long as the call is not answered.
+    /// Button: cancel a call that was not answered yet.
     pub cancel_call: &'static str,
-    /// A pressed or unpressed button: the microphone is off.
+    /// Toggle: the microphone is off.
     pub mute: &'static str,
-    /// A pressed or unpressed button: the camera is off.
+    /// Toggle: the camera is off.
     pub camera_off: &'static str,
-    /// Button: shows the other side the own screen.
+    /// Button: share the screen.
     pub share_screen: &'static str,
-    /// Button, while the screen is shared.
+    /// Button: stop sharing the screen.
     pub stop_screen: &'static str,
-    /// Button, and what it opens: the devices.
+    /// Button and heading: device selection.
     pub settings: &'static str,
-    /// Label of a list of devices.
+    /// Label of the list of cameras.
     pub camera: &'static str,
-    /// Label of a list of devices.
+    /// Label of the list of microphones.
     pub microphone: &'static str,
-    /// Label of a list of devices.
+    /// Label of the list of loudspeakers.
     pub speaker: &'static str,
-    /// In place of a list that would be empty.
-    pub no_device: fn(Sort) -> &'static str,
-    /// Words under the own picture.
+    /// The only entry of an empty device list.
+    pub no_device: fn(DeviceKind) -> &'static str,
+    /// Caption of the self-view.
     pub you: &'static str,
-    /// Words under the own picture, while it is the screen.
+    /// Caption of the self-view while the screen is shared.
     pub your_screen: &'static str,
-    /// What the own picture is.
-    pub own_picture: &'static str,
-    /// What the other side's picture is.
-    pub picture_of: About,
-    /// What the other side's picture is, while it is its screen.
-    pub screen_of: About,
-    /// The other side's microphone is off.
-    pub other_muted: About,
-    /// The other side's camera is off.
-    pub other_camera_off: About,
-    /// The system keeps the own camera for a while.
+    /// Accessible label of the self-view.
+    pub local_video: &'static str,
+    /// Accessible label of the remote video.
+    pub remote_video: Template,
+    /// Accessible label of the remote video while it is a shared screen.
+    pub remote_screen: Template,
+    /// The remote microphone is off.
+    pub remote_muted: Template,
+    /// The remote camera is off.
+    pub remote_camera_off: Template,
+    /// The system has taken the local camera for a while.
     pub camera_held: &'static str,
-    /// The system keeps the own microphone for a while.
+    /// The system has taken the local microphone for a while.
     pub microphone_held: &'static str,
-    /// The own camera went away, or is not to be had.
+    /// The local camera was unplugged or cannot be opened.
     pub camera_lost: &'static str,
-    /// The own microphone went away.
+    /// The local microphone was unplugged.
     pub microphone_lost: &'static str,
-    /// The screen is not to be had.
+    /// The screen cannot be shared.
     pub screen_lost: &'static str,
-    /// Button where the browser would not play sound by itself.
-    pub tap_to_hear: &'static str,
+    /// Button: start playback that the autoplay policy blocked.
+    pub tap_to_play: &'static str,
 
-    /// Switch, and what it shows: the call in figures.
+    /// Heading and toggle: call statistics.
     pub details: &'static str,
-    /// Button.
+    /// Button: close the statistics.
     pub close: &'static str,
-    /// Heading of figures: from the other side.
+    /// Statistics: heading of the received media.
     pub received: &'static str,
-    /// Heading of figures: to the other side.
+    /// Statistics: heading of the sent media.
     pub sent: &'static str,
-    /// Figures: width and height of the picture.
+    /// Statistics: width and height of the video.
     pub resolution: &'static str,
-    /// Figures: frames in a second.
+    /// Statistics: video frames per second.
     pub frames: &'static str,
-    /// Figures: bits in a second.
+    /// Statistics: bits per second.
     pub bitrate: &'static str,
-    /// Figures: lost packets.
+    /// Statistics: share of lost packets.
     pub loss: &'static str,
-    /// Figures: there and back.
+    /// Statistics: round-trip time.
     pub round_trip: &'static str,
 
-    /// A call ended.
+    /// Notice: why a call ended.
     pub ended: fn(EndReason, &str) -> String,
-    /// Somebody cannot be called now.
+    /// Notice: why somebody cannot be called now.
     pub cannot_call: fn(UserState, &str) -> String,
-    /// No media.
+    /// Notice: why there is no media, and what to do.
     pub media: fn(MediaProblem) -> &'static str,
-    /// A fault.
+    /// Notice: error from the server.
     pub error: fn(ErrorCode) -> &'static str,
-    /// Button.
-    pub voice_instead: About,
-    /// Button.
+    /// Notice: button that repeats the call without video.
+    pub voice_instead: Template,
+    /// Notice: button that closes it.
     pub dismiss: &'static str,
 
-    /// The link is lost.
+    /// The connection to the server is lost.
     pub reconnecting: &'static str,
-    /// The link is lost, in a call.
+    /// The connection to the server is lost during a call.
     pub reconnecting_in_call: &'static str,
-    /// This webview makes no calls.
+    /// This webview cannot make calls.
     pub no_calls: &'static str,
 
-    /// Heading.
+    /// App: heading of the server card.
     pub server_title: &'static str,
-    /// The client uses the server inside the app.
+    /// App: the client uses the embedded server.
     pub server_is_embedded: &'static str,
-    /// The client uses another server.
-    pub server_is_other: About,
-    /// The client has no server yet.
+    /// App: the client uses the server at this address.
+    pub server_is_other: Template,
+    /// App: no server is chosen yet.
     pub server_is_none: &'static str,
-    /// Switch.
+    /// App: switch that opens the embedded server to the network.
     pub share: &'static str,
-    /// What the switch does.
+    /// App: what that switch does.
     pub share_hint: &'static str,
-    /// Before the address.
+    /// App: how others join, above the address.
     pub share_how: &'static str,
-    /// Before the fingerprint of this computer's certificate.
+    /// App: label of the certificate's fingerprint.
     pub share_fingerprint: &'static str,
-    /// The port that was wanted is taken.
+    /// App: the configured port (first) is taken, another (second) is used.
     pub port_taken: fn(u16, u16) -> String,
-    /// Label of the address field.
+    /// App: label of the address field.
     pub other_server: &'static str,
-    /// Button.
+    /// App: button that connects to the typed address.
     pub use_server: &'static str,
-    /// Button.
+    /// App: button that returns to the embedded server.
     pub use_embedded: &'static str,
-    /// Switch.
+    /// App: autostart switch.
     pub autostart: &'static str,
-    /// What the switch does.
+    /// App: what that switch does.
     pub autostart_hint: &'static str,
-    /// A link offers to call somebody (first) on a server (second).
-    pub offer: fn(&str, &str) -> String,
-    /// And that server is another one.
-    pub offer_moves: &'static str,
-    /// Whom the link names is not there.
-    pub offer_away: fn(&str, &str) -> String,
-    /// Logging in there comes first.
-    pub offer_join: fn(&str, &str) -> String,
-    /// Button.
-    pub offer_call: &'static str,
-    /// What went wrong with the app.
+    /// Call link: asks whether to call this name (first) on this server (second).
+    pub call_link: fn(&str, &str) -> String,
+    /// Call link: it leads to another server than the one in use.
+    pub call_link_moves: &'static str,
+    /// Call link: its target (first) is not online on the server (second).
+    pub call_link_offline: fn(&str, &str) -> String,
+    /// Call link: a login on the server (second) has to come before the call.
+    pub call_link_login: fn(&str, &str) -> String,
+    /// Call link: button that starts the call.
+    pub call_link_call: &'static str,
+    /// App: what failed in the app, and what to do.
     pub app_problem: fn(AppProblem) -> &'static str,
 }

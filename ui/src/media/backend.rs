@@ -1,5 +1,5 @@
-//! The backends that connect the two sides of a call: the browser's own `RTCPeerConnection` ([`browser`]), and the app's native peer
-//! for webviews that have none ([`native`]).
+//! Selects the backend that makes peer connections: [`browser`] (`RTCPeerConnection`), or [`native`] (the app's native peer)
+//! for webviews that have none.
 
 use std::rc::Rc;
 
@@ -8,11 +8,11 @@ use yew::Callback;
 
 use super::{
     browser,
-    connection::{Connection, ConnectionEvent, Failed},
+    connection::{ConnectionError, ConnectionEvent, MediaConnection},
     native,
 };
 
-/// What makes connections.
+/// An implementation of [`MediaConnection`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
     /// The browser's `RTCPeerConnection`.
@@ -22,12 +22,12 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// The one that there is where this page runs, if there is one.
+    /// The backend that works in this page, if any.
     pub fn detect() -> Option<Self> {
-        if browser::is_here() { Some(Self::Browser) } else { native::is_here().then_some(Self::Native) }
+        if browser::is_supported() { Some(Self::Browser) } else { native::is_supported().then_some(Self::Native) }
     }
 
-    /// Begins what the first call would otherwise wait for.
+    /// Prepares in the background what the first call would otherwise wait for.
     pub fn prepare(self) {
         match self {
             Self::Browser => {}
@@ -35,12 +35,16 @@ impl Backend {
         }
     }
 
-    /// Makes a connection with nothing to send yet, which reports its events to the callback.
+    /// Creates a connection without local tracks. It reports its events to the callback.
+    ///
+    /// # Errors
+    ///
+    /// When the browser or the app refuses to create it.
     pub fn connect(
         self,
         ice_servers: &[IceServer],
         events: Callback<ConnectionEvent>,
-    ) -> Result<Rc<dyn Connection>, Failed> {
+    ) -> Result<Rc<dyn MediaConnection>, ConnectionError> {
         match self {
             Self::Browser => browser::connect(ice_servers, events),
             Self::Native => native::connect(ice_servers, events),

@@ -1,5 +1,5 @@
-//! Interface of one connection to the other side of a call, whatever carries it. What to do when is [`super::peer`]'s, and which
-//! backend there is, [`super::backend`]'s.
+//! The interface of a peer connection, independent of its [backend](super::backend). [`super::peer`] decides when each method
+//! is called.
 
 use futures_util::future::LocalBoxFuture;
 use hutong_core::{Connectivity, MediaProblem};
@@ -7,84 +7,85 @@ use hutong_protocol::IceCandidate;
 use wasm_bindgen::JsValue;
 use web_sys::MediaStreamTrack;
 
-/// A step that failed, for reasons that only a developer could read.
+/// A failed operation of a connection. The cause is not kept: the person could do nothing with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failed;
+pub struct ConnectionError;
 
-impl From<JsValue> for Failed {
+impl From<JsValue> for ConnectionError {
     fn from(_: JsValue) -> Self {
         Self
     }
 }
 
-/// A step under way, and what it comes to. Descriptions and candidates are to be awaited before what comes next; of several
-/// [`Connection::send`]s the last call counts, in whichever order they are awaited. After [`Connection::close`] it may come to
-/// an end late, as anything.
-pub type Pending<T> = LocalBoxFuture<'static, Result<T, Failed>>;
+/// Result of an operation of a connection, pending.
+///
+/// Await descriptions and candidates before the next operation. Of several [`MediaConnection::send`]s the last call wins, in
+/// whichever order they are awaited. After [`MediaConnection::close`] an operation may still complete late.
+pub type ConnectionFuture<T> = LocalBoxFuture<'static, Result<T, ConnectionError>>;
 
-/// What carries one of the two tracks that every connection has each way.
+/// Kind of a track. Every connection has one track of each kind in each direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TrackKind {
-    /// Sound.
-    Voice,
-    /// Camera or screen.
-    Picture,
+    /// Audio.
+    Audio,
+    /// Video of the camera or the screen.
+    Video,
 }
 
 impl TrackKind {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Voice, Self::Picture];
+    /// Both kinds.
+    pub const ALL: [Self; 2] = [Self::Audio, Self::Video];
 
-    /// As `MediaStreamTrack.kind` has it (Media Capture and Streams, section 4.3.1).
+    /// The value of `MediaStreamTrack.kind` (Media Capture and Streams, section 4.3.1).
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Voice => "audio",
-            Self::Picture => "video",
+            Self::Audio => "audio",
+            Self::Video => "video",
         }
     }
 
-    /// Of a track.
+    /// The kind of a track.
     pub fn of(track: &MediaStreamTrack) -> Self {
-        if track.kind() == Self::Picture.name() { Self::Picture } else { Self::Voice }
+        if track.kind() == Self::Video.name() { Self::Video } else { Self::Audio }
     }
 }
 
-/// What a connection tells. Nothing is told after [`Connection::close`], and nothing from within a call to the connection.
+/// An event of a connection. None is emitted after [`MediaConnection::close`], or from within a call to the connection.
 #[derive(Clone, Debug)]
 pub enum ConnectionEvent {
-    /// A local candidate was found; an empty one says that there will be no more (RFC 8838, section 13).
+    /// A local candidate was gathered. An empty one is the end of candidates (RFC 8838, section 13).
     Candidate(IceCandidate),
-    /// Whether media can flow. Only changes are told.
+    /// The connectivity changed.
     State(Connectivity),
-    /// A track of the other side. There is one of each kind from the first description on, muted until something comes.
+    /// A remote track. The first description brings one of each kind, muted until media arrives.
     Track(MediaStreamTrack),
-    /// The status channel can be written to.
+    /// The status channel is open.
     ChannelOpen,
-    /// What every connection needs is not on this computer: there will be none.
+    /// This computer lacks something that every connection needs. The call cannot take place.
     Problem(MediaProblem),
-    /// The other side wrote this into the status channel.
+    /// The remote side wrote this text to the status channel.
     ChannelText(String),
 }
 
-/// One connection. Voice and picture are negotiated both ways by its first description, with or without something to send, so
-/// that whatever is sent later needs no further one.
-pub trait Connection {
-    /// Makes an offer, and sets it as the local description.
-    fn offer(&self, restart_ice: bool) -> Pending<String>;
-    /// Sets the other side's offer, in place of an own one that stands; makes an answer, and sets that as the local description.
-    fn answer(&self, offer: &str) -> Pending<String>;
-    /// Sets the other side's answer.
-    fn accept(&self, answer: &str) -> Pending<()>;
-    /// Whether an own offer waits for its answer.
-    fn offered(&self) -> bool;
-    /// Adds the other side's candidate.
-    fn add_candidate(&self, candidate: &IceCandidate) -> Pending<()>;
-    /// Sends this track from now on, in place of any other of its kind; or none. Never negotiates.
-    fn send(&self, kind: TrackKind, track: Option<&MediaStreamTrack>) -> Pending<()>;
-    /// Writes into the status channel. Does nothing until it is open.
+/// A peer connection. Its first description negotiates audio and video in both directions, with or without local tracks, so
+/// that no later track needs a renegotiation.
+pub trait MediaConnection {
+    /// Creates an offer and sets it as the local description.
+    fn offer(&self, restart_ice: bool) -> ConnectionFuture<String>;
+    /// Sets the remote offer, rolling back a pending local one; then creates an answer and sets it as the local description.
+    fn answer(&self, offer: &str) -> ConnectionFuture<String>;
+    /// Sets the remote answer.
+    fn accept(&self, answer: &str) -> ConnectionFuture<()>;
+    /// Whether a local offer awaits its answer (`have-local-offer`).
+    fn has_local_offer(&self) -> bool;
+    /// Adds a remote candidate.
+    fn add_candidate(&self, candidate: &IceCandidate) -> ConnectionFuture<()>;
+    /// Replaces the local track of this kind, or stops sending that kind. Never renegotiates.
+    fn send(&self, kind: TrackKind, track: Option<&MediaStreamTrack>) -> ConnectionFuture<()>;
+    /// Writes to the status channel; ignored until it is open.
     fn send_text(&self, text: &str);
-    /// What is measured: `RTCStats` dictionaries in the W3C's names (Identifiers for WebRTC's Statistics API).
-    fn stats(&self) -> Pending<Vec<serde_json::Value>>;
-    /// Ends it. The tracks that were sent are left running.
+    /// Statistics as `RTCStats` dictionaries (Identifiers for WebRTC's Statistics API).
+    fn stats(&self) -> ConnectionFuture<Vec<serde_json::Value>>;
+    /// Closes the connection. The local tracks keep running.
     fn close(&self);
 }

@@ -1,45 +1,45 @@
-//! The interface of a media engine: what the client and the person have it do, and where it reports to.
+//! The interface of the media engine: what the client and the views call, and the callbacks that it reports to.
 
 use futures_util::future::LocalBoxFuture;
 use hutong_core::{MediaCommand, MediaEvent, PeerId};
 use yew::Callback;
 
-use super::{abilities::Abilities, choice::Sort, view::MediaView};
+use super::{capabilities::MediaCapabilities, device_choice::DeviceKind, view::MediaView};
 
-/// What carries a call's media.
-pub trait Engine {
-    /// What can be offered to the person.
-    fn abilities(&self) -> Abilities;
-    /// Does what the client says. Commands for one peer are done one after the other, but closing waits for nothing.
+/// Carries the media of calls.
+pub trait MediaEngine {
+    /// The features that the interface may offer.
+    fn capabilities(&self) -> MediaCapabilities;
+    /// Executes a command of the client. Commands for one peer are executed one after the other; `Close` is executed at once.
     fn perform(&self, command: MediaCommand);
-    /// Switches a source of the person's own on or off, in the call that is on. To be called from within the person's click:
-    /// browsers give the screen to nobody else.
-    fn switch(&self, peer: PeerId, source: Source, on: bool);
-    /// Changes to the device that the person has [chosen](super::choose), in the call that is on.
-    fn change(&self, peer: PeerId, sort: Sort);
-    /// What is measured of a call; see [`Figures`](super::Figures).
-    fn stats(&self, peer: PeerId) -> Stats;
+    /// Switches a local source on or off during a call. Call it within the person's click: browsers grant screen capture
+    /// only there.
+    fn switch(&self, peer: PeerId, source: LocalSource, on: bool);
+    /// Changes to the [chosen](super::choose) device of this kind during a call.
+    fn change_device(&self, peer: PeerId, kind: DeviceKind);
+    /// Statistics of a call; see [`CallStats`](super::CallStats).
+    fn stats(&self, peer: PeerId) -> StatsFuture;
 }
 
-/// A measurement under way. It gives nothing where there is no such call.
-pub type Stats = LocalBoxFuture<'static, Vec<serde_json::Value>>;
+/// `RTCStats` dictionaries, pending. Empty where the peer is unknown.
+pub type StatsFuture = LocalBoxFuture<'static, Vec<serde_json::Value>>;
 
-/// What the person can switch off in a call.
+/// A local source of media that the person can switch during a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The own voice.
+pub enum LocalSource {
+    /// The microphone.
     Microphone,
-    /// The own picture.
+    /// The camera.
     Camera,
-    /// The own screen, in place of the camera's picture.
+    /// The screen, which replaces the camera's video.
     Screen,
 }
 
-/// Where an engine reports to.
+/// The callbacks that an engine reports to.
 #[derive(Clone)]
-pub struct Reports {
-    /// For the client. May be called from within [`Engine::perform`].
+pub struct MediaCallbacks {
+    /// Events for the client. May be called from within [`MediaEngine::perform`].
     pub events: Callback<MediaEvent>,
-    /// For the interface: at every change.
+    /// The view of a peer, at every change.
     pub views: Callback<MediaView>,
 }

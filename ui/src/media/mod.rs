@@ -1,46 +1,46 @@
-//! A call's camera, microphone and peer connection, behind one interface.
+//! Media of a call: local devices, peer connection and statistics, behind the [`MediaEngine`] trait.
 //!
-//! The client says what to do ([`MediaCommand`](hutong_core::MediaCommand)), the engine reports
-//! ([`MediaEvent`](hutong_core::MediaEvent)), and shows the interface what there is to see ([`MediaView`]). There is one engine
-//! ([`peers`]) for two backends ([`backend`]): the browser's connection, and the app's for webviews that have none. Where there is
-//! neither, [`unable`] stands in.
+//! The client sends [`MediaCommand`](hutong_core::MediaCommand)s, the engine reports
+//! [`MediaEvent`](hutong_core::MediaEvent)s to the client and a [`MediaView`] to the views. [`peer_engine`] is the engine.
+//! It runs on one of two [`backend`]s: the browser's `RTCPeerConnection`, or the app's native peer for webviews that have
+//! none. Where there is neither, [`unsupported`] stands in.
 
-mod abilities;
 mod backend;
 mod browser;
-mod choice;
+mod call_stats;
+mod capabilities;
+mod capture;
 mod connection;
-mod devices;
+mod device_choice;
 mod engine;
-mod figures;
 mod native;
 mod peer;
-mod peers;
+mod peer_engine;
 mod status;
-mod unable;
+mod unsupported;
 mod view;
 
 use std::rc::Rc;
 
-pub use abilities::Abilities;
-pub use choice::{Device, Sort, choose, chosen, devices, on_change};
+pub use call_stats::{CallStats, DirectionStats, StatsSample};
+pub use capabilities::MediaCapabilities;
 #[cfg(all(test, target_arch = "wasm32"))]
-pub use connection::{ConnectionEvent, Failed, TrackKind};
+pub use capture::tracks;
 #[cfg(all(test, target_arch = "wasm32"))]
-pub use devices::tracks;
-pub use engine::{Engine, Reports, Source, Stats};
-pub use figures::{Figures, Flow, Totals};
+pub use connection::{ConnectionError, ConnectionEvent, TrackKind};
+pub use device_choice::{DeviceKind, MediaDevice, choose, chosen, devices, on_device_change};
+pub use engine::{LocalSource, MediaCallbacks, MediaEngine, StatsFuture};
 #[cfg(all(test, target_arch = "wasm32"))]
 pub use native::connect as connect_native;
-pub use view::{InUse, MediaView, Other, Own, Sending};
+pub use view::{DevicesInUse, LocalMedia, MediaView, RemoteMedia, SourceState};
 
-/// The engine for where this page runs.
-pub fn start(reports: Reports) -> Rc<dyn Engine> {
+/// Starts the engine that this page's environment supports.
+pub fn start(callbacks: MediaCallbacks) -> Rc<dyn MediaEngine> {
     match backend::Backend::detect() {
         Some(backend) => {
             backend.prepare();
-            Rc::new(peers::Peers::new(backend, reports))
+            Rc::new(peer_engine::PeerEngine::new(backend, callbacks))
         }
-        None => Rc::new(unable::Unable::new(reports)),
+        None => Rc::new(unsupported::UnsupportedEngine::new(callbacks)),
     }
 }

@@ -1,55 +1,62 @@
-//! What there is to see and hear of a call, as plain data for the views.
+//! The media state of a call as plain data for the views.
 
 use hutong_core::PeerId;
 use web_sys::MediaStream;
 
-/// What there is to see and hear of one peer.
+/// The media state of one peer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MediaView {
-    /// Which peer.
+    /// The peer.
     pub peer: PeerId,
-    /// What is sent: the own voice, and camera or screen.
-    pub local: Option<MediaStream>,
-    /// What comes from the other side.
-    pub remote: Option<MediaStream>,
-    /// The own sources.
-    pub own: Own,
-    /// The devices that they come from.
-    pub in_use: InUse,
-    /// What the other side sends now.
-    pub other: Other,
+    /// The sent tracks: microphone, and camera or screen.
+    pub local_stream: Option<MediaStream>,
+    /// The remote tracks to play.
+    pub remote_stream: Option<MediaStream>,
+    /// State of the local sources.
+    pub local: LocalMedia,
+    /// The devices of the local sources.
+    pub in_use: DevicesInUse,
+    /// What the remote side sends.
+    pub remote: RemoteMedia,
 }
 
 impl MediaView {
-    /// Nothing yet.
+    /// The view of a peer that has no media yet.
     pub fn new(peer: PeerId) -> Self {
-        Self { peer, local: None, remote: None, own: Own::default(), in_use: InUse::default(), other: Other::default() }
+        Self {
+            peer,
+            local_stream: None,
+            remote_stream: None,
+            local: LocalMedia::default(),
+            in_use: DevicesInUse::default(),
+            remote: RemoteMedia::default(),
+        }
     }
 }
 
-/// The person's own sources.
+/// State of the local sources.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Own {
+pub struct LocalMedia {
     /// The microphone.
-    pub microphone: Sending,
-    /// The camera. While the screen is shared, its picture waits.
-    pub camera: Sending,
-    /// The screen: lost where it was not to be had.
-    pub screen: Sending,
+    pub microphone: SourceState,
+    /// The camera. A shared screen replaces its video, and leaves this state as it is.
+    pub camera: SourceState,
+    /// The screen; [`SourceState::Lost`] if the last attempt to share it failed.
+    pub screen: SourceState,
 }
 
-/// The devices of the own sources, by [`Device::id`](super::Device::id).
+/// The devices of the local sources, as [`MediaDevice::id`](super::MediaDevice::id)s.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct InUse {
+pub struct DevicesInUse {
     /// The camera.
     pub camera: Option<String>,
     /// The microphone.
     pub microphone: Option<String>,
 }
 
-/// One of the person's own sources.
+/// State of a local source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sending {
+pub enum SourceState {
     /// Not part of this call.
     #[default]
     Absent,
@@ -57,39 +64,39 @@ pub enum Sending {
     On,
     /// Switched off by the person.
     Off,
-    /// The person wants it sent, and the system keeps it for a while: a telephone call, another app. It comes back by itself.
+    /// Muted by the system (a phone call, another app), and wanted by the person. It recovers without help.
     Held,
-    /// Unplugged, or taken away by the system, in the middle of the call.
+    /// Unplugged, ended by the system, or impossible to open.
     Lost,
 }
 
-impl Sending {
-    /// Whether the other side gets something.
+impl SourceState {
+    /// Whether the source is sent.
     pub fn is_on(self) -> bool {
         self == Self::On
     }
 
-    /// Whether the person wants it sent, and nothing has to be done for it.
+    /// Whether the person wants it sent and it has a live track.
     pub fn is_wanted(self) -> bool {
         matches!(self, Self::On | Self::Held)
     }
 }
 
-/// What the other side sends.
+/// What the remote side sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Other {
-    /// Whether a picture is being received.
-    pub picture: bool,
-    /// Whether the other side has its camera on or shares its screen, as far as it has said.
+pub struct RemoteMedia {
+    /// Whether video is arriving, and the remote side says that it sends some.
+    pub video: bool,
+    /// Whether the remote camera is on or the remote screen shared, by the last status message.
     pub camera: bool,
-    /// Whether its picture is its screen.
+    /// Whether the video is the remote screen.
     pub screen: bool,
-    /// Whether the other side has its microphone on, as far as it has said.
+    /// Whether the remote microphone is on, by the last status message.
     pub microphone: bool,
 }
 
-impl Default for Other {
+impl Default for RemoteMedia {
     fn default() -> Self {
-        Self { picture: false, camera: true, screen: false, microphone: true }
+        Self { video: false, camera: true, screen: false, microphone: true }
     }
 }

@@ -1,29 +1,29 @@
-//! Which server the app uses, and opening the one inside it to others.
+//! The card of the app about its server: which one it uses, and sharing the embedded one.
 
-use hutong_core::app::{AppCommand, AppView, Embedded, ServerChoice};
+use hutong_core::host_messages::{AppCommand, AppView, EmbeddedServerView, ServerChoice};
 use web_sys::{HtmlInputElement, SubmitEvent};
 use yew::{
     Callback, Html, MouseEvent, NodeRef, Properties, UseStateHandle, component, hook, html, use_effect_with,
     use_node_ref, use_state,
 };
 
-use super::{icons, invite::Address, qr::Qr};
+use super::{icons, invite::AddressBox, qr::Qr};
 use crate::{
     dom,
     i18n::{Texts, use_texts},
-    place::without_key,
+    page_origin::without_key,
 };
 
 /// Properties of [`AppServer`].
 #[derive(PartialEq, Properties)]
 pub struct AppServerProps {
-    /// The app's state, once it has told it.
+    /// The app's state, once received.
     pub app: Option<AppView>,
-    /// Where commands go.
+    /// Sends commands to the app.
     pub command: Callback<AppCommand>,
 }
 
-/// A card about the server. There is one in the app alone.
+/// Card about the server. Only shown in the app.
 #[component]
 pub fn AppServer(props: &AppServerProps) -> Html {
     let texts = use_texts();
@@ -50,28 +50,28 @@ pub fn AppServer(props: &AppServerProps) -> Html {
             }
             { form.view(&props.command, texts) }
             if let Some(on) = app.autostart {
-                { switch(Switch {
+                { switch(SwitchRow {
                     testid: "autostart",
                     on,
-                    words: texts.autostart,
+                    label: texts.autostart,
                     hint_id: "autostart-hint",
                     hint: texts.autostart_hint,
-                    act: props.command.reform(move |_| AppCommand::Autostart { on: !on }),
+                    onclick: props.command.reform(move |_| AppCommand::Autostart { on: !on }),
                 }) }
             }
         </section>
     }
 }
 
-/// The server inside the app: what is shared of it, or how to use it.
-fn embedded_server(embedded: &Embedded, in_use: bool, command: &Callback<AppCommand>, texts: &Texts) -> Html {
+/// The embedded server: sharing it, or a button to use it.
+fn embedded_server(embedded: &EmbeddedServerView, in_use: bool, command: &Callback<AppCommand>, texts: &Texts) -> Html {
     html! {
         <>
             if let Some(wanted) = embedded.wanted_port_taken {
                 <p class="hint">{ (texts.port_taken)(wanted, embedded.port) }</p>
             }
             if in_use {
-                <Share embedded={embedded.clone()} command={command.clone()} />
+                <ShareSettings embedded={embedded.clone()} command={command.clone()} />
             } else {
                 <button
                     type="button"
@@ -92,7 +92,7 @@ struct AddressForm {
     address: UseStateHandle<String>,
 }
 
-/// Holds the address that is typed: at first the one in use.
+/// Holds the typed address, initially the one in use.
 #[hook]
 fn use_address_form(props: &AppServerProps) -> AddressForm {
     let form = AddressForm { field: use_node_ref(), address: use_state(String::new) };
@@ -151,17 +151,17 @@ impl AddressForm {
     }
 }
 
-/// A switch, with a sentence that explains it.
-struct Switch {
+/// A switch with an explanation.
+struct SwitchRow {
     testid: &'static str,
     on: bool,
-    words: &'static str,
+    label: &'static str,
     hint_id: &'static str,
     hint: &'static str,
-    act: Callback<MouseEvent>,
+    onclick: Callback<MouseEvent>,
 }
 
-fn switch(Switch { testid, on, words, hint_id, hint, act }: Switch) -> Html {
+fn switch(SwitchRow { testid, on, label, hint_id, hint, onclick }: SwitchRow) -> Html {
     html! {
         <button
             type="button"
@@ -169,10 +169,10 @@ fn switch(Switch { testid, on, words, hint_id, hint, act }: Switch) -> Html {
             data-testid={testid}
             aria-pressed={on.to_string()}
             aria-describedby={hint_id}
-            onclick={act}
+            {onclick}
         >
             <span class="switch-words">
-                <span>{ words }</span>
+                <span>{ label }</span>
                 <span id={hint_id} class="hint">{ hint }</span>
             </span>
             <span class="switch-track" aria-hidden="true"><span class="switch-knob" /></span>
@@ -181,31 +181,32 @@ fn switch(Switch { testid, on, words, hint_id, hint, act }: Switch) -> Html {
 }
 
 #[derive(PartialEq, Properties)]
-struct ShareProps {
-    embedded: Embedded,
+struct ShareSettingsProps {
+    embedded: EmbeddedServerView,
     command: Callback<AppCommand>,
 }
 
+/// The switch that opens the embedded server to the network, and how others join.
 #[component]
-fn Share(props: &ShareProps) -> Html {
+fn ShareSettings(props: &ShareSettingsProps) -> Html {
     let texts = use_texts();
     let shared = props.embedded.shared;
     let address = props.embedded.addresses.first().filter(|_| shared);
     html! {
         <>
-            { switch(Switch {
+            { switch(SwitchRow {
                 testid: "share",
                 on: shared,
-                words: texts.share,
+                label: texts.share,
                 hint_id: "share-hint",
                 hint: texts.share_hint,
-                act: props.command.reform(move |_| AppCommand::Share { on: !shared }),
+                onclick: props.command.reform(move |_| AppCommand::Share { on: !shared }),
             }) }
             if let Some(address) = address {
                 <p class="hint">{ texts.share_how }</p>
-                <Address address={address.clone()} testid="share-address" />
+                <AddressBox address={address.clone()} testid="share-address" />
                 { for props.embedded.addresses.iter().skip(1).map(|other| html! {
-                    <Address key={other.clone()} address={other.clone()} testid="share-address-more" />
+                    <AddressBox key={other.clone()} address={other.clone()} testid="share-address-more" />
                 }) }
                 <Qr text={address.clone()} label={(texts.qr_code)(without_key(address))} testid="share-qr" />
                 if let Some(fingerprint) = &props.embedded.fingerprint {

@@ -1,21 +1,21 @@
-//! A round sign for somebody: their initials on a colour that follows from the name.
+//! Avatar: initials on a colour derived from the name.
 
 use yew::{AttrValue, Html, Properties, component, html};
 
-/// Colours that there are (classes `hue-0` and on).
+/// Number of colours (CSS classes `hue-0` to `hue-9`).
 const HUES: u32 = 10;
 
 /// Properties of [`Avatar`].
 #[derive(PartialEq, Properties)]
 pub struct AvatarProps {
-    /// Whose.
+    /// The person's name.
     pub name: AttrValue,
-    /// Further classes, for the size.
+    /// Further CSS class, for the size.
     #[prop_or_default]
     pub class: &'static str,
 }
 
-/// Somebody's sign. Screen readers pass it over: the name stands beside it.
+/// An avatar. Hidden from screen readers, because the name is beside it.
 #[component]
 pub fn Avatar(props: &AvatarProps) -> Html {
     let hue = format!("hue-{}", hue(&props.name));
@@ -24,7 +24,8 @@ pub fn Avatar(props: &AvatarProps) -> Html {
     }
 }
 
-/// One or two characters: of two words the first of each, of a name in an ideographic script the last, as people there say it.
+/// One or two characters: the first of the first and last word. For ideographic scripts the last character, which belongs to
+/// the given name.
 fn initials(name: &str) -> String {
     let ideographic = |c: char| matches!(c, '\u{2E80}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7AF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}');
     if let Some(last) = name.chars().next_back().filter(|&c| ideographic(c)) {
@@ -39,7 +40,7 @@ fn initials(name: &str) -> String {
     }
 }
 
-/// FNV-1a, so that a name has its colour everywhere.
+/// FNV-1a hash, so that a name has the same colour everywhere.
 fn hue(name: &str) -> u32 {
     let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     (hash ^ (hash >> 16)) % HUES
@@ -50,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn initials_are_what_people_expect() {
+    fn initials_of_names_in_different_scripts() {
         for (name, expected) in [
             ("Ana", "A"),
             ("ana luisa", "AL"),
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_in_range_and_spread() {
+    fn all_colours_are_used_and_none_is_out_of_range() {
         let mut seen = std::collections::BTreeSet::new();
         for number in 0..200 {
             let hue = hue(&format!("user {number}"));

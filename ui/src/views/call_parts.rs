@@ -1,43 +1,43 @@
-//! The parts of the call's screen that have no state: who it is with, the hints, and the own picture.
+//! The stateless parts of the call screen: the other person and the phase, hints, and the self-view.
 
 use hutong_core::{CallPhase, CallView};
 use yew::{Html, html};
 
-use super::{avatar::Avatar, icons, stream::Stream, timer::Timer};
+use super::{avatar::Avatar, call_timer::CallTimer, icons, media_player::MediaPlayer};
 use crate::{
     i18n::Texts,
-    media::{MediaView, Other, Own, Sending},
+    media::{LocalMedia, MediaView, RemoteMedia, SourceState},
 };
 
-/// What these parts show.
+/// The state that these parts show.
 #[derive(Clone, Copy)]
 pub struct CallParts<'a> {
     /// The call.
     pub call: &'a CallView,
     /// The other person's name.
     pub name: &'a str,
-    /// What there is to see of it.
+    /// The media of the call.
     pub media: Option<&'a MediaView>,
-    /// The own sources.
-    pub own: Own,
-    /// What the other side sends.
-    pub other: Other,
-    /// Whether the other side's picture is seen.
-    pub picture: bool,
-    /// The language.
+    /// The local sources.
+    pub local: LocalMedia,
+    /// What the remote side sends.
+    pub remote: RemoteMedia,
+    /// Whether the remote video is shown.
+    pub shows_video: bool,
+    /// The texts.
     pub texts: &'static Texts,
 }
 
 impl CallParts<'_> {
-    /// Whether media has been flowing in this call.
-    pub fn flowing(&self) -> bool {
+    /// Whether the call has been connected.
+    pub fn was_connected(&self) -> bool {
         matches!(self.call.phase, CallPhase::Connected | CallPhase::Reconnecting)
     }
 
-    /// Who it is with and how far it is. `since` is when it was connected, if it was.
-    pub fn who(&self, since: Option<f64>) -> Html {
-        let Self { own, other, texts, name, .. } = *self;
-        let flowing = self.flowing();
+    /// The other person, the phase, and the duration. `since` is when the call was connected.
+    pub fn header(&self, since: Option<f64>) -> Html {
+        let Self { local, remote, texts, name, .. } = *self;
+        let was_connected = self.was_connected();
         html! {
             <div class="who">
                 <span class="who-ring"><Avatar name={name.to_owned()} class="huge" /></span>
@@ -45,62 +45,62 @@ impl CallParts<'_> {
                 <p id="call-phase" class="who-phase" role="status">
                     { self.phase_text() }
                 </p>
-                if let (true, Some(since)) = (flowing, since) {
-                    <Timer {since} />
+                if let (true, Some(since)) = (was_connected, since) {
+                    <CallTimer {since} />
                 }
-                if flowing && !other.camera && own.camera != Sending::Absent {
-                    <p class="who-more">{ (texts.other_camera_off)(name) }</p>
+                if was_connected && !remote.camera && local.camera != SourceState::Absent {
+                    <p class="who-more">{ (texts.remote_camera_off)(name) }</p>
                 }
             </div>
         }
     }
 
-    /// What is amiss, on either side.
-    pub fn hints(&self, link_lost: bool) -> Html {
-        let Self { own, other, texts, name, .. } = *self;
+    /// Hints about problems on either side.
+    pub fn hints(&self, reconnecting: bool) -> Html {
+        let Self { local, remote, texts, name, .. } = *self;
         html! {
             <div class="call-hints" aria-live="polite">
-                if link_lost {
-                    <p class="call-hint" data-testid="link"><span class="spinner" aria-hidden="true" />{ texts.reconnecting_in_call }</p>
+                if reconnecting {
+                    <p class="call-hint" data-testid="reconnecting"><span class="spinner" aria-hidden="true" />{ texts.reconnecting_in_call }</p>
                 }
-                if self.flowing() && !other.microphone {
-                    <p class="call-hint">{ icons::microphone_off() }{ (texts.other_muted)(name) }</p>
+                if self.was_connected() && !remote.microphone {
+                    <p class="call-hint">{ icons::microphone_off() }{ (texts.remote_muted)(name) }</p>
                 }
-                if own.camera == Sending::Held {
+                if local.camera == SourceState::Held {
                     <p class="call-hint warn" data-testid="camera-held">{ icons::camera_off() }{ texts.camera_held }</p>
                 }
-                if own.microphone == Sending::Held {
+                if local.microphone == SourceState::Held {
                     <p class="call-hint warn" data-testid="microphone-held">{ icons::microphone_off() }{ texts.microphone_held }</p>
                 }
-                if own.camera == Sending::Lost {
+                if local.camera == SourceState::Lost {
                     <p class="call-hint warn" data-testid="camera-lost">{ icons::warning() }{ texts.camera_lost }</p>
                 }
-                if own.screen == Sending::Lost {
+                if local.screen == SourceState::Lost {
                     <p class="call-hint warn" data-testid="screen-lost">{ icons::warning() }{ texts.screen_lost }</p>
                 }
-                if own.microphone == Sending::Lost {
+                if local.microphone == SourceState::Lost {
                     <p class="call-hint warn" data-testid="microphone-lost">{ icons::warning() }{ texts.microphone_lost }</p>
                 }
             </div>
         }
     }
 
-    /// What is sent, as the person sees it.
-    pub fn own_picture(&self) -> Html {
-        let Self { own, texts, .. } = *self;
-        let screen = own.screen.is_on();
-        if own.camera == Sending::Absent && !screen {
+    /// The self-view.
+    pub fn self_view(&self) -> Html {
+        let Self { local, texts, .. } = *self;
+        let screen = local.screen.is_on();
+        if local.camera == SourceState::Absent && !screen {
             return html! {};
         }
-        let is_sent = own.camera.is_on() || screen;
-        // The moment the call is taken, drawing has to make way for setting it up.
-        let alone = matches!(self.call.phase, CallPhase::Acquiring | CallPhase::Offering | CallPhase::Ringing);
+        let is_sent = local.camera.is_on() || screen;
+        // Shrinks as soon as the call is answered: rendering a large video would slow its setup down.
+        let large = matches!(self.call.phase, CallPhase::Acquiring | CallPhase::Offering | CallPhase::Ringing);
         html! {
-            <div class={yew::classes!("self", alone.then_some("large"))}>
-                <Stream
-                    stream={self.media.and_then(|media| media.local.clone())}
+            <div class={yew::classes!("self", large.then_some("large"))}>
+                <MediaPlayer
+                    stream={self.media.and_then(|media| media.local_stream.clone())}
                     muted=true
-                    label={texts.own_picture}
+                    label={texts.local_video}
                     testid="local-video"
                     class={yew::classes!("local", (!is_sent).then_some("unseen"), screen.then_some("screen"))}
                 />
@@ -108,7 +108,7 @@ impl CallParts<'_> {
                     <span class="self-off">{ icons::camera_off() }</span>
                 }
                 <span class="self-name">
-                    if !own.microphone.is_on() { { icons::microphone_off() } }
+                    if !local.microphone.is_on() { { icons::microphone_off() } }
                     { if screen { texts.your_screen } else { texts.you } }
                 </span>
             </div>

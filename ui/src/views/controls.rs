@@ -1,4 +1,4 @@
-//! The buttons of a call.
+//! The buttons of the call screen.
 
 use hutong_core::{CallPhase, CallView, Command};
 use hutong_protocol::MediaKind;
@@ -8,40 +8,40 @@ use super::{icons, panels::Panel};
 use crate::{
     actions::Actions,
     i18n::Texts,
-    media::{Abilities, Own, Sending, Source},
+    media::{LocalMedia, LocalSource, MediaCapabilities, SourceState},
 };
 
-/// What the buttons of a call depend on.
-pub struct Controls<'a> {
+/// The state that the buttons depend on.
+pub struct CallControls<'a> {
     /// The call.
     pub call: &'a CallView,
-    /// The own sources.
-    pub own: Own,
-    /// What can be offered here.
-    pub abilities: Abilities,
-    /// What the person can do.
+    /// The local sources.
+    pub local: LocalMedia,
+    /// The features that may be offered.
+    pub capabilities: MediaCapabilities,
+    /// The person's actions.
     pub actions: &'a Actions,
-    /// Whether the devices are shown.
+    /// Whether the device settings are open.
     pub settings_open: bool,
-    /// Opens and closes.
+    /// Opens or closes a panel.
     pub toggle_panel: Callback<Panel>,
-    /// The language.
+    /// The texts.
     pub texts: &'static Texts,
 }
 
-impl Controls<'_> {
-    /// The buttons for this stage of the call.
+impl CallControls<'_> {
+    /// The buttons for the phase of the call.
     pub fn view(&self) -> Html {
-        let Self { own, texts, .. } = *self;
+        let Self { local, texts, .. } = *self;
         let command = &self.actions.command;
         match self.call.phase {
             CallPhase::Incoming => html! {
                 <div class="controls answer">
-                    { control("decline", "danger", icons::hang_up(), texts.decline, command.reform(|_| Command::Decline)) }
-                    if self.abilities.calls {
-                        { control("accept-voice", accent(self.call.media, MediaKind::Voice), icons::phone(), texts.accept_voice,
+                    { button("decline", "danger", icons::hang_up(), texts.decline, command.reform(|_| Command::Decline)) }
+                    if self.capabilities.calls {
+                        { button("accept-voice", accent(self.call.media, MediaKind::Voice), icons::phone(), texts.accept_voice,
                             command.reform(|_| Command::Accept { media: MediaKind::Voice })) }
-                        { control("accept-video", accent(self.call.media, MediaKind::Video), icons::camera(), texts.accept_video,
+                        { button("accept-video", accent(self.call.media, MediaKind::Video), icons::camera(), texts.accept_video,
                             command.reform(|_| Command::Accept { media: MediaKind::Video })) }
                     } else {
                         <p class="call-hint warn">{ texts.no_calls }</p>
@@ -50,19 +50,19 @@ impl Controls<'_> {
             },
             CallPhase::Ending => html! { <div class="controls" /> },
             phase => {
-                let set_up = matches!(phase, CallPhase::Connecting | CallPhase::Connected | CallPhase::Reconnecting);
-                let end = if set_up { texts.hang_up } else { texts.cancel_call };
+                let answered = matches!(phase, CallPhase::Connecting | CallPhase::Connected | CallPhase::Reconnecting);
+                let end = if answered { texts.hang_up } else { texts.cancel_call };
                 html! {
                     <div class="controls">
-                        { self.source(Source::Microphone, own.microphone) }
-                        // In a voice call it comes once there is a call: until then it would only be in the way.
-                        if set_up || own.camera != Sending::Absent {
-                            { self.source(Source::Camera, own.camera) }
+                        { self.source_button(LocalSource::Microphone, local.microphone) }
+                        // In a voice call the camera button appears once the call is answered.
+                        if answered || local.camera != SourceState::Absent {
+                            { self.source_button(LocalSource::Camera, local.camera) }
                         }
-                        if set_up && self.abilities.screen {
-                            { self.source(Source::Screen, own.screen) }
+                        if answered && self.capabilities.screen {
+                            { self.source_button(LocalSource::Screen, local.screen) }
                         }
-                        if set_up {
+                        if answered {
                             <button
                                 type="button"
                                 class="control plain"
@@ -74,28 +74,31 @@ impl Controls<'_> {
                                 <span class="control-words">{ texts.settings }</span>
                             </button>
                         }
-                        { control("hang-up", "danger", icons::hang_up(), end, command.reform(|_| Command::HangUp)) }
+                        { button("hang-up", "danger", icons::hang_up(), end, command.reform(|_| Command::HangUp)) }
                     </div>
                 }
             }
         }
     }
 
-    /// A button that is pressed where something is off, or, for the screen, shared.
-    fn source(&self, source: Source, state: Sending) -> Html {
+    /// Toggle of a local source: pressed while microphone or camera is off, or the screen is shared.
+    fn source_button(&self, source: LocalSource, state: SourceState) -> Html {
         let texts = self.texts;
         let on = state.is_wanted();
         let (testid, words, icon, pressed) = match (source, on) {
-            (Source::Microphone, true) => ("mute", texts.mute, icons::microphone(), Some(false)),
-            (Source::Microphone, false) => ("mute", texts.mute, icons::microphone_off(), Some(true)),
-            (Source::Camera, true) => ("camera", texts.camera_off, icons::camera(), Some(false)),
-            // Nothing is off in a voice call: it becomes a video call.
-            (Source::Camera, false) if state == Sending::Absent => ("camera", texts.video, icons::camera(), None),
-            (Source::Camera, false) => ("camera", texts.camera_off, icons::camera_off(), Some(true)),
-            (Source::Screen, false) => ("screen", texts.share_screen, icons::screen(), Some(false)),
-            (Source::Screen, true) => ("screen", texts.stop_screen, icons::screen_off(), Some(true)),
+            (LocalSource::Microphone, true) => ("mute", texts.mute, icons::microphone(), Some(false)),
+            (LocalSource::Microphone, false) => ("mute", texts.mute, icons::microphone_off(), Some(true)),
+            (LocalSource::Camera, true) => ("camera", texts.camera_off, icons::camera(), Some(false)),
+            // In a voice call the button starts the video.
+            (LocalSource::Camera, false) if state == SourceState::Absent => {
+                ("camera", texts.video, icons::camera(), None)
+            }
+            (LocalSource::Camera, false) => ("camera", texts.camera_off, icons::camera_off(), Some(true)),
+            (LocalSource::Screen, false) => ("screen", texts.share_screen, icons::screen(), Some(false)),
+            (LocalSource::Screen, true) => ("screen", texts.stop_screen, icons::screen_off(), Some(true)),
         };
-        let Some(peer) = self.call.peer.filter(|_| source != Source::Microphone || state != Sending::Absent) else {
+        let Some(peer) = self.call.peer.filter(|_| source != LocalSource::Microphone || state != SourceState::Absent)
+        else {
             return html! {};
         };
         html! {
@@ -113,12 +116,12 @@ impl Controls<'_> {
     }
 }
 
-/// The way of answering that matches the call stands out.
+/// Highlights the answer that matches the kind of call.
 fn accent(offered: MediaKind, answer: MediaKind) -> &'static str {
     if offered == answer { "go" } else { "plain" }
 }
 
-fn control(
+fn button(
     testid: &'static str,
     class: &'static str,
     icon: Html,

@@ -1,4 +1,4 @@
-//! An address to hand on.
+//! The invitation card, and an address with a copy button.
 
 use gloo_timers::callback::Timeout;
 use wasm_bindgen::JsValue;
@@ -9,56 +9,56 @@ use super::{icons, qr::Qr};
 use crate::{
     dom,
     i18n::use_texts,
-    place::{is_only_here, key_of, without_key},
+    page_origin::{is_loopback, key_fragment, without_key},
 };
 
-/// How long the copy button says that it did it.
+/// How long the copy button shows its success, in milliseconds.
 const COPIED_MS: u32 = 2_000;
 
 /// Properties of [`Invite`].
 #[derive(PartialEq, Properties)]
 pub struct InviteProps {
-    /// The address.
+    /// The invitation address.
     pub address: AttrValue,
 }
 
-/// A card that says how others join.
+/// Card with the address that others open to join.
 #[component]
 pub fn Invite(props: &InviteProps) -> Html {
     let texts = use_texts();
     html! {
         <section class="card invite" aria-labelledby="invite-title">
             <h2 id="invite-title">{ icons::people() }{ texts.invite_title }</h2>
-            if is_only_here(&props.address) {
-                <p>{ texts.invite_only_here }</p>
-                <Address address={props.address.clone()} testid="invite-address" />
+            if is_loopback(&props.address) {
+                <p>{ texts.invite_loopback }</p>
+                <AddressBox address={props.address.clone()} testid="invite-address" />
             } else {
                 <p>{ texts.invite }</p>
-                <Address address={props.address.clone()} testid="invite-address" />
+                <AddressBox address={props.address.clone()} testid="invite-address" />
                 <Qr text={props.address.clone()} label={(texts.qr_code)(without_key(&props.address))} testid="invite-qr" />
             }
         </section>
     }
 }
 
-/// Properties of [`Address`].
+/// Properties of [`AddressBox`].
 #[derive(PartialEq, Properties)]
-pub struct AddressProps {
+pub struct AddressBoxProps {
     /// The address.
     pub address: AttrValue,
-    /// For tests.
+    /// Test ID.
     pub testid: &'static str,
 }
 
 /// An address with a button that copies it.
 #[component]
-pub fn Address(props: &AddressProps) -> Html {
+pub fn AddressBox(props: &AddressBoxProps) -> Html {
     let texts = use_texts();
     let copied = use_state(|| false);
     {
         let copied = copied.clone();
-        use_effect_with(*copied, move |&now| {
-            let timeout = now.then(|| Timeout::new(COPIED_MS, move || copied.set(false)));
+        use_effect_with(*copied, move |&is_copied| {
+            let timeout = is_copied.then(|| Timeout::new(COPIED_MS, move || copied.set(false)));
             move || drop(timeout)
         });
     }
@@ -73,7 +73,7 @@ pub fn Address(props: &AddressProps) -> Html {
         <div class="address">
             <code data-testid={props.testid}>
                 { without_key(&props.address).to_owned() }
-                <span class="address-key">{ key_of(&props.address).to_owned() }</span>
+                <span class="address-key">{ key_fragment(&props.address).to_owned() }</span>
             </code>
             if can_copy() {
                 <button type="button" class="copy" title={texts.copy} onclick={copy}>
@@ -85,7 +85,7 @@ pub fn Address(props: &AddressProps) -> Html {
     }
 }
 
-/// Browsers give no clipboard to a page that came over plain http; there the address is selected by hand.
+/// `navigator.clipboard` exists only in a secure context.
 fn can_copy() -> bool {
     dom::window().is_some_and(|window| dom::property(&JsValue::from(window.navigator()), "clipboard").is_some())
 }

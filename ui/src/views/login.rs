@@ -1,69 +1,69 @@
-//! The main page before login: one field, and one more where the server has asked for a secret.
+//! The main page before login: a field for the name, and one for the secret if the server requires it.
 
 use hutong_core::{
-    Command, RetryReason as Trouble, Session,
-    app::{AppView, ServerChoice},
+    Command, RetryReason, SessionView,
+    host_messages::{AppView, ServerChoice},
 };
-use hutong_protocol::{RefusedCode, Secret, limits::SECRET_BYTES};
+use hutong_protocol::{RefusedCode, Secret, limits::MAX_SECRET_BYTES};
 use web_sys::{HtmlInputElement, SubmitEvent};
 use yew::{
     Callback, Html, NodeRef, Properties, UseStateHandle, component, hook, html, use_effect_with, use_node_ref,
     use_state,
 };
 
-use super::{app_server::AppServer, caution::not_secure, icons, language::LanguageSwitch};
+use super::{app_server::AppServer, icons, insecure_warning::insecure_warning, language_switch::LanguageSwitch};
 use crate::{
     actions::Actions,
     dom,
     i18n::{Texts, use_texts},
-    place::Place,
+    page_origin::PageOrigin,
 };
 
-/// Where the last name is remembered.
-const NAME: &str = "hutong.name";
+/// `localStorage` key of the last name.
+const NAME_KEY: &str = "hutong.name";
 
-/// Properties of [`Login`].
+/// Properties of [`LoginPage`].
 #[derive(PartialEq, Properties)]
-pub struct LoginProps {
-    /// How far the login is.
-    pub session: Session,
-    /// The app's state, once it has told it.
+pub struct LoginPageProps {
+    /// State of the session.
+    pub session: SessionView,
+    /// The app's state, once received.
     pub app: Option<AppView>,
-    /// Whether an app is around this page.
+    /// Whether the page runs in the app.
     pub in_app: bool,
-    /// Where this page came from.
-    pub place: Place,
-    /// Whether calls can be made here.
+    /// Origin of the page.
+    pub origin: PageOrigin,
+    /// Whether calls are supported.
     pub can_call: bool,
-    /// What the person can do.
+    /// The person's actions.
     pub actions: Actions,
 }
 
-/// The main page, with the name field.
+/// The page with the login form.
 #[component]
-pub fn Login(props: &LoginProps) -> Html {
+pub fn LoginPage(props: &LoginPageProps) -> Html {
     let texts = use_texts();
-    let form = use_form(props);
+    let form = use_login_form(props);
     html! {
         <div class="login-page">
             <header class="login-top"><LanguageSwitch choose={props.actions.language.clone()} /></header>
             <main class="login">
                 <form class="card login-card" onsubmit={form.submit()} novalidate=true>
                     <span class="logo" aria-hidden="true" />
-                    <h1>{ texts.hutong }</h1>
+                    <h1>{ texts.app_name }</h1>
                     <p class="tagline">{ texts.tagline }</p>
                     { form.name_field(texts) }
-                    if form.asked {
+                    if form.secret_required {
                         { form.secret_field(texts) }
                     }
                     { form.problem_text(texts) }
                     { form.buttons(texts) }
-                    // It says that there is no password.
-                    if !form.asked {
+                    // The hint says that no password is needed.
+                    if !form.secret_required {
                         <p id="name-hint" class="hint">{ texts.name_hint }</p>
                     }
                 </form>
-                { not_secure(&props.place, texts) }
+                { insecure_warning(&props.origin, texts) }
                 if !props.can_call {
                     <p class="card caution" data-testid="no-calls">{ texts.no_calls }</p>
                 }
@@ -75,31 +75,31 @@ pub fn Login(props: &LoginProps) -> Html {
     }
 }
 
-/// The form: what is typed into it, and how far the login is.
-struct Form {
+/// State of the login form.
+struct LoginForm {
     field: NodeRef,
     secret_field: NodeRef,
     name: UseStateHandle<String>,
-    entering: bool,
-    /// Whether the server asks for a secret.
-    asked: bool,
+    logging_in: bool,
+    /// Whether the server requires a secret.
+    secret_required: bool,
     no_server: bool,
-    problem: Option<Trouble>,
+    problem: Option<RetryReason>,
     command: Callback<Command>,
 }
 
-/// Holds the name that is typed, and moves the focus.
+/// Holds the typed name, and manages the focus.
 #[hook]
-fn use_form(props: &LoginProps) -> Form {
+fn use_login_form(props: &LoginPageProps) -> LoginForm {
     let (field, secret_field) = (use_node_ref(), use_node_ref());
-    let name = use_state(|| known_name(&props.session));
-    let entering = matches!(props.session, Session::LoggingIn { .. });
-    let asked = use_secret_asked(props);
+    let name = use_state(|| initial_name(&props.session));
+    let logging_in = matches!(props.session, SessionView::LoggingIn { .. });
+    let secret_required = use_secret_required(props);
     {
         let (field, secret_field) = (field.clone(), secret_field.clone());
-        // The field is where a person goes on after every refusal. A secret that was refused is typed anew.
-        use_effect_with((entering, asked), move |&(entering, _)| {
-            if entering {
+        // After every refusal the field gets the focus again. A refused secret is cleared.
+        use_effect_with((logging_in, secret_required), move |&(logging_in, _)| {
+            if logging_in {
                 return;
             }
             match secret_field.cast::<HtmlInputElement>() {
@@ -111,19 +111,19 @@ fn use_form(props: &LoginProps) -> Form {
             }
         });
     }
-    Form {
+    LoginForm {
         field,
         secret_field,
         name,
-        entering,
-        asked,
+        logging_in,
+        secret_required,
         no_server: matches!(&props.app, Some(AppView { server: ServerChoice::None, .. })),
         problem: problem(&props.session),
         command: props.actions.command.clone(),
     }
 }
 
-impl Form {
+impl LoginForm {
     fn submit(&self) -> Callback<SubmitEvent> {
         let (name, field, log_in) = (self.name.clone(), self.field.clone(), self.command.clone());
         let secret_field = self.secret_field.clone();
@@ -135,9 +135,9 @@ impl Form {
                 return;
             }
             if let Some(storage) = dom::local_storage() {
-                storage.set_item(NAME, typed).ok();
+                storage.set_item(NAME_KEY, typed).ok();
             }
-            // Read when it is needed and kept nowhere else: the field itself is its only copy on the page.
+            // The field holds the only copy of the secret in the page.
             let secret = secret_field.cast::<HtmlInputElement>().map(|field| field.value());
             let secret = secret.filter(|secret| !secret.is_empty()).and_then(|secret| Secret::new(&secret).ok());
             log_in.emit(Command::LogIn { name: typed.to_owned(), secret });
@@ -145,7 +145,7 @@ impl Form {
     }
 
     fn name_field(&self, texts: &Texts) -> Html {
-        let described_by = match (self.problem, self.asked) {
+        let described_by = match (self.problem, self.secret_required) {
             (Some(_), _) => Some("login-problem"),
             (None, false) => Some("name-hint"),
             (None, true) => None,
@@ -172,7 +172,7 @@ impl Form {
                     enterkeyhint="go"
                     maxlength="80"
                     required=true
-                    readonly={self.entering}
+                    readonly={self.logging_in}
                     aria-describedby={described_by}
                     aria-invalid={is_about_the_name(self.problem).then_some("true")}
                     value={(*self.name).clone()}
@@ -193,8 +193,8 @@ impl Form {
                     type="password"
                     autocomplete="current-password"
                     enterkeyhint="go"
-                    maxlength={SECRET_BYTES.to_string()}
-                    readonly={self.entering}
+                    maxlength={MAX_SECRET_BYTES.to_string()}
+                    readonly={self.logging_in}
                     aria-describedby={self.problem.map(|_| "login-problem")}
                     aria-invalid={is_about_the_secret(self.problem).then_some("true")}
                     data-testid="secret"
@@ -205,8 +205,8 @@ impl Form {
 
     fn problem_text(&self, texts: &Texts) -> Html {
         let text = |problem| match problem {
-            Trouble::ServerAway => texts.server_away,
-            Trouble::Refused(code) => (texts.refused)(code),
+            RetryReason::ServerUnreachable => texts.server_away,
+            RetryReason::Refused(code) => (texts.refused)(code),
         };
         html! {
             <div class="login-said" aria-live="polite">
@@ -222,14 +222,14 @@ impl Form {
     fn buttons(&self, texts: &Texts) -> Html {
         html! {
             <>
-                <button type="submit" class="primary" data-testid="login" disabled={self.entering || self.no_server}>
-                    if self.entering {
+                <button type="submit" class="primary" data-testid="login" disabled={self.logging_in || self.no_server}>
+                    if self.logging_in {
                         <span class="spinner" aria-hidden="true" />{ texts.entering }
                     } else {
                         { texts.enter }
                     }
                 </button>
-                if self.entering {
+                if self.logging_in {
                     <button type="button" class="quiet wide" onclick={self.command.reform(|_| Command::LogOut)}>
                         { texts.cancel }
                     </button>
@@ -239,59 +239,59 @@ impl Form {
     }
 }
 
-/// Whether this server has asked for a secret since the person came to this page.
+/// Whether this server has required a secret since the page was opened.
 #[hook]
-fn use_secret_asked(props: &LoginProps) -> bool {
+fn use_secret_required(props: &LoginPageProps) -> bool {
     let server = props.app.as_ref().map(|app| app.server.clone());
-    let asked_by = use_state(|| None);
+    let required_by = use_state(|| None);
     {
-        let asked_by = asked_by.clone();
-        let asks = matches!(
+        let required_by = required_by.clone();
+        let requires = matches!(
             props.session,
-            Session::Refused { code: RefusedCode::SecretRequired | RefusedCode::SecretWrong, .. }
+            SessionView::Refused { code: RefusedCode::SecretRequired | RefusedCode::SecretWrong, .. }
         );
-        use_effect_with((asks, server.clone()), move |(asks, server)| {
-            if *asks {
-                asked_by.set(Some(server.clone()));
+        use_effect_with((requires, server.clone()), move |(requires, server)| {
+            if *requires {
+                required_by.set(Some(server.clone()));
             }
         });
     }
-    // Another server is another question.
-    *asked_by == Some(server)
+    // Another server may not require one.
+    *required_by == Some(server)
 }
 
-const fn code_of(problem: Trouble) -> &'static str {
+const fn code_of(problem: RetryReason) -> &'static str {
     match problem {
-        Trouble::ServerAway => "server_away",
-        Trouble::Refused(code) => code.as_str(),
+        RetryReason::ServerUnreachable => "server_away",
+        RetryReason::Refused(code) => code.as_str(),
     }
 }
 
-const fn is_about_the_name(problem: Option<Trouble>) -> bool {
-    matches!(problem, Some(Trouble::Refused(RefusedCode::NameInvalid | RefusedCode::NameTaken)))
+const fn is_about_the_name(problem: Option<RetryReason>) -> bool {
+    matches!(problem, Some(RetryReason::Refused(RefusedCode::NameInvalid | RefusedCode::NameTaken)))
 }
 
-const fn is_about_the_secret(problem: Option<Trouble>) -> bool {
-    matches!(problem, Some(Trouble::Refused(RefusedCode::SecretWrong)))
+const fn is_about_the_secret(problem: Option<RetryReason>) -> bool {
+    matches!(problem, Some(RetryReason::Refused(RefusedCode::SecretWrong)))
 }
 
-/// What stands in the way.
-fn problem(session: &Session) -> Option<Trouble> {
+/// The problem to show, if any.
+fn problem(session: &SessionView) -> Option<RetryReason> {
     match session {
-        Session::LoggingIn { retry_reason, .. } => *retry_reason,
-        Session::Refused { code, .. } => Some(Trouble::Refused(*code)),
-        Session::Replaced { .. } => Some(Trouble::Refused(RefusedCode::Replaced)),
-        Session::LoggedOut | Session::LoggedIn { .. } | Session::Reconnecting { .. } => None,
+        SessionView::LoggingIn { retry_reason, .. } => *retry_reason,
+        SessionView::Refused { code, .. } => Some(RetryReason::Refused(*code)),
+        SessionView::Replaced { .. } => Some(RetryReason::Refused(RefusedCode::Replaced)),
+        SessionView::LoggedOut | SessionView::LoggedIn { .. } | SessionView::Reconnecting { .. } => None,
     }
 }
 
-fn known_name(session: &Session) -> String {
+fn initial_name(session: &SessionView) -> String {
     match session {
-        Session::LoggingIn { name, .. } | Session::Refused { name, .. } => name.clone(),
-        Session::Replaced { name } => name.to_string(),
-        Session::LoggedOut | Session::LoggedIn { .. } | Session::Reconnecting { .. } => {
-            let remembered = dom::local_storage().and_then(|storage| storage.get_item(NAME).ok().flatten());
-            remembered.unwrap_or_default()
+        SessionView::LoggingIn { name, .. } | SessionView::Refused { name, .. } => name.clone(),
+        SessionView::Replaced { name } => name.to_string(),
+        SessionView::LoggedOut | SessionView::LoggedIn { .. } | SessionView::Reconnecting { .. } => {
+            let stored = dom::local_storage().and_then(|storage| storage.get_item(NAME_KEY).ok().flatten());
+            stored.unwrap_or_default()
         }
     }
 }

@@ -1,45 +1,45 @@
-//! The main page after login: who is here, and how to invite others.
+//! The main page after login: roster, own state and invitation.
 
 use std::rc::Rc;
 
-use hutong_core::{Command, Session, View, app::AppView};
+use hutong_core::{Command, SessionView, View, host_messages::AppView};
 use yew::{Html, Properties, component, html};
 
 use super::{
-    app_server::AppServer, avatar::Avatar, caution::not_secure, icons, invite::Invite, language::LanguageSwitch,
-    roster::Roster,
+    app_server::AppServer, avatar::Avatar, icons, insecure_warning::insecure_warning, invite::Invite,
+    language_switch::LanguageSwitch, roster::Roster,
 };
-use crate::{actions::Actions, dom, i18n::use_texts, place::Place};
+use crate::{actions::Actions, dom, i18n::use_texts, page_origin::PageOrigin};
 
-/// Properties of [`Main`].
+/// Properties of [`MainPage`].
 #[derive(PartialEq, Properties)]
-pub struct MainProps {
-    /// What the client says.
+pub struct MainPageProps {
+    /// The client's view.
     pub view: Rc<View>,
-    /// The app's state, once it has told it.
+    /// The app's state, once received.
     pub app: Option<AppView>,
-    /// Whether an app is around this page.
+    /// Whether the page runs in the app.
     pub in_app: bool,
-    /// Where this page came from.
-    pub place: Place,
-    /// Whether calls can be made here.
+    /// Origin of the page.
+    pub origin: PageOrigin,
+    /// Whether calls are supported.
     pub can_call: bool,
-    /// What the person can do.
+    /// The person's actions.
     pub actions: Actions,
 }
 
 /// The main page.
 #[component]
-pub fn Main(props: &MainProps) -> Html {
+pub fn MainPage(props: &MainPageProps) -> Html {
     let texts = use_texts();
     let Some(me) = props.view.session.me() else { return html! {} };
-    let away = matches!(props.view.session, Session::Reconnecting { .. });
-    let state = if away { "offline".to_owned() } else { dom::code(&me.state) };
+    let reconnecting = matches!(props.view.session, SessionView::Reconnecting { .. });
+    let state = if reconnecting { "offline".to_owned() } else { dom::code(&me.state) };
     let name = me.name.to_string();
     html! {
         <>
             <header class="top">
-                <h1 class="brand"><span class="logo small" aria-hidden="true" /><span class="brand-name">{ texts.hutong }</span></h1>
+                <h1 class="brand"><span class="logo small" aria-hidden="true" /><span class="brand-name">{ texts.app_name }</span></h1>
                 <span
                     class="me"
                     data-testid="me"
@@ -52,7 +52,7 @@ pub fn Main(props: &MainProps) -> Html {
                     <span class="me-words">
                         <span class="me-name">{ name }</span>
                         <span class={yew::classes!("chip", state)}>
-                            { if away { texts.you_are_away } else { (texts.state)(me.state) } }
+                            { if reconnecting { texts.state_reconnecting } else { (texts.state)(me.state) } }
                         </span>
                     </span>
                 </span>
@@ -70,7 +70,7 @@ pub fn Main(props: &MainProps) -> Html {
             </header>
             <div class="columns">
                 <main>
-                    { not_secure(&props.place, texts) }
+                    { insecure_warning(&props.origin, texts) }
                     if !props.can_call {
                         <p id="no-calls" class="card caution" data-testid="no-calls">{ texts.no_calls }</p>
                     }
@@ -87,7 +87,7 @@ pub fn Main(props: &MainProps) -> Html {
                             <Invite address={invitation.clone()} />
                         }
                     } else {
-                        <Invite address={props.place.address()} />
+                        <Invite address={props.origin.invitation_url()} />
                     }
                 </aside>
             </div>

@@ -1,31 +1,31 @@
-//! What is on the screen.
+//! The views: components and HTML for everything on the screen.
 
 mod app_server;
 mod avatar;
-mod banner;
-mod call;
+mod call_details;
+mod call_link;
 mod call_parts;
-mod caution;
+mod call_screen;
+mod call_timer;
+mod connection_banner;
 mod controls;
-mod details;
+mod device_settings;
 mod icons;
+mod insecure_warning;
 mod invite;
-mod language;
+mod language_switch;
 mod login;
 mod main_page;
+mod media_player;
 mod notice;
-mod offer;
 mod panels;
 mod playback;
 mod qr;
 mod roster;
-mod settings;
-mod stream;
-mod timer;
 
-pub use banner::LinkBanner;
-pub use call::CallScreen;
-pub use login::Login;
-pub use main_page::Main;
+pub use call_link::CallLinkDialog;
+pub use call_screen::CallScreen;
+pub use connection_banner::ConnectionBanner;
+pub use login::LoginPage;
+pub use main_page::MainPage;
 pub use notice::NoticeBar;
-pub use offer::CallOffer;

@@ -1,4 +1,4 @@
-//! The sentence that says what happened and what to do.
+//! The notice bar: what happened, and what to do.
 
 use hutong_core::{Command, MediaProblem, Notice};
 use hutong_protocol::{MediaKind, User};
@@ -8,21 +8,21 @@ use super::icons;
 use crate::{
     dom,
     i18n::{Texts, use_texts},
-    place::Place,
+    page_origin::PageOrigin,
 };
 
 /// Properties of [`NoticeBar`].
 #[derive(PartialEq, Properties)]
 pub struct NoticeBarProps {
-    /// The sentence, as data.
+    /// The notice.
     pub notice: Option<Notice>,
-    /// Where this page came from.
-    pub place: Place,
-    /// Where dismissing and calling go.
+    /// Origin of the page.
+    pub origin: PageOrigin,
+    /// Sends commands to the client.
     pub command: Callback<Command>,
 }
 
-/// The sentence, until it is dismissed or replaced.
+/// Shows the notice until it is dismissed or replaced.
 #[component]
 pub fn NoticeBar(props: &NoticeBarProps) -> Html {
     let texts = use_texts();
@@ -37,16 +37,16 @@ pub fn NoticeBar(props: &NoticeBarProps) -> Html {
             </button>
         }
     });
-    let secure = match notice {
-        Notice::Media { problem: MediaProblem::NotSecure, .. } => props.place.secure_twin(),
+    let https_url = match notice {
+        Notice::Media { problem: MediaProblem::NotSecure, .. } => props.origin.https_url(),
         _ => None,
     };
     html! {
         <div class="notice" role="alert" data-testid="notice" data-code={code(notice)}>
             <p>{ sentence(notice, texts) }</p>
             <div class="notice-actions">
-                if let Some(address) = secure {
-                    <a class="button small" href={address.clone()}>{ texts.not_secure_link }{ " " }{ address }</a>
+                if let Some(url) = https_url {
+                    <a class="button small" href={url.clone()}>{ texts.not_secure_link }{ " " }{ url }</a>
                 }
                 { voice }
                 <button type="button" class="quiet small" data-testid="notice-dismiss" onclick={dismiss}>{ texts.dismiss }</button>
@@ -55,7 +55,7 @@ pub fn NoticeBar(props: &NoticeBarProps) -> Html {
     }
 }
 
-/// The stable code of a notice.
+/// The code of a notice, for tests.
 fn code(notice: &Notice) -> String {
     match notice {
         Notice::CallEnded { reason, .. } => reason.as_str().to_owned(),
@@ -110,8 +110,8 @@ mod tests {
             (MediaProblem::MicrophoneInUse, "microphone_in_use"),
             (MediaProblem::NotSecure, "not_secure"),
             (MediaProblem::NotSupported, "not_supported"),
-            (MediaProblem::PictureCodecMissing, "picture_codec_missing"),
-            (MediaProblem::VoiceCodecMissing, "voice_codec_missing"),
+            (MediaProblem::VideoCodecMissing, "video_codec_missing"),
+            (MediaProblem::AudioCodecMissing, "audio_codec_missing"),
             (MediaProblem::Engine, "engine"),
         ] {
             notices.push((Notice::Media { problem, voice_instead: None }, expected));
@@ -119,9 +119,9 @@ mod tests {
         for (notice, expected) in notices {
             assert_eq!(code(&notice), expected);
             for language in Language::ALL {
-                let said = sentence(&notice, language.texts());
-                assert!(said.chars().count() > 6, "{notice:?}: {said}");
-                assert!(said.ends_with(['.', '。']), "{notice:?}: {said}");
+                let text = sentence(&notice, language.texts());
+                assert!(text.chars().count() > 6, "{notice:?}: {text}");
+                assert!(text.ends_with(['.', '。']), "{notice:?}: {text}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Panels beside a call: which are open, and what opens and closes them.
+//! State of the panels of the call screen (device settings, call details), and the keys that toggle them.
 
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
@@ -6,12 +6,12 @@ use yew::{Callback, KeyboardEvent, NodeRef, hook, use_state};
 
 use crate::dom;
 
-/// What can be opened beside a call.
+/// A panel of the call screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Panel {
-    /// The devices.
+    /// The device settings.
     Settings,
-    /// The call in figures.
+    /// The call statistics.
     Details,
 }
 
@@ -33,28 +33,28 @@ impl OpenPanels {
     }
 }
 
-/// The panels of a call, and how they are switched.
+/// State and callbacks of the panels.
 pub struct Panels {
-    /// What is open now.
+    /// The open panels.
     pub open: OpenPanels,
-    /// Opens and closes.
+    /// Opens or closes a panel.
     pub toggle: Callback<Panel>,
-    /// For the call's own element: the keys that open and close.
+    /// Keyboard handler for the call screen.
     pub onkeydown: Callback<KeyboardEvent>,
 }
 
-/// Holds which panels are open; none is, as long as the call is not set up. `screen` is the call's own element.
+/// Holds which panels are open; none is before the call is answered. `screen` is the call screen's element.
 #[hook]
-pub fn use_panels(screen: &NodeRef, set_up: bool) -> Panels {
+pub fn use_panels(screen: &NodeRef, answered: bool) -> Panels {
     let state = use_state(OpenPanels::default);
-    let open = if set_up { *state } else { OpenPanels::default() };
+    let open = if answered { *state } else { OpenPanels::default() };
     let toggle = {
         let screen = screen.clone();
         Callback::from(move |panel| {
             let next = state.toggled(panel);
             if state.settings && !next.settings {
-                // What had the focus is gone.
-                dom::focus(screen.cast::<HtmlElement>().and_then(|screen| more_button(&screen)));
+                // The focused element is about to be removed.
+                dom::focus(screen.cast::<HtmlElement>().and_then(|screen| settings_button(&screen)));
             }
             state.set(next);
         })
@@ -62,7 +62,7 @@ pub fn use_panels(screen: &NodeRef, set_up: bool) -> Panels {
     let onkeydown = {
         let toggle = toggle.clone();
         Callback::from(move |event: KeyboardEvent| {
-            let Some(panel) = wanted(&event, open.settings, set_up) else { return };
+            let Some(panel) = panel_for_key(&event, open.settings, answered) else { return };
             event.prevent_default();
             toggle.emit(panel);
         })
@@ -70,20 +70,20 @@ pub fn use_panels(screen: &NodeRef, set_up: bool) -> Panels {
     Panels { open, toggle, onkeydown }
 }
 
-/// Which panel a key opens or closes.
-fn wanted(event: &KeyboardEvent, settings: bool, set_up: bool) -> Option<Panel> {
-    if event.ctrl_key() || event.meta_key() || event.alt_key() || !set_up {
+/// The panel that a key toggles.
+fn panel_for_key(event: &KeyboardEvent, settings: bool, answered: bool) -> Option<Panel> {
+    if event.ctrl_key() || event.meta_key() || event.alt_key() || !answered {
         return None;
     }
     match event.key().as_str() {
         "Escape" if settings => Some(Panel::Settings),
-        // Letters choose within a list.
+        // While the settings are open, letters select an entry of a list.
         "i" | "I" if !settings => Some(Panel::Details),
         _ => None,
     }
 }
 
-/// The button that opens the devices, where the focus goes back to.
-fn more_button(screen: &HtmlElement) -> Option<HtmlElement> {
+/// The button that opens the device settings, which gets the focus back.
+fn settings_button(screen: &HtmlElement) -> Option<HtmlElement> {
     screen.query_selector("[data-testid=more]").ok()??.dyn_into().ok()
 }

@@ -1,60 +1,60 @@
-//! The other side's stream in a call: plays it, knows when its first frame is there, and asks for a click where the browser wants one.
+//! Playback of the remote stream: the player, whether a frame was shown, and the button for blocked autoplay.
 
 use hutong_core::PeerId;
 use yew::{Html, UseStateHandle, hook, html, use_state};
 
-use super::{call_parts::CallParts, icons, stream::Stream};
+use super::{call_parts::CallParts, icons, media_player::MediaPlayer};
 use crate::i18n::Texts;
 
-/// How far the other side's stream is played.
+/// State of the playback.
 pub struct Playback {
-    /// Whose first frame has been drawn.
-    framed: UseStateHandle<Option<PeerId>>,
-    /// Whether the browser refuses to play by itself.
+    /// The peer whose first frame was shown.
+    first_frame_of: UseStateHandle<Option<PeerId>>,
+    /// Whether the autoplay policy blocks playback.
     blocked: UseStateHandle<bool>,
-    /// Changes at every click that allows it.
-    asked: UseStateHandle<u32>,
+    /// Number of clicks on the button.
+    clicks: UseStateHandle<u32>,
 }
 
-/// Nothing is played yet.
+/// Creates the state before playback.
 #[hook]
 pub fn use_playback() -> Playback {
-    Playback { framed: use_state(|| None), blocked: use_state(|| false), asked: use_state(|| 0) }
+    Playback { first_frame_of: use_state(|| None), blocked: use_state(|| false), clicks: use_state(|| 0) }
 }
 
 impl Playback {
-    /// Whether there is a picture of this peer to be seen.
+    /// Whether a frame of this peer was shown.
     pub fn has_frame(&self, peer: Option<PeerId>) -> bool {
-        *self.framed == peer
+        *self.first_frame_of == peer
     }
 
-    /// The element that plays it, where there is a peer.
+    /// The player, once there is a peer.
     pub fn view(&self, parts: &CallParts<'_>, speaker: Option<String>) -> Html {
         let Some(peer) = parts.call.peer else { return html! {} };
-        let CallParts { other, texts, name, .. } = *parts;
-        let (framed, blocked) = (self.framed.clone(), self.blocked.clone());
+        let CallParts { remote, texts, name, .. } = *parts;
+        let (first_frame_of, blocked) = (self.first_frame_of.clone(), self.blocked.clone());
         html! {
-            <Stream
+            <MediaPlayer
                 key={peer.0}
-                stream={parts.media.and_then(|media| media.remote.clone())}
-                label={if other.screen { (texts.screen_of)(name) } else { (texts.picture_of)(name) }}
+                stream={parts.media.and_then(|media| media.remote_stream.clone())}
+                label={if remote.screen { (texts.remote_screen)(name) } else { (texts.remote_video)(name) }}
                 testid="remote-video"
-                class={yew::classes!("remote", (!parts.picture).then_some("unseen"), other.screen.then_some("screen"))}
+                class={yew::classes!("remote", (!parts.shows_video).then_some("unseen"), remote.screen.then_some("screen"))}
                 {speaker}
-                seen={move |()| framed.set(Some(peer))}
-                blocked={move |now| blocked.set(now)}
-                asked={*self.asked}
+                on_first_frame={move |()| first_frame_of.set(Some(peer))}
+                on_blocked={move |now| blocked.set(now)}
+                play_requests={*self.clicks}
             />
         }
     }
 
-    /// The button that allows it to be heard.
+    /// The button that starts blocked playback.
     pub fn button(&self, texts: &Texts) -> Html {
-        let asked = self.asked.clone();
+        let clicks = self.clicks.clone();
         html! {
             if *self.blocked {
-                <button type="button" class="primary hear" data-testid="hear" onclick={move |_| asked.set(*asked + 1)}>
-                    { icons::speaker() }<span>{ texts.tap_to_hear }</span>
+                <button type="button" class="primary hear" data-testid="hear" onclick={move |_| clicks.set(*clicks + 1)}>
+                    { icons::speaker() }<span>{ texts.tap_to_play }</span>
                 </button>
             }
         }

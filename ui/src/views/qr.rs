@@ -1,25 +1,25 @@
-//! A QR code as one SVG path.
+//! QR code as an SVG path.
 
 use std::fmt::Write as _;
 
 use qrcodegen::{QrCode, QrCodeEcc};
 use yew::{AttrValue, Html, Properties, component, html};
 
-/// White around the code, in modules, as the standard asks (ISO/IEC 18004).
-const QUIET: i32 = 4;
+/// Width of the quiet zone, in modules (ISO/IEC 18004).
+const QUIET_ZONE: i32 = 4;
 
 /// Properties of [`Qr`].
 #[derive(PartialEq, Properties)]
 pub struct QrProps {
-    /// What it says.
+    /// The encoded text.
     pub text: AttrValue,
-    /// For screen readers.
+    /// Accessible label.
     pub label: AttrValue,
-    /// For tests.
+    /// Test ID.
     pub testid: &'static str,
 }
 
-/// A QR code, dark on white in every colour scheme: not all scanners read light on dark.
+/// A QR code, dark on white in every colour scheme, because not all scanners read inverted codes.
 #[component]
 pub fn Qr(props: &QrProps) -> Html {
     let Some((size, path)) = path(&props.text) else { return html! {} };
@@ -38,7 +38,7 @@ pub fn Qr(props: &QrProps) -> Html {
     }
 }
 
-/// The side in modules, and the dark runs of each row. `None` for a text that no code can hold.
+/// Width in modules, and the dark runs of each row as an SVG path. `None` if the text is too long.
 fn path(text: &str) -> Option<(i32, String)> {
     let code = QrCode::encode_text(text, QrCodeEcc::Medium).ok()?;
     let size = code.size();
@@ -52,12 +52,12 @@ fn path(text: &str) -> Option<(i32, String)> {
             }
             if x > start {
                 let width = x - start;
-                write!(path, "M{} {}h{width}v1h-{width}z", start + QUIET, y + QUIET).ok()?;
+                write!(path, "M{} {}h{width}v1h-{width}z", start + QUIET_ZONE, y + QUIET_ZONE).ok()?;
             }
             x += 1;
         }
     }
-    Some((size + 2 * QUIET, path))
+    Some((size + 2 * QUIET_ZONE, path))
 }
 
 #[cfg(test)]
@@ -65,17 +65,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_has_its_three_corners_and_stays_within_its_white() {
+    fn a_code_has_three_finder_patterns_inside_its_quiet_zone() {
         let (size, path) = path("https://192.0.2.7:8017/").unwrap();
-        assert!(size >= 21 + 2 * QUIET);
-        // Each corner's sign begins with a run of seven.
+        assert!(size >= 21 + 2 * QUIET_ZONE);
+        // Each finder pattern starts with a run of seven.
         assert!(path.starts_with("M4 4h7v1h-7z"));
-        assert!(path.contains(&format!("M{} 4h7v1h-7z", size - QUIET - 7)));
-        assert!(path.contains(&format!("M4 {}h7v1h-7z", size - QUIET - 1)));
+        assert!(path.contains(&format!("M{} 4h7v1h-7z", size - QUIET_ZONE - 7)));
+        assert!(path.contains(&format!("M4 {}h7v1h-7z", size - QUIET_ZONE - 1)));
     }
 
     #[test]
-    fn a_text_too_long_for_a_code_makes_none() {
+    fn a_text_that_is_too_long_gives_no_code() {
         assert!(path(&"x".repeat(5000)).is_none());
     }
 }

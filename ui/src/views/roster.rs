@@ -1,58 +1,58 @@
-//! Everybody else online.
+//! The roster: everybody else online, with search and favourites.
 
 use std::rc::Rc;
 
 use hutong_core::{Command, View};
-use hutong_protocol::{MediaKind, Query, User, UserState};
+use hutong_protocol::{MediaKind, NameQuery, User, UserState};
 use web_sys::{HtmlInputElement, InputEvent};
 use yew::{Callback, Html, Properties, TargetCast, component, html, use_effect_with, use_state};
 
 use super::{avatar::Avatar, icons};
-use crate::{dom, i18n::use_texts, people};
+use crate::{contacts, dom, i18n::use_texts};
 
-/// Past this many people a search field helps.
-const SEARCH_PAST: usize = 8;
+/// The search field is shown above this number of people.
+const SEARCH_THRESHOLD: usize = 8;
 
 /// Properties of [`Roster`].
 #[derive(PartialEq, Properties)]
 pub struct RosterProps {
-    /// What the client says.
+    /// The client's view.
     pub view: Rc<View>,
-    /// Whether calls can be made here.
+    /// Whether calls are supported.
     pub can_call: bool,
-    /// Where calls go.
+    /// Sends commands to the client.
     pub command: Callback<Command>,
 }
 
-/// The list, with a search field where it is long.
+/// The list of people. A long list has a search field and favourites.
 #[component]
 pub fn Roster(props: &RosterProps) -> Html {
     let texts = use_texts();
     let query = use_state(String::new);
-    let favourites = use_state(people::favourites);
+    let favourites = use_state(contacts::favourites);
     let users = &props.view.users;
-    // With everybody in sight, in a list that one look takes in, neither is of use.
-    let searchable = props.view.total.is_some() || users.len() > SEARCH_PAST;
+    // A short, complete list needs neither search nor favourites.
+    let searchable = props.view.total.is_some() || users.len() > SEARCH_THRESHOLD;
     let typed = if searchable { query.trim() } else { "" };
-    let (wanted, found) = (typed.to_lowercase(), Query::new(typed));
+    let (substring, query_words) = (typed.to_lowercase(), NameQuery::new(typed));
     let is_favourite = |user: &User| searchable && favourites.iter().any(|name| name == user.name.as_str());
     let mut shown: Vec<(bool, String, &User)> = users
         .values()
         .map(|user| (!is_favourite(user), user.name.as_str().to_lowercase(), user))
-        .filter(|(_, name, user)| name.contains(&wanted) || found.finds(&user.name.key()))
+        .filter(|(_, name, user)| name.contains(&substring) || query_words.matches(&user.name.key()))
         .collect();
     shown.sort_by(|one, other| (one.0, &one.1, one.2.token).cmp(&(other.0, &other.1, other.2.token)));
     let others = props.view.total.map_or(users.len(), |total| total.saturating_sub(1) as usize);
     {
         let command = props.command.clone();
-        let names: Vec<String> = favourites.iter().cloned().chain(people::met()).collect();
+        let names: Vec<String> = favourites.iter().cloned().chain(contacts::recent()).collect();
         use_effect_with((typed.to_owned(), names), move |(query, names)| {
             command.emit(Command::SetRosterFilter { query: query.clone(), names: names.clone() });
         });
     }
-    let star = {
+    let toggle_favourite = {
         let favourites = favourites.clone();
-        Callback::from(move |name: String| favourites.set(people::toggle(&name)))
+        Callback::from(move |name: String| favourites.set(contacts::toggle_favourite(&name)))
     };
     let search = {
         let query = query.clone();
@@ -92,12 +92,12 @@ pub fn Roster(props: &RosterProps) -> Html {
                 <p class="card empty" role="status">{ (texts.nobody_found)(query.trim()) }</p>
             } else {
                 <ul class="people">
-                    { for shown.into_iter().map(|(other, _, user)| html! {
-                        <Person
+                    { for shown.into_iter().map(|(is_other, _, user)| html! {
+                        <RosterEntry
                             key={user.token.0}
                             user={user.clone()}
-                            favourite={searchable.then_some(!other)}
-                            star={star.clone()}
+                            favourite={searchable.then_some(!is_other)}
+                            toggle_favourite={toggle_favourite.clone()}
                             can_call={props.can_call}
                             command={props.command.clone()}
                         />
@@ -109,18 +109,19 @@ pub fn Roster(props: &RosterProps) -> Html {
 }
 
 #[derive(PartialEq, Properties)]
-struct PersonProps {
+struct RosterEntryProps {
     user: User,
-    /// Whether it is one, where that can be chosen.
+    /// Whether the person is a favourite; `None` in a list without favourites.
     favourite: Option<bool>,
-    /// Makes the person of this name a favourite, or no more.
-    star: Callback<String>,
+    /// Adds or removes the favourite of this name.
+    toggle_favourite: Callback<String>,
     can_call: bool,
     command: Callback<Command>,
 }
 
+/// One person, with buttons for calls.
 #[component]
-fn Person(props: &PersonProps) -> Html {
+fn RosterEntry(props: &RosterEntryProps) -> Html {
     let texts = use_texts();
     let user = &props.user;
     let name = user.name.to_string();
@@ -150,7 +151,7 @@ fn Person(props: &PersonProps) -> Html {
                     data-testid="favourite"
                     aria-pressed={favourite.to_string()}
                     aria-label={(texts.favourite)(&name)}
-                    onclick={props.star.reform({ let name = name.clone(); move |_| name.clone() })}
+                    onclick={props.toggle_favourite.reform({ let name = name.clone(); move |_| name.clone() })}
                 >
                     { icons::star() }
                 </button>

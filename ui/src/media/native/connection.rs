@@ -1,4 +1,5 @@
-//! One connection over the app's native peer.
+//! A peer connection over the app's native peer: forwards descriptions and candidates to the app, and frames between the app
+//! and the workers.
 
 use std::{
     cell::{Cell, RefCell},
@@ -10,7 +11,7 @@ use std::{
 use futures_util::FutureExt;
 use hutong_core::{
     MediaProblem,
-    native::{FrameHeader, FrameKind, NativeId, Order, Reply, Told},
+    native_peer::{FrameHeader, FrameKind, NativePeerId, PeerEvent, PeerRequest, PeerResponse},
 };
 use hutong_protocol::{IceCandidate, IceServer};
 use js_sys::ArrayBuffer;
@@ -20,89 +21,88 @@ use web_sys::MediaStreamTrack;
 use yew::Callback;
 
 use super::{
-    super::connection::{Connection, ConnectionEvent, Failed, Pending, TrackKind},
-    app::{App, Heard},
+    super::connection::{ConnectionError, ConnectionEvent, ConnectionFuture, MediaConnection, TrackKind},
+    app_peer::{AppPeer, PeerMessage},
+    audio::{AudioEvent, NativeAudio},
     codecs,
     frame_sender::FrameSender,
-    picture::{self, Picture},
-    state::{Effect, PhaseEvent, State},
-    stats,
-    voice::{self, Voice},
+    state::{NativeEffect, NativeEvent, NativeState},
+    stats::{self, WorkerStats},
+    video::{NativeVideo, VideoEvent},
     worker_slot::WorkerSlot,
 };
-use crate::driver::Internals;
+use crate::driver::TauriInternals;
 
-/// One connection. Closed when dropped.
-pub struct Native(Rc<Inner>);
+/// A native connection. Closed on drop.
+pub struct NativeConnection(Rc<NativeInner>);
 
-struct Inner {
-    app: App,
+struct NativeInner {
+    app: AppPeer,
     events: Callback<ConnectionEvent>,
-    state: RefCell<State>,
-    signaling: Cell<Signaling>,
-    workers: RefCell<Workers>,
+    state: RefCell<NativeState>,
+    signaling: Cell<SignalingState>,
+    workers: RefCell<MediaWorkers>,
     frames: Rc<FrameSender>,
-    /// What the workers counted last.
-    counted: RefCell<Counted>,
+    latest_stats: RefCell<LatestStats>,
 }
 
-/// The workers of both kinds of media.
+/// The worker of each kind.
 #[derive(Default)]
-struct Workers {
-    picture: WorkerSlot<Picture, MediaStreamTrack>,
-    voice: WorkerSlot<Voice, MediaStreamTrack>,
+struct MediaWorkers {
+    video: WorkerSlot<NativeVideo, MediaStreamTrack>,
+    audio: WorkerSlot<NativeAudio, MediaStreamTrack>,
 }
 
-/// As `RTCSignalingState`, as far as it matters here.
+/// The states of `RTCSignalingState` that the peer depends on.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Signaling {
+enum SignalingState {
     Stable,
     HaveLocalOffer,
 }
 
+/// The last `stats` message of each worker.
 #[derive(Default)]
-struct Counted {
-    picture: Option<JsValue>,
-    voice: Option<JsValue>,
+struct LatestStats {
+    video: Option<JsValue>,
+    audio: Option<JsValue>,
 }
 
-impl Native {
-    /// Begins to make it.
-    pub fn begin(
-        internals: Internals,
+impl NativeConnection {
+    /// Starts the app's peer, the codec check and the workers.
+    pub fn start(
+        internals: TauriInternals,
         ice_servers: &[IceServer],
         events: Callback<ConnectionEvent>,
-    ) -> Result<Rc<dyn Connection>, Failed> {
-        let app = App::new(internals);
-        let inner = Rc::new(Inner {
+    ) -> Rc<dyn MediaConnection> {
+        let app = AppPeer::new(internals);
+        let inner = Rc::new(NativeInner {
             app: app.clone(),
             events,
             state: RefCell::default(),
-            signaling: Cell::new(Signaling::Stable),
+            signaling: Cell::new(SignalingState::Stable),
             workers: RefCell::default(),
             frames: FrameSender::new(app),
-            counted: RefCell::default(),
+            latest_stats: RefCell::default(),
         });
-        // The picture does not wait for the voice: a keyframe that comes before there is a worker is lost, and the next takes its
-        // time.
-        spawn_local(start_picture(Rc::downgrade(&inner)));
+        // Video does not wait for audio: a keyframe that arrives before the worker runs is lost.
+        spawn_local(start_video(Rc::downgrade(&inner)));
         spawn_local(check_codecs(Rc::downgrade(&inner)));
-        spawn_local(start_voice(Rc::downgrade(&inner)));
-        spawn_local(open_and_listen(Rc::downgrade(&inner), inner.app.clone(), ice_servers.to_vec()));
-        Ok(Rc::new(Self(inner)))
+        spawn_local(start_audio(Rc::downgrade(&inner)));
+        spawn_local(open_and_receive(Rc::downgrade(&inner), inner.app.clone(), ice_servers.to_vec()));
+        Rc::new(Self(inner))
     }
 
-    /// Has the app do something as soon as it can.
-    fn order(&self, order: Order) -> Pending<Reply> {
+    /// Sends a request as soon as the connection is open.
+    fn request(&self, request: PeerRequest) -> ConnectionFuture<PeerResponse> {
         let inner = Rc::clone(&self.0);
-        async move { inner.order(&order).await }.boxed_local()
+        async move { inner.request(&request).await }.boxed_local()
     }
 
-    /// The same, for a description.
-    fn describe(&self, order: Order, signaling: Signaling) -> Pending<String> {
+    /// Requests a local description, and then sets the signaling state.
+    fn create_description(&self, request: PeerRequest, signaling: SignalingState) -> ConnectionFuture<String> {
         let inner = Rc::clone(&self.0);
         async move {
-            let Reply::Sdp(sdp) = inner.order(&order).await? else { return Err(Failed) };
+            let PeerResponse::Sdp(sdp) = inner.request(&request).await? else { return Err(ConnectionError) };
             inner.signaling.set(signaling);
             Ok(sdp)
         }
@@ -110,43 +110,43 @@ impl Native {
     }
 }
 
-impl Connection for Native {
-    fn offer(&self, restart_ice: bool) -> Pending<String> {
-        self.describe(Order::Offer { restart_ice }, Signaling::HaveLocalOffer)
+impl MediaConnection for NativeConnection {
+    fn offer(&self, restart_ice: bool) -> ConnectionFuture<String> {
+        self.create_description(PeerRequest::CreateOffer { restart_ice }, SignalingState::HaveLocalOffer)
     }
 
-    fn answer(&self, offer: &str) -> Pending<String> {
-        self.describe(Order::Answer { offer: offer.to_owned() }, Signaling::Stable)
+    fn answer(&self, offer: &str) -> ConnectionFuture<String> {
+        self.create_description(PeerRequest::CreateAnswer { offer: offer.to_owned() }, SignalingState::Stable)
     }
 
-    fn accept(&self, answer: &str) -> Pending<()> {
+    fn accept(&self, answer: &str) -> ConnectionFuture<()> {
         let inner = Rc::clone(&self.0);
         let answer = answer.to_owned();
         async move {
-            inner.order(&Order::Accept { answer }).await?;
-            inner.signaling.set(Signaling::Stable);
+            inner.request(&PeerRequest::SetAnswer { answer }).await?;
+            inner.signaling.set(SignalingState::Stable);
             Ok(())
         }
         .boxed_local()
     }
 
-    fn offered(&self) -> bool {
-        self.0.signaling.get() == Signaling::HaveLocalOffer
+    fn has_local_offer(&self) -> bool {
+        self.0.signaling.get() == SignalingState::HaveLocalOffer
     }
 
-    fn add_candidate(&self, candidate: &IceCandidate) -> Pending<()> {
-        let done = self.order(Order::Candidate { candidate: candidate.clone() });
-        // It waits for no other: a round trip to the app takes 10 to 30 ms where processors are short, and the one that the call will go
-        // by is rarely the first. One that does not fit is passed over: others do.
+    fn add_candidate(&self, candidate: &IceCandidate) -> ConnectionFuture<()> {
+        let done = self.request(PeerRequest::AddCandidate { candidate: candidate.clone() });
+        // Not awaited: a round trip to the app takes 10 to 30 ms on a busy machine, and the candidate that connects is rarely
+        // the first. A refused candidate is ignored: others may connect.
         spawn_local(async move { drop(done.await) });
         ready(Ok(())).boxed_local()
     }
 
-    fn send(&self, kind: TrackKind, track: Option<&MediaStreamTrack>) -> Pending<()> {
+    fn send(&self, kind: TrackKind, track: Option<&MediaStreamTrack>) -> ConnectionFuture<()> {
         let inner = Rc::clone(&self.0);
         inner.workers.borrow_mut().set_track(kind, track.cloned());
         async move {
-            // A call that cannot come about rings nobody.
+            // Fails before the callee's device rings if no connection is possible.
             inner.open().await?;
             inner.flush(kind)
         }
@@ -154,20 +154,21 @@ impl Connection for Native {
     }
 
     fn send_text(&self, text: &str) {
-        let done = self.order(Order::Text { text: text.to_owned() });
+        let done = self.request(PeerRequest::SendText { text: text.to_owned() });
         spawn_local(async move {
-            // Before the channel is open there is nobody to read it, and when it opens all is told anew.
+            // Fails until the channel is open; the status is sent again when it opens.
             drop(done.await);
         });
     }
 
-    fn stats(&self) -> Pending<Vec<serde_json::Value>> {
+    fn stats(&self) -> ConnectionFuture<Vec<serde_json::Value>> {
         let inner = Rc::clone(&self.0);
         async move {
-            let Reply::Stats(stats) = inner.order(&Order::Stats).await? else { return Err(Failed) };
-            let stats = serde_json::from_str(&stats).map_err(|_| Failed)?;
-            let counted = inner.count();
-            Ok(stats::complete(stats, counted))
+            let PeerResponse::Stats(stats) = inner.request(&PeerRequest::GetStats).await? else {
+                return Err(ConnectionError);
+            };
+            let stats = serde_json::from_str(&stats).map_err(|_| ConnectionError)?;
+            Ok(stats::merge(stats, &inner.worker_stats()))
         }
         .boxed_local()
     }
@@ -177,32 +178,32 @@ impl Connection for Native {
     }
 }
 
-impl Drop for Native {
+impl Drop for NativeConnection {
     fn drop(&mut self) {
         self.0.close();
     }
 }
 
-impl Inner {
-    /// Waits until it is open.
-    async fn open(&self) -> Result<NativeId, Failed> {
+impl NativeInner {
+    /// Waits until the connection is open.
+    async fn open(&self) -> Result<NativePeerId, ConnectionError> {
         poll_fn(|context| self.state.borrow_mut().poll_open(context)).await
     }
 
-    async fn order(&self, order: &Order) -> Result<Reply, Failed> {
+    async fn request(&self, request: &PeerRequest) -> Result<PeerResponse, ConnectionError> {
         let id = self.open().await?;
-        self.app.order(id, order).await
+        self.app.request(id, request).await
     }
 
-    /// Takes up what happened, and does what is to be done about it.
-    fn step(&self, event: PhaseEvent) {
-        let effect = self.state.borrow_mut().step(event);
+    /// Passes an event to the state machine, and performs its effect.
+    fn handle(&self, event: NativeEvent) {
+        let effect = self.state.borrow_mut().handle(event);
         match effect {
-            Effect::None => {}
-            Effect::Report(problem) => self.tell(ConnectionEvent::Problem(problem)),
-            Effect::ClosePeer(id) => {
+            NativeEffect::None => {}
+            NativeEffect::Report(problem) => self.emit(ConnectionEvent::Problem(problem)),
+            NativeEffect::ClosePeer(id) => {
                 let app = self.app.clone();
-                spawn_local(async move { drop(app.order(id, &Order::Close).await) });
+                spawn_local(async move { drop(app.request(id, &PeerRequest::Close).await) });
             }
         }
     }
@@ -214,187 +215,189 @@ impl Inner {
     fn close(&self) {
         let ended = self.workers.borrow_mut().end();
         drop(ended);
-        self.step(PhaseEvent::Close);
+        self.handle(NativeEvent::Close);
     }
 
-    /// Gives the worker the track that is to be sent, where there is a worker for it.
-    fn flush(&self, kind: TrackKind) -> Result<(), Failed> {
+    /// Passes a changed track to its worker, if the worker is running.
+    fn flush(&self, kind: TrackKind) -> Result<(), ConnectionError> {
         let mut workers = self.workers.borrow_mut();
         match kind {
-            TrackKind::Voice => workers.voice.flush(|voice, track| voice.send(track.as_ref())),
-            TrackKind::Picture => workers.picture.flush(|picture, track| picture.send(track.as_ref())),
+            TrackKind::Audio => workers.audio.flush(|audio, track| audio.send(track.as_ref())),
+            TrackKind::Video => workers.video.flush(|video, track| video.send(track.as_ref())),
         }
     }
 
-    fn tell(&self, event: ConnectionEvent) {
+    fn emit(&self, event: ConnectionEvent) {
         if !self.is_closed() {
             self.events.emit(event);
         }
     }
 
-    /// Reports a worker that did not start: there will be no call.
-    fn report_start(&self, done: Result<(), Failed>) {
-        if done.is_err() {
-            self.tell(ConnectionEvent::Problem(MediaProblem::Engine));
+    /// Reports a worker that could not start: the call cannot take place.
+    fn report_start(&self, started: Result<(), ConnectionError>) {
+        if started.is_err() {
+            self.emit(ConnectionEvent::Problem(MediaProblem::Engine));
         }
     }
 
-    fn hear(&self, heard: Heard) {
-        match heard {
-            Heard::Frame(header, buffer) => self.received(&header, &buffer),
-            Heard::Told(Told::Candidate(candidate)) => self.tell(ConnectionEvent::Candidate(candidate)),
-            Heard::Told(Told::State(state)) => self.tell(ConnectionEvent::State(state)),
-            // Both are there from the start, and silent and dark until something comes.
-            Heard::Told(Told::Track(_)) => {}
-            Heard::Told(Told::KeyframeWanted) => self.with_picture(Picture::want_keyframe),
-            Heard::Told(Told::Bitrate(bits)) => self.with_picture(|picture| picture.allow(bits)),
-            Heard::Told(Told::ChannelOpen) => self.tell(ConnectionEvent::ChannelOpen),
-            Heard::Told(Told::Text(text)) => self.tell(ConnectionEvent::ChannelText(text)),
-        }
-    }
-
-    fn received(&self, header: &FrameHeader, buffer: &ArrayBuffer) {
-        match header.kind {
-            FrameKind::Voice => self.with_voice(|voice| voice.take(header, buffer)),
-            FrameKind::Picture => self.with_picture(|picture| picture.take(header, buffer)),
-        }
-    }
-
-    fn with_picture(&self, act: impl FnOnce(&Picture)) {
-        if let Some(picture) = self.workers.borrow().picture.worker() {
-            act(picture);
-        }
-    }
-
-    fn with_voice(&self, act: impl FnOnce(&Voice)) {
-        if let Some(voice) = self.workers.borrow().voice.worker() {
-            act(voice);
-        }
-    }
-
-    fn of_picture(self: &Rc<Self>, told: picture::Tells) {
-        match told {
-            picture::Tells::Frame(made) => {
-                let inner = Rc::clone(self);
-                self.frames.send_picture(self.peer(), made, move || inner.with_picture(Picture::want_keyframe));
+    fn handle_peer_message(&self, message: PeerMessage) {
+        match message {
+            PeerMessage::Frame(header, buffer) => self.decode(&header, &buffer),
+            PeerMessage::Event(PeerEvent::LocalCandidate(candidate)) => {
+                self.emit(ConnectionEvent::Candidate(candidate));
             }
-            picture::Tells::Track(track) => self.tell(ConnectionEvent::Track(track)),
-            picture::Tells::KeyframeWanted => {
+            PeerMessage::Event(PeerEvent::Connectivity(state)) => self.emit(ConnectionEvent::State(state)),
+            // The workers create both tracks at the start.
+            PeerMessage::Event(PeerEvent::RemoteTrack(_)) => {}
+            PeerMessage::Event(PeerEvent::KeyframeRequested) => self.with_video(NativeVideo::request_keyframe),
+            PeerMessage::Event(PeerEvent::TargetBitrate(bits)) => self.with_video(|video| video.set_bitrate(bits)),
+            PeerMessage::Event(PeerEvent::DataChannelOpen) => self.emit(ConnectionEvent::ChannelOpen),
+            PeerMessage::Event(PeerEvent::Text(text)) => self.emit(ConnectionEvent::ChannelText(text)),
+        }
+    }
+
+    fn decode(&self, header: &FrameHeader, buffer: &ArrayBuffer) {
+        match header.kind {
+            FrameKind::Audio => self.with_audio(|audio| audio.decode(header, buffer)),
+            FrameKind::Video => self.with_video(|video| video.decode(header, buffer)),
+        }
+    }
+
+    fn with_video(&self, act: impl FnOnce(&NativeVideo)) {
+        if let Some(video) = self.workers.borrow().video.worker() {
+            act(video);
+        }
+    }
+
+    fn with_audio(&self, act: impl FnOnce(&NativeAudio)) {
+        if let Some(audio) = self.workers.borrow().audio.worker() {
+            act(audio);
+        }
+    }
+
+    fn handle_video_event(self: &Rc<Self>, event: VideoEvent) {
+        match event {
+            VideoEvent::Frame(frame) => {
+                let inner = Rc::clone(self);
+                self.frames.send_video(self.peer(), frame, move || inner.with_video(NativeVideo::request_keyframe));
+            }
+            VideoEvent::RemoteTrack(track) => self.emit(ConnectionEvent::Track(track)),
+            VideoEvent::KeyframeNeeded => {
                 let inner = Rc::clone(self);
                 spawn_local(async move {
-                    // Fails only when it is closed.
-                    drop(inner.order(&Order::Keyframe).await);
+                    // Fails only after the close.
+                    drop(inner.request(&PeerRequest::RequestKeyframe).await);
                 });
             }
-            picture::Tells::Stats(stats) => self.counted.borrow_mut().picture = Some(stats),
+            VideoEvent::Stats(stats) => self.latest_stats.borrow_mut().video = Some(stats),
         }
     }
 
-    fn of_voice(&self, told: voice::Tells) {
-        match told {
-            voice::Tells::Frame(made) => self.frames.send_voice(self.peer(), made),
-            voice::Tells::Playing(told) => self.with_picture(|picture| picture.keep_with(&told)),
-            voice::Tells::Stats(stats) => self.counted.borrow_mut().voice = Some(stats),
-            // The call goes on with what there is; the other side sees that nothing is heard.
-            voice::Tells::Failed => {}
+    fn handle_audio_event(&self, event: AudioEvent) {
+        match event {
+            AudioEvent::Frame(frame) => self.frames.send_audio(self.peer(), frame),
+            AudioEvent::Playing(playing) => self.with_video(|video| video.sync_to_audio(&playing)),
+            AudioEvent::Stats(stats) => self.latest_stats.borrow_mut().audio = Some(stats),
+            // The call continues with what still works.
+            AudioEvent::Failed => {}
         }
     }
 
-    fn peer(&self) -> Option<NativeId> {
+    fn peer(&self) -> Option<NativePeerId> {
         self.state.borrow().peer()
     }
 
-    /// What was counted last; the workers count anew meanwhile.
-    fn count(&self) -> stats::Workers {
-        self.with_picture(Picture::count);
-        self.with_voice(Voice::count);
-        let counted = self.counted.borrow();
-        stats::Workers::from(counted.picture.as_ref(), counted.voice.as_ref())
+    /// The last counters of the workers. Requests new ones for the next call.
+    fn worker_stats(&self) -> WorkerStats {
+        self.with_video(NativeVideo::request_stats);
+        self.with_audio(NativeAudio::request_stats);
+        let latest = self.latest_stats.borrow();
+        WorkerStats::parse(latest.video.as_ref(), latest.audio.as_ref())
     }
 }
 
-impl Workers {
+impl MediaWorkers {
     fn set_track(&mut self, kind: TrackKind, track: Option<MediaStreamTrack>) {
         match kind {
-            TrackKind::Voice => self.voice.set_track(track),
-            TrackKind::Picture => self.picture.set_track(track),
+            TrackKind::Audio => self.audio.set_track(track),
+            TrackKind::Video => self.video.set_track(track),
         }
     }
 
     fn end(&mut self) -> Self {
-        Self { picture: self.picture.end(), voice: self.voice.end() }
+        Self { video: self.video.end(), audio: self.audio.end() }
     }
 }
 
-/// Asks the app for its peer, and takes what that has, as it comes, until the connection is closed.
-async fn open_and_listen(me: Weak<Inner>, app: App, ice_servers: Vec<IceServer>) {
+/// Has the app create its peer, and receives its messages until the connection is closed.
+async fn open_and_receive(me: Weak<NativeInner>, app: AppPeer, ice_servers: Vec<IceServer>) {
     let opened = app.open(&ice_servers).await;
     match (me.upgrade(), opened) {
-        (Some(inner), Ok(id)) => inner.step(PhaseEvent::PeerOpened(id)),
-        (Some(inner), Err(Failed)) => inner.step(PhaseEvent::PeerRefused),
-        (None, Ok(id)) => drop(app.order(id, &Order::Close).await),
-        (None, Err(Failed)) => {}
+        (Some(inner), Ok(id)) => inner.handle(NativeEvent::PeerOpened(id)),
+        (Some(inner), Err(ConnectionError)) => inner.handle(NativeEvent::PeerRefused),
+        (None, Ok(id)) => drop(app.request(id, &PeerRequest::Close).await),
+        (None, Err(ConnectionError)) => {}
     }
     let Ok(id) = opened else { return };
-    while let Some(batch) = app.next(id).await {
+    while let Some(batch) = app.receive(id).await {
         let Some(inner) = me.upgrade().filter(|inner| !inner.is_closed()) else { return };
-        batch.for_each(|heard| inner.hear(heard));
+        batch.for_each(|message| inner.handle_peer_message(message));
     }
 }
 
-/// Finds out whether this webview has the codecs.
-async fn check_codecs(me: Weak<Inner>) {
-    let missing = codecs::missing().await;
+/// Checks whether this webview has all codecs.
+async fn check_codecs(me: Weak<NativeInner>) {
+    let missing = codecs::missing_codec().await;
     if let Some(inner) = me.upgrade() {
-        inner.step(missing.map_or(PhaseEvent::CodecsFound, PhaseEvent::CodecMissing));
+        inner.handle(missing.map_or(NativeEvent::CodecsFound, NativeEvent::CodecMissing));
     }
 }
 
-/// Waits for a step of a connection that may be dropped meanwhile.
+/// Waits for a phase without keeping the connection alive. `None` if the connection failed, was closed or was dropped.
 async fn wait<T>(
-    me: &Weak<Inner>,
-    poll: impl Fn(&mut State, &std::task::Context<'_>) -> Poll<Result<T, Failed>>,
-) -> Option<Rc<Inner>> {
+    me: &Weak<NativeInner>,
+    poll: impl Fn(&mut NativeState, &std::task::Context<'_>) -> Poll<Result<T, ConnectionError>>,
+) -> Option<Rc<NativeInner>> {
     poll_fn(|context| {
         let Some(inner) = me.upgrade() else { return Poll::Ready(None) };
-        let done = poll(&mut inner.state.borrow_mut(), context);
-        done.map(|done| done.is_ok().then_some(inner))
+        let reached = poll(&mut inner.state.borrow_mut(), context);
+        reached.map(|reached| reached.is_ok().then_some(inner))
     })
     .await
 }
 
-/// Starts the picture's worker.
-async fn start_picture(me: Weak<Inner>) {
-    let of_picture = me.clone();
-    let picture = Picture::start(move |told| {
-        if let Some(inner) = of_picture.upgrade() {
-            inner.of_picture(told);
+/// Starts the video worker.
+async fn start_video(me: Weak<NativeInner>) {
+    let owner = me.clone();
+    let video = NativeVideo::start(move |event| {
+        if let Some(inner) = owner.upgrade() {
+            inner.handle_video_event(event);
         }
     });
-    let Some(inner) = wait(&me, State::poll_open).await else { return };
-    inner.report_start(picture.and_then(|picture| {
-        inner.workers.borrow_mut().picture.start(picture);
-        inner.flush(TrackKind::Picture)
+    let Some(inner) = wait(&me, NativeState::poll_open).await else { return };
+    inner.report_start(video.and_then(|video| {
+        inner.workers.borrow_mut().video.start(video);
+        inner.flush(TrackKind::Video)
     }));
 }
 
-/// Starts the voice's worker and worklet.
-async fn start_voice(me: Weak<Inner>) {
-    if wait(&me, State::poll_codecs).await.is_none() {
+/// Starts the audio worker and worklet.
+async fn start_audio(me: Weak<NativeInner>) {
+    if wait(&me, NativeState::poll_codecs).await.is_none() {
         return;
     }
-    let of_voice = me.clone();
-    let voice = Voice::start(move |told| {
-        if let Some(inner) = of_voice.upgrade() {
-            inner.of_voice(told);
+    let owner = me.clone();
+    let audio = NativeAudio::start(move |event| {
+        if let Some(inner) = owner.upgrade() {
+            inner.handle_audio_event(event);
         }
     })
     .await;
-    let Some(inner) = wait(&me, State::poll_open).await else { return };
-    inner.report_start(voice.and_then(|voice| {
-        let track = voice.track().ok_or(Failed)?;
-        inner.workers.borrow_mut().voice.start(voice);
-        inner.tell(ConnectionEvent::Track(track));
-        inner.flush(TrackKind::Voice)
+    let Some(inner) = wait(&me, NativeState::poll_open).await else { return };
+    inner.report_start(audio.and_then(|audio| {
+        let track = audio.remote_track().ok_or(ConnectionError)?;
+        inner.workers.borrow_mut().audio.start(audio);
+        inner.emit(ConnectionEvent::Track(track));
+        inner.flush(TrackKind::Audio)
     }));
 }

@@ -1,88 +1,94 @@
-//! Sends encoded frames to the app, as many as it keeps up with.
+//! Sends encoded frames to the app with bounded concurrency, and drops frames when the app does not keep up.
 
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
 };
 
-use hutong_core::native::{FrameHeader, FrameKind, NativeId, NativeProblem};
+use hutong_core::native_peer::{FrameHeader, FrameKind, NativePeerError, NativePeerId};
 use wasm_bindgen_futures::spawn_local;
 
 use super::{
-    app::App,
-    gate::{Gate, Next},
-    worker::Made,
+    app_peer::AppPeer,
+    send_window::{FrameAction, SendWindow},
+    worker::WorkerFrame,
 };
 
-/// Frames of the picture that may be on their way to the app. More says that it does not keep up: frames are left out.
-const PICTURES_UNDER_WAY: usize = 8;
-/// Packets of voice that may be on their way to the app: a second.
-const VOICES_UNDER_WAY: usize = 50;
+/// Video frames in flight to the app. With more, the app does not keep up.
+const MAX_VIDEO_IN_FLIGHT: usize = 8;
+/// Audio packets in flight to the app: one second.
+const MAX_AUDIO_IN_FLIGHT: usize = 50;
 
-/// Counts what is on its way to the app.
+/// Sends frames, and counts those in flight.
 pub struct FrameSender {
-    app: App,
-    pictures: RefCell<Gate>,
-    voices: Cell<usize>,
+    app: AppPeer,
+    video: RefCell<SendWindow>,
+    audio_in_flight: Cell<usize>,
 }
 
 impl FrameSender {
-    /// Nothing is on its way.
-    pub fn new(app: App) -> Rc<Self> {
-        Rc::new(Self { app, pictures: RefCell::new(Gate::new(PICTURES_UNDER_WAY)), voices: Cell::new(0) })
+    /// Creates a sender with nothing in flight.
+    pub fn new(app: AppPeer) -> Rc<Self> {
+        let video = RefCell::new(SendWindow::new(MAX_VIDEO_IN_FLIGHT));
+        Rc::new(Self { app, video, audio_in_flight: Cell::new(0) })
     }
 
-    /// Sends a frame of the picture, where there is room and nothing before it is missing. The encoder is asked for a keyframe
-    /// where the next frame has to be one.
-    pub fn send_picture(self: &Rc<Self>, id: Option<NativeId>, made: Made, want_keyframe: impl Fn() + 'static) {
-        let apply = move |next| {
-            if next == Next::Ask {
-                want_keyframe();
+    /// Sends a video frame, or drops it when the window is full or its reference frame was dropped. Calls
+    /// `request_keyframe` when the encoder has to produce one.
+    pub fn send_video(
+        self: &Rc<Self>,
+        id: Option<NativePeerId>,
+        frame: WorkerFrame,
+        request_keyframe: impl Fn() + 'static,
+    ) {
+        let apply = move |action| {
+            if action == FrameAction::RequestKeyframe {
+                request_keyframe();
             }
         };
-        let next = self.pictures.borrow_mut().made(made.keyframe);
-        if next != Next::Send {
-            return apply(next);
+        let action = self.video.borrow_mut().on_frame(frame.keyframe);
+        if action != FrameAction::Send {
+            return apply(action);
         }
-        let sent = self.send(id, FrameKind::Picture, made);
+        let sent = self.send(id, FrameKind::Video, frame);
         let sender = Rc::clone(self);
         spawn_local(async move {
-            let refused = sent.await == Err(NativeProblem::KeyframeNeeded);
-            let next = sender.pictures.borrow_mut().ended(refused);
-            apply(next);
+            let refused = sent.await == Err(NativePeerError::KeyframeNeeded);
+            let action = sender.video.borrow_mut().on_completion(refused);
+            apply(action);
         });
     }
 
-    /// Sends a packet of voice, where there is room.
-    pub fn send_voice(self: &Rc<Self>, id: Option<NativeId>, made: Made) {
-        if self.voices.get() >= VOICES_UNDER_WAY {
+    /// Sends an audio packet, or drops it when too many are in flight.
+    pub fn send_audio(self: &Rc<Self>, id: Option<NativePeerId>, frame: WorkerFrame) {
+        if self.audio_in_flight.get() >= MAX_AUDIO_IN_FLIGHT {
             return;
         }
-        self.voices.set(self.voices.get() + 1);
-        let sent = self.send(id, FrameKind::Voice, made);
+        self.audio_in_flight.set(self.audio_in_flight.get() + 1);
+        let sent = self.send(id, FrameKind::Audio, frame);
         let sender = Rc::clone(self);
         spawn_local(async move {
-            // One that was not taken is not worth sending again.
+            // A refused packet is not repeated: it would arrive too late.
             let _ = sent.await;
-            sender.voices.set(sender.voices.get().saturating_sub(1));
+            sender.audio_in_flight.set(sender.audio_in_flight.get().saturating_sub(1));
         });
     }
 
-    /// Begins to send at once: frames must not overtake each other.
+    /// Starts the request before it returns, so that frames keep their order.
     fn send(
         &self,
-        id: Option<NativeId>,
+        id: Option<NativePeerId>,
         kind: FrameKind,
-        made: Made,
-    ) -> impl Future<Output = Result<(), NativeProblem>> + use<> {
-        let Made { keyframe, timestamp, captured, .. } = made;
+        frame: WorkerFrame,
+    ) -> impl Future<Output = Result<(), NativePeerError>> + use<> {
+        let WorkerFrame { keyframe, timestamp, captured, .. } = frame;
         let sent = id.map(|connection| {
-            self.app.send(&made.message(FrameHeader { kind, keyframe, connection, timestamp, captured }))
+            self.app.send_frame(&frame.into_message(FrameHeader { kind, keyframe, connection, timestamp, captured }))
         });
         async move {
             match sent {
                 Some(sent) => sent.await,
-                None => Err(NativeProblem::NotSending),
+                None => Err(NativePeerError::NotSending),
             }
         }
     }

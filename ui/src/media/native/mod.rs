@@ -1,20 +1,20 @@
-//! The backend for webviews without `RTCPeerConnection`: the app's native peer.
+//! The backend over the app's native peer, for webviews without `RTCPeerConnection` (`WebKitGTK`).
 //!
-//! The page captures, encodes, decodes and shows; `hutong-media` in the app is the connection. [`app`] speaks to it;
-//! [`picture`] and [`voice`] each have a worker that encodes and decodes (WebCodecs), and make tracks of what comes.
-//! [`state`] says how far a connection is.
+//! The page captures, encodes, decodes and plays media; `hutong-media` in the app is the peer connection. [`app_peer`] calls
+//! the app. [`video`] and [`audio`] each run a worker that encodes and decodes (`WebCodecs`), and turn decoded media into
+//! tracks. [`state`] is the state machine of a connection.
 
-mod app;
+mod app_peer;
+mod audio;
+mod audio_context;
 mod codecs;
 mod connection;
 mod frame_sender;
-mod gate;
-mod hall;
-mod picture;
-mod picture_page;
+mod main_thread_video;
+mod send_window;
 mod state;
 mod stats;
-mod voice;
+mod video;
 mod worker;
 mod worker_slot;
 
@@ -25,27 +25,35 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 use yew::Callback;
 
-use super::connection::{Connection, ConnectionEvent, Failed};
-use crate::{dom, driver::Internals};
+use super::connection::{ConnectionError, ConnectionEvent, MediaConnection};
+use crate::{dom, driver::TauriInternals};
 
-/// Whether the app around this page has a native peer, and this webview what it needs of it.
-pub fn is_here() -> bool {
+/// Whether this page runs in the app, and its webview has `WebCodecs` and audio worklets.
+pub fn is_supported() -> bool {
     let Some(window) = dom::window() else { return false };
     let window = JsValue::from(window);
     let needed = ["VideoEncoder", "VideoDecoder", "AudioEncoder", "AudioDecoder", "AudioWorkletNode"];
-    Internals::find().is_some() && needed.iter().all(|name| dom::property(&window, name).is_some())
+    TauriInternals::find().is_some() && needed.iter().all(|name| dom::property(&window, name).is_some())
 }
 
-/// What makes the first call begin as well as later ones. Takes some seconds, besides everything else.
+/// Warms up codecs and audio processing in the background, so that the first call starts as fast as later ones.
 pub fn prepare() {
     spawn_local(async {
-        // Its answer counts when it is asked at a call: a plugin may be installed meanwhile.
-        codecs::missing().await;
-        hall::warm().await.ok();
+        // Loads the plugins. The result is not kept: one may be installed before the first call.
+        codecs::missing_codec().await;
+        audio_context::precompile().await.ok();
     });
 }
 
-/// Makes a connection with nothing to send yet.
-pub fn connect(ice_servers: &[IceServer], events: Callback<ConnectionEvent>) -> Result<Rc<dyn Connection>, Failed> {
-    connection::Native::begin(Internals::find().ok_or(Failed)?, ice_servers, events)
+/// Creates a connection without local tracks.
+///
+/// # Errors
+///
+/// Outside the app.
+pub fn connect(
+    ice_servers: &[IceServer],
+    events: Callback<ConnectionEvent>,
+) -> Result<Rc<dyn MediaConnection>, ConnectionError> {
+    let internals = TauriInternals::find().ok_or(ConnectionError)?;
+    Ok(connection::NativeConnection::start(internals, ice_servers, events))
 }

@@ -1,136 +1,140 @@
-//! State machine of a native connection: the app's peer, the codecs, and the tasks that wait for them. It touches no browser.
+//! State machine of a native connection's start and end: the app's peer, the codecs, and the tasks that wait for them. Pure:
+//! it calls no browser API.
 
 use std::task::{Context, Poll, Waker};
 
-use hutong_core::{MediaProblem, native::NativeId};
+use hutong_core::{MediaProblem, native_peer::NativePeerId};
 
-use super::super::connection::Failed;
+use super::super::connection::ConnectionError;
 
-/// How far a connection is.
+/// Phase of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Phase {
-    /// The app makes its peer, and the webview is asked for its codecs.
+enum NativePhase {
+    /// The app is creating its peer, and the codecs are being checked.
     #[default]
     Starting,
-    /// The app's peer is there; the codecs are not known yet.
-    PeerOpened(NativeId),
-    /// The app made no peer. What is reported depends on the codecs, which are not known yet.
+    /// The app has created its peer; the codecs are still being checked.
+    PeerOpened(NativePeerId),
+    /// The app refused to create a peer. The codec check, still pending, decides which problem is reported.
     PeerRefused,
-    /// The codecs are there; the app has not answered yet.
+    /// All codecs are available; the app has not answered yet.
     CodecsFound,
-    /// Both are there.
-    Open(NativeId),
-    /// There will be no call, which is reported. A peer of the app is left until the close.
-    Failed(Option<NativeId>),
-    /// Closed. A peer that the app makes only now is closed at once.
+    /// Peer and codecs are available.
+    Open(NativePeerId),
+    /// The connection failed, and the problem was reported. The app's peer, if any, is closed with the connection.
+    Failed(Option<NativePeerId>),
+    /// Closed. A peer that the app still creates is closed at once.
     Closed,
 }
 
-/// What happened.
+/// Input of the state machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PhaseEvent {
-    /// The app has made its peer.
-    PeerOpened(NativeId),
-    /// The app has made none.
+pub enum NativeEvent {
+    /// The app has created its peer.
+    PeerOpened(NativePeerId),
+    /// The app refused to create a peer.
     PeerRefused,
     /// The webview has all codecs.
     CodecsFound,
-    /// The webview lacks one.
+    /// The webview lacks a codec.
     CodecMissing(MediaProblem),
-    /// The connection is to be closed.
+    /// The connection is being closed.
     Close,
 }
 
-/// What is to be done about it.
+/// Output of the state machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
+pub enum NativeEffect {
     /// Nothing.
     None,
-    /// Report that there will be no call.
+    /// Report this problem: the call cannot take place.
     Report(MediaProblem),
-    /// Have the app close its peer.
-    ClosePeer(NativeId),
+    /// Close the app's peer.
+    ClosePeer(NativePeerId),
 }
 
-impl Phase {
-    fn next(self, event: PhaseEvent) -> (Self, Effect) {
+impl NativePhase {
+    fn next(self, event: NativeEvent) -> (Self, NativeEffect) {
         match (self, event) {
-            (Self::Starting, PhaseEvent::PeerOpened(id)) => (Self::PeerOpened(id), Effect::None),
-            (Self::Starting, PhaseEvent::PeerRefused) => (Self::PeerRefused, Effect::None),
-            (Self::Starting, PhaseEvent::CodecsFound) => (Self::CodecsFound, Effect::None),
-            (Self::CodecsFound, PhaseEvent::PeerOpened(id)) | (Self::PeerOpened(id), PhaseEvent::CodecsFound) => {
-                (Self::Open(id), Effect::None)
+            (Self::Starting, NativeEvent::PeerOpened(id)) => (Self::PeerOpened(id), NativeEffect::None),
+            (Self::Starting, NativeEvent::PeerRefused) => (Self::PeerRefused, NativeEffect::None),
+            (Self::Starting, NativeEvent::CodecsFound) => (Self::CodecsFound, NativeEffect::None),
+            (Self::CodecsFound, NativeEvent::PeerOpened(id)) | (Self::PeerOpened(id), NativeEvent::CodecsFound) => {
+                (Self::Open(id), NativeEffect::None)
             }
-            (Self::CodecsFound, PhaseEvent::PeerRefused) | (Self::PeerRefused, PhaseEvent::CodecsFound) => {
-                (Self::Failed(None), Effect::Report(MediaProblem::Engine))
+            (Self::CodecsFound, NativeEvent::PeerRefused) | (Self::PeerRefused, NativeEvent::CodecsFound) => {
+                (Self::Failed(None), NativeEffect::Report(MediaProblem::Engine))
             }
-            // Clearer than that the app has made no peer.
-            (Self::Starting | Self::PeerRefused, PhaseEvent::CodecMissing(problem)) => {
-                (Self::Failed(None), Effect::Report(problem))
+            // A missing codec explains more than the app's refusal.
+            (Self::Starting | Self::PeerRefused, NativeEvent::CodecMissing(problem)) => {
+                (Self::Failed(None), NativeEffect::Report(problem))
             }
-            (Self::PeerOpened(id), PhaseEvent::CodecMissing(problem)) => {
-                (Self::Failed(Some(id)), Effect::Report(problem))
+            (Self::PeerOpened(id), NativeEvent::CodecMissing(problem)) => {
+                (Self::Failed(Some(id)), NativeEffect::Report(problem))
             }
-            (Self::Failed(None), PhaseEvent::PeerOpened(id)) => (Self::Failed(Some(id)), Effect::None),
-            (Self::Closed, PhaseEvent::PeerOpened(id)) => (Self::Closed, Effect::ClosePeer(id)),
-            (Self::PeerOpened(id) | Self::Open(id) | Self::Failed(Some(id)), PhaseEvent::Close) => {
-                (Self::Closed, Effect::ClosePeer(id))
+            (Self::Failed(None), NativeEvent::PeerOpened(id)) => (Self::Failed(Some(id)), NativeEffect::None),
+            (Self::Closed, NativeEvent::PeerOpened(id)) => (Self::Closed, NativeEffect::ClosePeer(id)),
+            (Self::PeerOpened(id) | Self::Open(id) | Self::Failed(Some(id)), NativeEvent::Close) => {
+                (Self::Closed, NativeEffect::ClosePeer(id))
             }
-            (_, PhaseEvent::Close) => (Self::Closed, Effect::None),
-            (phase, _) => (phase, Effect::None),
+            (_, NativeEvent::Close) => (Self::Closed, NativeEffect::None),
+            (phase, _) => (phase, NativeEffect::None),
         }
     }
 }
 
-/// State of a connection, and what is to be woken when it changes.
+/// Phase of a connection, and the tasks to wake when it changes.
 #[derive(Debug, Default)]
-pub struct State {
-    phase: Phase,
-    waiting: Vec<Waker>,
+pub struct NativeState {
+    phase: NativePhase,
+    wakers: Vec<Waker>,
 }
 
-impl State {
-    /// Takes up what happened.
-    pub fn step(&mut self, event: PhaseEvent) -> Effect {
+impl NativeState {
+    /// Handles an event.
+    pub fn handle(&mut self, event: NativeEvent) -> NativeEffect {
         let (phase, effect) = self.phase.next(event);
         self.phase = phase;
-        self.waiting.drain(..).for_each(Waker::wake);
+        self.wakers.drain(..).for_each(Waker::wake);
         effect
     }
 
-    /// Whether it is closed: nothing is reported any more.
+    /// Whether the connection is closed, and must report nothing.
     pub fn is_closed(&self) -> bool {
-        self.phase == Phase::Closed
+        self.phase == NativePhase::Closed
     }
 
     /// The app's peer, once the connection is open.
-    pub fn peer(&self) -> Option<NativeId> {
+    pub fn peer(&self) -> Option<NativePeerId> {
         match self.phase {
-            Phase::Open(id) => Some(id),
+            NativePhase::Open(id) => Some(id),
             _ => None,
         }
     }
 
-    /// Waits until the connection is open; an error where it never will be, or is no more.
-    pub fn poll_open(&mut self, context: &Context<'_>) -> Poll<Result<NativeId, Failed>> {
+    /// Polls until the connection is open; an error once it has failed or is closed.
+    pub fn poll_open(&mut self, context: &Context<'_>) -> Poll<Result<NativePeerId, ConnectionError>> {
         match self.phase {
-            Phase::Open(id) => Poll::Ready(Ok(id)),
-            Phase::Failed(_) | Phase::Closed => Poll::Ready(Err(Failed)),
-            Phase::Starting | Phase::PeerOpened(_) | Phase::PeerRefused | Phase::CodecsFound => self.wait(context),
+            NativePhase::Open(id) => Poll::Ready(Ok(id)),
+            NativePhase::Failed(_) | NativePhase::Closed => Poll::Ready(Err(ConnectionError)),
+            NativePhase::Starting
+            | NativePhase::PeerOpened(_)
+            | NativePhase::PeerRefused
+            | NativePhase::CodecsFound => self.wait(context),
         }
     }
 
-    /// Waits until the codecs are found, whether or not the app has answered.
-    pub fn poll_codecs(&mut self, context: &Context<'_>) -> Poll<Result<(), Failed>> {
+    /// Polls until the codecs are available, whether or not the app has answered.
+    pub fn poll_codecs(&mut self, context: &Context<'_>) -> Poll<Result<(), ConnectionError>> {
         match self.phase {
-            Phase::CodecsFound | Phase::Open(_) => Poll::Ready(Ok(())),
-            Phase::Failed(_) | Phase::Closed => Poll::Ready(Err(Failed)),
-            Phase::Starting | Phase::PeerOpened(_) | Phase::PeerRefused => self.wait(context),
+            NativePhase::CodecsFound | NativePhase::Open(_) => Poll::Ready(Ok(())),
+            NativePhase::Failed(_) | NativePhase::Closed => Poll::Ready(Err(ConnectionError)),
+            NativePhase::Starting | NativePhase::PeerOpened(_) | NativePhase::PeerRefused => self.wait(context),
         }
     }
 
     fn wait<T>(&mut self, context: &Context<'_>) -> Poll<T> {
-        self.waiting.push(context.waker().clone());
+        self.wakers.push(context.waker().clone());
         Poll::Pending
     }
 }
@@ -147,42 +151,47 @@ mod tests {
 
     use super::*;
 
-    const PEER: NativeId = NativeId(7);
-    const MISSING: PhaseEvent = PhaseEvent::CodecMissing(MediaProblem::VoiceCodecMissing);
-    const EVENTS: [PhaseEvent; 5] =
-        [PhaseEvent::PeerOpened(PEER), PhaseEvent::PeerRefused, PhaseEvent::CodecsFound, MISSING, PhaseEvent::Close];
+    const PEER: NativePeerId = NativePeerId(7);
+    const MISSING: NativeEvent = NativeEvent::CodecMissing(MediaProblem::AudioCodecMissing);
+    const EVENTS: [NativeEvent; 5] = [
+        NativeEvent::PeerOpened(PEER),
+        NativeEvent::PeerRefused,
+        NativeEvent::CodecsFound,
+        MISSING,
+        NativeEvent::Close,
+    ];
 
     #[test]
-    fn a_connection_opens_once_peer_and_codecs_are_there() {
-        let engine = Effect::Report(MediaProblem::Engine);
-        let codec = Effect::Report(MediaProblem::VoiceCodecMissing);
+    fn a_connection_opens_once_peer_and_codecs_are_available() {
+        let engine = NativeEffect::Report(MediaProblem::Engine);
+        let codec = NativeEffect::Report(MediaProblem::AudioCodecMissing);
         for (events, phase, effects) in [
-            (vec![PhaseEvent::PeerOpened(PEER), PhaseEvent::CodecsFound], Phase::Open(PEER), vec![]),
-            (vec![PhaseEvent::CodecsFound, PhaseEvent::PeerOpened(PEER)], Phase::Open(PEER), vec![]),
-            (vec![PhaseEvent::PeerRefused], Phase::PeerRefused, vec![]),
-            (vec![PhaseEvent::PeerRefused, PhaseEvent::CodecsFound], Phase::Failed(None), vec![engine]),
-            (vec![PhaseEvent::CodecsFound, PhaseEvent::PeerRefused], Phase::Failed(None), vec![engine]),
-            (vec![PhaseEvent::PeerRefused, MISSING], Phase::Failed(None), vec![codec]),
-            (vec![MISSING, PhaseEvent::PeerRefused], Phase::Failed(None), vec![codec]),
-            (vec![MISSING, PhaseEvent::PeerOpened(PEER)], Phase::Failed(Some(PEER)), vec![codec]),
-            (vec![PhaseEvent::PeerOpened(PEER), MISSING], Phase::Failed(Some(PEER)), vec![codec]),
+            (vec![NativeEvent::PeerOpened(PEER), NativeEvent::CodecsFound], NativePhase::Open(PEER), vec![]),
+            (vec![NativeEvent::CodecsFound, NativeEvent::PeerOpened(PEER)], NativePhase::Open(PEER), vec![]),
+            (vec![NativeEvent::PeerRefused], NativePhase::PeerRefused, vec![]),
+            (vec![NativeEvent::PeerRefused, NativeEvent::CodecsFound], NativePhase::Failed(None), vec![engine]),
+            (vec![NativeEvent::CodecsFound, NativeEvent::PeerRefused], NativePhase::Failed(None), vec![engine]),
+            (vec![NativeEvent::PeerRefused, MISSING], NativePhase::Failed(None), vec![codec]),
+            (vec![MISSING, NativeEvent::PeerRefused], NativePhase::Failed(None), vec![codec]),
+            (vec![MISSING, NativeEvent::PeerOpened(PEER)], NativePhase::Failed(Some(PEER)), vec![codec]),
+            (vec![NativeEvent::PeerOpened(PEER), MISSING], NativePhase::Failed(Some(PEER)), vec![codec]),
         ] {
             let (end, done) = run(&events);
             assert_eq!((end, done), (phase, effects), "{events:?}");
         }
     }
 
-    /// Whatever happens in whichever order: each happens once at most, and of two answers only one.
+    /// In every order of one answer of the app, one result of the codec check, and the close.
     #[test]
     fn the_apps_peer_is_closed_exactly_once_and_at_most_one_problem_is_reported() {
-        for peer in [PhaseEvent::PeerOpened(PEER), PhaseEvent::PeerRefused] {
-            for codecs in [PhaseEvent::CodecsFound, MISSING] {
+        for peer in [NativeEvent::PeerOpened(PEER), NativeEvent::PeerRefused] {
+            for codecs in [NativeEvent::CodecsFound, MISSING] {
                 for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
-                    let events = order.map(|at| [peer, codecs, PhaseEvent::Close][at]);
+                    let events = order.map(|at| [peer, codecs, NativeEvent::Close][at]);
                     let (end, effects) = run(&events);
-                    let closes = effects.iter().filter(|effect| **effect == Effect::ClosePeer(PEER)).count();
-                    assert_eq!(end, Phase::Closed, "{events:?}");
-                    assert_eq!(closes, usize::from(peer == PhaseEvent::PeerOpened(PEER)), "{events:?}");
+                    let closes = effects.iter().filter(|effect| **effect == NativeEffect::ClosePeer(PEER)).count();
+                    assert_eq!(end, NativePhase::Closed, "{events:?}");
+                    assert_eq!(closes, usize::from(peer == NativeEvent::PeerOpened(PEER)), "{events:?}");
                     assert!(effects.len() - closes <= 1, "{events:?}");
                 }
             }
@@ -192,39 +201,39 @@ mod tests {
     #[test]
     fn a_closed_connection_stays_closed_and_reports_nothing() {
         for event in EVENTS {
-            let (phase, effect) = Phase::Closed.next(event);
-            assert_eq!(phase, Phase::Closed);
-            assert!(!matches!(effect, Effect::Report(_)), "{event:?}");
+            let (phase, effect) = NativePhase::Closed.next(event);
+            assert_eq!(phase, NativePhase::Closed);
+            assert!(!matches!(effect, NativeEffect::Report(_)), "{event:?}");
         }
     }
 
     #[test]
-    fn every_step_wakes_the_tasks_that_wait() {
-        let woken = Arc::new(Count::default());
+    fn every_event_wakes_the_waiting_tasks() {
+        let woken = Arc::new(WakeCounter::default());
         let waker = Waker::from(Arc::clone(&woken));
         let context = Context::from_waker(&waker);
-        let mut state = State::default();
+        let mut state = NativeState::default();
         assert_eq!(state.poll_codecs(&context), Poll::Pending);
         assert_eq!(state.poll_open(&context), Poll::Pending);
-        state.step(PhaseEvent::CodecsFound);
+        state.handle(NativeEvent::CodecsFound);
         assert_eq!(woken.0.load(Ordering::Relaxed), 2);
         assert_eq!(state.poll_codecs(&context), Poll::Ready(Ok(())));
         assert_eq!(state.poll_open(&context), Poll::Pending);
-        state.step(PhaseEvent::PeerOpened(PEER));
+        state.handle(NativeEvent::PeerOpened(PEER));
         assert_eq!((woken.0.load(Ordering::Relaxed), state.peer()), (3, Some(PEER)));
         assert_eq!(state.poll_open(&context), Poll::Ready(Ok(PEER)));
-        assert_eq!(state.step(PhaseEvent::Close), Effect::ClosePeer(PEER));
-        assert_eq!(state.poll_open(&context), Poll::Ready(Err(Failed)));
+        assert_eq!(state.handle(NativeEvent::Close), NativeEffect::ClosePeer(PEER));
+        assert_eq!(state.poll_open(&context), Poll::Ready(Err(ConnectionError)));
         assert_eq!((state.is_closed(), state.peer()), (true, None));
     }
 
-    fn run(events: &[PhaseEvent]) -> (Phase, Vec<Effect>) {
-        let mut phase = Phase::default();
+    fn run(events: &[NativeEvent]) -> (NativePhase, Vec<NativeEffect>) {
+        let mut phase = NativePhase::default();
         let mut effects = Vec::new();
         for &event in events {
             let (next, effect) = phase.next(event);
             phase = next;
-            if effect != Effect::None {
+            if effect != NativeEffect::None {
                 effects.push(effect);
             }
         }
@@ -232,9 +241,9 @@ mod tests {
     }
 
     #[derive(Default)]
-    struct Count(AtomicU32);
+    struct WakeCounter(AtomicU32);
 
-    impl Wake for Count {
+    impl Wake for WakeCounter {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }

@@ -1,49 +1,49 @@
-//! Statistics: what the app measures of the network, completed by what the workers count.
+//! Merges the workers' counters into the statistics of the app's peer.
 
 use serde_json::{Value, json};
 use wasm_bindgen::JsValue;
 
 use crate::dom;
 
-/// What the workers have counted.
+/// Counters of the workers.
 #[derive(Default)]
-pub struct Workers {
-    picture: Option<Value>,
-    voice: Option<Value>,
+pub struct WorkerStats {
+    video: Option<Value>,
+    audio: Option<Value>,
 }
 
-impl Workers {
-    /// As the workers tell it.
-    pub fn from(picture: Option<&JsValue>, voice: Option<&JsValue>) -> Self {
-        Self { picture: picture.and_then(dom::from_js), voice: voice.and_then(dom::from_js) }
+impl WorkerStats {
+    /// Parses the workers' `stats` messages.
+    pub fn parse(video: Option<&JsValue>, audio: Option<&JsValue>) -> Self {
+        Self { video: video.and_then(dom::from_js), audio: audio.and_then(dom::from_js) }
     }
 }
 
-/// Puts into the app's statistics what only the workers know, in the W3C's names (Identifiers for WebRTC's Statistics API,
-/// sections 8.5 and 8.8).
-pub fn complete(mut stats: Vec<Value>, counted: Workers) -> Vec<Value> {
-    for one in &mut stats {
-        let kind = (one["type"].as_str().unwrap_or_default(), one["kind"].as_str().unwrap_or_default());
-        let members = match (kind, &counted.picture, &counted.voice) {
-            (("outbound-rtp", "video"), Some(picture), _) => json!({
-                "framesEncoded": picture["sent"],
-                "frameWidth": picture["size"]["width"],
-                "frameHeight": picture["size"]["height"],
-                "targetBitrate": picture["size"]["bitrate"],
+/// Adds the workers' counters to the app's statistics, under the names of Identifiers for WebRTC's Statistics API,
+/// sections 8.5 and 8.8. Values of the app win.
+pub fn merge(mut stats: Vec<Value>, workers: &WorkerStats) -> Vec<Value> {
+    for entry in &mut stats {
+        let kind = (entry["type"].as_str().unwrap_or_default(), entry["kind"].as_str().unwrap_or_default());
+        let members = match (kind, &workers.video, &workers.audio) {
+            (("outbound-rtp", "video"), Some(video), _) => json!({
+                "framesEncoded": video["encoded"],
+                "frameWidth": video["config"]["width"],
+                "frameHeight": video["config"]["height"],
+                "targetBitrate": video["config"]["bitrate"],
             }),
-            (("inbound-rtp", "video"), Some(picture), _) => json!({
-                "framesDecoded": picture["decoded"],
-                "framesDropped": picture["late"],
-                "frameWidth": picture["shown"]["width"],
-                "frameHeight": picture["shown"]["height"],
+            (("inbound-rtp", "video"), Some(video), _) => json!({
+                "framesDecoded": video["decoded"],
+                "framesDropped": video["late"],
+                "frameWidth": video["shown"]["width"],
+                "frameHeight": video["shown"]["height"],
             }),
-            (("inbound-rtp", "audio"), _, Some(voice)) => voice.clone(),
+            (("inbound-rtp", "audio"), _, Some(audio)) => audio.clone(),
             _ => continue,
         };
-        let (Some(one), Value::Object(members)) = (one.as_object_mut(), members) else { continue };
+        let (Some(entry), Value::Object(members)) = (entry.as_object_mut(), members) else { continue };
         for (name, value) in members {
             if name != "type" && !value.is_null() {
-                one.entry(name).or_insert(value);
+                entry.entry(name).or_insert(value);
             }
         }
     }
@@ -55,21 +55,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_workers_counted_is_put_where_it_belongs() {
+    fn worker_counters_are_added_to_their_entries() {
         let stats = vec![
             json!({ "type": "outbound-rtp", "kind": "video", "bytesSent": 5 }),
             json!({ "type": "inbound-rtp", "kind": "audio", "packetsLost": 1 }),
             json!({ "type": "transport" }),
         ];
-        let counted = Workers {
-            picture: Some(json!({ "type": "stats", "sent": 7, "size": { "width": 640 } })),
-            voice: Some(json!({ "type": "stats", "concealedSamples": 9, "packetsLost": 2 })),
+        let workers = WorkerStats {
+            video: Some(json!({ "type": "stats", "encoded": 7, "config": { "width": 640 } })),
+            audio: Some(json!({ "type": "stats", "concealedSamples": 9, "packetsLost": 2 })),
         };
         let expected = vec![
             json!({ "type": "outbound-rtp", "kind": "video", "bytesSent": 5, "framesEncoded": 7, "frameWidth": 640 }),
             json!({ "type": "inbound-rtp", "kind": "audio", "packetsLost": 1, "concealedSamples": 9 }),
             json!({ "type": "transport" }),
         ];
-        assert_eq!(complete(stats, counted), expected);
+        assert_eq!(merge(stats, &workers), expected);
     }
 }

@@ -1,67 +1,67 @@
-//! Workers of our own, and the messages that they are sent and send.
+//! Helpers for the native backend's web workers: spawning, messages, and frames.
 
-use hutong_core::native::FrameHeader;
+use hutong_core::native_peer::FrameHeader;
 use js_sys::{Array, ArrayBuffer, Object, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::Worker;
 
-use super::super::connection::Failed;
+use super::super::connection::ConnectionError;
 use crate::dom;
 
-/// A frame as a worker made it: room for the header, and the data.
-pub struct Made {
+/// An encoded frame of a worker: a buffer with room for the header, followed by the data.
+pub struct WorkerFrame {
     buffer: ArrayBuffer,
-    /// Whether it needs none before it.
+    /// Whether it is a keyframe.
     pub keyframe: bool,
-    /// Its moment, in microseconds.
+    /// Media timestamp, in microseconds.
     pub timestamp: u64,
-    /// When it was captured, where `timestamp` does not say it.
+    /// Time of capture in microseconds, where `timestamp` is on another clock.
     pub captured: Option<u64>,
 }
 
-impl Made {
-    /// From a worker's message.
-    pub fn from(message: &JsValue) -> Option<Self> {
+impl WorkerFrame {
+    /// Parses a worker's message.
+    pub fn parse(message: &JsValue) -> Option<Self> {
         let buffer: ArrayBuffer = dom::property(message, "buffer")?.dyn_into().ok()?;
         let keyframe = dom::property(message, "keyframe")?.as_bool()?;
-        // Microseconds since 1970 at most: below what a double holds exactly.
-        let moment = |name: &str| Some(dom::property(message, name)?.as_f64()?.max(0.0) as u64);
-        Some(Self { buffer, keyframe, timestamp: moment("timestamp")?, captured: moment("captured") })
+        // Microseconds since 1970 fit into a double exactly.
+        let time = |name: &str| Some(dom::property(message, name)?.as_f64()?.max(0.0) as u64);
+        Some(Self { buffer, keyframe, timestamp: time("timestamp")?, captured: time("captured") })
     }
 
-    /// With its header in place, without copying the data.
-    pub fn message(self, header: FrameHeader) -> Uint8Array {
-        let whole = Uint8Array::new(&self.buffer);
-        if whole.length() as usize >= FrameHeader::SIZE {
-            whole.subarray(0, FrameHeader::SIZE as u32).copy_from(&header.encode());
+    /// Writes the header into the buffer, without copying the data.
+    pub fn into_message(self, header: FrameHeader) -> Uint8Array {
+        let bytes = Uint8Array::new(&self.buffer);
+        if bytes.length() as usize >= FrameHeader::SIZE {
+            bytes.subarray(0, FrameHeader::SIZE as u32).copy_from(&header.encode());
         }
-        whole
+        bytes
     }
 }
 
-/// A worker of our own, by the name of its script in `ui/static`.
-pub fn worker(name: &str) -> Result<Worker, Failed> {
-    Ok(Worker::new(&dom::asset(name).ok_or(Failed)?)?)
+/// Starts a worker, by the name of its script in `ui/static`.
+pub fn spawn_worker(name: &str) -> Result<Worker, ConnectionError> {
+    Ok(Worker::new(&dom::asset(name).ok_or(ConnectionError)?)?)
 }
 
-/// A message for a worker: its type and what else there is.
-pub fn message(kind: &str, members: &[(&str, &JsValue)]) -> Object {
+/// Builds a message object: its type and further members.
+pub fn message(message_type: &str, members: &[(&str, &JsValue)]) -> Object {
     let message = Object::new();
-    Reflect::set(&message, &"type".into(), &kind.into()).ok();
+    Reflect::set(&message, &"type".into(), &message_type.into()).ok();
     for (name, value) in members {
         Reflect::set(&message, &JsValue::from_str(name), value).ok();
     }
     message
 }
 
-/// Tells a worker something, and gives it what is to be its own.
-pub fn post(worker: &Worker, message: &Object, transfer: &[&JsValue]) -> Result<(), Failed> {
-    let own: Array = transfer.iter().collect();
-    Ok(worker.post_message_with_transfer(message, &own)?)
+/// Posts a message to a worker, and transfers these objects to it.
+pub fn post(worker: &Worker, message: &Object, transfer: &[&JsValue]) -> Result<(), ConnectionError> {
+    let transfer: Array = transfer.iter().collect();
+    Ok(worker.post_message_with_transfer(message, &transfer)?)
 }
 
-/// Gives a received frame to the worker that decodes it.
-pub fn pass(worker: &Worker, header: &FrameHeader, buffer: &ArrayBuffer) {
+/// Posts a received frame to the worker that decodes it.
+pub fn post_frame(worker: &Worker, header: &FrameHeader, buffer: &ArrayBuffer) {
     let captured = header.captured.map_or(JsValue::NULL, |captured| JsValue::from_f64(captured as f64));
     let members: [(&str, &JsValue); 4] = [
         ("buffer", buffer),
@@ -69,11 +69,11 @@ pub fn pass(worker: &Worker, header: &FrameHeader, buffer: &ArrayBuffer) {
         ("timestamp", &JsValue::from_f64(header.timestamp as f64)),
         ("captured", &captured),
     ];
-    // A worker that has ended takes nothing more.
+    // Fails only after the worker has ended.
     post(worker, &message("frame", &members), &[buffer]).ok();
 }
 
 /// The type of a worker's message.
-pub fn kind(message: &JsValue) -> String {
+pub fn message_type(message: &JsValue) -> String {
     dom::text_property(message, "type").unwrap_or_default()
 }

@@ -1,23 +1,24 @@
-//! The worker of one kind of media in a native connection, and the track that it is still to be given.
+//! A worker that may still be starting, and the latest track for it.
 
-/// A worker and its track.
+/// A worker and the track that it has to send.
 #[derive(Debug)]
 pub enum WorkerSlot<W, T> {
-    /// The worker is starting, which takes longer than a description, and than the devices.
+    /// The worker is starting, which takes longer than a description or the devices.
     Starting(PendingTrack<T>),
-    /// The worker is there.
+    /// The worker is running.
     Running(W, PendingTrack<T>),
     /// The connection is closed.
     Ended,
 }
 
-/// What is to be sent.
+/// Track that is not yet passed to the worker.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub enum PendingTrack<T> {
-    /// The worker has it; at first there is none.
+    /// The worker has the current track (initially none).
     #[default]
     Unchanged,
-    /// To be given to the worker, once: WebKitGTK 2.50 keeps every microphone that was ever led into a context, as long as that is there.
+    /// The worker has to get this track, once: `WebKitGTK` 2.50 keeps every microphone that was ever connected to an audio
+    /// context until that context is closed.
     Changed(Option<T>),
 }
 
@@ -28,7 +29,7 @@ impl<W, T> Default for WorkerSlot<W, T> {
 }
 
 impl<W, T> WorkerSlot<W, T> {
-    /// This track is to be sent, or none, in place of whatever was to be sent before.
+    /// Sets the track to send, or none.
     pub fn set_track(&mut self, track: Option<T>) {
         match self {
             Self::Starting(pending) | Self::Running(_, pending) => *pending = PendingTrack::Changed(track),
@@ -36,7 +37,7 @@ impl<W, T> WorkerSlot<W, T> {
         }
     }
 
-    /// The worker is there.
+    /// Sets the worker, unless the slot has ended.
     pub fn start(&mut self, worker: W) {
         *self = match std::mem::replace(self, Self::Ended) {
             Self::Starting(pending) | Self::Running(_, pending) => Self::Running(worker, pending),
@@ -44,7 +45,7 @@ impl<W, T> WorkerSlot<W, T> {
         };
     }
 
-    /// The worker, where there is one.
+    /// The running worker.
     pub fn worker(&self) -> Option<&W> {
         match self {
             Self::Running(worker, _) => Some(worker),
@@ -52,7 +53,7 @@ impl<W, T> WorkerSlot<W, T> {
         }
     }
 
-    /// Gives the worker the track that is to be sent, where there is a worker and it has another.
+    /// Passes a changed track to the worker, if it is running.
     pub fn flush<E>(&mut self, send: impl FnOnce(&W, Option<T>) -> Result<(), E>) -> Result<(), E> {
         let Self::Running(worker, pending) = self else { return Ok(()) };
         match std::mem::take(pending) {
@@ -61,7 +62,7 @@ impl<W, T> WorkerSlot<W, T> {
         }
     }
 
-    /// The connection is closed: gives what there was, to be dropped.
+    /// Ends the slot, and returns its contents to be dropped outside any borrow.
     pub fn end(&mut self) -> Self {
         std::mem::replace(self, Self::Ended)
     }
@@ -71,35 +72,35 @@ impl<W, T> WorkerSlot<W, T> {
 mod tests {
     use super::*;
 
-    fn given(slot: &mut WorkerSlot<&str, u8>) -> Option<Option<u8>> {
-        let mut given = None;
+    fn flushed(slot: &mut WorkerSlot<&str, u8>) -> Option<Option<u8>> {
+        let mut flushed = None;
         slot.flush(|_, track| {
-            given = Some(track);
+            flushed = Some(track);
             Ok::<_, ()>(())
         })
         .unwrap();
-        given
+        flushed
     }
 
     #[test]
-    fn the_last_track_waits_for_the_worker_and_is_given_once() {
+    fn only_the_last_track_is_passed_to_the_worker_and_only_once() {
         let mut slot = WorkerSlot::default();
         slot.set_track(Some(1));
         slot.set_track(Some(2));
-        assert_eq!(given(&mut slot), None, "there is no worker");
+        assert_eq!(flushed(&mut slot), None, "the worker is not running yet");
         slot.start("worker");
-        assert_eq!(given(&mut slot), Some(Some(2)));
+        assert_eq!(flushed(&mut slot), Some(Some(2)));
         assert_eq!(slot.worker(), Some(&"worker"));
-        assert_eq!(given(&mut slot), None, "it has it");
+        assert_eq!(flushed(&mut slot), None, "the worker has it already");
         slot.set_track(None);
-        assert_eq!(given(&mut slot), Some(None));
+        assert_eq!(flushed(&mut slot), Some(None));
     }
 
     #[test]
-    fn a_worker_without_a_track_is_given_nothing() {
+    fn without_a_track_nothing_is_passed_to_the_worker() {
         let mut slot = WorkerSlot::default();
         slot.start("worker");
-        assert_eq!(given(&mut slot), None);
+        assert_eq!(flushed(&mut slot), None);
     }
 
     #[test]
@@ -110,6 +111,6 @@ mod tests {
         slot.set_track(Some(2));
         slot.start("late");
         assert!(matches!(slot, WorkerSlot::Ended));
-        assert_eq!(given(&mut slot), None);
+        assert_eq!(flushed(&mut slot), None);
     }
 }

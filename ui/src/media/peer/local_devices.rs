@@ -1,4 +1,4 @@
-//! The own microphone and camera in a call: asks for them, switches, replaces and watches them.
+//! The microphone and camera of a call: acquires, switches, replaces and monitors them.
 
 use std::rc::{Rc, Weak};
 
@@ -8,103 +8,106 @@ use hutong_protocol::MediaKind;
 use web_sys::MediaStreamTrack;
 
 use super::{
-    super::{choice, connection::TrackKind, devices, view::Sending},
-    line::Line,
-    sources::state_of,
-    state::{PeerState, Stop},
+    super::{capture, connection::TrackKind, device_choice, view::SourceState},
+    local_tracks::track_state,
+    operations_chain::OperationsChain,
+    state::{OperationError, PeerState},
 };
-use crate::dom::{self, Listener};
+use crate::dom::{self, EventListener};
 
-/// How often a device may be switched while a dialog is open.
-const SWITCHES_WAITING: usize = 8;
+/// Requests for one device that are queued while the permission dialog is open.
+const MAX_QUEUED_REQUESTS: usize = 8;
 
-/// What may be wished of the camera, one after the other: each may have to wait for a dialog.
+/// A queued request for the camera.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum CameraWish {
-    /// Asks for it.
+enum CameraRequest {
+    /// Open it.
     On,
-    /// Lets go of it, so that its light goes out.
+    /// Release it, so that its light goes out.
     Off,
-    /// Takes the one that is chosen now, or any other in place of one that is lost.
-    Anew,
+    /// Reopen it: the person chose another one, or the current one was lost.
+    Reopen,
 }
 
 /// Microphone and camera of one peer.
 pub struct LocalDevices {
     me: Weak<Self>,
     peer: Rc<PeerState>,
-    /// Lines of their own: the dialog that asks for a device may stay open, and the call goes on meanwhile.
-    camera_wishes: Line<CameraWish>,
-    microphone_wishes: Line<()>,
+    /// Separate from the commands of the peer: a permission dialog may stay open, and the call continues meanwhile.
+    camera_requests: OperationsChain<CameraRequest>,
+    microphone_requests: OperationsChain<()>,
 }
 
 impl LocalDevices {
-    /// Asks for nothing yet.
+    /// Creates it without devices.
     pub fn new(peer: Rc<PeerState>) -> Rc<Self> {
         Rc::new_cyclic(|me| Self {
             me: me.clone(),
             peer,
-            camera_wishes: Line::new(SWITCHES_WAITING),
-            microphone_wishes: Line::new(SWITCHES_WAITING),
+            camera_requests: OperationsChain::new(MAX_QUEUED_REQUESTS),
+            microphone_requests: OperationsChain::new(MAX_QUEUED_REQUESTS),
         })
     }
 
-    /// Switches the camera on or off, after what was wished of it before.
+    /// Switches the camera on or off, after all queued requests.
     pub fn switch_camera(self: &Rc<Self>, on: bool) {
-        self.wish(if on { CameraWish::On } else { CameraWish::Off });
+        self.request_camera(if on { CameraRequest::On } else { CameraRequest::Off });
     }
 
-    /// Goes over to the device that is chosen now.
+    /// Changes to the device that the person has chosen.
     pub fn change_device(self: &Rc<Self>, kind: TrackKind) {
         match kind {
-            TrackKind::Voice => {
-                let act = async |local: &Self, ()| local.microphone().await;
-                self.peer.work(Rc::clone(self), |local| &local.microphone_wishes, (), act);
+            TrackKind::Audio => {
+                let act = async |local: &Self, ()| local.reopen_microphone().await;
+                self.peer.enqueue(Rc::clone(self), |local| &local.microphone_requests, (), act);
             }
-            TrackKind::Picture => self.wish(CameraWish::Anew),
+            TrackKind::Video => self.request_camera(CameraRequest::Reopen),
         }
     }
 
-    fn wish(self: &Rc<Self>, wish: CameraWish) {
-        let act = async |local: &Self, wish| local.camera(wish).await;
-        self.peer.work(Rc::clone(self), |local| &local.camera_wishes, wish, act);
+    fn request_camera(self: &Rc<Self>, request: CameraRequest) {
+        let act = async |local: &Self, request| local.handle_camera_request(request).await;
+        self.peer.enqueue(Rc::clone(self), |local| &local.camera_requests, request, act);
     }
 
-    /// Forgets what is wished and not begun.
+    /// Drops all queued requests.
     pub fn clear(&self) {
-        self.camera_wishes.clear();
-        self.microphone_wishes.clear();
+        self.camera_requests.clear();
+        self.microphone_requests.clear();
     }
 
-    /// Asks for the devices, while `connect` makes the connection that they are sent by.
-    pub async fn acquire(&self, media: MediaKind, connect: impl Future<Output = Result<(), Stop>>) -> Result<(), Stop> {
-        // Devices take their time, and a connection takes some too: both at once.
-        let (stream, connected) = join(devices::acquire(media), connect).await;
-        let stream = stream.map_err(Stop::Problem)?;
+    /// Acquires the devices while `connect` creates the connection, then sends their tracks.
+    pub async fn acquire(
+        &self,
+        media: MediaKind,
+        connect: impl Future<Output = Result<(), OperationError>>,
+    ) -> Result<(), OperationError> {
+        let (stream, connected) = join(capture::acquire(media), connect).await;
+        let stream = stream.map_err(OperationError::Problem)?;
         if self.peer.is_closed() {
-            devices::release(&stream);
-            return Err(Stop::Closed);
+            capture::release(&stream);
+            return Err(OperationError::Closed);
         }
-        let tracks = devices::tracks(&stream);
-        let around = self.watch_devices().into_iter().chain(self.watch_page());
-        let watched: Vec<_> = tracks.iter().map(|track| self.watch_own(track)).collect();
+        let tracks = capture::tracks(&stream);
+        let page_listeners = self.on_device_change().into_iter().chain(self.on_page_visible());
+        let track_listeners: Vec<_> = tracks.iter().map(|track| self.listen_to(track)).collect();
         self.peer.change(|parts| {
-            parts.listeners.extend(around);
-            for (track, listeners) in tracks.iter().zip(watched) {
+            parts.listeners.extend(page_listeners);
+            for (track, listeners) in tracks.iter().zip(track_listeners) {
                 let kind = TrackKind::of(track);
-                *parts.sources.slot(kind) = Some(Clone::clone(track));
-                parts.sources.listen(kind, listeners);
+                *parts.tracks.device_mut(kind) = Some(Clone::clone(track));
+                parts.tracks.set_listeners(kind, listeners);
             }
-            parts.view.own.microphone = Sending::On;
+            parts.view.local.microphone = SourceState::On;
             if media == MediaKind::Video {
-                parts.view.own.camera = Sending::On;
+                parts.view.local.camera = SourceState::On;
             }
-            parts.sources.look(&mut parts.view.own);
-            parts.show_own();
+            parts.tracks.update_states(&mut parts.view.local);
+            parts.update_local();
         });
         connected?;
         let connection = self.peer.connection()?;
-        // All before the first wait: what the person switches meanwhile comes after it.
+        // All `send`s are called before the first await, so that what the person switches meanwhile comes after them.
         let sent: Vec<_> = tracks.iter().map(|track| connection.send(TrackKind::of(track), Some(track))).collect();
         for sent in sent {
             sent.await?;
@@ -113,66 +116,66 @@ impl LocalDevices {
         Ok(())
     }
 
-    /// Mutes, or makes heard again: of a microphone that is lost or kept by the system, by asking for one anew.
+    /// Mutes or unmutes. Reopens a microphone that is lost or held by the system.
     pub fn switch_microphone(self: &Rc<Self>, on: bool) {
-        let own = self.peer.parts.borrow().view.own.microphone;
-        match own {
-            Sending::Absent => return,
-            Sending::Lost if !on => return,
-            Sending::Lost => self.peer.parts.borrow_mut().sources.muted = false,
-            Sending::On | Sending::Off | Sending::Held => self.peer.change(|parts| {
-                parts.sources.muted = !on;
-                parts.view.own.microphone = parts.sources.voice_state();
-                if let Some(track) = parts.sources.sent(TrackKind::Voice) {
+        let state = self.peer.parts.borrow().view.local.microphone;
+        match state {
+            SourceState::Absent => return,
+            SourceState::Lost if !on => return,
+            SourceState::Lost => self.peer.parts.borrow_mut().tracks.muted = false,
+            SourceState::On | SourceState::Off | SourceState::Held => self.peer.change(|parts| {
+                parts.tracks.muted = !on;
+                parts.view.local.microphone = parts.tracks.microphone_state();
+                if let Some(track) = parts.tracks.sent(TrackKind::Audio) {
                     track.set_enabled(on);
                 }
             }),
         }
-        self.peer.tell_status();
-        let now = self.peer.parts.borrow().view.own.microphone;
-        if matches!(now, Sending::Lost | Sending::Held) {
-            self.change_device(TrackKind::Voice);
+        self.peer.send_status();
+        let now = self.peer.parts.borrow().view.local.microphone;
+        if matches!(now, SourceState::Lost | SourceState::Held) {
+            self.change_device(TrackKind::Audio);
         }
     }
 
-    /// Does what is wished of the camera.
-    async fn camera(&self, wish: CameraWish) -> Result<(), Stop> {
-        let (own, acquired) = {
+    async fn handle_camera_request(&self, request: CameraRequest) -> Result<(), OperationError> {
+        let (state, acquired) = {
             let parts = self.peer.parts.borrow();
-            (parts.view.own.camera, parts.view.local.is_some())
+            (parts.view.local.camera, parts.view.local_stream.is_some())
         };
-        match (wish, own) {
+        match (request, state) {
             _ if self.peer.is_closed() || !acquired => Ok(()),
-            (CameraWish::On, Sending::On) | (CameraWish::Off, Sending::Absent | Sending::Off) => Ok(()),
-            (CameraWish::Anew, Sending::Absent | Sending::Off) => Ok(()),
-            (CameraWish::Off, Sending::On | Sending::Held | Sending::Lost) => {
-                self.replace(TrackKind::Picture, None, Sending::Off).await;
+            (CameraRequest::On, SourceState::On) | (CameraRequest::Off, SourceState::Absent | SourceState::Off) => {
                 Ok(())
             }
-            (CameraWish::On | CameraWish::Anew, _) => self.take(TrackKind::Picture).await,
+            (CameraRequest::Reopen, SourceState::Absent | SourceState::Off) => Ok(()),
+            (CameraRequest::Off, SourceState::On | SourceState::Held | SourceState::Lost) => {
+                self.replace(TrackKind::Video, None, SourceState::Off).await;
+                Ok(())
+            }
+            (CameraRequest::On | CameraRequest::Reopen, _) => self.open(TrackKind::Video).await,
         }
     }
 
-    /// Takes the microphone that is chosen now, or any other in place of one that is lost.
-    async fn microphone(&self) -> Result<(), Stop> {
-        let own = self.peer.parts.borrow().view.own.microphone;
-        if self.peer.is_closed() || own == Sending::Absent {
+    async fn reopen_microphone(&self) -> Result<(), OperationError> {
+        let state = self.peer.parts.borrow().view.local.microphone;
+        if self.peer.is_closed() || state == SourceState::Absent {
             return Ok(());
         }
-        self.take(TrackKind::Voice).await
+        self.open(TrackKind::Audio).await
     }
 
-    /// Asks for a device and sends from it, in place of the one before.
-    async fn take(&self, kind: TrackKind) -> Result<(), Stop> {
-        let mut track = self.ask(kind).await?;
-        if self.peer.parts.borrow_mut().sources.slot(kind).is_some() {
+    /// Opens a device and sends its track instead of the previous one.
+    async fn open(&self, kind: TrackKind) -> Result<(), OperationError> {
+        let mut track = self.acquire_track(kind).await?;
+        if self.peer.parts.borrow_mut().tracks.device_mut(kind).is_some() {
             match track {
-                // Who does not give the other device keeps the one that is there.
+                // Without permission for the new device, the current one stays.
                 Err(MediaProblem::CameraDenied | MediaProblem::MicrophoneDenied) => return Ok(()),
                 Err(_) => {
-                    // Some systems open no second camera beside the first.
-                    self.replace(kind, None, Sending::Lost).await;
-                    track = self.ask(kind).await?;
+                    // Some systems cannot open a second camera: release the current one first.
+                    self.replace(kind, None, SourceState::Lost).await;
+                    track = self.acquire_track(kind).await?;
                 }
                 Ok(_) => {}
             }
@@ -180,119 +183,118 @@ impl LocalDevices {
         match track {
             Ok(track) => {
                 let state = match kind {
-                    TrackKind::Voice if self.peer.parts.borrow().sources.muted => Sending::Off,
-                    TrackKind::Voice | TrackKind::Picture => state_of(&track),
+                    TrackKind::Audio if self.peer.parts.borrow().tracks.muted => SourceState::Off,
+                    TrackKind::Audio | TrackKind::Video => track_state(&track),
                 };
                 self.replace(kind, Some(track), state).await;
             }
-            Err(_) => self.peer.change(|parts| *parts.state(kind) = Sending::Lost),
+            Err(_) => self.peer.change(|parts| *parts.device_state(kind) = SourceState::Lost),
         }
         Ok(())
     }
 
-    async fn ask(&self, kind: TrackKind) -> Result<Result<MediaStreamTrack, MediaProblem>, Stop> {
-        let track = devices::one(kind).await;
+    async fn acquire_track(&self, kind: TrackKind) -> Result<Result<MediaStreamTrack, MediaProblem>, OperationError> {
+        let track = capture::acquire_track(kind).await;
         if self.peer.is_closed() {
             if let Ok(track) = track {
                 track.stop();
             }
-            return Err(Stop::Closed);
+            return Err(OperationError::Closed);
         }
         Ok(track)
     }
 
-    /// Holds this device's track instead of the one before, and sends it. One that the connection does not take is let go.
-    async fn replace(&self, kind: TrackKind, track: Option<MediaStreamTrack>, state: Sending) {
-        let listeners = track.as_ref().map(|track| self.watch_own(track)).unwrap_or_default();
+    /// Replaces a device's track and sends it. Stops it if the connection rejects it.
+    async fn replace(&self, kind: TrackKind, track: Option<MediaStreamTrack>, state: SourceState) {
+        let listeners = track.as_ref().map(|track| self.listen_to(track)).unwrap_or_default();
         self.peer.change(|parts| {
-            if let (TrackKind::Voice, Some(track)) = (kind, &track) {
-                track.set_enabled(!parts.sources.muted);
+            if let (TrackKind::Audio, Some(track)) = (kind, &track) {
+                track.set_enabled(!parts.tracks.muted);
             }
-            if let Some(old) = std::mem::replace(parts.sources.slot(kind), track.clone()) {
+            if let Some(old) = std::mem::replace(parts.tracks.device_mut(kind), track.clone()) {
                 old.stop();
             }
-            parts.sources.listen(kind, listeners);
-            *parts.state(kind) = state;
-            parts.show_own();
+            parts.tracks.set_listeners(kind, listeners);
+            *parts.device_state(kind) = state;
+            parts.update_local();
         });
         if !self.peer.send(kind).await && track.is_some() && !self.peer.is_closed() {
             self.peer.change(|parts| {
-                // Another may have come meanwhile.
-                if *parts.sources.slot(kind) == track {
-                    if let Some(track) = parts.sources.slot(kind).take() {
+                // It may have been replaced meanwhile.
+                if *parts.tracks.device_mut(kind) == track {
+                    if let Some(track) = parts.tracks.device_mut(kind).take() {
                         track.stop();
                     }
-                    *parts.state(kind) = Sending::Lost;
-                    parts.show_own();
+                    *parts.device_state(kind) = SourceState::Lost;
+                    parts.update_local();
                 }
             });
-            self.peer.tell_status();
+            self.peer.send_status();
         }
     }
 
-    /// A device that goes away by itself: unplugged, or taken by the system. Another takes its place, if there is one. Stopping
-    /// a track ourselves is not told here. One that the system only keeps for a while is muted, and later not.
-    fn watch_own(&self, track: &MediaStreamTrack) -> Vec<Listener> {
+    /// Listens to a local track. `ended`: the device was unplugged or taken by the system, and another replaces it; not fired by
+    /// `stop()`. `mute` and `unmute`: the system holds the device for a while.
+    fn listen_to(&self, track: &MediaStreamTrack) -> Vec<EventListener> {
         let kind = TrackKind::of(track);
-        // By its trait: a track has a `clone` of its own, which makes another track.
-        let watched = Clone::clone(track);
+        // `Clone::clone` copies the reference; `MediaStreamTrack.clone()` would create another track.
+        let listened = Clone::clone(track);
         let ended = self.peer.on(&self.me, track, "ended", move |local, _| {
             let mut lost = false;
             local.peer.change(|parts| {
-                lost = parts.sources.slot(kind).as_ref() == Some(&watched);
+                lost = parts.tracks.device_mut(kind).as_ref() == Some(&listened);
                 if lost {
-                    *parts.sources.slot(kind) = None;
-                    *parts.state(kind) = Sending::Lost;
-                    parts.show_own();
+                    *parts.tracks.device_mut(kind) = None;
+                    *parts.device_state(kind) = SourceState::Lost;
+                    parts.update_local();
                 }
             });
             if lost {
-                local.peer.tell_status();
+                local.peer.send_status();
                 local.change_device(kind);
             }
         });
-        let look = |event| self.peer.on(&self.me, track, event, |local, _| local.look());
-        vec![ended, look("mute"), look("unmute")]
+        let on = |event| self.peer.on(&self.me, track, event, |local, _| local.update_states());
+        vec![ended, on("mute"), on("unmute")]
     }
 
-    /// Takes up what the system keeps or has given back, and tells the other side.
-    fn look(&self) {
+    /// Updates the states of the sources, and sends them to the remote side if they have changed.
+    fn update_states(&self) {
         let mut changed = false;
         self.peer.change(|parts| {
-            let before = parts.view.own;
-            parts.sources.look(&mut parts.view.own);
-            changed = parts.view.own != before;
+            let before = parts.view.local;
+            parts.tracks.update_states(&mut parts.view.local);
+            changed = parts.view.local != before;
         });
         if changed {
-            self.peer.tell_status();
+            self.peer.send_status();
         }
     }
 
-    /// A page in the background may have missed what became of its devices, and may not have been given another.
-    fn watch_page(&self) -> Option<Listener> {
+    /// A page in the background misses events of its devices, and cannot open another one.
+    fn on_page_visible(&self) -> Option<EventListener> {
         let document = dom::window()?.document()?;
         Some(self.peer.on(&self.me, &document, "visibilitychange", |local, _| {
             if dom::is_visible() {
-                local.look();
-                local.seek_microphone();
+                local.update_states();
+                local.replace_lost_microphone();
             }
         }))
     }
 
-    /// Nobody has to ask for a microphone that is plugged in again.
-    fn watch_devices(&self) -> Option<Listener> {
+    /// Reopens a lost microphone as soon as one is plugged in.
+    fn on_device_change(&self) -> Option<EventListener> {
         let me = self.me.clone();
-        choice::on_change(move || {
+        device_choice::on_device_change(move || {
             if let Some(me) = me.upgrade() {
-                me.seek_microphone();
+                me.replace_lost_microphone();
             }
         })
     }
 
-    /// Takes any microphone, where the one of this call is lost.
-    fn seek_microphone(self: &Rc<Self>) {
-        if self.peer.parts.borrow().view.own.microphone == Sending::Lost {
-            self.change_device(TrackKind::Voice);
+    fn replace_lost_microphone(self: &Rc<Self>) {
+        if self.peer.parts.borrow().view.local.microphone == SourceState::Lost {
+            self.change_device(TrackKind::Audio);
         }
     }
 }

@@ -1,10 +1,10 @@
-//! One peer, from asking for its devices to letting them go. Which backend connects it makes no difference here.
+//! One peer of the media engine: devices, negotiation and remote tracks of one call, over either backend.
 
-mod line;
 mod local_devices;
+mod local_tracks;
+mod operations_chain;
 mod remote;
-mod screen;
-mod sources;
+mod screen_share;
 mod state;
 
 use std::{
@@ -18,98 +18,100 @@ use web_sys::MediaStreamTrack;
 use yew::Callback;
 
 use self::{
-    line::Line,
     local_devices::LocalDevices,
-    screen::ScreenShare,
-    state::{Parts, PeerState, Stop},
+    operations_chain::OperationsChain,
+    screen_share::ScreenShare,
+    state::{OperationError, PeerParts, PeerState},
 };
 use super::{
     backend::Backend,
-    choice::Sort,
-    connection::{ConnectionEvent, Failed, Pending, TrackKind},
-    engine::{Reports, Source},
-    status::Status,
+    connection::{ConnectionError, ConnectionEvent, ConnectionFuture, TrackKind},
+    device_choice::DeviceKind,
+    engine::{LocalSource, MediaCallbacks},
+    status::MediaStatus,
 };
 
-/// Commands that may wait: all held candidates and the few others of a call.
-const COMMANDS_WAITING: usize = limits::CANDIDATES_HELD + 64;
+/// Queued commands: all candidates that the client may hold back, and the few others of a call.
+const MAX_QUEUED_COMMANDS: usize = limits::MAX_HELD_CANDIDATES + 64;
 
-/// One peer. Its commands are done strictly one after the other; closing it waits for nothing.
-pub struct Peer {
+/// A peer. Executes its commands strictly one after the other; `close` acts at once.
+pub struct MediaPeer {
     me: Weak<Self>,
     backend: Backend,
     state: Rc<PeerState>,
-    commands: Line<MediaCommand>,
-    /// Local candidates found before their description was reported.
-    early: RefCell<Option<Vec<IceCandidate>>>,
+    commands: OperationsChain<MediaCommand>,
+    /// Local candidates gathered before the first local description was reported; `None` afterwards.
+    early_candidates: RefCell<Option<Vec<IceCandidate>>>,
     local: Rc<LocalDevices>,
     screen: Rc<ScreenShare>,
 }
 
-impl Peer {
-    /// Nothing is asked for yet.
-    pub fn new(id: PeerId, backend: Backend, reports: Reports) -> Rc<Self> {
-        let state = PeerState::new(id, reports);
+impl MediaPeer {
+    /// Creates a peer without devices and connection.
+    pub fn new(id: PeerId, backend: Backend, callbacks: MediaCallbacks) -> Rc<Self> {
+        let state = PeerState::new(id, callbacks);
         Rc::new_cyclic(|me| Self {
             me: me.clone(),
             backend,
             local: LocalDevices::new(Rc::clone(&state)),
             screen: ScreenShare::new(Rc::clone(&state)),
             state,
-            commands: Line::new(COMMANDS_WAITING),
-            early: RefCell::new(Some(Vec::new())),
+            commands: OperationsChain::new(MAX_QUEUED_COMMANDS),
+            early_candidates: RefCell::new(Some(Vec::new())),
         })
     }
 
-    /// Does this after every command before it.
-    pub fn put(self: &Rc<Self>, command: MediaCommand) {
-        let act = async |peer: &Self, command| peer.perform(command).await;
-        self.state.work(Rc::clone(self), |peer| &peer.commands, command, act);
+    /// Queues a command.
+    pub fn enqueue(self: &Rc<Self>, command: MediaCommand) {
+        let act = async |peer: &Self, command| peer.execute(command).await;
+        self.state.enqueue(Rc::clone(self), |peer| &peer.commands, command, act);
     }
 
-    /// Switches a source on or off: the microphone at once, since nobody may be heard who believes not to be, and the screen
-    /// at once, since it is to be had only within a click.
-    pub fn switch(&self, source: Source, on: bool) {
+    /// Switches a source on or off. The microphone is switched at once, so that a muted person is not heard; the screen at once,
+    /// because browsers require the person's click.
+    pub fn switch(&self, source: LocalSource, on: bool) {
         match source {
             _ if self.state.is_closed() => {}
-            Source::Microphone => self.local.switch_microphone(on),
-            Source::Screen => self.screen.switch(on),
-            Source::Camera => self.local.switch_camera(on),
+            LocalSource::Microphone => self.local.switch_microphone(on),
+            LocalSource::Screen => self.screen.switch(on),
+            LocalSource::Camera => self.local.switch_camera(on),
         }
     }
 
-    /// Goes over to the device that is chosen now.
-    pub fn change_device(&self, sort: Sort) {
-        match sort {
-            Sort::Microphone => self.local.change_device(TrackKind::Voice),
-            Sort::Camera => self.local.change_device(TrackKind::Picture),
-            // What plays is the interface's.
-            Sort::Speaker => {}
+    /// Changes to the device that the person has chosen.
+    pub fn change_device(&self, kind: DeviceKind) {
+        match kind {
+            DeviceKind::Microphone => self.local.change_device(TrackKind::Audio),
+            DeviceKind::Camera => self.local.change_device(TrackKind::Video),
+            // The views play the remote stream.
+            DeviceKind::Speaker => {}
         }
     }
 
-    /// What is measured, while there is a connection.
-    pub fn stats(&self) -> Option<Pending<Vec<serde_json::Value>>> {
+    /// Statistics, while there is a connection.
+    pub fn stats(&self) -> Option<ConnectionFuture<Vec<serde_json::Value>>> {
         self.state.parts.borrow().connection.as_ref().map(|connection| connection.stats())
     }
 
-    /// Lets go of everything at once, whatever is under way: a dialog that asks for the devices may stay open for ever.
+    /// Releases everything at once, without waiting for operations: a permission dialog may stay open forever.
     pub fn close(&self) {
         self.commands.clear();
         self.local.clear();
         self.state.close();
     }
 
-    async fn perform(&self, command: MediaCommand) -> Result<(), Stop> {
+    async fn execute(&self, command: MediaCommand) -> Result<(), OperationError> {
         match command {
             MediaCommand::Acquire { media, ice_servers, .. } => {
                 self.local.acquire(media, async { self.connect(&ice_servers) }).await
             }
-            MediaCommand::Offer { .. } => self.offer(false).await,
-            MediaCommand::Answer { sdp, .. } => self.answer(&sdp).await,
-            MediaCommand::Remote { kind, sdp, polite, .. } => self.remote(kind, &sdp, polite).await,
+            MediaCommand::CreateOffer { .. } => self.offer(false).await,
+            MediaCommand::CreateAnswer { sdp, .. } => self.answer(&sdp).await,
+            MediaCommand::SetRemoteDescription { kind, sdp, polite, .. } => {
+                self.set_remote_description(kind, &sdp, polite).await
+            }
             MediaCommand::AddCandidate { candidate, .. } => {
-                // One that does not fit is passed over: others do.
+                // A refused candidate is ignored: others may connect.
                 self.state.connection()?.add_candidate(&candidate).await.ok();
                 Ok(())
             }
@@ -118,16 +120,16 @@ impl Peer {
         }
     }
 
-    fn connect(&self, ice_servers: &[IceServer]) -> Result<(), Stop> {
+    fn connect(&self, ice_servers: &[IceServer]) -> Result<(), OperationError> {
         if self.state.is_closed() {
-            return Err(Stop::Closed);
+            return Err(OperationError::Closed);
         }
         let me = self.me.clone();
         let events = Callback::from(move |event| {
             if let Some(me) = me.upgrade()
                 && !me.state.is_closed()
             {
-                me.hear(event);
+                me.handle_event(event);
             }
         });
         let connection = self.backend.connect(ice_servers, events)?;
@@ -135,78 +137,77 @@ impl Peer {
         Ok(())
     }
 
-    async fn offer(&self, restart_ice: bool) -> Result<(), Stop> {
+    async fn offer(&self, restart_ice: bool) -> Result<(), OperationError> {
         let sdp = self.state.connection()?.offer(restart_ice).await;
-        self.described(SdpKind::Offer, sdp)
+        self.report_description(SdpKind::Offer, sdp)
     }
 
-    async fn answer(&self, offer: &str) -> Result<(), Stop> {
+    async fn answer(&self, offer: &str) -> Result<(), OperationError> {
         let sdp = self.state.connection()?.answer(offer).await;
-        self.described(SdpKind::Answer, sdp)
+        self.report_description(SdpKind::Answer, sdp)
     }
 
-    /// A later description, by perfect negotiation. All commands of a peer come one after the other, so an own offer in the
-    /// making needs no flag: it is either set, and seen as standing, or not begun.
-    async fn remote(&self, kind: SdpKind, sdp: &str, polite: bool) -> Result<(), Stop> {
+    /// Handles a remote description by perfect negotiation (WebRTC 1.0, section 10.7). Because commands run one after the
+    /// other, it needs no `makingOffer` flag: a local offer is either set or not started.
+    async fn set_remote_description(&self, kind: SdpKind, sdp: &str, polite: bool) -> Result<(), OperationError> {
         let connection = self.state.connection()?;
         match kind {
-            // The answer to an offer that was taken back.
-            SdpKind::Answer if !connection.offered() => Ok(()),
+            // The answer to an offer that was rolled back.
+            SdpKind::Answer if !connection.has_local_offer() => Ok(()),
             SdpKind::Answer => Ok(connection.accept(sdp).await?),
-            SdpKind::Offer if connection.offered() && !polite => Ok(()),
+            SdpKind::Offer if connection.has_local_offer() && !polite => Ok(()),
             SdpKind::Offer => self.answer(sdp).await,
         }
     }
 
-    /// Reports a description, and then the candidates that were found before it.
-    fn described(&self, kind: SdpKind, sdp: Result<String, Failed>) -> Result<(), Stop> {
+    /// Reports a local description, then the candidates that were gathered before it.
+    fn report_description(&self, kind: SdpKind, sdp: Result<String, ConnectionError>) -> Result<(), OperationError> {
         if self.state.is_closed() {
-            return Err(Stop::Closed);
+            return Err(OperationError::Closed);
         }
         let peer = self.state.id;
         self.state.emit(MediaEvent::LocalDescription { peer, kind, sdp: sdp? });
-        let early = self.early.borrow_mut().take();
-        for candidate in early.into_iter().flatten() {
+        let early_candidates = self.early_candidates.borrow_mut().take();
+        for candidate in early_candidates.into_iter().flatten() {
             self.state.emit(MediaEvent::LocalCandidate { peer, candidate });
         }
         Ok(())
     }
 
-    fn hear(&self, event: ConnectionEvent) {
+    fn handle_event(&self, event: ConnectionEvent) {
         let peer = self.state.id;
         match event {
             ConnectionEvent::Candidate(candidate) => {
-                if let Some(early) = &mut *self.early.borrow_mut() {
-                    early.push(candidate);
+                if let Some(early_candidates) = &mut *self.early_candidates.borrow_mut() {
+                    early_candidates.push(candidate);
                     return;
                 }
                 self.state.emit(MediaEvent::LocalCandidate { peer, candidate });
             }
             ConnectionEvent::State(state) => self.state.emit(MediaEvent::Connectivity { peer, state }),
             ConnectionEvent::Problem(problem) => self.state.emit(MediaEvent::Problem { peer, problem }),
-            ConnectionEvent::Track(track) => self.take_up(track),
-            ConnectionEvent::ChannelOpen => self.state.tell_status(),
+            ConnectionEvent::Track(track) => self.add_remote_track(track),
+            ConnectionEvent::ChannelOpen => self.state.send_status(),
             ConnectionEvent::ChannelText(text) => {
-                if let Some(status) = Status::from_text(&text) {
+                if let Some(status) = MediaStatus::from_text(&text) {
                     self.state.change(|parts| {
                         parts.remote.set_status(status);
-                        parts.show_remote();
+                        parts.update_remote();
                     });
                 }
             }
         }
     }
 
-    /// Takes up a track of the other side.
-    fn take_up(&self, track: MediaStreamTrack) {
+    fn add_remote_track(&self, track: MediaStreamTrack) {
         let state = Rc::downgrade(&self.state);
         let mut listeners: Vec<_> = ["mute", "unmute", "ended"]
-            .map(|name| self.state.on(&state, &track, name, |state, _| state.change(Parts::show_remote)))
+            .map(|name| self.state.on(&state, &track, name, |state, _| state.change(PeerParts::update_remote)))
             .into();
         self.state.change(|parts| {
             parts.listeners.append(&mut listeners);
             parts.remote.add(track);
-            parts.show_remote();
+            parts.update_remote();
         });
     }
 }

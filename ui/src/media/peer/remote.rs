@@ -1,16 +1,16 @@
-//! The other side of a call: its tracks, what it says of them, and what of it is played.
+//! The remote side of a call: its tracks, its last status message, and which tracks to play.
 
 use web_sys::MediaStreamTrack;
 
 use super::super::{
+    capture,
     connection::TrackKind,
-    devices,
-    status::Status,
-    view::{MediaView, Other, Own, Sending},
+    status::MediaStatus,
+    view::{LocalMedia, MediaView, RemoteMedia, SourceState},
 };
 use crate::dom;
 
-/// What has come from the other side.
+/// The remote tracks and the remote state.
 #[derive(Default)]
 pub struct RemoteTracks {
     tracks: Vec<MediaStreamTrack>,
@@ -18,73 +18,62 @@ pub struct RemoteTracks {
 }
 
 impl RemoteTracks {
-    /// Takes up a track.
+    /// Adds a track.
     pub fn add(&mut self, track: MediaStreamTrack) {
         self.tracks.push(track);
     }
 
-    /// Takes up what the other side says of itself.
-    pub fn set_status(&mut self, status: Status) {
-        self.state.said = Some(status);
+    /// Stores a status message.
+    pub fn set_status(&mut self, status: MediaStatus) {
+        self.state.status = Some(status);
     }
 
-    /// Works out anew what of the other side is seen and heard.
-    pub fn show(&mut self, view: &mut MediaView) {
-        let comes = self.tracks.iter().any(|track| {
-            TrackKind::of(track) == TrackKind::Picture
+    /// Updates the remote media and the remote stream in the view.
+    pub fn update_view(&mut self, view: &mut MediaView) {
+        let video_arrives = self.tracks.iter().any(|track| {
+            TrackKind::of(track) == TrackKind::Video
                 && !track.muted()
                 && dom::text_property(track, "readyState").as_deref() == Some("live")
         });
-        view.other = self.state.see(view.own, comes);
+        view.remote = self.state.update(view.local, video_arrives);
         let played: Vec<_> =
-            self.tracks.iter().filter(|track| self.state.plays(TrackKind::of(track), view.other)).cloned().collect();
-        if view.remote.is_some() || !played.is_empty() {
-            view.remote = devices::stream_of(view.remote.take(), &played);
+            self.tracks.iter().filter(|track| self.state.plays(TrackKind::of(track), view.remote)).cloned().collect();
+        if view.remote_stream.is_some() || !played.is_empty() {
+            view.remote_stream = capture::stream_of(view.remote_stream.take(), &played);
         }
     }
 }
 
-/// What is known of the other side.
+/// What is known of the remote side.
 #[derive(Clone, Copy, Debug, Default)]
 struct RemoteState {
-    /// What it said last.
-    said: Option<Status>,
-    picture: Picture,
-}
-
-/// Whether the other side has sent a picture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Picture {
-    /// None has come.
-    #[default]
-    Awaited,
-    /// One has come, at some time.
-    Known,
+    /// The last status message.
+    status: Option<MediaStatus>,
+    /// Whether video has arrived at any time in this call.
+    had_video: bool,
 }
 
 impl RemoteState {
-    /// What it sends, where a picture `comes` or not.
-    fn see(&mut self, own: Own, comes: bool) -> Other {
-        // Until the other side has said it, a video call is taken for one on both sides.
-        let camera = self.said.map_or(own.camera != Sending::Absent, |status| status.camera);
-        let other = Other {
-            picture: comes && camera,
+    /// The remote media, by the last status and whether video arrives now.
+    fn update(&mut self, local: LocalMedia, video_arrives: bool) -> RemoteMedia {
+        // Before the first status, assume the kind of call that this side makes.
+        let camera = self.status.map_or(local.camera != SourceState::Absent, |status| status.camera);
+        let remote = RemoteMedia {
+            video: video_arrives && camera,
             camera,
-            screen: self.said.is_some_and(|status| status.screen),
-            microphone: self.said.is_none_or(|status| status.microphone),
+            screen: self.status.is_some_and(|status| status.screen),
+            microphone: self.status.is_none_or(|status| status.microphone),
         };
-        if other.picture {
-            self.picture = Picture::Known;
-        }
-        other
+        self.had_video |= remote.video;
+        remote
     }
 
-    /// Whether a track is played. A picture that is not sent yet is left out: browsers hold the sound back until the first
-    /// frame of a picture that they are given.
-    fn plays(self, kind: TrackKind, other: Other) -> bool {
+    /// Whether to play a track. A video track that is not sent yet is left out: browsers hold the audio back until the first
+    /// video frame.
+    fn plays(self, kind: TrackKind, remote: RemoteMedia) -> bool {
         match kind {
-            TrackKind::Voice => true,
-            TrackKind::Picture => other.camera || self.picture == Picture::Known,
+            TrackKind::Audio => true,
+            TrackKind::Video => remote.camera || self.had_video,
         }
     }
 }
@@ -93,40 +82,44 @@ impl RemoteState {
 mod tests {
     use super::*;
 
-    fn status(microphone: bool, camera: bool, screen: bool) -> Option<Status> {
-        Some(Status { microphone, camera, screen })
+    fn status(microphone: bool, camera: bool, screen: bool) -> Option<MediaStatus> {
+        Some(MediaStatus { microphone, camera, screen })
     }
 
     #[test]
-    fn what_the_other_side_sends_follows_what_it_says_and_what_comes() {
-        for (said, own_camera, comes, expected) in [
-            // Nothing said: as in a call of the own kind.
-            (None, Sending::Absent, true, [false, false, false, true]),
-            (None, Sending::On, false, [false, true, false, true]),
-            (None, Sending::Off, true, [true, true, false, true]),
-            // A camera that is off goes on carrying black pictures.
-            (status(true, false, false), Sending::On, true, [false, false, false, true]),
-            (status(false, true, false), Sending::Absent, true, [true, true, false, false]),
-            (status(true, true, true), Sending::Absent, false, [false, true, true, true]),
+    fn remote_media_follows_the_status_and_the_arriving_video() {
+        for (last_status, local_camera, video_arrives, expected) in [
+            // No status: the kind of call of this side counts.
+            (None, SourceState::Absent, true, [false, false, false, true]),
+            (None, SourceState::On, false, [false, true, false, true]),
+            (None, SourceState::Off, true, [true, true, false, true]),
+            // A camera that is off still sends black frames.
+            (status(true, false, false), SourceState::On, true, [false, false, false, true]),
+            (status(false, true, false), SourceState::Absent, true, [true, true, false, false]),
+            (status(true, true, true), SourceState::Absent, false, [false, true, true, true]),
         ] {
-            let own = Own { camera: own_camera, ..Own::default() };
-            let other = RemoteState { said, picture: Picture::Awaited }.see(own, comes);
-            assert_eq!([other.picture, other.camera, other.screen, other.microphone], expected, "{said:?} {comes}");
+            let local = LocalMedia { camera: local_camera, ..LocalMedia::default() };
+            let remote = RemoteState { status: last_status, had_video: false }.update(local, video_arrives);
+            assert_eq!(
+                [remote.video, remote.camera, remote.screen, remote.microphone],
+                expected,
+                "{last_status:?} {video_arrives}"
+            );
         }
     }
 
     #[test]
-    fn a_picture_is_played_from_when_it_is_announced_and_for_good_once_it_has_come() {
-        let mut remote = RemoteState::default();
-        let mut plays = |said, comes| {
-            remote.said = said;
-            let other = remote.see(Own::default(), comes);
-            (remote.plays(TrackKind::Voice, other), remote.plays(TrackKind::Picture, other))
+    fn video_is_played_once_announced_and_always_after_it_has_arrived() {
+        let mut state = RemoteState::default();
+        let mut plays = |last_status, video_arrives| {
+            state.status = last_status;
+            let remote = state.update(LocalMedia::default(), video_arrives);
+            (state.plays(TrackKind::Audio, remote), state.plays(TrackKind::Video, remote))
         };
         assert_eq!(plays(None, true), (true, false), "a voice call");
         assert_eq!(plays(status(true, true, false), false), (true, true), "announced");
-        assert_eq!(plays(status(true, false, false), false), (true, false), "taken back before it came");
-        assert_eq!(plays(status(true, true, false), true), (true, true), "it comes");
+        assert_eq!(plays(status(true, false, false), false), (true, false), "withdrawn before it arrived");
+        assert_eq!(plays(status(true, true, false), true), (true, true), "arrived");
         assert_eq!(plays(status(true, false, false), false), (true, true), "off again");
     }
 }

@@ -1,4 +1,4 @@
-//! What the parts of one peer share: its view, its connection, its tracks, and whether it is closed.
+//! State of one peer that its parts share: view, connection, tracks, and whether it is closed.
 
 use std::{
     cell::{Cell, RefCell},
@@ -11,93 +11,93 @@ use web_sys::{Event, EventTarget};
 
 use super::{
     super::{
-        connection::{Connection, Failed, TrackKind},
-        devices,
-        engine::Reports,
-        status::Status,
-        view::{MediaView, Sending},
+        capture,
+        connection::{ConnectionError, MediaConnection, TrackKind},
+        engine::MediaCallbacks,
+        status::MediaStatus,
+        view::{MediaView, SourceState},
     },
-    line::Line,
+    local_tracks::LocalTracks,
+    operations_chain::OperationsChain,
     remote::RemoteTracks,
-    sources::Sources,
 };
-use crate::dom::Listener;
+use crate::dom::EventListener;
 
-/// State of one peer, for all its parts.
+/// State of one peer.
 pub struct PeerState {
-    /// Its number.
+    /// The peer's ID.
     pub id: PeerId,
-    reports: Reports,
+    callbacks: MediaCallbacks,
     closed: Cell<bool>,
-    /// What it holds. Borrowed only within one turn, never over an await.
-    pub parts: RefCell<Parts>,
+    /// Never borrowed over an await.
+    pub parts: RefCell<PeerParts>,
 }
 
-/// What a peer holds.
-pub struct Parts {
-    /// What there is to see.
+/// What a peer owns.
+pub struct PeerParts {
+    /// The view, as last reported.
     pub view: MediaView,
-    /// Once it is made.
-    pub connection: Option<Rc<dyn Connection>>,
-    /// What listens for as long as the peer is there.
-    pub listeners: Vec<Listener>,
-    /// The own tracks.
-    pub sources: Sources,
-    /// The other side's.
+    /// The connection, once created.
+    pub connection: Option<Rc<dyn MediaConnection>>,
+    /// Listeners that live as long as the peer.
+    pub listeners: Vec<EventListener>,
+    /// The local tracks.
+    pub tracks: LocalTracks,
+    /// The remote tracks.
     pub remote: RemoteTracks,
 }
 
-/// Why a piece of work came to no end.
-pub enum Stop {
+/// Why an operation failed.
+pub enum OperationError {
     /// The peer was closed meanwhile.
     Closed,
-    /// For good.
+    /// The call cannot take place.
     Problem(MediaProblem),
 }
 
-impl From<Failed> for Stop {
-    fn from(_: Failed) -> Self {
+impl From<ConnectionError> for OperationError {
+    fn from(_: ConnectionError) -> Self {
         Self::Problem(MediaProblem::Engine)
     }
 }
 
 impl PeerState {
-    /// Holds nothing yet.
-    pub fn new(id: PeerId, reports: Reports) -> Rc<Self> {
-        let parts = Parts {
+    /// Creates the state of a peer without connection and tracks.
+    pub fn new(id: PeerId, callbacks: MediaCallbacks) -> Rc<Self> {
+        let parts = PeerParts {
             view: MediaView::new(id),
             connection: None,
             listeners: Vec::new(),
-            sources: Sources::default(),
+            tracks: LocalTracks::default(),
             remote: RemoteTracks::default(),
         };
-        Rc::new(Self { id, reports, closed: Cell::new(false), parts: RefCell::new(parts) })
+        Rc::new(Self { id, callbacks, closed: Cell::new(false), parts: RefCell::new(parts) })
     }
 
-    /// Whether everything was let go of.
+    /// Whether the peer is closed.
     pub fn is_closed(&self) -> bool {
         self.closed.get()
     }
 
     /// Reports an event to the client.
     pub fn emit(&self, event: MediaEvent) {
-        self.reports.events.emit(event);
+        self.callbacks.events.emit(event);
     }
 
     /// The connection.
     ///
     /// # Errors
     ///
-    /// When there is none, or none any more.
-    pub fn connection(&self) -> Result<Rc<dyn Connection>, Stop> {
+    /// When there is no connection yet, or the peer is closed.
+    pub fn connection(&self) -> Result<Rc<dyn MediaConnection>, OperationError> {
         if self.is_closed() {
-            return Err(Stop::Closed);
+            return Err(OperationError::Closed);
         }
-        Ok(self.parts.borrow().connection.clone().ok_or(Failed)?)
+        Ok(self.parts.borrow().connection.clone().ok_or(ConnectionError)?)
     }
 
-    /// Changes what is held, and shows it where it differs.
-    pub fn change(&self, act: impl FnOnce(&mut Parts)) {
+    /// Changes the parts, and reports the view if it has changed.
+    pub fn change(&self, act: impl FnOnce(&mut PeerParts)) {
         let view = {
             let mut parts = self.parts.borrow_mut();
             let before = parts.view.clone();
@@ -107,42 +107,42 @@ impl PeerState {
             }
             parts.view.clone()
         };
-        self.reports.views.emit(view);
+        self.callbacks.views.emit(view);
     }
 
-    /// Listens on behalf of a part, as long as the peer is not closed.
+    /// Listens to an event on behalf of `owner`, until the peer is closed.
     pub fn on<P: 'static>(
         self: &Rc<Self>,
-        part: &Weak<P>,
+        owner: &Weak<P>,
         target: &EventTarget,
         event: &'static str,
         mut act: impl FnMut(&Rc<P>, Event) + 'static,
-    ) -> Listener {
-        let (state, part) = (Rc::downgrade(self), Weak::clone(part));
-        Listener::new(target, event, move |event| {
-            if let (Some(state), Some(part)) = (state.upgrade(), part.upgrade())
+    ) -> EventListener {
+        let (state, owner) = (Rc::downgrade(self), Weak::clone(owner));
+        EventListener::new(target, event, move |event| {
+            if let (Some(state), Some(owner)) = (state.upgrade(), owner.upgrade())
                 && !state.is_closed()
             {
-                act(&part, event);
+                act(&owner, event);
             }
         })
     }
 
-    /// Does this after everything else in the same line of a part, and reports what came of it.
-    pub fn work<P: 'static, T: 'static>(
+    /// Queues an operation in a chain of `owner`, and runs the chain. Reports operations that fail.
+    pub fn enqueue<P: 'static, T: 'static>(
         self: &Rc<Self>,
-        part: Rc<P>,
-        line: fn(&P) -> &Line<T>,
-        work: T,
-        act: impl AsyncFn(&P, T) -> Result<(), Stop> + 'static,
+        owner: Rc<P>,
+        chain: fn(&P) -> &OperationsChain<T>,
+        operation: T,
+        act: impl AsyncFn(&P, T) -> Result<(), OperationError> + 'static,
     ) {
-        if self.is_closed() || !line(&part).put(work) {
+        if self.is_closed() || !chain(&owner).push(operation) {
             return;
         }
         let state = Rc::clone(self);
         spawn_local(async move {
-            while let Some(work) = line(&part).next() {
-                if let Err(Stop::Problem(problem)) = act(&part, work).await
+            while let Some(operation) = chain(&owner).next() {
+                if let Err(OperationError::Problem(problem)) = act(&owner, operation).await
                     && !state.is_closed()
                 {
                     state.emit(MediaEvent::Problem { peer: state.id, problem });
@@ -151,23 +151,24 @@ impl PeerState {
         });
     }
 
-    /// Tells the other side what is sent.
-    pub fn tell_status(&self) {
+    /// Sends the status of the local sources to the remote side.
+    pub fn send_status(&self) {
         let parts = self.parts.borrow();
-        let own = parts.view.own;
-        let screen = own.screen.is_on();
-        let status = Status { microphone: own.microphone.is_on(), camera: own.camera.is_on() || screen, screen };
+        let local = parts.view.local;
+        let screen = local.screen.is_on();
+        let status =
+            MediaStatus { microphone: local.microphone.is_on(), camera: local.camera.is_on() || screen, screen };
         if let Some(connection) = &parts.connection {
             connection.send_text(&status.to_text());
         }
     }
 
-    /// Sends what is held now; tells whether the connection takes it.
+    /// Sends the current local track of this kind. Returns whether the connection accepted it.
     pub async fn send(&self, kind: TrackKind) -> bool {
-        self.tell_status();
+        self.send_status();
         let sent = {
             let parts = self.parts.borrow();
-            parts.connection.as_ref().map(|connection| connection.send(kind, parts.sources.sent(kind)))
+            parts.connection.as_ref().map(|connection| connection.send(kind, parts.tracks.sent(kind)))
         };
         match sent {
             Some(sent) => sent.await.is_ok(),
@@ -175,45 +176,45 @@ impl PeerState {
         }
     }
 
-    /// Lets go of everything, and reports that.
+    /// Releases connection, tracks and listeners, and reports `Closed`.
     pub fn close(&self) {
         self.closed.set(true);
-        let (view, connection, listeners, sources) = {
+        let (view, connection, listeners, tracks) = {
             let mut parts = self.parts.borrow_mut();
             let view = std::mem::replace(&mut parts.view, MediaView::new(self.id));
             parts.remote = RemoteTracks::default();
-            let sources = std::mem::take(&mut parts.sources);
-            (view, parts.connection.take(), std::mem::take(&mut parts.listeners), sources)
+            let tracks = std::mem::take(&mut parts.tracks);
+            (view, parts.connection.take(), std::mem::take(&mut parts.listeners), tracks)
         };
         drop(listeners);
         if let Some(connection) = connection {
             connection.close();
         }
-        sources.release();
-        if let Some(remote) = view.remote {
-            devices::release(&remote);
+        tracks.release();
+        if let Some(remote) = view.remote_stream {
+            capture::release(&remote);
         }
-        self.reports.views.emit(MediaView::new(self.id));
+        self.callbacks.views.emit(MediaView::new(self.id));
         self.emit(MediaEvent::Closed { peer: self.id });
     }
 }
 
-impl Parts {
-    /// What is sent of a device, in the view.
-    pub fn state(&mut self, kind: TrackKind) -> &mut Sending {
+impl PeerParts {
+    /// The state of a device in the view.
+    pub fn device_state(&mut self, kind: TrackKind) -> &mut SourceState {
         match kind {
-            TrackKind::Voice => &mut self.view.own.microphone,
-            TrackKind::Picture => &mut self.view.own.camera,
+            TrackKind::Audio => &mut self.view.local.microphone,
+            TrackKind::Video => &mut self.view.local.camera,
         }
     }
 
-    /// Shows what of the other side is seen and heard now.
-    pub fn show_remote(&mut self) {
-        self.remote.show(&mut self.view);
+    /// Updates the remote media in the view.
+    pub fn update_remote(&mut self) {
+        self.remote.update_view(&mut self.view);
     }
 
-    /// Shows what is sent now.
-    pub fn show_own(&mut self) {
-        self.sources.show(&mut self.view);
+    /// Updates the local media in the view.
+    pub fn update_local(&mut self) {
+        self.tracks.update_view(&mut self.view);
     }
 }

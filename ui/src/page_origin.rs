@@ -1,0 +1,135 @@
+//! The origin of this page, and the URLs derived from it.
+
+use crate::dom;
+
+/// The origin of the page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PageOrigin {
+    /// `location.protocol`, such as `https:`.
+    protocol: String,
+    /// `location.host`: host and port.
+    host: String,
+    /// Whether the page is a secure context, in which the browser offers camera and microphone.
+    secure: bool,
+    /// The fragment with the server's key (`#key=…`), if the page was opened by an invitation with one; else empty.
+    key_fragment: String,
+}
+
+impl PageOrigin {
+    /// The origin of the current page.
+    pub fn current() -> Self {
+        let Some(window) = dom::window() else { return Self::default() };
+        let location = window.location();
+        Self {
+            protocol: location.protocol().unwrap_or_default(),
+            host: location.host().unwrap_or_default(),
+            secure: window.is_secure_context(),
+            key_fragment: location.hash().ok().filter(|hash| is_key_fragment(hash)).unwrap_or_default(),
+        }
+    }
+
+    /// The WebSocket URL of the server.
+    pub fn websocket_url(&self) -> String {
+        let scheme = if self.protocol == "https:" { "wss" } else { "ws" };
+        format!("{scheme}://{}{}", self.host, hutong_protocol::WS_PATH)
+    }
+
+    /// The https URL of an insecure page; `None` if the page is secure. The server answers both schemes on one port.
+    pub fn https_url(&self) -> Option<String> {
+        (!self.secure && self.protocol == "http:").then(|| format!("https://{}/", self.host))
+    }
+
+    /// The URL that invites others. Only the app checks the key in it; browsers cannot.
+    pub fn invitation_url(&self) -> String {
+        let key = Some(self.key_fragment.as_str()).filter(|key| !key.is_empty() && self.protocol == "https:");
+        let slash = if key.is_some() { "/" } else { "" };
+        format!("{}//{}{slash}{}", self.protocol, self.host, key.unwrap_or_default())
+    }
+}
+
+/// The part of an invitation address that people read: without the key of the server.
+pub fn without_key(address: &str) -> &str {
+    address.split_once("/#").map_or(address, |(before, _)| before)
+}
+
+/// The part of an invitation address with the key of the server, if any.
+pub fn key_fragment(address: &str) -> &str {
+    &address[without_key(address).len()..]
+}
+
+/// Whether a fragment contains a server's key: the SHA-256 of its public key in base64url.
+fn is_key_fragment(fragment: &str) -> bool {
+    fragment.strip_prefix("#key=").is_some_and(|key| {
+        key.len() == 43 && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    })
+}
+
+/// Whether an address works only on this machine.
+pub fn is_loopback(address: &str) -> bool {
+    let authority = address.split_once("//").map_or(address, |(_, rest)| rest);
+    let authority = authority.split_once('/').map_or(authority, |(authority, _)| authority);
+    let host = match authority.rsplit_once(':') {
+        // An IPv6 address without a port ends in a bracket.
+        Some((host, port)) if !port.ends_with(']') => host,
+        _ => authority,
+    };
+    host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") || host == "[::1]"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(protocol: &str, host: &str, secure: bool) -> PageOrigin {
+        PageOrigin { protocol: protocol.into(), host: host.into(), secure, key_fragment: String::new() }
+    }
+
+    #[test]
+    fn the_websocket_is_as_secure_as_the_page() {
+        assert_eq!(origin("http:", "127.0.0.1:8017", true).websocket_url(), "ws://127.0.0.1:8017/ws");
+        assert_eq!(origin("https:", "calls.example", true).websocket_url(), "wss://calls.example/ws");
+    }
+
+    #[test]
+    fn only_an_insecure_page_has_an_https_url() {
+        assert_eq!(origin("http:", "192.0.2.7:8017", false).https_url().as_deref(), Some("https://192.0.2.7:8017/"));
+        assert_eq!(origin("http:", "localhost:8017", true).https_url(), None);
+        assert_eq!(origin("https:", "192.0.2.7:8017", true).https_url(), None);
+    }
+
+    #[test]
+    fn an_invitation_passes_the_key_on_and_no_other_fragment() {
+        let key = format!("#key={}", "aB-_".repeat(11).split_at(43).0);
+        assert!(is_key_fragment(&key));
+        for other in ["", "#", "#top", "#key=", "#key=short", &format!("{key}x"), &key.replace('a', "<")] {
+            assert!(!is_key_fragment(other), "{other}");
+        }
+        let invited = PageOrigin { key_fragment: key.clone(), ..origin("https:", "192.0.2.7:8017", true) };
+        assert_eq!(invited.invitation_url(), format!("https://192.0.2.7:8017/{key}"));
+        assert_eq!(without_key(&invited.invitation_url()), "https://192.0.2.7:8017");
+        assert_eq!(key_fragment(&invited.invitation_url()), format!("/{key}"));
+        assert!(!is_loopback(&invited.invitation_url()));
+        let address = origin("https:", "192.0.2.7:8017", true).invitation_url();
+        assert_eq!((without_key(&address), key_fragment(&address)), ("https://192.0.2.7:8017", ""));
+        assert_eq!(
+            PageOrigin { key_fragment: key, ..origin("http:", "localhost:8017", true) }.invitation_url(),
+            "http://localhost:8017"
+        );
+    }
+
+    #[test]
+    fn loopback_addresses_are_recognized() {
+        for (host, expected) in [
+            ("localhost:8017", true),
+            ("127.0.0.1:8017", true),
+            ("[::1]:8017", true),
+            ("[::1]", true),
+            ("[2001:db8::1]", false),
+            ("192.0.2.7:8017", false),
+            ("calls.example", false),
+        ] {
+            assert_eq!(is_loopback(&origin("http:", host, true).invitation_url()), expected, "{host}");
+            assert_eq!(is_loopback(&format!("https://{host}/")), expected, "{host}");
+        }
+    }
+}
