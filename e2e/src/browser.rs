@@ -1,4 +1,4 @@
-//! Browsers under a driver: chromedriver with Chromium, each browser with a profile of its own.
+//! Chromium under chromedriver, each browser with its own profile directory.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,37 +13,37 @@ use tokio::{process::Command, time::timeout};
 
 use crate::{
     Context, Result, bail,
-    network::{Door, Namespace},
+    network::{Namespace, PortForward},
     paths,
-    process::{Process, kill_tree},
-    screen::Screen,
+    process::{ChildProcess, kill_tree},
+    virtual_display::VirtualDisplay,
 };
 
-/// How long one command to a driver may take; longer than any wait inside a page.
-const COMMAND: Duration = Duration::from_secs(90);
+/// Time limit of one `WebDriver` command; longer than any wait inside a page.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// What a browser's person has and has allowed.
+/// Options of a browser: devices, permissions, language and window.
 #[derive(Clone, Debug)]
-pub struct Profile {
-    /// Which devices there are.
-    pub devices: Devices,
-    /// What was answered to the browser's questions for devices.
-    pub permissions: Permissions,
-    /// The language that the browser asks for, such as `en-US` or `zh-CN`.
+pub struct BrowserOptions {
+    /// Available fake devices.
+    pub devices: FakeDevices,
+    /// Answers to the browser's device permission prompts.
+    pub permissions: DevicePermissions,
+    /// Preferred language, such as `en-US` or `zh-CN`.
     pub language: &'static str,
-    /// Where its window is.
-    pub shown: Shown,
-    /// Further command line arguments.
+    /// Where the window is.
+    pub window: WindowPlacement,
+    /// Additional command line arguments.
     pub args: Vec<String>,
 }
 
-impl Default for Profile {
+impl Default for BrowserOptions {
     fn default() -> Self {
         Self {
-            devices: Devices::All,
-            permissions: Permissions::Granted,
+            devices: FakeDevices::All,
+            permissions: DevicePermissions::Granted,
             language: "en-US",
-            shown: Shown::Nowhere,
+            window: WindowPlacement::Headless,
             args: Vec::new(),
         }
     }
@@ -51,67 +51,67 @@ impl Default for Profile {
 
 /// Where a browser's window is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
-    /// Nowhere: the browser is headless, and does not draw with OpenGL.
-    Nowhere,
-    /// On a screen of its own, an X server's. The browser draws as it does for a person.
-    OnScreen,
+pub enum WindowPlacement {
+    /// Headless: no window, and no drawing with OpenGL.
+    Headless,
+    /// On its own virtual X display. The browser draws as it does for a person.
+    OnVirtualDisplay,
 }
 
-/// Which devices a browser has. They are Chromium's own fakes: a moving picture and a beep each second.
+/// Fake devices of a browser. Chromium's fakes are a moving image and a beep each second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Devices {
+pub enum FakeDevices {
     /// Camera and microphone.
     All,
-    /// A microphone alone.
+    /// Microphone only.
     NoCamera,
-    /// No microphone, and none of the fakes: nothing at all on a machine without a camera.
+    /// Neither, unless the machine has a camera: no microphone and no fakes.
     None,
 }
 
-/// What was answered to the browser's questions for devices.
+/// Answers to the browser's device permission prompts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Permissions {
-    /// Yes to all.
+pub enum DevicePermissions {
+    /// All granted.
     Granted,
-    /// By [`Page::permit`](crate::Page::permit).
-    AsSet,
+    /// Set with [`TestPage::set_permission`](crate::TestPage::set_permission).
+    Explicit,
 }
 
-/// A driver process, through which browsers are started.
+/// A chromedriver process, which starts browsers.
 #[derive(Debug)]
-pub struct Driver {
-    process: Process,
+pub struct ChromeDriver {
+    process: ChildProcess,
     url: String,
-    /// The way to it, where it is in a namespace.
-    _door: Option<Door>,
+    /// Forwards its port, when it runs in a namespace.
+    _port_forward: Option<PortForward>,
 }
 
-impl Driver {
+impl ChromeDriver {
     /// Starts chromedriver on a free port.
     ///
     /// # Errors
     ///
-    /// When it is not installed or does not start.
-    pub async fn chrome() -> Result<Self> {
-        let (process, port) = chromedriver(Command::new(program()?)).await?;
-        Ok(Self { process, url: format!("http://127.0.0.1:{port}"), _door: None })
+    /// Returns an error when it is not installed or does not start.
+    pub async fn start() -> Result<Self> {
+        let (process, port) = spawn_chromedriver(Command::new(chromedriver_path()?)).await?;
+        Ok(Self { process, url: format!("http://127.0.0.1:{port}"), _port_forward: None })
     }
 
-    /// Starts chromedriver in a network namespace, where its browsers will be too.
+    /// Starts chromedriver in a network namespace, in which its browsers run too.
     ///
     /// # Errors
     ///
-    /// When it is not installed or does not start, or cannot be reached there.
-    pub async fn chrome_within(namespace: &Namespace) -> Result<Self> {
-        let (process, port) = chromedriver(namespace.command(program()?)).await?;
-        let door = namespace.expose(port).await?;
-        Ok(Self { process, url: format!("http://{}", door.address()), _door: Some(door) })
+    /// Returns an error when it is not installed, does not start, or cannot be reached.
+    pub async fn start_in(namespace: &Namespace) -> Result<Self> {
+        let (process, port) = spawn_chromedriver(namespace.command(chromedriver_path()?)).await?;
+        let forward = namespace.expose_port(port).await?;
+        Ok(Self { process, url: format!("http://{}", forward.address()), _port_forward: Some(forward) })
     }
 
-    /// The root of its processes: the browsers are under it.
+    /// The driver's process; the browsers are its descendants.
     #[must_use]
-    pub fn process(&self) -> &Process {
+    pub fn process(&self) -> &ChildProcess {
         &self.process
     }
 
@@ -119,52 +119,52 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// When it is not installed or does not start.
-    pub async fn browser(&self, profile: &Profile) -> Result<Browser> {
+    /// Returns an error when it is not installed or does not start.
+    pub async fn browser(&self, options: &BrowserOptions) -> Result<BrowserSession> {
         let folder = tempfile::Builder::new().prefix("hutong-e2e-").tempdir()?;
-        let screen = match profile.shown {
-            Shown::Nowhere => None,
-            Shown::OnScreen => Some(Screen::start().await?),
+        let display = match options.window {
+            WindowPlacement::Headless => None,
+            WindowPlacement::OnVirtualDisplay => Some(VirtualDisplay::start().await?),
         };
-        let driver = session(&self.url, chrome_capabilities(profile, screen.as_ref(), folder.path())?)
+        let driver = open_session(&self.url, chrome_capabilities(options, display.as_ref(), folder.path())?)
             .await
             .with_context(|| format!("starting Chromium\n{}", self.process.log().text()))?;
         let pid = driver.capabilities().get("goog:processID").and_then(Value::as_i64);
         let pid = pid.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        Ok(Browser { driver, pid, _screen: screen, _folder: folder })
+        Ok(BrowserSession { driver, pid, _display: display, _folder: folder })
     }
 }
 
-/// A running browser. Dropping it kills it.
+/// A running browser with its `WebDriver` session. Dropping it kills the browser.
 #[derive(Debug)]
-pub struct Browser {
+pub struct BrowserSession {
     driver: WebDriver,
     pid: Option<Pid>,
-    _screen: Option<Screen>,
+    _display: Option<VirtualDisplay>,
     _folder: TempDir,
 }
 
-impl Browser {
-    /// Its WebDriver session.
+impl BrowserSession {
+    /// The `WebDriver` session.
     #[must_use]
     pub fn driver(&self) -> &WebDriver {
         &self.driver
     }
 
-    /// Its first process.
+    /// The browser's main process.
     #[must_use]
     pub fn pid(&self) -> Option<Pid> {
         self.pid
     }
 
-    /// Ends it as a person closes its last window, or kills it if that takes long.
+    /// Closes the browser as closing its last window does, and kills it if that takes more than 5 s.
     pub async fn close(mut self) {
         // A browser that does not answer is killed just below.
         let _ = timeout(Duration::from_secs(5), self.driver.clone().quit()).await;
         self.kill();
     }
 
-    /// Kills it on the spot, as a crash would. Its page can say nothing more.
+    /// Kills the browser, as a crash does. Its page sends nothing more.
     pub fn kill(&mut self) {
         if let Some(pid) = self.pid.take() {
             kill_tree(pid);
@@ -172,43 +172,43 @@ impl Browser {
     }
 }
 
-impl Drop for Browser {
+impl Drop for BrowserSession {
     fn drop(&mut self) {
         self.kill();
-        leak(&self.driver);
+        abandon_session(&self.driver);
     }
 }
 
-/// Opens a WebDriver session.
+/// Opens a `WebDriver` session.
 ///
 /// # Errors
 ///
-/// When the driver refuses it.
-pub async fn session(url: &str, capabilities: Capabilities) -> Result<WebDriver> {
-    let driver = WebDriver::builder(url, capabilities).request_timeout(COMMAND).await?;
-    driver.set_script_timeout(COMMAND).await?;
+/// Returns an error when the driver refuses it.
+pub async fn open_session(url: &str, capabilities: Capabilities) -> Result<WebDriver> {
+    let driver = WebDriver::builder(url, capabilities).request_timeout(COMMAND_TIMEOUT).await?;
+    driver.set_script_timeout(COMMAND_TIMEOUT).await?;
     Ok(driver)
 }
 
-/// Ends a session without talking to its driver, which is killed with its browsers.
-pub fn leak(driver: &WebDriver) {
-    // It fails only where the session was ended already.
+/// Drops a session without a request to its driver, which is killed with its browsers.
+pub fn abandon_session(driver: &WebDriver) {
+    // It fails only when the session was closed before.
     let _ = driver.clone().leak();
 }
 
-fn program() -> Result<PathBuf> {
-    paths::installed(&["chromedriver"], "`apt-get install chromium chromium-driver`")
+fn chromedriver_path() -> Result<PathBuf> {
+    paths::installed_program(&["chromedriver"], "`apt-get install chromium chromium-driver`")
 }
 
-/// How often chromedriver is started before the test fails.
-const DRIVER_STARTS: usize = 3;
+/// Attempts to start chromedriver before the test fails.
+const START_ATTEMPTS: usize = 3;
 
-/// Starts chromedriver on a port that it chooses. It binds that port for IPv6 first and gives up where another socket has the same one
-/// for IPv4, which another start does not meet again.
-async fn chromedriver(mut command: Command) -> Result<(Process, u16)> {
+/// Starts chromedriver on a port that it chooses. It binds that port for IPv6 first, and exits where another socket has
+/// the same port for IPv4; the next attempt gets another port.
+async fn spawn_chromedriver(mut command: Command) -> Result<(ChildProcess, u16)> {
     command.arg("--port=0");
-    for starts_left in (0..DRIVER_STARTS).rev() {
-        let mut process = Process::spawn("chromedriver", &mut command)?;
+    for attempts_left in (0..START_ATTEMPTS).rev() {
+        let mut process = ChildProcess::spawn("chromedriver", &mut command)?;
         let port = process
             .wait_for_line(Duration::from_secs(10), |line| {
                 line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok()
@@ -216,14 +216,18 @@ async fn chromedriver(mut command: Command) -> Result<(Process, u16)> {
             .await;
         match port {
             Ok(port) => return Ok((process, port)),
-            Err(_) if starts_left > 0 && process.log().text().contains("port not available") => {}
+            Err(_) if attempts_left > 0 && process.log().text().contains("port not available") => {}
             Err(error) => return Err(error),
         }
     }
-    bail!("chromedriver was not started")
+    bail!("chromedriver did not start")
 }
 
-fn chrome_capabilities(profile: &Profile, screen: Option<&Screen>, folder: &Path) -> Result<Capabilities> {
+fn chrome_capabilities(
+    options: &BrowserOptions,
+    display: Option<&VirtualDisplay>,
+    folder: &Path,
+) -> Result<Capabilities> {
     let mut args: Vec<String> = [
         "--no-sandbox",
         "--disable-background-networking",
@@ -233,35 +237,35 @@ fn chrome_capabilities(profile: &Profile, screen: Option<&Screen>, folder: &Path
         "--disable-dev-shm-usage",
         "--no-first-run",
         "--window-size=800,600",
-        // No multicast: the other browser is on this machine, and finds plain host candidates.
+        // No mDNS candidates: the other browser is on this machine, and plain host candidates reach it.
         "--disable-features=WebRtcHideLocalIpsWithMdns",
-        // Nobody looks at these windows, and they are to work all the same.
+        // Invisible windows have to run at full speed.
         "--disable-background-timer-throttling",
         "--disable-backgrounding-occluded-windows",
         "--disable-renderer-backgrounding",
     ]
     .map(str::to_owned)
     .to_vec();
-    match screen {
+    match display {
         None => args.extend(["--headless=new", "--disable-gpu"].map(str::to_owned)),
-        Some(screen) => args.extend(["--ozone-platform=x11".to_owned(), format!("--display={}", screen.display())]),
+        Some(display) => args.extend(["--ozone-platform=x11".to_owned(), format!("--display={}", display.name())]),
     }
     args.push(format!("--user-data-dir={}", folder.display()));
-    args.push(format!("--lang={}", profile.language));
-    args.extend(match profile.devices {
-        Devices::All => vec!["--use-fake-device-for-media-stream".to_owned()],
-        Devices::NoCamera => vec!["--use-fake-device-for-media-stream=device-count=0".to_owned()],
-        Devices::None => vec!["--disable-audio-input".to_owned()],
+    args.push(format!("--lang={}", options.language));
+    args.extend(match options.devices {
+        FakeDevices::All => vec!["--use-fake-device-for-media-stream".to_owned()],
+        FakeDevices::NoCamera => vec!["--use-fake-device-for-media-stream=device-count=0".to_owned()],
+        FakeDevices::None => vec!["--disable-audio-input".to_owned()],
     });
-    if profile.permissions == Permissions::Granted {
+    if options.permissions == DevicePermissions::Granted {
         args.push("--use-fake-ui-for-media-stream".to_owned());
     }
-    args.extend(profile.args.iter().cloned());
+    args.extend(options.args.iter().cloned());
     let mut options = json!({
         "args": args,
-        "prefs": { "intl.accept_languages": profile.language },
+        "prefs": { "intl.accept_languages": options.language },
     });
-    let browser = paths::installed(&["chromium", "google-chrome", "chrome"], "`apt-get install chromium`")?;
+    let browser = paths::installed_program(&["chromium", "google-chrome", "chrome"], "`apt-get install chromium`")?;
     if let Some(options) = options.as_object_mut() {
         options.insert("binary".to_owned(), json!(browser));
     }

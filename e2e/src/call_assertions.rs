@@ -1,6 +1,8 @@
-//! What a call does, whichever engine carries it, with bounds that hold on two busy processors: picture and voice flow, and come back
-//! after an outage. They are fixed: a bound that widened with the load of the machine would let a call that burns processor time
-//! pass. How good picture and voice are is [`call_quality`](crate::call_quality)'s.
+//! Assertions on a call's media: video and audio flow, recover after an outage, and adapt to a narrow link.
+//!
+//! They are independent of the media engine. Their bounds hold on two busy processors and are fixed: bounds that widened
+//! with the machine's load would let a call that wastes CPU time pass. [`call_quality`](crate::call_quality) asserts
+//! quality.
 
 use std::time::Duration;
 
@@ -8,80 +10,82 @@ use futures_util::future::try_join;
 use tokio::time::{Instant, interval_at};
 
 use crate::{
-    Context, Page, Result, ensure,
-    network::{Conditions, Direction, Flow, Network},
-    sampler::{Arrival, Sample},
+    Context, Result, TestPage, ensure,
+    network::{EmulatedNetwork, LinkConditions, LinkDirection, LinkState},
+    sampler::{ExpectedMedia, Sample},
 };
 
-/// How many seconds of a call are sampled.
+/// Seconds of a call that are sampled.
 const SAMPLED: usize = 8;
 
-/// In how many of them, at least, the picture moves. A debug build of the app whose processors others want too was seen to send one to
-/// three frames a second, in bursts.
+/// Least sampled seconds with moving video. A debug build of the app on contended processors was observed to send one
+/// to three frames a second, in bursts.
 const MOVING: usize = 2;
 
-/// In how many of them, at least, a voice is heard. There the app's audio context was seen to stand still for four seconds of eight.
+/// Least sampled seconds with audible audio. On contended processors the app's audio context was observed to stand
+/// still for four seconds of eight.
 const AUDIBLE: usize = 3;
 
-/// Seconds, after those that are sampled, within which media flows once more: media that freezes for good does not. Twice the four
-/// seconds for which a busy app's audio context was seen to stand still, and one sample at either end.
+/// Seconds after the sampled ones within which media must flow once more, to detect media that freezes for good. Twice
+/// the four seconds for which a busy app's audio context was observed to stand still, and one sample at either end.
 const LATE_S: usize = 10;
 
 /// Seconds until media flows, on a busy machine.
 pub const MEDIA_S: usize = 30;
 
-/// Seconds until it flows again after an outage.
+/// Seconds until media flows again after an outage.
 const RECOVERY_S: usize = 12;
 
-/// What flows in a call.
+/// Media expected in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Media {
-    /// Picture and voice.
+pub enum CallMedia {
+    /// Video and audio.
     VideoAndAudio,
-    /// The voice alone.
+    /// Audio only.
     Audio,
 }
 
-impl Media {
-    const fn arrival(self) -> Arrival {
+impl CallMedia {
+    const fn arrival(self) -> ExpectedMedia {
         match self {
-            Self::VideoAndAudio => Arrival::VideoAndAudio,
-            Self::Audio => Arrival::Audio,
+            Self::VideoAndAudio => ExpectedMedia::VideoAndAudio,
+            Self::Audio => ExpectedMedia::Audio,
         }
     }
 }
 
-/// Both see a picture that moves and hear a voice, as samples of the next seconds tell, and still do after these.
+/// Checks that both sides receive moving video and audible audio in the next seconds, and still do afterwards. Returns
+/// the samples.
 ///
 /// # Errors
 ///
-/// When one of them does not.
-pub async fn media_flows(one: &Page, other: &Page, media: Media) -> Result<[Vec<Sample>; 2]> {
+/// Returns an error with the samples when one side does not.
+pub async fn ensure_media_flows(one: &TestPage, other: &TestPage, media: CallMedia) -> Result<[Vec<Sample>; 2]> {
     let arrival = media.arrival();
-    try_join(one.until_arrival(arrival, MEDIA_S), other.until_arrival(arrival, MEDIA_S)).await?;
-    let (at_one, at_other) = try_join(one.samples_of(SAMPLED), other.samples_of(SAMPLED)).await?;
+    try_join(one.wait_for_media(arrival, MEDIA_S), other.wait_for_media(arrival, MEDIA_S)).await?;
+    let (at_one, at_other) = try_join(one.sample_for(SAMPLED), other.sample_for(SAMPLED)).await?;
     for (page, samples) in [(one, &at_one), (other, &at_other)] {
         println!("{}: {}", page.name(), summary(samples));
     }
     for (page, samples) in [(one, &at_one), (other, &at_other)] {
         ensure_flow(page.name(), samples, media)?;
     }
-    let late = try_join(one.until_arrival(arrival, LATE_S), other.until_arrival(arrival, LATE_S));
+    let late = try_join(one.wait_for_media(arrival, LATE_S), other.wait_for_media(arrival, LATE_S));
     late.await.context("media no longer flows")?;
     Ok([at_one, at_other])
 }
 
-fn ensure_flow(name: &str, samples: &[Sample], media: Media) -> Result<()> {
+fn ensure_flow(name: &str, samples: &[Sample], media: CallMedia) -> Result<()> {
     let audible = samples.iter().filter(|sample| sample.is_audible()).count();
-    ensure!(audible >= AUDIBLE, "{name} heard a voice in {audible} of {SAMPLED} s: {samples:#?}");
-    if media == Media::VideoAndAudio {
+    ensure!(audible >= AUDIBLE, "{name}: audible in {audible} of {SAMPLED} s: {samples:#?}");
+    if media == CallMedia::VideoAndAudio {
         let moving = samples.iter().filter(|sample| sample.is_moving()).count();
-        ensure!(moving >= MOVING, "{name} saw a moving picture in {moving} of {SAMPLED} s: {samples:#?}");
+        ensure!(moving >= MOVING, "{name}: moving video in {moving} of {SAMPLED} s: {samples:#?}");
     }
     Ok(())
 }
 
-/// In a line.
+/// One-line summary for logs.
 fn summary(samples: &[Sample]) -> String {
     let seconds: f64 = samples.iter().map(|sample| sample.seconds).sum();
     let frames: u64 = samples.iter().map(|sample| sample.frames).sum();
@@ -98,92 +102,111 @@ fn summary(samples: &[Sample]) -> String {
     )
 }
 
-/// The link breaks for so many seconds; some time after it is whole again, media flows as before.
+/// Takes the link down for so many seconds and checks that media flows again afterwards.
 ///
 /// # Errors
 ///
-/// When it does not, or the link shows no outage.
-pub async fn recovers(network: &Network, one: &Page, other: &Page, outage: usize) -> Result<()> {
-    try_join(one.until_arrival(Arrival::VideoAndAudio, MEDIA_S), other.until_arrival(Arrival::VideoAndAudio, MEDIA_S))
-        .await?;
-    break_link(network, outage).await?;
+/// Returns an error when it does not, or packets passed during the outage.
+pub async fn ensure_recovers(network: &EmulatedNetwork, one: &TestPage, other: &TestPage, outage: usize) -> Result<()> {
+    try_join(
+        one.wait_for_media(ExpectedMedia::VideoAndAudio, MEDIA_S),
+        other.wait_for_media(ExpectedMedia::VideoAndAudio, MEDIA_S),
+    )
+    .await?;
+    interrupt_link(network, outage).await?;
     let (at_one, at_other) = try_join(
-        one.until_arrival(Arrival::VideoAndAudio, RECOVERY_S),
-        other.until_arrival(Arrival::VideoAndAudio, RECOVERY_S),
+        one.wait_for_media(ExpectedMedia::VideoAndAudio, RECOVERY_S),
+        other.wait_for_media(ExpectedMedia::VideoAndAudio, RECOVERY_S),
     )
     .await?;
     for (page, samples) in [(one, at_one), (other, at_other)] {
-        println!("{} after {outage} s without a link: back within {} s", page.name(), samples.len());
+        println!("{}: media flows again within {} s of an outage of {outage} s", page.name(), samples.len());
     }
-    media_flows(one, other, Media::VideoAndAudio).await.map(drop)
+    ensure_media_flows(one, other, CallMedia::VideoAndAudio).await.map(drop)
 }
 
-/// Cuts the link for so many seconds. That nothing passes is read from the link itself: seconds without frames a busy app has
+/// Takes the link down for so many seconds. The link's counters prove the outage: a busy app has seconds without frames
 /// anyway.
-async fn break_link(network: &Network, outage: usize) -> Result<()> {
-    const DIRECTIONS: [Direction; 2] = [Direction::Right, Direction::Left];
-    network.link.set_both(Conditions { flow: Flow::Cut, ..Conditions::default() });
+async fn interrupt_link(network: &EmulatedNetwork, outage: usize) -> Result<()> {
+    const DIRECTIONS: [LinkDirection; 2] = [LinkDirection::LeftToRight, LinkDirection::RightToLeft];
+    network.link.set_both(LinkConditions { state: LinkState::Down, ..LinkConditions::default() });
     let second = Duration::from_secs(1);
     let mut ticks = interval_at(Instant::now() + second, second);
-    // What was on its way may arrive in the first second.
+    // Packets already queued may arrive in the first second.
     ticks.tick().await;
     let before = DIRECTIONS.map(|direction| network.link.counters(direction));
     for _ in 1..outage {
         ticks.tick().await;
     }
     for (direction, before) in DIRECTIONS.into_iter().zip(before) {
-        let gone = network.link.counters(direction).since(&before);
-        println!("{direction:?} without a link: {} packets offered, {} passed", gone.taken, gone.passed);
-        ensure!(gone.taken > 0 && gone.passed == 0, "no outage in the direction {direction:?}: {gone:?}");
+        let outage = network.link.counters(direction).since(&before);
+        println!(
+            "{direction:?} during the outage: {} packets offered, {} delivered",
+            outage.packets_in, outage.packets_out
+        );
+        ensure!(outage.packets_in > 0 && outage.packets_out == 0, "no outage in direction {direction:?}: {outage:?}");
     }
-    network.link.set_both(Conditions::default());
+    network.link.set_both(LinkConditions::default());
     Ok(())
 }
 
-/// The link becomes narrow in one direction; what its sender offers is below that within a limit, and stays there.
+/// Limits the bit rate of one direction and checks that the sender offers less than that within `limit`, and keeps
+/// sending.
 ///
 /// # Errors
 ///
-/// When it does not.
-pub async fn settles(network: &Network, direction: Direction, rate: u32, limit: Duration) -> Result<()> {
+/// Returns an error when it does not.
+pub async fn ensure_adapts_to_rate(
+    network: &EmulatedNetwork,
+    direction: LinkDirection,
+    bit_rate: u32,
+    limit: Duration,
+) -> Result<()> {
     let second = Duration::from_secs(1);
     let mut ticks = interval_at(Instant::now() + second, second);
     let mut last = network.link.counters(direction);
-    let mut wide = Vec::new();
+    let mut unlimited = Vec::new();
     loop {
         ticks.tick().await;
         let now = network.link.counters(direction);
-        wide.push(now.since(&last).offered * 8 / 1000);
+        unlimited.push(now.since(&last).bytes_in * 8 / 1000);
         last = now;
-        if wide.last().is_some_and(|offered| offered * 1000 > u64::from(rate)) {
+        if unlimited.last().is_some_and(|offered| offered * 1000 > u64::from(bit_rate)) {
             break;
         }
-        ensure!(wide.len() < 20, "a link of {rate} bit/s is not narrow for one who offers {wide:?} kbit/s");
+        ensure!(
+            unlimited.len() < 20,
+            "the sender offers {unlimited:?} kbit/s on an unlimited link: less than the limit of {bit_rate} bit/s"
+        );
     }
-    println!("on a wide link: {wide:?} kbit/s, second by second");
-    network.link.set(direction, Conditions { rate: Some(rate), ..Conditions::default() });
-    let mut settled = Vec::new();
+    println!("on an unlimited link: {unlimited:?} kbit/s, second by second");
+    network.link.set_conditions(direction, LinkConditions { bit_rate: Some(bit_rate), ..LinkConditions::default() });
+    let mut after_limit = Vec::new();
     let seconds = limit.as_secs() + 5;
-    for place in 0..seconds {
+    for elapsed in 0..seconds {
         ticks.tick().await;
         let now = network.link.counters(direction);
-        let gone = now.since(&last);
+        let second = now.since(&last);
         last = now;
         println!(
-            "second {}: {} kbit/s offered, {} passed, {} packets dropped",
-            place + 1,
-            gone.offered * 8 / 1000,
-            gone.bytes * 8 / 1000,
-            gone.overflowed
+            "second {}: {} kbit/s offered, {} delivered, {} packets dropped",
+            elapsed + 1,
+            second.bytes_in * 8 / 1000,
+            second.bytes_out * 8 / 1000,
+            second.packets_overflowed
         );
-        if place >= limit.as_secs() {
-            settled.push(gone);
+        if elapsed >= limit.as_secs() {
+            after_limit.push(second);
         }
     }
-    network.link.set(direction, Conditions::default());
-    let offered: u64 = settled.iter().map(|gone| gone.offered * 8).sum::<u64>() / settled.len().max(1) as u64;
-    ensure!(offered <= u64::from(rate), "{offered} bit/s offered on a link of {rate} after {limit:?}");
-    // Less than a voice takes on the narrowest of these links: who offers less has stopped sending.
-    ensure!(offered >= u64::from(rate) / 10, "{offered} bit/s offered: it gave up on a link of {rate}");
+    network.link.set_conditions(direction, LinkConditions::default());
+    let offered: u64 =
+        after_limit.iter().map(|second| second.bytes_in * 8).sum::<u64>() / after_limit.len().max(1) as u64;
+    ensure!(offered <= u64::from(bit_rate), "{offered} bit/s offered on a link of {bit_rate} bit/s after {limit:?}");
+    // Less than audio alone takes on the narrowest of these links: the sender has stopped sending.
+    ensure!(
+        offered >= u64::from(bit_rate) / 10,
+        "{offered} bit/s offered on a link of {bit_rate} bit/s: the sender gave up"
+    );
     Ok(())
 }

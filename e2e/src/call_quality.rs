@@ -1,108 +1,123 @@
-//! How good picture and voice of a call are: gaps and freezes, watched many times a second ([`watch`](crate::watch)). For tests that
-//! are ignored by default, since watching takes processor time from what is watched; figures are in bench.
+//! Assertions on a call's media quality: freezes of the video and gaps in the audio.
+//!
+//! [`playback_monitor`](crate::playback_monitor) measures them many times a second. The tests that use this are ignored
+//! by default, because measuring takes CPU time from the call; figures are in bench.
 
 use std::time::Duration;
 
 use crate::{
-    Page, Result, Seen,
-    call_assertions::Media,
+    PlaybackReport, Result, TestPage,
+    call_assertions::CallMedia,
+    call_steps::MEDIA_TIMEOUT,
     ensure,
-    network::{Conditions, Flow, Network},
-    steps::MEDIA,
+    network::{EmulatedNetwork, LinkConditions, LinkState},
 };
 
-/// Bounds for picture and voice.
+/// Bounds for freezes of the video and gaps in the audio.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// The longest time that the picture may stand still.
-    pub still: Duration,
-    /// The longest gap in the voice.
-    pub gap: Duration,
+pub struct QualityBounds {
+    /// Longest time without a changed image.
+    pub max_freeze: Duration,
+    /// Longest gap in the audio.
+    pub max_gap: Duration,
 }
 
-impl Bounds {
-    /// Of Chromium on a good network.
-    pub const GOOD: Self = Self { still: Duration::from_millis(1_000), gap: Duration::from_millis(100) };
+impl QualityBounds {
+    /// Chromium on a good network.
+    pub const GOOD: Self = Self { max_freeze: Duration::from_millis(1_000), max_gap: Duration::from_millis(100) };
 
-    /// Of Chromium on a bad one: the voice goes on. Its picture was seen to stand still for up to 1.5 s, on a busy machine.
-    pub const BAD: Self = Self { still: Duration::from_millis(3_000), gap: Duration::from_millis(500) };
+    /// Chromium on a lossy network: the audio goes on. On a busy machine its video was observed to freeze for up to 1.5
+    /// s.
+    pub const LOSSY: Self = Self { max_freeze: Duration::from_millis(3_000), max_gap: Duration::from_millis(500) };
 
-    /// Of the app, a debug build on two processors without a GPU, on a good network: to draw its window and to be watched take what
-    /// there is.
-    pub const APP: Self = Self { still: Duration::from_millis(2_000), gap: Duration::from_millis(300) };
+    /// The app (a debug build on two processors without a GPU) on a good network: drawing its window and measuring it
+    /// take all CPU time.
+    pub const APP: Self = Self { max_freeze: Duration::from_millis(2_000), max_gap: Duration::from_millis(300) };
 
-    /// The same on a bad one.
-    pub const APP_BAD: Self = Self { still: Duration::from_millis(2_000), gap: Duration::from_millis(500) };
+    /// The app on a lossy network.
+    pub const APP_LOSSY: Self = Self { max_freeze: Duration::from_millis(2_000), max_gap: Duration::from_millis(500) };
 }
 
-/// Both see and hear each other for this long, within these bounds, from a steady start on. They are watched one after the other:
-/// while the first is, the other's page has nothing to do but the call, as long as it was not watched before.
+/// Checks both sides' received media for this long against the bounds, after a stable start. One side is measured after
+/// the other: meanwhile the other's page does nothing but the call.
 ///
 /// # Errors
 ///
-/// When one of them does not.
-pub async fn stays_within(pages: [&Page; 2], media: Media, time: Duration, bounds: Bounds) -> Result<[Seen; 2]> {
+/// Returns an error with the report when one side exceeds a bound.
+pub async fn ensure_quality(
+    pages: [&TestPage; 2],
+    media: CallMedia,
+    time: Duration,
+    bounds: QualityBounds,
+) -> Result<[PlaybackReport; 2]> {
     let [first, second] = pages;
-    Ok([watched(first, media, time, bounds).await?, watched(second, media, time, bounds).await?])
+    Ok([ensure_quality_of(first, media, time, bounds).await?, ensure_quality_of(second, media, time, bounds).await?])
 }
 
-async fn watched(page: &Page, media: Media, time: Duration, bounds: Bounds) -> Result<Seen> {
-    page.watch().await?;
+async fn ensure_quality_of(
+    page: &TestPage,
+    media: CallMedia,
+    time: Duration,
+    bounds: QualityBounds,
+) -> Result<PlaybackReport> {
+    page.start_playback_monitor().await?;
     match media {
-        Media::VideoAndAudio => page.sees_and_hears(MEDIA).await?,
-        Media::Audio => page.hears(MEDIA).await?,
+        CallMedia::VideoAndAudio => page.wait_for_video_and_audio(MEDIA_TIMEOUT).await?,
+        CallMedia::Audio => page.wait_for_audio(MEDIA_TIMEOUT).await?,
     }
-    page.hears_steadily(bounds.gap).await?;
-    page.watch_anew().await?;
-    let seen = page.seen_for(time).await?;
-    println!("{} saw and heard {}", page.name(), seen.summary());
-    if media == Media::VideoAndAudio {
-        seen.ensure_picture(page.name(), bounds.still)?;
+    page.wait_for_steady_audio(bounds.max_gap).await?;
+    page.reset_playback_monitor().await?;
+    let report = page.playback_report_after(time).await?;
+    println!("{} received {}", page.name(), report.summary());
+    if media == CallMedia::VideoAndAudio {
+        report.ensure_video(page.name(), bounds.max_freeze)?;
     }
-    seen.ensure_voice(page.name(), bounds.gap)?;
-    Ok(seen)
+    report.ensure_audio(page.name(), bounds.max_gap)?;
+    Ok(report)
 }
 
-/// The link breaks for this long; then both see and hear each other again within a limit, and stay within bounds.
+/// Takes the link down for this long and checks that video and audio are back within `limit`, and within the bounds
+/// from then on.
 ///
 /// # Errors
 ///
-/// When one of them does not, or the outage was not felt.
-pub async fn recovers_within(
-    network: &Network,
-    pages: [&Page; 2],
+/// Returns an error when they are not, or the outage was not noticeable.
+pub async fn ensure_recovery_quality(
+    network: &EmulatedNetwork,
+    pages: [&TestPage; 2],
     outage: Duration,
     limit: Duration,
-    bounds: Bounds,
+    bounds: QualityBounds,
 ) -> Result<()> {
     for page in pages {
-        page.watch().await?;
-        page.sees_and_hears(MEDIA).await?;
+        page.start_playback_monitor().await?;
+        page.wait_for_video_and_audio(MEDIA_TIMEOUT).await?;
     }
-    network.link.set_both(Conditions { flow: Flow::Cut, ..Conditions::default() });
+    network.link.set_both(LinkConditions { state: LinkState::Down, ..LinkConditions::default() });
     for page in pages {
-        page.watch_anew().await?;
-    }
-    for page in pages {
-        let seen = page.seen_for(outage).await?;
-        let still = Duration::from_secs_f64(seen.longest_still / 1000.0);
-        ensure!(still > outage.mul_f64(0.7), "{} did not feel the outage: {}", page.name(), seen.summary());
+        page.reset_playback_monitor().await?;
     }
     for page in pages {
-        page.watch_anew().await?;
-    }
-    network.link.set_both(Conditions::default());
-    for page in pages {
-        // Longer than the limit, so that a failure tells how long it took.
-        let both = "const it = window.__watch.seen(); return it.changes > 5 && it.firstSound";
-        page.until("picture and sound", limit * 10, both).await?;
+        let report = page.playback_report_after(outage).await?;
+        let unchanged = Duration::from_secs_f64(report.longest_unchanged / 1000.0);
+        ensure!(unchanged > outage.mul_f64(0.7), "{}: no freeze during the outage: {}", page.name(), report.summary());
     }
     for page in pages {
-        let seen = page.seen().await?;
-        let [picture, sound] = [seen.first_change, seen.first_sound].map(|first| first.unwrap_or(f64::INFINITY));
-        println!("{} after {outage:?}: picture {picture:.0} ms, sound {sound:.0} ms", page.name());
-        let is_in_time = picture.max(sound) <= limit.as_secs_f64() * 1000.0;
-        ensure!(is_in_time, "{}: not back within {limit:?}: {}", page.name(), seen.summary());
+        page.reset_playback_monitor().await?;
     }
-    stays_within(pages, Media::VideoAndAudio, Duration::from_secs(5), bounds).await.map(drop)
+    network.link.set_both(LinkConditions::default());
+    for page in pages {
+        // Longer than the limit, so that a failure reports the actual time.
+        let condition = "const it = window.__playbackMonitor.report(); return it.contentChanges > 5 && it.firstAudio";
+        page.wait_until("video and audio", limit * 10, condition).await?;
+    }
+    for page in pages {
+        let report = page.playback_report().await?;
+        let [video, audio] =
+            [report.first_content_change, report.first_audio].map(|first| first.unwrap_or(f64::INFINITY));
+        println!("{} after an outage of {outage:?}: video after {video:.0} ms, audio after {audio:.0} ms", page.name());
+        let is_in_time = video.max(audio) <= limit.as_secs_f64() * 1000.0;
+        ensure!(is_in_time, "{}: media not back within {limit:?}: {}", page.name(), report.summary());
+    }
+    ensure_quality(pages, CallMedia::VideoAndAudio, Duration::from_secs(5), bounds).await.map(drop)
 }

@@ -1,4 +1,4 @@
-//! The desktop app in its real window, on a screen that nobody sees, driven through WebKitWebDriver.
+//! The desktop app in its real window on a virtual display, driven through `WebKitWebDriver`.
 
 use std::{
     ffi::OsString,
@@ -20,372 +20,384 @@ use tokio::{
 };
 
 use crate::{
-    Bus, Context, Page, Result, browser,
-    bus::Daemon,
+    Context, Result, SessionBus, TestPage, browser,
+    dbus::BusDaemon,
     ensure,
-    network::{Door, Namespace},
+    network::{Namespace, PortForward},
     paths,
-    process::{self, Log, Process},
-    screen::Screen,
-    usage::Usage,
+    process::{self, ChildProcess, ProcessLog},
+    usage::ResourceUsage,
+    virtual_display::VirtualDisplay,
 };
 
-const START: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What an app is started with.
+/// Options to start the desktop app with.
 #[derive(Clone, Debug, Default)]
-pub struct Setup {
-    /// The port that its embedded server is to take; by default one that is free.
+pub struct AppOptions {
+    /// Port for its embedded server; by default a free one.
     pub port: Option<u16>,
-    /// Which devices it has.
-    pub devices: Mock,
-    /// The address of the server that it uses, as the person has chosen it before; by default its own.
-    pub server: Option<String>,
-    /// The network namespace that it runs in.
+    /// Camera and microphone.
+    pub devices: TestDevices,
+    /// Address of the server that it is set to use; by default its embedded one.
+    pub server_url: Option<String>,
+    /// Network namespace that it runs in.
     pub namespace: Option<Rc<Namespace>>,
-    /// The address of the session bus that it is on; by default one of its own, with nothing on it.
-    pub bus: Option<String>,
-    /// Further variables of its environment.
-    pub variables: Vec<(String, String)>,
-    /// Its arguments.
+    /// Address of its session bus; by default a new one without services.
+    pub bus_address: Option<String>,
+    /// Additional environment variables.
+    pub env_vars: Vec<(String, String)>,
+    /// Command line arguments.
     pub arguments: Vec<String>,
-    /// Where it keeps what it keeps, if that outlives it.
-    pub data: Option<PathBuf>,
-    /// How it is told where that is.
-    pub profile: Named,
+    /// Data directory that outlives the app; by default a temporary one.
+    pub data_dir: Option<PathBuf>,
+    /// How the data directory is passed to it.
+    pub profile_source: ProfileSource,
 }
 
-/// How an app is told its profile.
+/// How an app gets its profile directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Named {
-    /// By variables, which name the port, too.
+pub enum ProfileSource {
+    /// By environment variables, which also set the port.
     #[default]
-    ByVariable,
-    /// By its own [`arguments`](Setup::arguments): the port is for the app to choose.
-    ByArgument,
+    Environment,
+    /// By [`arguments`](AppOptions::arguments); the app chooses its port.
+    Argument,
 }
 
-/// Which camera and microphone an app has.
+/// Camera and microphone of an app.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mock {
-    /// The machine's, if it has any.
+pub enum TestDevices {
+    /// The machine's devices, if any.
     #[default]
     Off,
-    /// WebKit's test devices: a moving picture, and a beep each second.
+    /// `WebKit`'s mock devices: a moving test image, and a beep each second.
     On,
 }
 
-impl Setup {
-    /// With test devices, on this server.
+impl AppOptions {
+    /// Options with test devices, for this server.
     #[must_use]
-    pub fn calling(server: &str) -> Self {
-        Self { devices: Mock::On, server: Some(server.to_owned()), ..Self::default() }
+    pub fn with_test_devices(server: &str) -> Self {
+        Self { devices: TestDevices::On, server_url: Some(server.to_owned()), ..Self::default() }
     }
 
-    /// On this session bus.
+    /// Sets the session bus.
     #[must_use]
-    pub fn on(mut self, bus: &Bus) -> Self {
-        self.bus = Some(bus.address().to_owned());
+    pub fn on_bus(mut self, bus: &SessionBus) -> Self {
+        self.bus_address = Some(bus.address().to_owned());
         self
     }
 
-    /// In this namespace.
+    /// Sets the network namespace.
     #[must_use]
-    pub fn within(mut self, namespace: &Rc<Namespace>) -> Self {
+    pub fn in_namespace(mut self, namespace: &Rc<Namespace>) -> Self {
         self.namespace = Some(Rc::clone(namespace));
         self
     }
 }
 
-/// A running app. It ends with this value.
+/// A running app. Dropping it kills the app with its driver.
 #[derive(Debug)]
-pub struct Desktop {
+pub struct DesktopApp {
     window: WebDriver,
-    page: Page,
+    page: TestPage,
     port: u16,
-    // The app is WebKitWebDriver's child, and ends with it.
-    driver: Process,
-    screen: Screen,
+    // The app is a child of WebKitWebDriver and is killed with it.
+    driver: ChildProcess,
+    display: VirtualDisplay,
     app: PathBuf,
     environment: Vec<(String, OsString)>,
-    _bus: Option<Daemon>,
-    _door: Option<Door>,
+    _bus_daemon: Option<BusDaemon>,
+    _port_forward: Option<PortForward>,
     _data: TempDir,
 }
 
-impl Desktop {
-    /// Starts it with no data of its own but what the setup says.
+impl DesktopApp {
+    /// Starts the app with an empty data directory, but for what the options set.
     ///
     /// # Errors
     ///
-    /// When something that it needs is not installed or built, or does not start.
-    pub async fn start(name: &str, setup: &Setup) -> Result<Self> {
-        let app = paths::program("HUTONG_APP_BIN", "hutong-app")?;
-        let program = paths::installed(&["WebKitWebDriver"], "`apt-get install webkit2gtk-driver`")?;
-        let screen = Screen::start().await?;
+    /// Returns an error when something that it needs is not installed or built, or does not start.
+    pub async fn start(name: &str, options: &AppOptions) -> Result<Self> {
+        let app = paths::workspace_program("HUTONG_APP_BIN", "hutong-app")?;
+        let program = paths::installed_program(&["WebKitWebDriver"], "`apt-get install webkit2gtk-driver`")?;
+        let display = VirtualDisplay::start().await?;
         let temporary = tempfile::Builder::new().prefix("hutong-e2e-").tempdir()?;
-        let data = setup.data.clone().unwrap_or_else(|| temporary.path().to_owned());
-        if let Some(address) = &setup.server {
+        let data = options.data_dir.clone().unwrap_or_else(|| temporary.path().to_owned());
+        if let Some(address) = &options.server_url {
             let settings = json!({ "server": { "is": "other", "address": address } });
             fs::write(data.join("settings.json"), settings.to_string())?;
         }
-        let (mut command, driver_port, port) = match &setup.namespace {
+        let (mut command, driver_port, port) = match &options.namespace {
             Some(namespace) => (namespace.command(program), namespace.free_port().await?, namespace.free_port().await?),
             None => (Command::new(program), free_port().await?, free_port().await?),
         };
-        let port = setup.port.unwrap_or(port);
-        // Without them, WebKit asks for one each time that it starts a sound, and GLib looks then whether the program is setuid: that has
-        // been seen to end the webview, since it takes an interrupted system call of another thread for its own (GLib 2.74).
-        let bus = if setup.bus.is_none() { Some(Daemon::start().await?) } else { None };
-        let address = setup.bus.as_deref().or(bus.as_ref().map(Daemon::address));
-        let mut environment = environment(setup, &screen, &data, port);
+        let port = options.port.unwrap_or(port);
+        // Without a bus address WebKit asks for one each time that it starts audio, and GLib then checks whether the
+        // program is setuid. That was observed to crash the web process: GLib 2.74 mistakes another thread's
+        // interrupted system call for its own.
+        let bus = if options.bus_address.is_none() { Some(BusDaemon::start().await?) } else { None };
+        let address = options.bus_address.as_deref().or(bus.as_ref().map(BusDaemon::address));
+        let mut environment = environment(options, &display, &data, port);
         for name in ["DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS"] {
             environment.extend(address.map(|address| (name.to_owned(), address.into())));
         }
         command.arg(format!("--port={driver_port}")).env_remove("WAYLAND_DISPLAY").envs(environment.iter().cloned());
-        let driver = Process::spawn("WebKitWebDriver", &mut command)?;
-        let (url, door) = match &setup.namespace {
+        let driver = ChildProcess::spawn("WebKitWebDriver", &mut command)?;
+        let (url, forward) = match &options.namespace {
             Some(namespace) => {
-                namespace.listening(driver_port).await?;
-                let door = namespace.expose(driver_port).await?;
-                (format!("http://{}", door.address()), Some(door))
+                namespace.wait_for_listener(driver_port).await?;
+                let forward = namespace.expose_port(driver_port).await?;
+                (format!("http://{}", forward.address()), Some(forward))
             }
             None => {
-                timeout(START, listening(driver_port)).await.context("WebKitWebDriver does not listen")?;
+                timeout(START_TIMEOUT, port_listens(driver_port)).await.context("WebKitWebDriver does not listen")?;
                 (format!("http://127.0.0.1:{driver_port}"), None)
             }
         };
         let mut capabilities = Map::new();
-        capabilities.insert("webkitgtk:browserOptions".to_owned(), json!({ "binary": app, "args": setup.arguments }));
-        let session = browser::session(&url, capabilities.into()).await;
+        capabilities.insert("webkitgtk:browserOptions".to_owned(), json!({ "binary": app, "args": options.arguments }));
+        let session = browser::open_session(&url, capabilities.into()).await;
         let window = session.with_context(|| format!("starting the app\n{}", driver.log().text()))?;
-        let page = Page::in_webview(name, window.clone()).await?;
-        Ok(Self { window, page, port, driver, screen, app, environment, _bus: bus, _door: door, _data: temporary })
+        let page = TestPage::in_webview(name, window.clone()).await?;
+        Ok(Self {
+            window,
+            page,
+            port,
+            driver,
+            display,
+            app,
+            environment,
+            _bus_daemon: bus,
+            _port_forward: forward,
+            _data: temporary,
+        })
     }
 
-    /// What its window shows.
+    /// The page in its window.
     #[must_use]
-    pub fn page(&self) -> &Page {
+    pub fn page(&self) -> &TestPage {
         &self.page
     }
 
-    /// The address of its embedded server on its machine, if it got the port that it was to have.
+    /// URL of its embedded server, if that got the requested port.
     #[must_use]
-    pub fn url(&self) -> String {
+    pub fn embedded_server_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// What it wrote so far.
+    /// Captured output.
     #[must_use]
-    pub fn log(&self) -> &Log {
+    pub fn log(&self) -> &ProcessLog {
         self.driver.log()
     }
 
-    /// The app's processes with those of its webview, without the driver's.
+    /// Processes of the app and its webview, without the driver.
     ///
     /// # Errors
     ///
-    /// When there are none.
+    /// Returns an error when the app has exited.
     pub fn processes(&self) -> Result<Vec<Pid>> {
-        let driver = self.driver.pid().context("the app has ended")?;
-        let app: Vec<Pid> = process::tree(driver).into_iter().filter(|pid| *pid != driver).collect();
-        ensure!(!app.is_empty(), "the app has ended:\n{}", self.log().text());
+        let driver = self.driver.pid().context("the app has exited")?;
+        let app: Vec<Pid> = process::process_tree(driver).into_iter().filter(|pid| *pid != driver).collect();
+        ensure!(!app.is_empty(), "the app has exited:\n{}", self.log().text());
         Ok(app)
     }
 
-    /// What the app and its webview use of the machine.
+    /// Resource usage of the app and its webview.
     ///
     /// # Errors
     ///
-    /// When it has ended.
-    pub fn usage(&self) -> Result<Usage> {
-        Ok(Usage::of(&self.processes()?))
+    /// Returns an error when the app has exited.
+    pub fn usage(&self) -> Result<ResourceUsage> {
+        Ok(ResourceUsage::of(&self.processes()?))
     }
 
-    /// Hides its window, as minimising does, and waits until its page knows.
+    /// Hides the window, as minimizing does, and waits until the page is hidden.
     ///
     /// # Errors
     ///
-    /// When there is no window, or the page does not come to know.
-    pub async fn hide(&self) -> Result<()> {
-        self.screen.hide_windows().await?;
-        self.page.until("being hidden", START, r#"return document.visibilityState === "hidden""#).await
+    /// Returns an error when there is no window, or the page's visibility does not change in time.
+    pub async fn hide_window(&self) -> Result<()> {
+        self.display.hide_windows().await?;
+        self.page.wait_until("being hidden", START_TIMEOUT, r#"return document.visibilityState === "hidden""#).await
     }
 
-    /// Shows its window again, and waits until its page knows.
+    /// Shows the window again and waits until the page is visible.
     ///
     /// # Errors
     ///
-    /// When the page does not come to know.
-    pub async fn show(&self) -> Result<()> {
-        self.screen.show_windows().await?;
-        self.page.until("being visible", START, r#"return document.visibilityState === "visible""#).await
+    /// Returns an error when there is no window, or the page's visibility does not change in time.
+    pub async fn show_window(&self) -> Result<()> {
+        self.display.show_windows().await?;
+        self.page.wait_until("being visible", START_TIMEOUT, r#"return document.visibilityState === "visible""#).await
     }
 
-    /// Asks its window to close, as the cross in its corner does.
+    /// Asks the window to close, as its close button does.
     ///
     /// # Errors
     ///
-    /// When there is no window.
-    pub async fn close(&self) -> Result<()> {
-        self.screen.close_windows().await
+    /// Returns an error when there is no window.
+    pub async fn close_window(&self) -> Result<()> {
+        self.display.close_windows().await
     }
 
-    /// Waits until its page knows that its window is hidden, or that it is not.
+    /// Waits until the page's visibility is `hidden` or `visible`.
     ///
     /// # Errors
     ///
-    /// When that is not so in time.
-    pub async fn until_visibility(&self, state: &str) -> Result<()> {
+    /// Returns an error when the limit passes.
+    pub async fn wait_for_visibility(&self, state: &str) -> Result<()> {
         let script = format!("return document.visibilityState === {}", json!(state));
-        self.page.until(&format!("being {state}"), START, &script).await
+        self.page.wait_until(&format!("being {state}"), START_TIMEOUT, &script).await
     }
 
-    /// Has the person turn to another program.
+    /// Takes the input focus from the window, as when the person switches to another program.
     ///
     /// # Errors
     ///
-    /// When the screen does not answer.
-    pub async fn unfocus(&self) -> Result<()> {
-        self.screen.unfocus().await
+    /// Returns an error when the display does not answer.
+    pub async fn unfocus_window(&self) -> Result<()> {
+        self.display.unfocus().await
     }
 
-    /// Gives its window this size, in pixels.
+    /// Resizes the window, in pixels.
     ///
     /// # Errors
     ///
-    /// When there is no window.
-    pub async fn resize(&self, width: u32, height: u32) -> Result<()> {
-        self.screen.resize_windows(width, height).await
+    /// Returns an error when there is no window.
+    pub async fn resize_window(&self, width: u32, height: u32) -> Result<()> {
+        self.display.resize_windows(width, height).await
     }
 
-    /// Starts the program once more as the same person would, and waits for it to end by itself.
+    /// Starts a second instance for the same user and waits for its exit.
     ///
     /// # Errors
     ///
-    /// When it does not end, or says that it failed.
-    pub async fn start_again(&self, arguments: &[&str]) -> Result<()> {
+    /// Returns an error when it does not exit in time, or fails.
+    pub async fn start_second_instance(&self, arguments: &[&str]) -> Result<()> {
         let mut command = Command::new(&self.app);
         command.args(arguments).env_remove("WAYLAND_DISPLAY").envs(self.environment.iter().cloned());
-        let mut process = Process::spawn("the app, started again", &mut command)?;
-        process.ends_well(START).await
+        let mut process = ChildProcess::spawn("the app's second instance", &mut command)?;
+        process.wait_for_success(START_TIMEOUT).await
     }
 
-    /// Asks the app's first process to end, as the system does, and waits until all of it has.
+    /// Sends SIGINT to the app's main process and waits until all its processes have exited.
     ///
     /// # Errors
     ///
-    /// When it does not.
+    /// Returns an error when the limit passes.
     pub async fn quit(&self) -> Result<()> {
         let app = self.processes()?;
-        let first = app.first().context("the app has ended")?;
+        let first = app.first().context("the app has exited")?;
         rustix::process::kill_process(*first, rustix::process::Signal::INT)?;
-        self.until_ended().await
+        self.wait_until_exited().await
     }
 
-    /// Waits until the app has ended.
+    /// Waits until all processes of the app have exited.
     ///
     /// # Errors
     ///
-    /// When it has not in time.
-    pub async fn until_ended(&self) -> Result<()> {
+    /// Returns an error with the log when the limit passes.
+    pub async fn wait_until_exited(&self) -> Result<()> {
         let ended = async {
             let mut attempts = interval(Duration::from_millis(20));
             while self.processes().is_ok() {
                 attempts.tick().await;
             }
         };
-        timeout(START, ended).await.with_context(|| format!("the app does not end\n{}", self.log().text()))
+        timeout(START_TIMEOUT, ended).await.with_context(|| format!("the app does not exit\n{}", self.log().text()))
     }
 
-    /// Kills the app's first process alone: its webview's processes find out by themselves, as after a crash.
+    /// Kills the app's main process alone. The webview's processes notice it by themselves, as after a crash.
     ///
     /// # Errors
     ///
-    /// When it has ended.
-    pub fn crash(&self) -> Result<()> {
+    /// Returns an error when the app has exited.
+    pub fn kill_main_process(&self) -> Result<()> {
         let app = self.processes()?;
-        let first = app.first().context("the app has ended")?;
+        let first = app.first().context("the app has exited")?;
         rustix::process::kill_process(*first, rustix::process::Signal::KILL)?;
         Ok(())
     }
 
-    /// Kills the process of its page, as a fault in it does. Its page cannot be spoken to from then on. Returns the length of the
-    /// log by then, for [`Self::until_another_page`].
+    /// Kills the web process, as a fault in it does. The page's `WebDriver` session is unusable from then on. Returns the
+    /// log's line count at that time, for [`Self::wait_for_new_page`].
     ///
     /// # Errors
     ///
-    /// When there is none.
-    pub fn crash_page(&self) -> Result<usize> {
-        let is_page = |pid: &Pid| process::name(*pid).as_deref() == Some("WebKitWebProces");
-        let page = self.processes()?.into_iter().find(is_page).context("the app has no page")?;
-        let length = self.log().length();
-        rustix::process::kill_process(page, rustix::process::Signal::KILL)?;
+    /// Returns an error when no port is free.
+    pub fn kill_web_process(&self) -> Result<usize> {
+        let is_web_process = |pid: &Pid| process::process_name(*pid).as_deref() == Some("WebKitWebProces");
+        let pid = self.processes()?.into_iter().find(is_web_process).context("the app has no web process")?;
+        let length = self.log().line_count();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL)?;
         Ok(length)
     }
 
-    /// Waits until the app says that a page is there, past the first lines of its log, and checks that it knew before that the last
-    /// one is gone.
+    /// Waits until the app logs a new page, after the first `after` lines of its log, and checks that it logged the old
+    /// page's end before.
     ///
     /// # Errors
     ///
-    /// When none is in time, or the app heard of the last one's end by the new one.
-    pub async fn until_another_page(&self, after: usize) -> Result<()> {
-        let there = "the page is there";
-        self.log().wait_for_line(after, START, |line| line.contains(there).then_some(())).await?;
-        let said = self.log().since(after);
-        let before = said.split(there).next().unwrap_or_default();
-        ensure!(before.contains("the last page is gone"), "the new page told that the last one is gone:\n{said}");
+    /// Returns an error when the limit passes, or the app noticed the old page's end only by the new one.
+    pub async fn wait_for_new_page(&self, after: usize) -> Result<()> {
+        let attached = "page attached";
+        self.log().wait_for_line(after, START_TIMEOUT, |line| line.contains(attached).then_some(())).await?;
+        let log = self.log().text_since(after);
+        let before = log.split(attached).next().unwrap_or_default();
+        ensure!(before.contains("page detached"), "the old page was not detached before the new one attached:\n{log}");
         Ok(())
     }
 }
 
-impl Drop for Desktop {
+impl Drop for DesktopApp {
     fn drop(&mut self) {
-        browser::leak(&self.window);
+        browser::abandon_session(&self.window);
     }
 }
 
-/// What an app is told by its environment. Nothing of it is the machine's own home.
-fn environment(setup: &Setup, screen: &Screen, data: &Path, port: u16) -> Vec<(String, OsString)> {
+/// Environment of the app. Its home is not the developer's.
+fn environment(options: &AppOptions, display: &VirtualDisplay, data: &Path, port: u16) -> Vec<(String, OsString)> {
     let mut variables: Vec<(String, OsString)> = vec![
-        ("DISPLAY".into(), screen.display().into()),
+        ("DISPLAY".into(), display.name().into()),
         ("GDK_BACKEND".into(), "x11".into()),
         ("TAURI_WEBVIEW_AUTOMATION".into(), "true".into()),
         ("XDG_CONFIG_HOME".into(), data.join("home/.config").into()),
         ("XDG_DATA_HOME".into(), data.join("home/.local/share").into()),
     ];
-    if setup.profile == Named::ByVariable {
+    if options.profile_source == ProfileSource::Environment {
         variables.push(("HUTONG_DATA_DIR".into(), data.into()));
         variables.push(("HUTONG_PORT".into(), port.to_string().into()));
     }
-    // What GStreamer and fontconfig know of the machine is found out once, and not by each app.
+    // Share the caches of GStreamer and fontconfig: filling them takes seconds for each app.
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     if let Some(cache) = cache.or_else(|| Some(std::env::home_dir()?.join(".cache"))) {
         variables.push(("XDG_CACHE_HOME".into(), cache.into()));
     }
     variables.push(("HOME".into(), data.join("home").into()));
-    if setup.devices == Mock::On {
+    if options.devices == TestDevices::On {
         variables.push(("HUTONG_MOCK_DEVICES".into(), "1".into()));
     }
     if rustix::process::geteuid().is_root() {
-        // WebKit's sandbox does not start as root, as which containers run their tests.
+        // WebKit's sandbox does not start as root, which is the user in many test containers.
         variables.push(("WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS".into(), "1".into()));
     }
-    variables.extend(setup.variables.iter().map(|(name, value)| (name.clone(), value.into())));
+    variables.extend(options.env_vars.iter().map(|(name, value)| (name.clone(), value.into())));
     variables
 }
 
-/// A port that was free a moment ago, for programs that cannot tell which one they took.
+/// A port that was free a moment ago, for programs that cannot report the port that they chose.
 ///
 /// # Errors
 ///
-/// When there is none.
+/// Returns an error when no port is free.
 pub async fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port())
 }
 
-async fn listening(port: u16) {
+async fn port_listens(port: u16) {
     let mut attempts = interval(Duration::from_millis(20));
     while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
         attempts.tick().await;

@@ -1,9 +1,9 @@
-// Injected before a page's own scripts. Counts what the page opens, and notes when things happened; changes nothing.
+// Injected before the page's own scripts. Wraps the browser's APIs to record what the page opens and when; changes no behaviour.
 (() => {
   "use strict";
   if (window.__e2e) return;
 
-  // Comparable between the pages of one machine, in milliseconds.
+  // Milliseconds, comparable between the pages of one machine.
   const now = () => performance.timeOrigin + performance.now();
   const native = {
     setTimeout: window.setTimeout.bind(window),
@@ -18,11 +18,11 @@
     peers: [],
     tracks: [],
     timers: new Map(),
-    sounds: [],
+    audioContexts: [],
     clicks: [],
     firstFrames: [],
-    roster: [],
-    samples: [],
+    rosterChanges: [],
+    recordedTotals: [],
     errors: [],
     marks: [],
   };
@@ -33,41 +33,41 @@
   window.addEventListener("unhandledrejection", (event) => e2e.errors.push("unhandled: " + String(event.reason)));
 
   // Timers.
-  const caller = () => new Error("set here");
+  const callSite = () => new Error("timer set here");
   window.setTimeout = (task, delay, ...args) => {
     const id = native.setTimeout(() => {
       e2e.timers.delete(id);
       if (typeof task === "function") task(...args);
     }, delay);
-    e2e.timers.set(id, { every: false, delay, from: caller() });
+    e2e.timers.set(id, { every: false, delay, from: callSite() });
     return id;
   };
   window.setInterval = (task, delay, ...args) => {
     const id = native.setInterval(task, delay, ...args);
-    e2e.timers.set(id, { every: true, delay, from: caller() });
+    e2e.timers.set(id, { every: true, delay, from: callSite() });
     return id;
   };
-  // One clears what the other set: they share their numbers.
+  // clearTimeout and clearInterval share one ID space (HTML standard): either clears both.
   window.clearTimeout = window.clearInterval = (id) => {
     e2e.timers.delete(id);
     native.clearTimeout(id);
   };
 
-  // Peer connections, devices, sounds.
-  const collect = (name, into) => {
+  // Peer connections, devices, audio contexts.
+  const wrapConstructor = (name, onCreate) => {
     const original = window[name];
     if (!original) return;
     window[name] = new Proxy(original, {
       construct(target, args, self) {
-        const made = Reflect.construct(target, args, self);
-        into(made);
-        return made;
+        const instance = Reflect.construct(target, args, self);
+        onCreate(instance);
+        return instance;
       },
     });
   };
-  collect("RTCPeerConnection", (peer) => {
+  wrapConstructor("RTCPeerConnection", (peer) => {
     e2e.peers.push(peer);
-    mark("peer made");
+    mark("peer connection created");
     for (const state of ["signalingState", "iceGatheringState", "iceConnectionState", "connectionState"]) {
       peer.addEventListener(state.toLowerCase() + "change", () => mark(`${state} ${peer[state]}`));
     }
@@ -77,25 +77,25 @@
       if (event.track.kind === "video") awaitFirstFrame(event.track);
     });
   });
-  // What goes over the WebSocket, by its type: of a message of text, `"type":"..."`.
+  // Type of a JSON text message on the WebSocket.
   const type = (data) => (typeof data === "string" && /"type":"(\w+)"/.exec(data) || [])[1];
-  collect("WebSocket", (socket) => {
+  wrapConstructor("WebSocket", (socket) => {
     const send = socket.send;
     socket.send = (data) => {
       mark(`sent ${type(data)}`);
       send.call(socket, data);
     };
-    socket.addEventListener("message", (event) => mark(`got ${type(event.data)}`));
+    socket.addEventListener("message", (event) => mark(`received ${type(event.data)}`));
   });
-  collect("AudioContext", (context) => e2e.sounds.push(context));
+  wrapConstructor("AudioContext", (context) => e2e.audioContexts.push(context));
   const devices = window.MediaDevices && MediaDevices.prototype;
   for (const name of ["getUserMedia", "getDisplayMedia"]) {
     const original = devices && devices[name];
     if (!original) continue;
     devices[name] = async function (...args) {
-      mark(`${name} asked`);
+      mark(`${name} called`);
       const stream = await original.apply(this, args);
-      mark(`${name} given`);
+      mark(`${name} resolved`);
       e2e.tracks.push(...stream.getTracks());
       return stream;
     };
@@ -109,21 +109,21 @@
     };
   }
   e2e.openPeers = () => e2e.peers.filter((peer) => peer.signalingState !== "closed");
-  e2e.leftovers = () => {
-    // What has ended is forgotten, or it would be kept from the garbage collector from here.
+  e2e.openResources = () => {
+    // Drop ended objects: a reference from here would keep them from the garbage collector.
     e2e.tracks = e2e.tracks.filter((track) => track.readyState === "live");
-    e2e.sounds = e2e.sounds.filter((context) => context.state !== "closed");
+    e2e.audioContexts = e2e.audioContexts.filter((context) => context.state !== "closed");
     return {
       peers: e2e.openPeers().length,
       tracks: e2e.tracks.length,
-      cameras: e2e.tracks.filter((track) => track.kind === "video").length,
+      videoTracks: e2e.tracks.filter((track) => track.kind === "video").length,
       timers: e2e.timers.size,
       timerSources: [...e2e.timers.values()].map(({ every, delay, from }) => `${every ? "every" : "in"} ${delay} ms ${from.stack}`),
-      sounds: e2e.sounds.length,
+      audioContexts: e2e.audioContexts.length,
     };
   };
 
-  // When was clicked on what, and when the first frame of a remote video was there to be seen.
+  // Clicks, and the first presented frame of each remote video.
   document.addEventListener(
     "click",
     (event) => {
@@ -134,25 +134,25 @@
     },
     true,
   );
-  const showing = (track) =>
+  const elementOf = (track) =>
     [...document.querySelectorAll("video")].find((video) => video.srcObject && video.srcObject.getTracks().includes(track));
   const awaitFirstFrame = (track) => {
     if (track.readyState === "ended") return;
-    const video = showing(track);
+    const video = elementOf(track);
     if (!video) {
       native.setTimeout(() => awaitFirstFrame(track), 2);
       return;
     }
-    const seen = e2e.firstFrames.length;
-    const note = () => {
-      if (e2e.firstFrames.length > seen) return;
+    const recorded = e2e.firstFrames.length;
+    const onFrame = () => {
+      if (e2e.firstFrames.length > recorded) return;
       e2e.firstFrames.push({ at: now() });
       mark("first frame");
     };
-    video.requestVideoFrameCallback(note);
+    video.requestVideoFrameCallback(onFrame);
   };
-  // Presses a button as soon as it is there, once, as the quickest person would.
-  e2e.pressOnceThere = (id) => {
+  // Clicks a button once, as soon as it appears: no driver latency and no person in the measured time.
+  e2e.pressWhenPresent = (id) => {
     const press = () => {
       const button = document.querySelector(`[data-testid="${id}"]`);
       if (!button || button.disabled) return;
@@ -164,26 +164,26 @@
     press();
   };
 
-  // Presses a button at a given time.
+  // Clicks a button at a given time.
   e2e.pressAt = (css, at) => native.setTimeout(() => document.querySelector(css).click(), at - now());
 
-  // Every change of the roster, however short.
+  // Roster changes, short-lived ones included.
   let before = new Map();
-  const noteRoster = () => {
+  const recordRoster = () => {
     const users = document.querySelectorAll('[data-testid="user"]');
     const after = new Map([...users].map((user) => [user.dataset.name, user.dataset.state]));
     for (const [name, state] of after) {
-      if (before.get(name) !== state) e2e.roster.push({ name, state, at: now() });
+      if (before.get(name) !== state) e2e.rosterChanges.push({ name, state, at: now() });
     }
     for (const name of before.keys()) {
-      if (!after.has(name)) e2e.roster.push({ name, state: "gone", at: now() });
+      if (!after.has(name)) e2e.rosterChanges.push({ name, state: "gone", at: now() });
     }
     before = after;
   };
-  new MutationObserver(noteRoster).observe(document, { childList: true, subtree: true, attributes: true });
+  new MutationObserver(recordRoster).observe(document, { childList: true, subtree: true, attributes: true });
 
-  // What comes in.
-  e2e.received = async () => {
+  // Received media.
+  e2e.receivedTotals = async () => {
     const sum = { at: now(), frames: 0, energy: 0, samples: 0, packets: 0 };
     for (const peer of e2e.openPeers()) {
       for (const report of (await peer.getStats()).values()) {
@@ -198,16 +198,16 @@
     }
     return sum;
   };
-  let sampling = null;
-  e2e.startSampling = (every) => {
-    e2e.stopSampling();
-    e2e.samples = [];
-    const sample = async () => e2e.samples.push(await e2e.received());
-    sample();
-    sampling = native.setInterval(sample, every);
+  let recordingTimer = null;
+  e2e.startRecordingTotals = (interval) => {
+    e2e.stopRecordingTotals();
+    e2e.recordedTotals = [];
+    const record = async () => e2e.recordedTotals.push(await e2e.receivedTotals());
+    record();
+    recordingTimer = native.setInterval(record, interval);
   };
-  e2e.stopSampling = () => {
-    native.clearInterval(sampling);
-    return e2e.samples;
+  e2e.stopRecordingTotals = () => {
+    native.clearInterval(recordingTimer);
+    return e2e.recordedTotals;
   };
 })();

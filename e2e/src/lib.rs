@@ -1,42 +1,43 @@
-//! Calls between real browsers, and the real app, over the real server.
+//! End-to-end test harness: calls between Chromium and the desktop app over the real server.
 //!
-//! A test is a [`scenario`]: its body opens [`Page`]s, each in a browser of its own, against a [`Server`], and waits for
-//! conditions in them. Nothing here sleeps: every wait is for a condition, and bounded. What a page did with peer connections,
-//! devices and timers is told by a script that is injected before the page loads (`instrument.js`); the product has no hooks.
+//! A test is a [`scenario`]: its body opens [`TestPage`]s, each in its own browser, against a [`ServerProcess`], and waits for
+//! conditions in them. Nothing sleeps: each wait is for a condition and has a time limit. The injected script `instrument.js`
+//! records what a page does with peer connections, devices and timers; the product has no test hooks.
 //!
-//! Everything that a scenario starts is ended with it, also when it fails; then pictures, sources and logs of its pages are
-//! kept in `target/e2e-failures`.
+//! A scenario stops everything that it has started, on success and on failure. After a failure the screenshots, page sources and
+//! logs are in `target/e2e-failures`.
 
 pub mod browser;
-pub mod bus;
 pub mod call_assertions;
 pub mod call_quality;
+pub mod call_steps;
+pub mod clients;
+pub mod dbus;
 pub mod desktop;
-pub mod media;
+pub mod instrument;
 pub mod network;
 pub mod page;
 pub mod paths;
-pub mod people;
+pub mod playback_monitor;
 pub mod process;
 pub mod proxy;
 pub mod sampler;
 pub mod scenario;
-pub mod screen;
 pub mod server;
-pub mod steps;
+pub mod statistics;
+pub mod synthetic_media;
 pub mod usage;
-pub mod voice;
-pub mod watch;
+pub mod virtual_display;
 
 pub use anyhow::{Context, Result, anyhow, bail, ensure};
 
-pub use browser::{Devices, Permissions, Profile, Shown};
-pub use bus::Bus;
-pub use desktop::{Desktop, Setup};
-pub use network::Network;
-pub use page::Page;
-pub use proxy::Proxy;
-pub use scenario::{Outcome, World, scenario};
-pub use server::Server;
+pub use browser::{BrowserOptions, DevicePermissions, FakeDevices, WindowPlacement};
+pub use dbus::SessionBus;
+pub use desktop::{AppOptions, DesktopApp};
+pub use network::EmulatedNetwork;
+pub use page::TestPage;
+pub use playback_monitor::PlaybackReport;
+pub use proxy::TcpProxy;
+pub use scenario::{TestEnv, TestResult, scenario};
+pub use server::ServerProcess;
 pub use thirtyfour::By;
-pub use watch::Seen;

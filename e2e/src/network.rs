@@ -1,50 +1,53 @@
-//! A network of two places, wholly on this machine and apart from its own: two network namespaces, joined by a link that
-//! loses, delays, narrows and breaks as a test wants.
+//! Emulated network: two network namespaces of this machine, joined by a user-space link that drops, delays,
+//! rate-limits and interrupts packets.
 //!
-//! The link lives in user space ([`Link`]), since not every kernel that runs tests can shape traffic. Programs are started in
-//! a place by [`Namespace::command`]. What tests themselves need of a place does not go over the link, nor over any interface
-//! that a peer connection could use: [`Namespace::expose`] and [`Namespace::bring`] carry TCP between a place's loopback and
-//! ours through this process. So the driver of a browser is reached, and the signalling server, whatever state the link is in.
+//! The link is in user space ([`EmulatedLink`]), because not every kernel that runs tests can shape traffic.
+//! [`Namespace::command`] starts programs inside a namespace. Control traffic of the tests uses neither the link nor
+//! any interface that a peer connection could use: [`Namespace::expose_port`] and [`Namespace::forward_into`] relay TCP
+//! between a namespace's loopback and ours through this process. So browser drivers and the signalling server stay
+//! reachable whatever the link's state.
 //!
-//! Namespaces and devices are held by nothing but this process and what it starts: they are gone with it, however it ends.
+//! Only this process and its children hold the namespaces and devices: the kernel removes them when these exit, in
+//! whatever way.
 
 mod link;
 mod namespace;
 
-pub use link::{Conditions, Counters, Direction, Flow, Link, Traffic};
-pub use namespace::{Door, Namespace};
+pub use link::{AffectedTraffic, EmulatedLink, LinkConditions, LinkCounters, LinkDirection, LinkState};
+pub use namespace::{Namespace, PortForward};
 
 use std::{net::Ipv4Addr, rc::Rc};
 
 use crate::Result;
 
-/// The address of the left place on the link.
-pub const LEFT: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+/// Address of the left namespace on the link.
+pub const LEFT_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 
-/// The address of the right place on the link.
-pub const RIGHT: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
+/// Address of the right namespace on the link.
+pub const RIGHT_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 
-/// Two places and the link between them.
+/// Two namespaces and the link between them.
 #[derive(Debug)]
-pub struct Network {
-    /// The place at [`LEFT`].
+pub struct EmulatedNetwork {
+    /// The namespace at [`LEFT_ADDRESS`].
     pub left: Rc<Namespace>,
-    /// The place at [`RIGHT`].
+    /// The namespace at [`RIGHT_ADDRESS`].
     pub right: Rc<Namespace>,
-    /// What joins them.
-    pub link: Link,
+    /// The link that joins them.
+    pub link: EmulatedLink,
 }
 
-impl Network {
-    /// Makes both places, with a link that does no harm yet.
+impl EmulatedNetwork {
+    /// Creates both namespaces and a link without impairments.
     ///
     /// # Errors
     ///
-    /// When this process may make no network namespaces or TUN devices: it has to be root, or to run under `unshare -Urn`.
+    /// Returns an error without permission for network namespaces or TUN devices: as root or under `unshare -Urn` there
+    /// is.
     pub async fn new() -> Result<Self> {
         let left = Rc::new(Namespace::new("left").await?);
         let right = Rc::new(Namespace::new("right").await?);
-        let link = Link::between((&left, LEFT), (&right, RIGHT)).await?;
+        let link = EmulatedLink::connect((&left, LEFT_ADDRESS), (&right, RIGHT_ADDRESS)).await?;
         Ok(Self { left, right, link })
     }
 }

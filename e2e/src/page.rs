@@ -1,4 +1,4 @@
-//! A page, as the person before it sees and uses it.
+//! Page object: a web page under `WebDriver` control, with waits for what it shows.
 
 use std::{
     cell::RefCell,
@@ -15,74 +15,75 @@ use thirtyfour::{By, WebDriver};
 
 use crate::{
     Context, Result, bail,
-    browser::Browser,
+    browser::BrowserSession,
     ensure,
-    media::{Click, FirstFrame, Leftovers, Mark, Received, RosterChange},
+    instrument::{Click, FirstFrame, OpenResources, ReceivedTotals, RosterChange, TimelineMark},
     process,
 };
 
-/// How long the page may take for what needs no other person: generous, because machines that run tests are busy.
-pub const SOON: Duration = Duration::from_secs(10);
+/// Time limit for reactions that need no other person; generous, because test machines are busy.
+pub const UI_TIMEOUT: Duration = Duration::from_secs(10);
 
 const INSTRUMENT: &str = include_str!("instrument.js");
 
-/// A page in a browser of its own. Clones are the same page.
+/// A web page in its own browser or in the app's webview. Clones are the same page.
 #[derive(Clone, Debug)]
-pub struct Page {
+pub struct TestPage {
     name: Rc<str>,
     driver: WebDriver,
-    /// Gone once killed.
-    browser: Rc<RefCell<Option<Browser>>>,
+    /// `None` for a webview, and once the browser is closed or killed.
+    browser: Rc<RefCell<Option<BrowserSession>>>,
 }
 
-impl Page {
-    /// The page of a browser, instrumented from the next load on.
+impl TestPage {
+    /// Wraps the page of a browser and has `instrument.js` injected into each document that it loads from now on.
     ///
     /// # Errors
     ///
-    /// When the browser takes no script.
-    pub async fn instrumented(name: &str, browser: Browser) -> Result<Self> {
+    /// Returns an error when the browser refuses the script.
+    pub async fn in_browser(name: &str, browser: BrowserSession) -> Result<Self> {
         let driver = browser.driver().clone();
         let cdp = driver.cdp();
         cdp.send_raw("Page.addScriptToEvaluateOnNewDocument", json!({ "source": INSTRUMENT })).await?;
         Ok(Self { name: name.into(), driver, browser: Rc::new(RefCell::new(Some(browser))) })
     }
 
-    /// The page of a webview. Nothing can be injected there before a page loads: it is instrumented from now on, which is in
-    /// time for whatever it does later, and as long as it is not loaded anew.
+    /// Wraps the page of a webview. No script can be injected there before a page loads: `instrument.js` runs now,
+    /// which is early enough for later calls, and is lost at a reload.
     ///
     /// # Errors
     ///
-    /// When it runs no script.
+    /// Returns an error when the script fails.
     pub async fn in_webview(name: &str, driver: WebDriver) -> Result<Self> {
         driver.execute(INSTRUMENT, Vec::new()).await.with_context(|| format!("{name}: instrumenting"))?;
         Ok(Self { name: name.into(), driver, browser: Rc::default() })
     }
 
-    /// Whose it is.
+    /// The name of the person who uses it.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its WebDriver session, for what is not here.
+    /// The `WebDriver` session, for commands that this type lacks.
     #[must_use]
     pub fn driver(&self) -> &WebDriver {
         &self.driver
     }
 
-    /// The processes of its browser, without its driver's; none for a webview, whose app tells them, and once it is killed.
+    /// The browser's process tree, without the driver. Empty for a webview, whose processes the app returns, and once
+    /// killed.
     #[must_use]
     pub fn processes(&self) -> Vec<Pid> {
-        self.browser.borrow().as_ref().and_then(Browser::pid).map(process::tree).unwrap_or_default()
+        self.browser.borrow().as_ref().and_then(BrowserSession::pid).map(process::process_tree).unwrap_or_default()
     }
 
-    /// Kills its browser as a crash would.
+    /// Kills the browser, as a crash does.
     pub fn kill_browser(&self) {
         self.browser.borrow_mut().take();
     }
 
-    /// Closes its browser.
+    /// Closes the browser.
     pub async fn close_browser(&self) {
         let browser = self.browser.borrow_mut().take();
         if let Some(browser) = browser {
@@ -90,79 +91,84 @@ impl Page {
         }
     }
 
-    /// Loads an address.
+    /// Navigates to a URL.
     ///
     /// # Errors
     ///
-    /// When it cannot be loaded.
+    /// Returns an error when loading fails.
     pub async fn open(&self, url: &str) -> Result<()> {
         self.driver.goto(url).await.with_context(|| format!("{}: opening {url}", self.name))
     }
 
-    /// Loads its address anew, as F5 does.
+    /// Reloads the page, as F5 does.
     ///
     /// # Errors
     ///
-    /// When it cannot be loaded.
+    /// Returns an error when loading fails.
     pub async fn reload(&self) -> Result<()> {
         self.driver.refresh().await.with_context(|| format!("{}: reloading", self.name))
     }
 
-    /// Types a name, presses the button, and waits until the person is logged in.
+    /// Submits a name and waits until the user is logged in.
     ///
     /// # Errors
     ///
-    /// When that does not come about.
+    /// Returns an error when the state is not reached in time.
     pub async fn log_in(&self, name: &str) -> Result<()> {
-        self.try_log_in(name).await?;
-        self.until("being logged in", SOON, r#"const me = one("me"); return me && me.dataset.state === "online""#).await
+        self.submit_login(name).await?;
+        self.wait_until(
+            "being logged in",
+            UI_TIMEOUT,
+            r#"const me = one("me"); return me && me.dataset.state === "online""#,
+        )
+        .await
     }
 
-    /// Types a name and presses the button.
+    /// Types a name and presses the login button.
     ///
     /// # Errors
     ///
-    /// When the page has no such field or button.
-    pub async fn try_log_in(&self, name: &str) -> Result<()> {
-        self.until("the name field", SOON, "return document.querySelector('input#name')").await?;
+    /// Returns an error when the page has no such field or button.
+    pub async fn submit_login(&self, name: &str) -> Result<()> {
+        self.wait_until("the name field", UI_TIMEOUT, "return document.querySelector('input#name')").await?;
         let field = self.driver.find(By::Css("input#name")).await?;
         field.clear().await?;
         field.send_keys(name).await?;
         self.press("login").await
     }
 
-    /// Presses a button, by its data-testid.
+    /// Clicks the button with this `data-testid`.
     ///
     /// # Errors
     ///
-    /// When it does not appear, or cannot be pressed.
+    /// Returns an error when it does not appear in time, or cannot be clicked.
     pub async fn press(&self, id: &str) -> Result<()> {
         self.press_css(&format!("[data-testid={}]", json!(id))).await
     }
 
-    /// Presses a button on a user's tile.
+    /// Clicks the button with this `data-testid` on a user's tile.
     ///
     /// # Errors
     ///
-    /// When it does not appear, or cannot be pressed.
-    pub async fn press_for(&self, user: &str, id: &str) -> Result<()> {
-        self.press_css(&on_tile(user, id)).await
+    /// Returns an error when it does not appear in time, or cannot be clicked.
+    pub async fn press_on_tile(&self, user: &str, id: &str) -> Result<()> {
+        self.press_css(&tile_button(user, id)).await
     }
 
-    /// Has a button on a user's tile pressed by the page itself, at this time (see [`now`](Self::now)).
+    /// Has the page itself click a button on a user's tile at this time ([`now`](Self::now)).
     ///
     /// # Errors
     ///
-    /// When the page does not.
-    pub async fn press_for_at(&self, user: &str, id: &str, at: f64) -> Result<()> {
-        self.run(&format!("e2e.pressAt({}, {at})", json!(on_tile(user, id)))).await
+    /// Returns an error when the script fails.
+    pub async fn press_on_tile_at(&self, user: &str, id: &str, at: f64) -> Result<()> {
+        self.run(&format!("e2e.pressAt({}, {at})", json!(tile_button(user, id)))).await
     }
 
-    /// The time, in milliseconds; comparable between pages of one machine.
+    /// Current time in milliseconds; comparable between pages of one machine.
     ///
     /// # Errors
     ///
-    /// When the page does not tell.
+    /// Returns an error when the script fails.
     pub async fn now(&self) -> Result<f64> {
         self.run("return e2e.now()").await
     }
@@ -172,37 +178,37 @@ impl Page {
             "const it = document.querySelector({}); return it && !it.disabled && it.getClientRects().length > 0",
             json!(css)
         );
-        self.until(&format!("a button {css}"), SOON, &there).await?;
-        let deadline = Instant::now() + SOON;
+        self.wait_until(&format!("a button {css}"), UI_TIMEOUT, &there).await?;
+        let deadline = Instant::now() + UI_TIMEOUT;
         loop {
-            // Between finding and pressing, the page may have drawn the button anew or moved it: then once more.
+            // The page may re-render or move the button between lookup and click: retry.
             let pressed = async { self.driver.find(By::Css(css)).await?.click().await }.await;
             match pressed {
                 Ok(()) => return Ok(()),
                 Err(error) if Instant::now() > deadline => {
                     return Err(error).with_context(|| format!("{}: pressing {css}", self.name));
                 }
-                Err(_) => self.until(&format!("a button {css}"), SOON, &there).await?,
+                Err(_) => self.wait_until(&format!("a button {css}"), UI_TIMEOUT, &there).await?,
             }
         }
     }
 
-    /// Waits until a script's body returns something true. It may use `one(testid)`, `all(testid)`, `user(name)`, `e2e`
+    /// Waits until a script body returns a truthy value. It may use `one(testid)`, `all(testid)`, `user(name)`, `e2e`
     /// and `await`.
     ///
     /// # Errors
     ///
-    /// When it has not by then, with what the page showed.
-    pub async fn until(&self, what: &str, limit: Duration, script: &str) -> Result<()> {
-        self.until_some(what, limit, script).await.map(|_| ())
+    /// Returns an error with the page's visible elements when the limit passes.
+    pub async fn wait_until(&self, expectation: &str, limit: Duration, script: &str) -> Result<()> {
+        self.wait_for_value(expectation, limit, script).await.map(|_| ())
     }
 
-    /// Like [`until`](Self::until), and gives what the script returned.
+    /// Waits as [`wait_until`](Self::wait_until) does, and returns the script's value.
     ///
     /// # Errors
     ///
-    /// When it has returned nothing true by then, with what the page showed.
-    pub async fn until_some(&self, what: &str, limit: Duration, script: &str) -> Result<Value> {
+    /// Returns an error with the page's visible elements when the limit passes.
+    pub async fn wait_for_value(&self, expectation: &str, limit: Duration, script: &str) -> Result<Value> {
         let script = format!(
             r#"{PRELUDE}
             const done = arguments[arguments.length - 1];
@@ -219,23 +225,23 @@ impl Page {
             limit = limit.as_millis()
         );
         let answer = self.driver.execute_async(script, Vec::new()).await;
-        let answer = answer.with_context(|| format!("{}: waiting for {what}", self.name))?;
+        let answer = answer.with_context(|| format!("{}: waiting for {expectation}", self.name))?;
         match answer.json().get("found") {
             Some(found) => Ok(found.clone()),
             None => bail!(
-                "{}: waited {limit:?} for {what}\n{}\nshown: {}",
+                "{}: timed out after {limit:?} waiting for {expectation}\n{}\nvisible elements: {}",
                 self.name,
                 answer.json().get("problem").and_then(Value::as_str).unwrap_or_default(),
-                self.shown().await
+                self.visible_elements().await
             ),
         }
     }
 
-    /// Runs a script's body (see [`until`](Self::until)) once, and gives what it returns.
+    /// Runs a script body (see [`wait_until`](Self::wait_until)) once and returns its value.
     ///
     /// # Errors
     ///
-    /// When it throws, or returns something else.
+    /// Returns an error when the script throws, or its value has another type.
     pub async fn run<T: DeserializeOwned>(&self, script: &str) -> Result<T> {
         let script = format!(
             r#"{PRELUDE}
@@ -247,197 +253,199 @@ impl Page {
             bail!("{}: a script failed: {error}", self.name);
         }
         let value = answer.json().get("value").cloned().unwrap_or(Value::Null);
-        serde_json::from_value(value).with_context(|| format!("{}: what the script gave", self.name))
+        serde_json::from_value(value).with_context(|| format!("{}: unexpected type of the script's value", self.name))
     }
 
-    /// Waits until somebody in the roster is in this state.
+    /// Waits until the roster shows a user in this state.
     ///
     /// # Errors
     ///
-    /// When they are not by then.
-    pub async fn sees(&self, user: &str, state: &str, limit: Duration) -> Result<()> {
+    /// Returns an error when the limit passes.
+    pub async fn wait_for_user_state(&self, user: &str, state: &str, limit: Duration) -> Result<()> {
         let script = format!("const it = user({}); return it && it.dataset.state === {}", json!(user), json!(state));
-        self.until(&format!("{user} to be {state}"), limit, &script).await
+        self.wait_until(&format!("{user} to be {state}"), limit, &script).await
     }
 
-    /// Waits until somebody is not in the roster.
+    /// Waits until the roster no longer shows a user.
     ///
     /// # Errors
     ///
-    /// When they still are by then.
-    pub async fn misses(&self, user: &str, limit: Duration) -> Result<()> {
-        self.until(&format!("{user} to be gone"), limit, &format!("return !user({})", json!(user))).await
+    /// Returns an error when the limit passes.
+    pub async fn wait_until_user_gone(&self, user: &str, limit: Duration) -> Result<()> {
+        self.wait_until(&format!("{user} to leave the roster"), limit, &format!("return !user({})", json!(user))).await
     }
 
-    /// Waits until this person is in this state.
+    /// Waits until the page's own user is in this state.
     ///
     /// # Errors
     ///
-    /// When they are not by then.
-    pub async fn is(&self, state: &str, limit: Duration) -> Result<()> {
+    /// Returns an error when the limit passes.
+    pub async fn wait_for_own_state(&self, state: &str, limit: Duration) -> Result<()> {
         let script = format!(r#"const me = one("me"); return me && me.dataset.state === {}"#, json!(state));
-        self.until(&format!("being {state}"), limit, &script).await
+        self.wait_until(&format!("being {state}"), limit, &script).await
     }
 
-    /// Waits until the call is this far.
+    /// Waits until the page's call is in this phase.
     ///
     /// # Errors
     ///
-    /// When it is not by then.
-    pub async fn phase(&self, phase: &str, limit: Duration) -> Result<()> {
+    /// Returns an error when the limit passes.
+    pub async fn wait_for_phase(&self, phase: &str, limit: Duration) -> Result<()> {
         let script = format!(r#"const call = one("call"); return call && call.dataset.phase === {}"#, json!(phase));
-        self.until(&format!("the call to be {phase}"), limit, &script).await
+        self.wait_until(&format!("the call to be {phase}"), limit, &script).await
     }
 
-    /// Waits until no call is shown.
+    /// Waits until the page shows no call.
     ///
     /// # Errors
     ///
-    /// When one still is by then.
-    pub async fn no_call(&self, limit: Duration) -> Result<()> {
-        self.until("the call to be gone", limit, r#"return !one("call")"#).await
+    /// Returns an error when the limit passes.
+    pub async fn wait_until_no_call(&self, limit: Duration) -> Result<()> {
+        self.wait_until("no call", limit, r#"return !one("call")"#).await
     }
 
-    /// Waits for a notice, and gives its sentence.
+    /// Waits for the notice with this code and returns its text.
     ///
     /// # Errors
     ///
-    /// When there is none by then, or it is empty.
-    pub async fn notice(&self, code: &str, limit: Duration) -> Result<String> {
+    /// Returns an error when the limit passes without the notice, or with an empty one.
+    pub async fn wait_for_notice(&self, code: &str, limit: Duration) -> Result<String> {
         let script = format!(
             r#"const it = one("notice"); return it && it.dataset.code === {} && it.innerText.trim()"#,
             json!(code)
         );
-        let sentence = self.until_some(&format!("the notice {code}"), limit, &script).await?;
+        let sentence = self.wait_for_value(&format!("the notice {code}"), limit, &script).await?;
         Ok(sentence.as_str().unwrap_or_default().to_owned())
     }
 
-    /// What came in so far.
+    /// The totals received so far.
     ///
     /// # Errors
     ///
-    /// When the page does not tell.
-    pub async fn received(&self) -> Result<Received> {
-        self.run("return await e2e.received()").await
+    /// Returns an error when the script fails.
+    pub async fn received_totals(&self) -> Result<ReceivedTotals> {
+        self.run("return await e2e.receivedTotals()").await
     }
 
-    /// Waits until that many frames have been decoded and sound has been heard, over the open peer connections.
+    /// Waits until this many video frames are decoded and some audio energy is received, over the open peer
+    /// connections.
     ///
     /// # Errors
     ///
-    /// When they have not by then.
-    pub async fn receives(&self, frames: u64, limit: Duration) -> Result<()> {
-        let script = format!("const got = await e2e.received(); return got.frames > {frames} && got.energy > 0");
-        let outcome = self.until(&format!("{frames} frames and sound"), limit, &script).await;
+    /// Returns an error when the limit passes.
+    pub async fn wait_for_received(&self, frames: u64, limit: Duration) -> Result<()> {
+        let script = format!("const got = await e2e.receivedTotals(); return got.frames > {frames} && got.energy > 0");
+        let outcome = self.wait_until(&format!("{frames} frames and audio"), limit, &script).await;
         if outcome.is_err()
-            && let Ok(got) = self.run::<serde_json::Value>("return e2e.received()").await
+            && let Ok(got) = self.run::<serde_json::Value>("return e2e.receivedTotals()").await
         {
             println!("{} received {got}", self.name);
         }
-        outcome.with_context(|| format!("{}: no picture or no sound", self.name))
+        outcome.with_context(|| format!("{}: no video or no audio", self.name))
     }
 
-    /// Notes what comes in, every so often.
+    /// Starts to record the received totals at this interval.
     ///
     /// # Errors
     ///
-    /// When the page does not.
-    pub async fn start_sampling(&self, every: Duration) -> Result<()> {
-        self.run(&format!("e2e.startSampling({})", every.as_millis())).await
+    /// Returns an error when the script fails.
+    pub async fn start_recording_totals(&self, every: Duration) -> Result<()> {
+        self.run(&format!("e2e.startRecordingTotals({})", every.as_millis())).await
     }
 
-    /// Waits for that many samples and gives all of them.
+    /// Waits for this many records, stops recording and returns all of them.
     ///
     /// # Errors
     ///
-    /// When they do not come.
-    pub async fn samples(&self, count: usize, limit: Duration) -> Result<Vec<Received>> {
-        self.until(&format!("{count} samples"), limit, &format!("return e2e.samples.length >= {count}")).await?;
-        self.run("return e2e.stopSampling()").await
+    /// Returns an error when the limit passes.
+    pub async fn stop_recording_totals(&self, count: usize, limit: Duration) -> Result<Vec<ReceivedTotals>> {
+        self.wait_until(&format!("{count} samples"), limit, &format!("return e2e.recordedTotals.length >= {count}"))
+            .await?;
+        self.run("return e2e.stopRecordingTotals()").await
     }
 
-    /// What the page holds open.
+    /// The media resources and timers that the page holds open.
     ///
     /// # Errors
     ///
-    /// When the page does not tell.
-    pub async fn leftovers(&self) -> Result<Leftovers> {
-        self.run("return e2e.leftovers()").await
+    /// Returns an error when the script fails.
+    pub async fn open_resources(&self) -> Result<OpenResources> {
+        self.run("return e2e.openResources()").await
     }
 
-    /// Every change of the roster since the page was loaded.
+    /// All roster changes since the page was loaded.
     ///
     /// # Errors
     ///
-    /// When the page does not tell.
+    /// Returns an error when the script fails.
     pub async fn roster_changes(&self) -> Result<Vec<RosterChange>> {
-        self.run("return e2e.roster").await
+        self.run("return e2e.rosterChanges").await
     }
 
-    /// Every click since the page was loaded.
+    /// All clicks since the page was loaded.
     ///
     /// # Errors
     ///
-    /// When the page does not tell.
+    /// Returns an error when the script fails.
     pub async fn clicks(&self) -> Result<Vec<Click>> {
         self.run("return e2e.clicks").await
     }
 
-    /// The steps that this page's calls took.
+    /// The timeline of this page's calls.
     ///
     /// # Errors
     ///
-    /// When the page does not tell.
-    pub async fn marks(&self) -> Result<Vec<Mark>> {
+    /// Returns an error when the script fails.
+    pub async fn timeline_marks(&self) -> Result<Vec<TimelineMark>> {
         self.run("return e2e.marks").await
     }
 
-    /// The first frame of each remote video since the page was loaded.
+    /// The first presented frame of each remote video since the page was loaded.
     ///
     /// # Errors
     ///
-    /// When the page does not tell.
+    /// Returns an error when the script fails.
     pub async fn first_frames(&self) -> Result<Vec<FirstFrame>> {
         self.run("return e2e.firstFrames").await
     }
 
-    /// Has a button pressed by the page itself as soon as it appears.
+    /// Has the page itself click the button with this `data-testid` as soon as it appears.
     ///
     /// # Errors
     ///
-    /// When the page does not.
-    pub async fn press_once_there(&self, id: &str) -> Result<()> {
-        self.run(&format!("e2e.pressOnceThere({})", json!(id))).await
+    /// Returns an error when the script fails.
+    pub async fn press_when_present(&self, id: &str) -> Result<()> {
+        self.run(&format!("e2e.pressWhenPresent({})", json!(id))).await
     }
 
-    /// Checks that the page had no errors that it did not catch.
+    /// Checks that the page had no uncaught errors.
     ///
     /// # Errors
     ///
-    /// When it had.
+    /// Returns an error that lists them.
     pub async fn ensure_no_errors(&self) -> Result<()> {
         let errors: Vec<String> = self.run("return e2e.errors").await?;
-        ensure!(errors.is_empty(), "{}: errors in the page: {errors:#?}", self.name);
+        ensure!(errors.is_empty(), "{}: uncaught errors in the page: {errors:#?}", self.name);
         Ok(())
     }
 
-    /// Answers the browser's questions for a device (`camera`, `microphone`) beforehand: `granted` or `denied`.
+    /// Sets the browser's permission for a device (`camera`, `microphone`) to `granted` or `denied`.
     ///
     /// # Errors
     ///
-    /// When the browser does not take the answer.
-    pub async fn permit(&self, device: &str, answer: &str, origin: &str) -> Result<()> {
+    /// Returns an error when the browser refuses.
+    pub async fn set_permission(&self, device: &str, answer: &str, origin: &str) -> Result<()> {
         let answer = json!({ "permission": { "name": device }, "setting": answer, "origin": origin });
         self.driver.cdp().send_raw("Browser.setPermission", answer).await?;
         Ok(())
     }
 
-    /// Makes the page this large, in the browser's own pixels, and light or dark, and waits until it is drawn so.
+    /// Sets viewport size (CSS pixels) and colour scheme, and waits until the page is drawn so.
     ///
     /// # Errors
     ///
-    /// When the browser does not.
-    pub async fn look(&self, width: u32, height: u32, scheme: &str) -> Result<()> {
+    /// Returns an error when the browser refuses, or animations do not end in time.
+    pub async fn set_viewport(&self, width: u32, height: u32, scheme: &str) -> Result<()> {
         let cdp = self.driver.cdp();
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
         cdp.send_raw("Emulation.setDeviceMetricsOverride", size).await?;
@@ -448,21 +456,21 @@ impl Page {
             const passing = document.getAnimations().filter((it) => it.effect.getComputedTiming().endTime < Infinity);
             await Promise.allSettled(passing.map((it) => it.finished));
             return true";
-        self.until("everything to be drawn", SOON, settled).await
+        self.wait_until("everything to be drawn", UI_TIMEOUT, settled).await
     }
 
-    /// Takes its picture.
+    /// Saves a screenshot.
     ///
     /// # Errors
     ///
-    /// When the browser or the disk does not.
-    pub async fn picture(&self, file: &Path) -> Result<()> {
-        self.driver.screenshot(file).await.with_context(|| format!("{}: a picture", self.name))
+    /// Returns an error when the screenshot or writing the file fails.
+    pub async fn screenshot(&self, file: &Path) -> Result<()> {
+        self.driver.screenshot(file).await.with_context(|| format!("{}: screenshot", self.name))
     }
 
-    /// Keeps picture, source and log in this folder, as far as they are to be had.
-    pub async fn keep_evidence(&self, folder: &Path) {
-        // Called for a failed scenario: what cannot be had must not hide the failure.
+    /// Saves screenshot, source and log in this folder, as far as the browser still answers.
+    pub async fn save_artifacts(&self, folder: &Path) {
+        // Best effort: an error here must not hide the scenario's failure.
         let _ = self.driver.screenshot(&folder.join(format!("{}.png", self.name))).await;
         if let Ok(source) = self.driver.source().await {
             let _ = std::fs::write(folder.join(format!("{}.html", self.name)), source);
@@ -476,17 +484,17 @@ impl Page {
         }
     }
 
-    /// The parts of the page that tests look at, in a line each.
-    async fn shown(&self) -> String {
+    /// The elements that tests look at, one a line.
+    async fn visible_elements(&self) -> String {
         let script = r#"return [...document.querySelectorAll("[data-testid]")].map((it) =>
             it.dataset.testid + " " + JSON.stringify({ ...it.dataset, testid: undefined })
             + (it.children.length ? "" : " " + (it.innerText || "").slice(0, 120))).join("\n")"#;
-        self.run(script).await.unwrap_or_else(|error| format!("nothing: {error}"))
+        self.run(script).await.unwrap_or_else(|error| format!("unavailable: {error}"))
     }
 }
 
-/// A button on a user's tile.
-fn on_tile(user: &str, id: &str) -> String {
+/// CSS selector of a button on a user's tile.
+fn tile_button(user: &str, id: &str) -> String {
     format!("[data-testid=user][data-name={}] [data-testid={}]", json!(user), json!(id))
 }
 

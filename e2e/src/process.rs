@@ -1,4 +1,4 @@
-//! Processes that end with the value that stands for them, with all that they started.
+//! Child processes with captured output, killed with their descendants on drop.
 
 use std::{
     collections::VecDeque,
@@ -19,24 +19,24 @@ use tokio::{
 
 use crate::{Context, Result, anyhow, bail};
 
-/// The last lines of its output that are kept for a failure's report.
-const LINES_KEPT: usize = 2_000;
+/// Lines of output kept for a failure's report; older ones are dropped.
+const MAX_LOG_LINES: usize = 2_000;
 
-/// A process in a group of its own. Dropping it kills it and everything under it.
+/// RAII guard of a child process in its own process group. Dropping it kills the process and all descendants.
 #[derive(Debug)]
-pub struct Process {
+pub struct ChildProcess {
     name: String,
     child: Child,
     pid: Option<Pid>,
-    log: Log,
+    log: ProcessLog,
 }
 
-impl Process {
-    /// Starts it, with its output gathered.
+impl ChildProcess {
+    /// Starts the process and captures both output streams.
     ///
     /// # Errors
     ///
-    /// When it cannot be started.
+    /// Returns an error when spawning fails.
     pub fn spawn(name: &str, command: &mut Command) -> Result<Self> {
         let mut child = command
             .stdin(Stdio::null())
@@ -46,92 +46,92 @@ impl Process {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("starting {name}"))?;
-        let log = Log::default();
+        let log = ProcessLog::default();
         if let Some(stdout) = child.stdout.take() {
-            log.gather(stdout);
+            log.read_from(stdout);
         }
         if let Some(stderr) = child.stderr.take() {
-            log.gather(stderr);
+            log.read_from(stderr);
         }
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         Ok(Self { name: name.to_owned(), child, pid, log })
     }
 
-    /// What it is called in reports.
+    /// Name used in error messages.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Waits for a line of its output in which `find` finds something.
+    /// Waits for an output line for which `find` returns a value, from the first line on.
     ///
     /// # Errors
     ///
-    /// When it ends before, or does not say it in time.
+    /// Returns an error with the output when the process exits first or the limit passes.
     pub async fn wait_for_line<T>(&mut self, limit: Duration, find: impl Fn(&str) -> Option<T>) -> Result<T> {
         let search = async {
             tokio::select! {
                 found = self.log.find(0, &find) => found,
                 _ = self.child.wait() => {
-                    self.log.all_read().await;
+                    self.log.wait_until_read().await;
                     self.log.lines_from(0).iter().find_map(|line| find(line))
                 }
             }
         };
         match timeout(limit, search).await {
             Ok(Some(found)) => Ok(found),
-            Ok(None) => Err(anyhow!("{} ended early:\n{}", self.name, self.log.text())),
-            Err(_) => Err(anyhow!("{} did not say in {limit:?} what was awaited:\n{}", self.name, self.log.text())),
+            Ok(None) => Err(anyhow!("{} exited early:\n{}", self.name, self.log.text())),
+            Err(_) => Err(anyhow!("{} printed no matching line within {limit:?}:\n{}", self.name, self.log.text())),
         }
     }
 
-    /// Its number, until it was waited for.
+    /// Process ID; `None` once the process is reaped.
     #[must_use]
     pub fn pid(&self) -> Option<Pid> {
         self.child.id().and(self.pid)
     }
 
-    /// What it writes; also after it has ended.
+    /// Captured output; stays readable after the exit.
     #[must_use]
-    pub fn log(&self) -> &Log {
+    pub fn log(&self) -> &ProcessLog {
         &self.log
     }
 
-    /// Asks it to end as Ctrl-C does, and waits for that.
+    /// Sends SIGINT and waits for the exit.
     ///
     /// # Errors
     ///
-    /// When it does not end in time.
+    /// Returns an error when the process does not exit in time.
     pub async fn interrupt(&mut self, limit: Duration) -> Result<ExitStatus> {
-        let pid = self.pid.context("it has ended already")?;
+        let pid = self.pid.context("the process has exited already")?;
         kill_process(pid, Signal::INT).with_context(|| format!("interrupting {}", self.name))?;
         match timeout(limit, self.child.wait()).await {
             Ok(status) => Ok(status?),
-            Err(_) => bail!("{} did not end within {limit:?} of Ctrl-C", self.name),
+            Err(_) => bail!("{} did not exit within {limit:?} of SIGINT", self.name),
         }
     }
 
-    /// Waits for it to end by itself, and well.
+    /// Waits for the process to exit with success.
     ///
     /// # Errors
     ///
-    /// When it does not in time, or says that it failed.
-    pub async fn ends_well(&mut self, limit: Duration) -> Result<()> {
+    /// Returns an error with the output when it exits with another status or the limit passes.
+    pub async fn wait_for_success(&mut self, limit: Duration) -> Result<()> {
         match timeout(limit, self.child.wait()).await {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(status) => {
-                self.log.all_read().await;
-                bail!("{} ended with {:?}:\n{}", self.name, status?, self.log.text())
+                self.log.wait_until_read().await;
+                bail!("{} exited with {:?}:\n{}", self.name, status?, self.log.text())
             }
-            Err(_) => bail!("{} did not end within {limit:?}:\n{}", self.name, self.log.text()),
+            Err(_) => bail!("{} did not exit within {limit:?}:\n{}", self.name, self.log.text()),
         }
     }
 
-    /// Kills it with everything under it, and waits until it is gone.
+    /// Kills the process and all descendants, and reaps it.
     ///
     /// # Errors
     ///
-    /// When its end cannot be awaited.
+    /// Returns an error when waiting fails.
     pub async fn kill(&mut self) -> Result<()> {
         self.kill_now();
         self.child.wait().await?;
@@ -139,23 +139,23 @@ impl Process {
     }
 
     fn kill_now(&self) {
-        // Its number is somebody else's once it was waited for.
+        // Once reaped, the ID may belong to another process.
         if let (Some(pid), Some(_)) = (self.pid, self.child.id()) {
             kill_tree(pid);
         }
     }
 }
 
-impl Drop for Process {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         self.kill_now();
     }
 }
 
-/// Kills a process, its group, and all its descendants with their groups (chromedriver puts browsers in their own).
+/// Kills a process, all its descendants and the process groups of each (chromedriver puts browsers in their own).
 pub fn kill_tree(root: Pid) {
-    for pid in tree(root) {
-        // Most are no leaders of a group, and some are gone already: nothing to do about that.
+    for pid in process_tree(root) {
+        // Best effort: most lead no group, and some have exited already.
         let _ = kill_process_group(pid, Signal::KILL);
         let _ = kill_process(pid, Signal::KILL);
     }
@@ -163,9 +163,9 @@ pub fn kill_tree(root: Pid) {
 
 /// A process and all its descendants.
 #[must_use]
-pub fn tree(root: Pid) -> Vec<Pid> {
+pub fn process_tree(root: Pid) -> Vec<Pid> {
     let mut found = vec![root];
-    let parents = parents();
+    let parents = parent_table();
     let mut next = 0;
     while let Some(&pid) = found.get(next) {
         next += 1;
@@ -174,16 +174,16 @@ pub fn tree(root: Pid) -> Vec<Pid> {
     found
 }
 
-/// What a process calls itself, of which the kernel keeps 15 bytes; `None` where it has ended.
+/// Command name of a process, of which the kernel keeps 15 bytes; `None` once it has exited.
 #[must_use]
-pub fn name(pid: Pid) -> Option<String> {
+pub fn process_name(pid: Pid) -> Option<String> {
     let name = fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero())).ok()?;
     Some(name.trim_end().to_owned())
 }
 
-/// How nice those threads of a process are whose name begins so (getpriority(2)).
+/// Nice values of those threads of a process whose names begin with `threads` (getpriority(2)).
 #[must_use]
-pub fn niceness(pid: Pid, threads: &str) -> Vec<i32> {
+pub fn thread_niceness(pid: Pid, threads: &str) -> Vec<i32> {
     let tasks = fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).into_iter().flatten().flatten();
     let named =
         tasks.filter(|task| fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name.starts_with(threads)));
@@ -191,32 +191,32 @@ pub fn niceness(pid: Pid, threads: &str) -> Vec<i32> {
     ids.filter_map(|id| getpriority_process(Some(id)).ok()).collect()
 }
 
-/// Every process with its parent.
-fn parents() -> Vec<(Pid, Pid)> {
+/// All processes with their parents.
+fn parent_table() -> Vec<(Pid, Pid)> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries
         .filter_map(|entry| {
             let entry = entry.ok()?;
             let pid = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
-            Some((pid, parent(&entry.path())?))
+            Some((pid, parent_of(&entry.path())?))
         })
         .collect()
 }
 
-fn parent(folder: &Path) -> Option<Pid> {
+fn parent_of(folder: &Path) -> Option<Pid> {
     let stat = fs::read_to_string(folder.join("stat")).ok()?;
-    // "1 (a name) S 0 ...": the name may itself hold parentheses.
+    // Format "1 (name) S 0 ...": the name may contain parentheses.
     let after_name = stat.rsplit_once(')')?.1;
     Pid::from_raw(after_name.split_whitespace().nth(1)?.parse().ok()?)
 }
 
-/// What a process wrote to both its streams. Clones are the same log.
+/// Output lines of a process, both streams in order of arrival. Clones share the log.
 #[derive(Clone, Debug, Default)]
-pub struct Log {
+pub struct ProcessLog {
     lines: Arc<Mutex<Lines>>,
-    /// How many lines there were so far.
-    said: Arc<watch::Sender<usize>>,
-    /// How many of its streams are still open.
+    /// Number of lines so far.
+    line_count: Arc<watch::Sender<usize>>,
+    /// Number of streams still open.
     open: Arc<watch::Sender<usize>>,
 }
 
@@ -226,49 +226,49 @@ struct Lines {
     kept: VecDeque<String>,
 }
 
-impl Log {
-    /// All lines (the last of them, if there were many).
+impl ProcessLog {
+    /// All kept lines.
     #[must_use]
     pub fn text(&self) -> String {
         self.lines_from(0).join("\n")
     }
 
-    /// All lines past the first ones.
+    /// The kept lines after the first `after` ones.
     #[must_use]
-    pub fn since(&self, after: usize) -> String {
+    pub fn text_since(&self, after: usize) -> String {
         self.lines_from(after).join("\n")
     }
 
-    /// How many lines there were so far.
+    /// Number of lines so far.
     #[must_use]
-    pub fn length(&self) -> usize {
-        *self.said.borrow()
+    pub fn line_count(&self) -> usize {
+        *self.line_count.borrow()
     }
 
-    /// Waits for a line in which `find` finds something, past the first ones.
+    /// Waits for a line for which `find` returns a value, after the first `after` ones.
     ///
     /// # Errors
     ///
-    /// When there is none in time.
+    /// Returns an error with the output when the limit passes.
     pub async fn wait_for_line<T>(&self, after: usize, limit: Duration, find: impl Fn(&str) -> Option<T>) -> Result<T> {
         let found = timeout(limit, self.find(after, &find)).await.ok().flatten();
-        found.with_context(|| format!("in {limit:?} it was not said what was awaited:\n{}", self.text()))
+        found.with_context(|| format!("no matching line within {limit:?}:\n{}", self.text()))
     }
 
     async fn find<T>(&self, after: usize, find: &impl Fn(&str) -> Option<T>) -> Option<T> {
-        let mut said = self.said.subscribe();
+        let mut line_count = self.line_count.subscribe();
         let mut read = after;
         loop {
-            let seen = *said.borrow_and_update();
+            let count = *line_count.borrow_and_update();
             if let Some(found) = self.lines_from(read).iter().find_map(|line| find(line)) {
                 return Some(found);
             }
-            read = seen.max(read);
-            said.changed().await.ok()?;
+            read = count.max(read);
+            line_count.changed().await.ok()?;
         }
     }
 
-    fn gather(&self, from: impl AsyncRead + Unpin + Send + 'static) {
+    fn read_from(&self, from: impl AsyncRead + Unpin + Send + 'static) {
         let log = self.clone();
         log.open.send_modify(|count| *count += 1);
         tokio::spawn(async move {
@@ -282,9 +282,9 @@ impl Log {
         });
     }
 
-    /// What an ended process wrote last may still be in its pipes.
-    async fn all_read(&self) {
-        // It cannot fail: the sender is ours.
+    /// Waits until both pipes are read to the end: after an exit they may still hold output.
+    async fn wait_until_read(&self) {
+        // It cannot fail: this value holds the sender.
         let _ = self.open.subscribe().wait_for(|open| *open == 0).await;
     }
 
@@ -292,12 +292,12 @@ impl Log {
         {
             let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
             lines.kept.push_back(line);
-            if lines.kept.len() > LINES_KEPT {
+            if lines.kept.len() > MAX_LOG_LINES {
                 lines.kept.pop_front();
                 lines.dropped += 1;
             }
         }
-        self.said.send_modify(|count| *count += 1);
+        self.line_count.send_modify(|count| *count += 1);
     }
 
     fn lines_from(&self, first: usize) -> Vec<String> {
@@ -310,27 +310,27 @@ impl Log {
 mod tests {
     use super::*;
 
-    const SOON: Duration = Duration::from_secs(5);
+    const TIMEOUT: Duration = Duration::from_secs(5);
 
     #[tokio::test]
-    async fn a_line_is_found_and_the_process_ends_with_its_value() {
+    async fn a_line_is_found_and_killing_the_process_kills_its_children() {
         let mut process =
-            Process::spawn("sh", Command::new("sh").args(["-c", "sleep 60 & echo port 7; wait"])).unwrap();
-        let port = process.wait_for_line(SOON, |line| line.strip_prefix("port ").map(str::to_owned)).await.unwrap();
+            ChildProcess::spawn("sh", Command::new("sh").args(["-c", "sleep 60 & echo port 7; wait"])).unwrap();
+        let port = process.wait_for_line(TIMEOUT, |line| line.strip_prefix("port ").map(str::to_owned)).await.unwrap();
         assert_eq!(port, "7");
         let pid = process.pid.unwrap();
-        let children: Vec<_> = parents().into_iter().filter(|(_, parent)| *parent == pid).collect();
+        let children: Vec<_> = parent_table().into_iter().filter(|(_, parent)| *parent == pid).collect();
         assert_eq!(children.len(), 1, "the shell's sleep");
         process.kill().await.unwrap();
         let sleep = children.first().unwrap().0;
-        let left = parents().into_iter().any(|(pid, parent)| pid == sleep && parent != Pid::from_raw(1).unwrap());
+        let left = parent_table().into_iter().any(|(pid, parent)| pid == sleep && parent != Pid::from_raw(1).unwrap());
         assert!(!left, "the shell's sleep outlived it");
     }
 
     #[tokio::test]
-    async fn an_early_end_is_told_with_its_output() {
-        let mut process = Process::spawn("sh", Command::new("sh").args(["-c", "echo sorry >&2"])).unwrap();
-        let error = process.wait_for_line(SOON, |_| None::<()>).await.unwrap_err().to_string();
-        assert!(error.contains("ended early"), "{error}");
+    async fn an_early_exit_is_an_error_with_the_output() {
+        let mut process = ChildProcess::spawn("sh", Command::new("sh").args(["-c", "echo sorry >&2"])).unwrap();
+        let error = process.wait_for_line(TIMEOUT, |_| None::<()>).await.unwrap_err().to_string();
+        assert!(error.contains("exited early"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! A TCP proxy between a browser and the server, whose connections can be cut.
+//! TCP proxy between a browser and the server, whose connections can be cut.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -11,75 +11,75 @@ use tokio::{
 
 use crate::Result;
 
-/// Stands before a server until it is dropped.
+/// A TCP proxy. Dropping it closes all its connections.
 #[derive(Debug)]
-pub struct Proxy {
+pub struct TcpProxy {
     address: SocketAddr,
-    gate: watch::Sender<Gate>,
+    state: watch::Sender<ProxyState>,
     accepting: JoinHandle<()>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Gate {
-    Open,
-    Shut,
+enum ProxyState {
+    Forwarding,
+    Cut,
 }
 
-impl Proxy {
-    /// Listens on a free loopback port, and passes connections on to `server`.
+impl TcpProxy {
+    /// Listens on a free loopback port and forwards connections to `server`.
     ///
     /// # Errors
     ///
-    /// When there is no port.
+    /// Returns an error when no port is free.
     pub async fn start(server: SocketAddr) -> Result<Self> {
-        Self::on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?, server)
+        Self::with_listener(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?, server)
     }
 
-    /// Takes connections from this listener, which may be in another network namespace, and passes them on to `server` from
-    /// here.
+    /// Accepts connections from this listener, which may be in another network namespace, and forwards them to `server`
+    /// from this process's namespace.
     ///
     /// # Errors
     ///
-    /// When the listener has no address.
-    pub fn on(listener: TcpListener, server: SocketAddr) -> Result<Self> {
+    /// Returns an error when the listener has no address.
+    pub fn with_listener(listener: TcpListener, server: SocketAddr) -> Result<Self> {
         let address = listener.local_addr()?;
-        let (gate, watched) = watch::channel(Gate::Open);
-        let accepting = tokio::spawn(accept(listener, server, watched));
-        Ok(Self { address, gate, accepting })
+        let (state, watched) = watch::channel(ProxyState::Forwarding);
+        let accepting = tokio::spawn(accept_connections(listener, server, watched));
+        Ok(Self { address, state, accepting })
     }
 
-    /// The address to open in the browser.
+    /// URL to open in the browser.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Cuts every connection; new ones are cut at once, until [`mend`](Self::mend).
+    /// Closes all connections, and new ones at once, until [`restore`](Self::restore).
     pub fn cut(&self) {
-        self.gate.send_replace(Gate::Shut);
+        self.state.send_replace(ProxyState::Cut);
     }
 
-    /// Lets connections through again.
-    pub fn mend(&self) {
-        self.gate.send_replace(Gate::Open);
+    /// Forwards connections again.
+    pub fn restore(&self) {
+        self.state.send_replace(ProxyState::Forwarding);
     }
 }
 
-impl Drop for Proxy {
+impl Drop for TcpProxy {
     fn drop(&mut self) {
         self.accepting.abort();
     }
 }
 
-async fn accept(listener: TcpListener, server: SocketAddr, gate: watch::Receiver<Gate>) {
-    // Dropped with the proxy, and with it the connections.
+async fn accept_connections(listener: TcpListener, server: SocketAddr, state: watch::Receiver<ProxyState>) {
+    // Aborting this task drops the set and with it the connections.
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 let Ok((client, _)) = accepted else { return };
-                if *gate.borrow() == Gate::Open {
-                    connections.spawn(pass(client, server, gate.clone()));
+                if *state.borrow() == ProxyState::Forwarding {
+                    connections.spawn(forward(client, server, state.clone()));
                 }
             }
             Some(_) = connections.join_next() => {}
@@ -87,15 +87,15 @@ async fn accept(listener: TcpListener, server: SocketAddr, gate: watch::Receiver
     }
 }
 
-async fn pass(mut client: TcpStream, server: SocketAddr, mut gate: watch::Receiver<Gate>) {
+async fn forward(mut client: TcpStream, server: SocketAddr, mut state: watch::Receiver<ProxyState>) {
     let through = async {
         let mut server = TcpStream::connect(server).await?;
         copy_bidirectional(&mut client, &mut server).await
     };
     tokio::select! {
-        // Either side's end is the connection's end.
+        // Either side's end closes both.
         _ = through => {}
-        _ = gate.wait_for(|gate| *gate == Gate::Shut) => {}
+        _ = state.wait_for(|state| *state == ProxyState::Cut) => {}
     }
 }
 
@@ -119,32 +119,32 @@ mod tests {
         address
     }
 
-    async fn echoed(stream: &mut TcpStream) -> bool {
+    async fn is_echoed(stream: &mut TcpStream) -> bool {
         let mut byte = [0];
         stream.write_all(b"x").await.is_ok() && matches!(stream.read(&mut byte).await, Ok(1))
     }
 
     #[tokio::test]
-    async fn a_cut_ends_connections_and_refuses_new_ones_until_mended() {
-        let proxy = Proxy::start(echo_server().await).await.unwrap();
+    async fn a_cut_ends_connections_and_refuses_new_ones_until_restored() {
+        let proxy = TcpProxy::start(echo_server().await).await.unwrap();
         let mut first = TcpStream::connect(proxy.address).await.unwrap();
-        assert!(echoed(&mut first).await);
+        assert!(is_echoed(&mut first).await);
 
         proxy.cut();
-        assert!(matches!(first.read(&mut [0]).await, Ok(0) | Err(_)), "the connection stayed");
+        assert!(matches!(first.read(&mut [0]).await, Ok(0) | Err(_)), "the connection stayed open");
         let mut refused = TcpStream::connect(proxy.address).await.unwrap();
-        assert!(!echoed(&mut refused).await, "a connection came through while cut");
+        assert!(!is_echoed(&mut refused).await, "a connection was forwarded while cut");
 
-        proxy.mend();
+        proxy.restore();
         let mut second = TcpStream::connect(proxy.address).await.unwrap();
-        assert!(echoed(&mut second).await);
+        assert!(is_echoed(&mut second).await);
     }
 
     #[tokio::test]
-    async fn dropping_it_ends_its_connections() {
-        let proxy = Proxy::start(echo_server().await).await.unwrap();
+    async fn dropping_the_proxy_closes_its_connections() {
+        let proxy = TcpProxy::start(echo_server().await).await.unwrap();
         let mut stream = TcpStream::connect(proxy.address).await.unwrap();
-        assert!(echoed(&mut stream).await);
+        assert!(is_echoed(&mut stream).await);
         drop(proxy);
         assert!(matches!(stream.read(&mut [0]).await, Ok(0) | Err(_)));
     }

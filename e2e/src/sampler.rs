@@ -1,78 +1,80 @@
-//! One sample a second of what arrives from the other side (`sampler.js`), by what costs the page little.
+//! Media sampler (`sampler.js`): one sample a second of the received video and audio, at little cost to the page.
 //!
-//! [`watch`](crate::watch) reads pixels and sound many times a second, for tests of quality. In the app's page, which is drawn in
-//! software where there is no GPU, that takes more of the processors than the call itself does. A sample costs next to nothing:
+//! [`playback_monitor`](crate::playback_monitor) reads pixels and audio many times a second, for quality tests. Without
+//! a GPU the app's page is drawn in software, and that costs more than the call. A sample costs next to nothing:
 //!
-//! - in a browser, frames and sound are those of `getStats`, and the picture is looked at once;
-//! - in the app's webview, frames are those that the video element counts, drawn or not, and sound is what the media engine's own audio context
-//!   rendered since the sample before, of the last 0.7 s. Pixels are not read there.
+//! - in a browser, frames and audio come from `getStats`, and the pixels are read once;
+//! - in the app's webview, frames are the video element's count, and audio is what the media engine's audio context
+//!   rendered since the previous sample (the last 0.7 s at most). Pixels are not read there.
 //!
-//! Where nothing plays there is no level, rather than one of 0: a missing measurement is no silence.
+//! Where nothing plays, the level is `None` and not 0: a missing measurement is not silence.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use crate::{Context, Page, Result, ensure};
+use crate::{Context, Result, TestPage, ensure};
 
 const SAMPLER: &str = include_str!("sampler.js");
 
-/// From this level on (root mean square, of full scale 1) something is heard: -60 dB.
+/// Lowest audible level, root mean square of full scale 1: -60 dB.
 const AUDIBLE: f64 = 1e-3;
 
-/// What arrived within a second.
+/// Media received within one second.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Sample {
-    /// How long it was.
+    /// Length of the sample.
     pub seconds: f64,
-    /// Frames decoded.
+    /// Decoded frames.
     pub frames: u64,
-    /// The audio level: root mean square, of full scale 1; `None` where none was measured, since nothing played.
+    /// Audio level, root mean square of full scale 1; `None` without a measurement, because nothing played.
     pub level: Option<f64>,
-    /// Whether the picture differs from that of the sample before; `None` where pixels are not read, or there is no picture.
+    /// Whether the image differs from that of the previous sample; `None` where pixels are not read, or there is no
+    /// image.
     pub changed: Option<bool>,
-    /// The standard deviation of its pixels' brightness, from 0 for a single colour to 127.
-    pub spread: Option<f64>,
-    /// Its width in pixels.
+    /// Standard deviation of the pixels' luma: 0 for a single colour, 127 at most.
+    pub luma_deviation: Option<f64>,
+    /// Video width in pixels.
     pub width: u32,
-    /// Its height in pixels.
+    /// Video height in pixels.
     pub height: u32,
 }
 
 impl Sample {
-    /// Whether there were new frames, and another picture in them as far as that can be told.
+    /// Whether new frames arrived, with another image where pixels are read.
     #[must_use]
     pub fn is_moving(&self) -> bool {
-        self.frames > 0 && self.changed != Some(false) && self.spread.is_none_or(|spread| spread > 4.0)
+        self.frames > 0 && self.changed != Some(false) && self.luma_deviation.is_none_or(|deviation| deviation > 4.0)
     }
 
-    /// Whether something was heard.
+    /// Whether audio was measured and audible.
     #[must_use]
     pub fn is_audible(&self) -> bool {
         self.level.is_some_and(|level| level > AUDIBLE)
     }
 
-    /// Whether there was audio to measure, and nothing was heard in it.
+    /// Whether audio was measured and silent.
     #[must_use]
     pub fn is_silent(&self) -> bool {
         self.level.is_some_and(|level| level < AUDIBLE)
     }
 }
 
-/// What a page is awaited to receive.
+/// Media that a test waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
-    /// New frames, of another picture as far as that can be told, and sound within the same second.
+pub enum ExpectedMedia {
+    /// New frames, with another image where pixels are read, and audible audio within the same second.
     VideoAndAudio,
-    /// Sound.
+    /// Audible audio.
     Audio,
-    /// Audio that is measured, and silent for two samples in a row: one may fall into a pause.
+    /// Measured and silent audio in two samples in a row: one may fall into a pause of the source.
     Silence,
 }
 
-impl Arrival {
-    /// The condition for a sample `it`, as the page checks it. A level that is `null` meets none: JavaScript takes it for 0.
+impl ExpectedMedia {
+    /// JavaScript condition for a sample `it`. A level of `null` never meets it: JavaScript compares `null` as 0.
     fn condition(self) -> String {
         match self {
             Self::VideoAndAudio => {
@@ -83,7 +85,7 @@ impl Arrival {
         }
     }
 
-    /// How many samples in a row have to meet the condition.
+    /// Consecutive samples that have to meet the condition.
     const fn in_a_row(self) -> usize {
         match self {
             Self::VideoAndAudio | Self::Audio => 1,
@@ -93,49 +95,52 @@ impl Arrival {
 }
 
 #[derive(Deserialize)]
-struct Awaited {
+struct WaitReply {
     met: bool,
     samples: Vec<Sample>,
 }
 
-impl Page {
-    /// Prepares the page for being sampled in any later call. Once for each load of the page.
+impl TestPage {
+    /// Installs the sampler for all later calls. Once for each load of the page, before a call.
     ///
     /// # Errors
     ///
-    /// When the page does not run the script.
-    pub async fn prepare_sampler(&self) -> Result<()> {
-        self.driver().execute(SAMPLER, Vec::new()).await.with_context(|| format!("{}: the sampler", self.name()))?;
+    /// Returns an error when the script fails.
+    pub async fn install_sampler(&self) -> Result<()> {
+        self.driver()
+            .execute(SAMPLER, Vec::new())
+            .await
+            .with_context(|| format!("{}: installing the sampler", self.name()))?;
         Ok(())
     }
 
-    /// The samples of the next seconds.
+    /// Samples the next seconds.
     ///
     /// # Errors
     ///
-    /// When the page is not prepared, or does not answer.
-    pub async fn samples_of(&self, seconds: usize) -> Result<Vec<Sample>> {
-        self.sampled(seconds, &format!("return await window.__sampler.next({seconds})")).await
+    /// Returns an error when the sampler is not installed, or does not answer.
+    pub async fn sample_for(&self, seconds: usize) -> Result<Vec<Sample>> {
+        self.run_sampler(seconds, &format!("return await window.__sampler.take({seconds})")).await
     }
 
-    /// Waits until this arrives, and gives the samples up to then.
+    /// Waits for this media and returns the samples up to then.
     ///
     /// # Errors
     ///
-    /// When it does not within so many seconds.
-    pub async fn until_arrival(&self, arrival: Arrival, seconds: usize) -> Result<Vec<Sample>> {
-        let (condition, in_a_row) = (arrival.condition(), arrival.in_a_row());
+    /// Returns an error when it does not arrive within so many seconds.
+    pub async fn wait_for_media(&self, expected: ExpectedMedia, seconds: usize) -> Result<Vec<Sample>> {
+        let (condition, in_a_row) = (expected.condition(), expected.in_a_row());
         let script = format!("return await window.__sampler.until((it) => {condition}, {in_a_row}, {seconds})");
-        let Awaited { met, samples } = self.sampled(seconds, &script).await?;
-        ensure!(met, "{}: no {arrival:?} within {seconds} s: {samples:?}", self.name());
+        let WaitReply { met, samples } = self.run_sampler(seconds, &script).await?;
+        ensure!(met, "{}: no {expected:?} within {seconds} s: {samples:?}", self.name());
         Ok(samples)
     }
 
-    async fn sampled<T: serde::de::DeserializeOwned>(&self, seconds: usize, script: &str) -> Result<T> {
-        // A page that is busy samples more slowly.
+    async fn run_sampler<T: serde::de::DeserializeOwned>(&self, seconds: usize, script: &str) -> Result<T> {
+        // A busy page samples more slowly.
         let limit = Duration::from_secs(2 * seconds as u64 + 10);
         let sampled = timeout(limit, self.run(script)).await;
-        sampled.with_context(|| format!("{}: {seconds} samples took more than {limit:?}", self.name()))?
+        sampled.with_context(|| format!("{}: {seconds} samples took longer than {limit:?}", self.name()))?
     }
 }
 
@@ -148,25 +153,25 @@ mod tests {
         frames: 9,
         level: Some(0.1),
         changed: Some(true),
-        spread: Some(40.0),
+        luma_deviation: Some(40.0),
         width: 320,
         height: 180,
     };
 
     #[test]
-    fn frames_of_the_same_picture_or_of_one_colour_do_not_move() {
-        assert!(GOOD.is_moving() && Sample { changed: None, spread: None, ..GOOD }.is_moving());
-        for still in [
+    fn frames_of_one_image_or_of_a_single_colour_are_not_moving() {
+        assert!(GOOD.is_moving() && Sample { changed: None, luma_deviation: None, ..GOOD }.is_moving());
+        for frozen in [
             Sample { frames: 0, ..GOOD },
             Sample { changed: Some(false), ..GOOD },
-            Sample { spread: Some(0.5), ..GOOD },
+            Sample { luma_deviation: Some(0.5), ..GOOD },
         ] {
-            assert!(!still.is_moving(), "{still:?}");
+            assert!(!frozen.is_moving(), "{frozen:?}");
         }
     }
 
     #[test]
-    fn what_is_under_60_db_is_silence() {
+    fn audio_below_minus_60_db_is_silence() {
         let quiet = Sample { level: Some(1e-4), ..GOOD };
         assert!(GOOD.is_audible() && !GOOD.is_silent());
         assert!(quiet.is_silent() && !quiet.is_audible());

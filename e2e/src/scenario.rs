@@ -1,4 +1,4 @@
-//! A test's run: what it started, and what is kept of it when it fails.
+//! Scenario runner: runs a test body with a time limit, stops everything it started, and saves artifacts of a failure.
 
 use std::{
     any::Any,
@@ -12,201 +12,209 @@ use futures_util::{FutureExt, future::join_all};
 use tokio::time::timeout;
 
 use crate::{
-    Proxy, Result, Server, anyhow,
-    browser::{Driver, Profile},
-    desktop::{Desktop, Setup},
-    network::{Namespace, Network},
-    page::Page,
+    Result, ServerProcess, TcpProxy, anyhow,
+    browser::{BrowserOptions, ChromeDriver},
+    desktop::{AppOptions, DesktopApp},
+    network::{EmulatedNetwork, Namespace},
+    page::TestPage,
     paths,
-    process::Log,
+    process::ProcessLog,
 };
 
-/// The longest that any scenario may take: a test that hangs is a failed test.
-const LIMIT: Duration = Duration::from_secs(240);
+/// Time limit of every scenario: a test that hangs fails.
+const SCENARIO_TIMEOUT: Duration = Duration::from_secs(240);
 
-/// What a scenario has started.
+/// Owner of everything that a scenario has started: servers, browsers and apps.
 #[derive(Debug, Default)]
-pub struct World {
-    // The order matters: browsers end before their driver, and both before what they are connected to.
-    pages: Vec<Page>,
-    driver: Option<Driver>,
-    drivers_within: Vec<Driver>,
-    servers: Vec<Server>,
-    desktops: Vec<Rc<Desktop>>,
-    logs: Vec<(String, Log)>,
-    kept: Vec<Box<dyn Any>>,
+pub struct TestEnv {
+    // Drop order: browsers before their driver, both before the servers that they are connected to.
+    pages: Vec<TestPage>,
+    driver: Option<ChromeDriver>,
+    namespace_drivers: Vec<ChromeDriver>,
+    servers: Vec<ServerProcess>,
+    apps: Vec<Rc<DesktopApp>>,
+    logs: Vec<(String, ProcessLog)>,
+    kept_alive: Vec<Box<dyn Any>>,
 }
 
-impl World {
+impl TestEnv {
     /// Starts a server on a free port.
     ///
     /// # Errors
     ///
-    /// When it is not built or does not start.
-    pub async fn server(&mut self) -> Result<Server> {
-        self.server_on("127.0.0.1:0").await
+    /// Returns an error when the server is not built or does not start.
+    pub async fn start_server(&mut self) -> Result<ServerProcess> {
+        self.start_server_on("127.0.0.1:0").await
     }
 
     /// Starts a server on this address.
     ///
     /// # Errors
     ///
-    /// When it is not built or does not start.
-    pub async fn server_on(&mut self, listen: &str) -> Result<Server> {
-        self.server_with(listen, &[]).await
+    /// Returns an error when the server is not built or does not start.
+    pub async fn start_server_on(&mut self, listen: &str) -> Result<ServerProcess> {
+        self.start_server_with(listen, &[]).await
     }
 
-    /// Starts a server on this address, with these options.
+    /// Starts a server on this address with these command line options.
     ///
     /// # Errors
     ///
-    /// When it is not built or does not start.
-    pub async fn server_with(&mut self, listen: &str, options: &[&str]) -> Result<Server> {
-        let server = Server::start_with(listen, options).await?;
+    /// Returns an error when the server is not built or does not start.
+    pub async fn start_server_with(&mut self, listen: &str, options: &[&str]) -> Result<ServerProcess> {
+        let server = ServerProcess::start_with(listen, options).await?;
         self.logs.push((format!("server-{}", self.servers.len()), server.log().clone()));
         self.servers.push(server.clone());
         Ok(server)
     }
 
-    /// Starts a server in this process's own network that is reached at the returned addresses: at the first from here, at the
-    /// others from the loopback of each namespace.
+    /// Starts a server in this process's own network namespace. The proxies make it reachable from the loopback of the
+    /// left and the right namespace.
     ///
     /// # Errors
     ///
-    /// When it is not built or does not start, or a namespace cannot be entered.
-    pub async fn server_for(&mut self, network: &Network) -> Result<(Server, [Proxy; 2])> {
-        let server = self.server().await?;
-        let left = network.left.bring(server.address()).await?;
-        let right = network.right.bring(server.address()).await?;
+    /// Returns an error when the server does not start, or a namespace cannot be entered.
+    pub async fn start_server_reachable_from(
+        &mut self,
+        network: &EmulatedNetwork,
+    ) -> Result<(ServerProcess, [TcpProxy; 2])> {
+        let server = self.start_server().await?;
+        let left = network.left.forward_into(server.address()).await?;
+        let right = network.right.forward_into(server.address()).await?;
         Ok((server, [left, right]))
     }
 
-    /// Starts the desktop app, whose window is to be called so.
+    /// Starts the desktop app for the person with this name.
     ///
     /// # Errors
     ///
-    /// When something that it needs is not installed or built, or does not start.
-    pub async fn desktop(&mut self, name: &str) -> Result<Rc<Desktop>> {
-        self.desktop_with(name, &Setup::default()).await
+    /// Returns an error when something that it needs is not installed or built, or does not start.
+    pub async fn start_app(&mut self, name: &str) -> Result<Rc<DesktopApp>> {
+        self.start_app_with(name, &AppOptions::default()).await
     }
 
-    /// Starts the desktop app as [`desktop`](Self::desktop) does, with this setup.
+    /// Starts the desktop app with these options.
     ///
     /// # Errors
     ///
-    /// When something that it needs is not installed or built, or does not start.
-    pub async fn desktop_with(&mut self, name: &str, setup: &Setup) -> Result<Rc<Desktop>> {
-        let desktop = Rc::new(Desktop::start(name, setup).await?);
+    /// Returns an error when something that it needs is not installed or built, or does not start.
+    pub async fn start_app_with(&mut self, name: &str, setup: &AppOptions) -> Result<Rc<DesktopApp>> {
+        let desktop = Rc::new(DesktopApp::start(name, setup).await?);
         self.logs.push((format!("app-{name}"), desktop.log().clone()));
         self.pages.push(desktop.page().clone());
-        self.desktops.push(Rc::clone(&desktop));
+        self.apps.push(Rc::clone(&desktop));
         Ok(desktop)
     }
 
-    /// Opens a page at this address, in a fresh browser.
+    /// Opens a page at this URL in a new browser.
     ///
     /// # Errors
     ///
-    /// When there is no browser, or the page does not load.
-    pub async fn open(&mut self, name: &str, url: &str) -> Result<Page> {
-        let page = self.page(name, &Profile::default()).await?;
+    /// Returns an error when there is no browser, or the page does not load.
+    pub async fn open_page(&mut self, name: &str, url: &str) -> Result<TestPage> {
+        let page = self.new_page(name, &BrowserOptions::default()).await?;
         page.open(url).await?;
         Ok(page)
     }
 
-    /// Opens a page as [`open`](Self::open) does, and logs in.
+    /// Opens the server's page in a new browser and logs in.
     ///
     /// # Errors
     ///
-    /// When there is no browser, or the page does not load, or logging in fails.
-    pub async fn log_in(&mut self, name: &str, server: &Server) -> Result<Page> {
-        let page = self.open(name, &server.url()).await?;
+    /// Returns an error when there is no browser, the page does not load, or logging in fails.
+    pub async fn log_in(&mut self, name: &str, server: &ServerProcess) -> Result<TestPage> {
+        let page = self.open_page(name, &server.url()).await?;
         page.log_in(name).await?;
         Ok(page)
     }
 
-    /// An empty page in a fresh browser.
+    /// Opens an empty page in a new browser.
     ///
     /// # Errors
     ///
-    /// When there is no browser.
-    pub async fn page(&mut self, name: &str, profile: &Profile) -> Result<Page> {
+    /// Returns an error when there is no browser.
+    pub async fn new_page(&mut self, name: &str, profile: &BrowserOptions) -> Result<TestPage> {
         if self.driver.is_none() {
-            self.driver = Some(Driver::chrome().await?);
+            self.driver = Some(ChromeDriver::start().await?);
         }
-        let driver = self.driver.as_ref().ok_or_else(|| anyhow!("no driver"))?;
-        let page = Page::instrumented(name, driver.browser(profile).await?).await?;
+        let driver = self.driver.as_ref().ok_or_else(|| anyhow!("no chromedriver"))?;
+        let page = TestPage::in_browser(name, driver.browser(profile).await?).await?;
         self.pages.push(page.clone());
         Ok(page)
     }
 
-    /// An empty page in a fresh browser in this namespace.
+    /// Opens an empty page in a new browser in this network namespace.
     ///
     /// # Errors
     ///
-    /// When there is no browser, or it cannot be reached there.
-    pub async fn page_within(&mut self, namespace: &Namespace, name: &str, profile: &Profile) -> Result<Page> {
-        let driver = Driver::chrome_within(namespace).await?;
-        let page = Page::instrumented(name, driver.browser(profile).await?).await?;
-        self.drivers_within.push(driver);
+    /// Returns an error when there is no browser, or its driver cannot be reached.
+    pub async fn new_page_in(
+        &mut self,
+        namespace: &Namespace,
+        name: &str,
+        profile: &BrowserOptions,
+    ) -> Result<TestPage> {
+        let driver = ChromeDriver::start_in(namespace).await?;
+        let page = TestPage::in_browser(name, driver.browser(profile).await?).await?;
+        self.namespace_drivers.push(driver);
         self.pages.push(page.clone());
         Ok(page)
     }
 
-    /// Keeps something as long as the scenario.
-    pub fn keep(&mut self, what: impl Any) {
-        self.kept.push(Box::new(what));
+    /// Keeps a value alive until the scenario ends.
+    pub fn keep_alive(&mut self, value: impl Any) {
+        self.kept_alive.push(Box::new(value));
     }
 
-    async fn keep_evidence(&self, scenario: &str) {
-        let Ok(folder) = paths::folder_in_target(&format!("e2e-failures/{scenario}")) else { return };
+    async fn save_artifacts(&self, scenario: &str) {
+        let Ok(folder) = paths::create_target_dir(&format!("e2e-failures/{scenario}")) else { return };
         for page in &self.pages {
-            // A killed or hanging browser answers nothing.
-            let _ = timeout(Duration::from_secs(15), page.keep_evidence(&folder)).await;
+            // A killed or hanging browser does not answer.
+            let _ = timeout(Duration::from_secs(15), page.save_artifacts(&folder)).await;
         }
         for (name, log) in &self.logs {
-            // The failure itself matters more than a full disk.
+            // Best effort: an error here must not hide the scenario's failure.
             let _ = fs::write(folder.join(format!("{name}.log")), log.text());
         }
-        println!("pictures, sources and logs: {}", folder.display());
+        println!("screenshots, sources and logs: {}", folder.display());
     }
 }
 
-/// What a test returns.
-pub type Outcome = std::result::Result<(), Failure>;
+/// Return type of an end-to-end test.
+pub type TestResult = std::result::Result<(), ScenarioFailure>;
 
-/// Why a scenario failed, to be read by people: causes in order, and no backtrace of the harness.
-pub struct Failure(String);
+/// Error of a failed scenario. Its `Debug` output is the chain of causes without the harness's backtrace.
+pub struct ScenarioFailure(String);
 
-impl fmt::Debug for Failure {
+impl fmt::Debug for ScenarioFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-/// Runs a test's body, and ends everything that it started.
+/// Runs a test body and stops everything that it started.
 ///
 /// # Errors
 ///
-/// What the body failed with, or that it took too long.
-pub async fn scenario(name: &str, body: impl AsyncFnOnce(&mut World) -> Result<()>) -> Outcome {
+/// Returns the body's error, or a timeout.
+pub async fn scenario(name: &str, body: impl AsyncFnOnce(&mut TestEnv) -> Result<()>) -> TestResult {
     let start = Instant::now();
-    let mut world = World::default();
-    let outcome = AssertUnwindSafe(timeout(LIMIT, body(&mut world))).catch_unwind().await;
+    let mut env = TestEnv::default();
+    let outcome = AssertUnwindSafe(timeout(SCENARIO_TIMEOUT, body(&mut env))).catch_unwind().await;
     let outcome: Result<Result<()>, Box<dyn Any + Send>> = match outcome {
         Ok(Ok(result)) => Ok(result),
-        Ok(Err(_)) => Ok(Err(anyhow!("not over after {LIMIT:?}"))),
+        Ok(Err(_)) => Ok(Err(anyhow!("timed out after {SCENARIO_TIMEOUT:?}"))),
         Err(panic) => Err(panic),
     };
     println!("{name}: {:.1} s", start.elapsed().as_secs_f32());
     if !matches!(outcome, Ok(Ok(()))) {
-        world.keep_evidence(name).await;
+        env.save_artifacts(name).await;
     }
-    join_all(world.pages.iter().map(Page::close_browser)).await;
+    join_all(env.pages.iter().map(TestPage::close_browser)).await;
     match outcome {
-        Ok(result) => result.map_err(|error| Failure(format!("{error:#}"))),
+        Ok(result) => result.map_err(|error| ScenarioFailure(format!("{error:#}"))),
         Err(panic) => {
-            drop(world);
+            drop(env);
             resume_unwind(panic)
         }
     }

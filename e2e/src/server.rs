@@ -1,4 +1,4 @@
-//! The real server, as a process.
+//! The signalling server as a child process.
 
 use std::{net::SocketAddr, rc::Rc, time::Duration};
 
@@ -6,89 +6,89 @@ use tokio::{process::Command, sync::Mutex};
 
 use crate::{
     Context, Result, paths,
-    process::{Log, Process},
+    process::{ChildProcess, ProcessLog},
 };
 
 const START: Duration = Duration::from_secs(10);
 
-/// A server on a loopback port. It ends with the last clone.
+/// A server on a loopback port. Dropping the last clone kills it.
 #[derive(Clone, Debug)]
-pub struct Server {
-    process: Rc<Mutex<Process>>,
-    log: Log,
+pub struct ServerProcess {
+    process: Rc<Mutex<ChildProcess>>,
+    log: ProcessLog,
     address: SocketAddr,
 }
 
-impl Server {
-    /// Starts it on this address.
+impl ServerProcess {
+    /// Starts a server on this address.
     ///
     /// # Errors
     ///
-    /// When it is not built or does not start.
+    /// Returns an error when it is not built or does not start.
     pub async fn start(listen: &str) -> Result<Self> {
         Self::start_with(listen, &[]).await
     }
 
-    /// Starts it on this address, with these options.
+    /// Starts a server on this address with these command line options.
     ///
     /// # Errors
     ///
-    /// When it is not built or does not start.
+    /// Returns an error when it is not built or does not start.
     pub async fn start_with(listen: &str, options: &[&str]) -> Result<Self> {
-        let program = paths::program("HUTONG_SERVER_BIN", "hutong-server")?;
+        let program = paths::workspace_program("HUTONG_SERVER_BIN", "hutong-server")?;
         let mut command = Command::new(program);
         command.args(["--listen", listen]).args(options);
-        // What the person at this machine has set for a server of their own is not for this one.
+        // Settings of the developer's own server must not apply here.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("HUTONG_") {
                 command.env_remove(name);
             }
         }
-        let mut process = Process::spawn("hutong-server", &mut command)?;
+        let mut process = ChildProcess::spawn("hutong-server", &mut command)?;
         let address = process.wait_for_line(START, listening_on).await?;
         let log = process.log().clone();
         Ok(Self { process: Rc::new(Mutex::new(process)), log, address })
     }
 
-    /// Where it listens.
+    /// The listening address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The address to open in a browser.
+    /// URL to open in a browser.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Kills it without a word to its clients.
+    /// Kills the server; its clients get no close frame.
     ///
     /// # Errors
     ///
-    /// When its end cannot be awaited.
+    /// Returns an error when waiting fails.
     pub async fn kill(&self) -> Result<()> {
         self.process.lock().await.kill().await
     }
 
-    /// Ends it as Ctrl-C does.
+    /// Stops the server with SIGINT, as Ctrl-C does.
     ///
     /// # Errors
     ///
-    /// When it does not end in time, or not cleanly.
+    /// Returns an error when it does not exit in time, or not with success.
     pub async fn stop(&self) -> Result<()> {
         let status = self.process.lock().await.interrupt(Duration::from_secs(10)).await?;
-        status.success().then_some(()).with_context(|| format!("the server ended with {status}:\n{}", self.log.text()))
+        status.success().then_some(()).with_context(|| format!("the server exited with {status}:\n{}", self.log.text()))
     }
 
-    /// What it wrote so far.
+    /// Captured output.
     #[must_use]
-    pub fn log(&self) -> &Log {
+    pub fn log(&self) -> &ProcessLog {
         &self.log
     }
 }
 
-/// The address in a line that tells it, such as `listening on http://127.0.0.1:8017`.
+/// Parses the address in a log line such as `listening on http://127.0.0.1:8017`.
 fn listening_on(line: &str) -> Option<SocketAddr> {
     let address = line.split_once("http://")?.1;
     let end = address.find(|c: char| !(c.is_ascii_hexdigit() || "[]:.".contains(c))).unwrap_or(address.len());
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_is_found_in_the_line() {
+    fn the_listening_address_is_parsed() {
         for line in
             ["listening on http://127.0.0.1:8017", "\u{1b}[32mINFO listening on http://127.0.0.1:8017/ (open it)"]
         {

@@ -1,4 +1,4 @@
-//! The link between two namespaces: a TUN device in each, and a thread that carries packets from one to the other.
+//! Emulated link between two namespaces: a TUN device in each, and a thread that forwards packets between them.
 
 use std::{
     collections::VecDeque,
@@ -16,209 +16,210 @@ use tokio::{
 };
 use tun_rs::{AsyncDevice, DeviceBuilder};
 
-use super::{Namespace, namespace::Entrance};
+use super::{Namespace, namespace::NamespaceHandle};
 use crate::{Context, Result, ensure};
 
-/// What an ordinary network carries in one piece.
+/// MTU of Ethernet, in bytes.
 const MTU: u16 = 1_500;
 
-/// Packets that may be on their way in one direction; more are dropped as a full queue does.
-const UNDERWAY: usize = 8_192;
+/// Capacity of one direction's queue, in packets; a full queue drops.
+const MAX_QUEUED_PACKETS: usize = 8_192;
 
-/// The name of the device in each namespace.
+/// Name of the TUN device in each namespace.
 const DEVICE: &str = "hutong0";
 
-/// Which way packets go.
+/// Direction of packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
+pub enum LinkDirection {
     /// From left to right.
-    Right,
+    LeftToRight,
     /// From right to left.
-    Left,
+    RightToLeft,
 }
 
-/// Whether anything passes.
+/// Whether the link carries packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Flow {
-    /// As the other conditions say.
+pub enum LinkState {
+    /// Packets pass, subject to the other conditions.
     #[default]
-    Open,
-    /// Nothing.
-    Cut,
+    Up,
+    /// All packets are dropped.
+    Down,
 }
 
-/// Which packets feel the conditions; the others pass at once.
+/// Which packets the conditions affect; the others pass at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Traffic {
-    /// All.
+pub enum AffectedTraffic {
+    /// All packets.
     #[default]
     All,
-    /// UDP alone, so that TCP goes on.
-    Udp,
+    /// UDP only, so that TCP goes on.
+    UdpOnly,
 }
 
-/// What one direction does to packets. By default it does nothing.
+/// Conditions of one direction; the default does nothing to packets.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Conditions {
-    /// Whether anything passes.
-    pub flow: Flow,
-    /// How probably each packet is lost, from 0 to 1.
+pub struct LinkConditions {
+    /// Whether the direction carries packets.
+    pub state: LinkState,
+    /// Probability that a packet is lost, from 0 to 1.
     pub loss: f64,
-    /// How long each packet takes.
+    /// Delay of each packet.
     pub delay: Duration,
-    /// How much longer it may take at most, evenly spread. Packets keep their order.
+    /// Greatest additional delay, uniformly distributed. Packets keep their order.
     pub jitter: Duration,
-    /// How many bits of IP packets pass in a second at most; `None` for as many as there are.
-    pub rate: Option<u32>,
-    /// How many bytes may wait for their turn where there is a `rate`; what comes then is dropped.
-    pub queue: u32,
-    /// Which packets feel all this.
-    pub traffic: Traffic,
+    /// Bit rate of IP packets in bit/s; `None` for no limit.
+    pub bit_rate: Option<u32>,
+    /// Queue capacity in bytes where there is a `bit_rate`; packets beyond it are dropped.
+    pub queue_bytes: u32,
+    /// Which packets the conditions affect.
+    pub affects: AffectedTraffic,
 }
 
-impl Default for Conditions {
+impl Default for LinkConditions {
     fn default() -> Self {
         Self {
-            flow: Flow::Open,
+            state: LinkState::Up,
             loss: 0.0,
             delay: Duration::ZERO,
             jitter: Duration::ZERO,
-            rate: None,
-            queue: 30_000,
-            traffic: Traffic::All,
+            bit_rate: None,
+            queue_bytes: 30_000,
+            affects: AffectedTraffic::All,
         }
     }
 }
 
-/// What one direction did so far.
+/// Packet and byte counters of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Packets that came to it.
-    pub taken: u64,
-    /// Their bytes, IP headers included: what was offered, whether or not it passed.
-    pub offered: u64,
-    /// Packets that it delivered.
-    pub passed: u64,
-    /// The bytes of these, IP headers included.
-    pub bytes: u64,
-    /// Packets lost by chance.
-    pub lost: u64,
-    /// Packets dropped while it was cut.
-    pub cut: u64,
-    /// Packets dropped because too many waited.
-    pub overflowed: u64,
+pub struct LinkCounters {
+    /// Packets offered.
+    pub packets_in: u64,
+    /// Bytes offered, delivered or not, IP headers included.
+    pub bytes_in: u64,
+    /// Packets delivered.
+    pub packets_out: u64,
+    /// Bytes delivered, IP headers included.
+    pub bytes_out: u64,
+    /// Packets lost by [`LinkConditions::loss`].
+    pub packets_lost: u64,
+    /// Packets dropped while the link was down.
+    pub packets_cut: u64,
+    /// Packets dropped by a full queue.
+    pub packets_overflowed: u64,
 }
 
-impl Counters {
-    /// What happened since an earlier count.
+impl LinkCounters {
+    /// Difference from an earlier reading.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         Self {
-            taken: self.taken.saturating_sub(earlier.taken),
-            offered: self.offered.saturating_sub(earlier.offered),
-            passed: self.passed.saturating_sub(earlier.passed),
-            bytes: self.bytes.saturating_sub(earlier.bytes),
-            lost: self.lost.saturating_sub(earlier.lost),
-            cut: self.cut.saturating_sub(earlier.cut),
-            overflowed: self.overflowed.saturating_sub(earlier.overflowed),
+            packets_in: self.packets_in.saturating_sub(earlier.packets_in),
+            bytes_in: self.bytes_in.saturating_sub(earlier.bytes_in),
+            packets_out: self.packets_out.saturating_sub(earlier.packets_out),
+            bytes_out: self.bytes_out.saturating_sub(earlier.bytes_out),
+            packets_lost: self.packets_lost.saturating_sub(earlier.packets_lost),
+            packets_cut: self.packets_cut.saturating_sub(earlier.packets_cut),
+            packets_overflowed: self.packets_overflowed.saturating_sub(earlier.packets_overflowed),
         }
     }
 }
 
-/// A link. It breaks with this value.
+/// A link between two namespaces. Dropping it removes both devices.
 #[derive(Debug)]
-pub struct Link {
-    right: Lane,
-    left: Lane,
+pub struct EmulatedLink {
+    left_to_right: ShaperControl,
+    right_to_left: ShaperControl,
     _closed: oneshot::Sender<()>,
 }
 
-impl Link {
-    /// Joins two namespaces, each with its address in a network of 24 bits.
+impl EmulatedLink {
+    /// Connects two namespaces, each with its address in a /24 network.
     ///
     /// # Errors
     ///
-    /// When this process may make no TUN devices.
-    pub async fn between(left: (&Namespace, Ipv4Addr), right: (&Namespace, Ipv4Addr)) -> Result<Self> {
-        let (to_right, to_left) = (Lane::default(), Lane::default());
-        let lanes = (to_right.clone(), to_left.clone());
-        let ends = [(left.0.entrance()?, left.1), (right.0.entrance()?, right.1)];
+    /// Returns an error when this process may not create TUN devices.
+    pub async fn connect(left: (&Namespace, Ipv4Addr), right: (&Namespace, Ipv4Addr)) -> Result<Self> {
+        let (to_right, to_left) = (ShaperControl::default(), ShaperControl::default());
+        let controls = (to_right.clone(), to_left.clone());
+        let ends = [(left.0.handle()?, left.1), (right.0.handle()?, right.1)];
         let (open, opened) = oneshot::channel();
         let (closed, closing) = oneshot::channel();
         thread::spawn(move || {
             let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime,
-                // Nobody waits any more where a receiver is gone, here and below.
+                // The receiver is gone when the caller was cancelled, here and below.
                 Err(error) => return drop(open.send(Err(error.into()))),
             };
             runtime.block_on(async move {
                 let [left, right] = ends;
-                let (left, right) = match device(&left).and_then(|left| Ok((left, device(&right)?))) {
+                let (left, right) = match open_tun(&left).and_then(|left| Ok((left, open_tun(&right)?))) {
                     Ok(devices) => devices,
                     Err(error) => return drop(open.send(Err(error))),
                 };
                 drop(open.send(Ok(())));
                 tokio::select! {
-                    error = carry(&left, &right, lanes.0, 1) => eprintln!("the link to the right broke: {error}"),
-                    error = carry(&right, &left, lanes.1, 2) => eprintln!("the link to the left broke: {error}"),
+                    error = forward_packets(&left, &right, controls.0, 1) => eprintln!("the link from left to right failed: {error}"),
+                    error = forward_packets(&right, &left, controls.1, 2) => eprintln!("the link from right to left failed: {error}"),
                     _ = closing => {}
                 }
             });
         });
-        opened.await.context("the link's thread ended")??;
-        Ok(Self { right: to_right, left: to_left, _closed: closed })
+        opened.await.context("the link's thread exited")??;
+        Ok(Self { left_to_right: to_right, right_to_left: to_left, _closed: closed })
     }
 
-    /// Puts one direction under these conditions, from the next packet on.
-    pub fn set(&self, direction: Direction, conditions: Conditions) {
-        self.lane(direction).conditions.send_replace(conditions);
+    /// Sets the conditions of one direction, from the next packet on.
+    pub fn set_conditions(&self, direction: LinkDirection, conditions: LinkConditions) {
+        self.control(direction).conditions.send_replace(conditions);
     }
 
-    /// Puts both directions under these conditions, from the next packet on.
-    pub fn set_both(&self, conditions: Conditions) {
-        self.set(Direction::Right, conditions);
-        self.set(Direction::Left, conditions);
+    /// Sets the conditions of both directions, from the next packet on.
+    pub fn set_both(&self, conditions: LinkConditions) {
+        self.set_conditions(LinkDirection::LeftToRight, conditions);
+        self.set_conditions(LinkDirection::RightToLeft, conditions);
     }
 
-    /// What one direction did so far.
+    /// The counters of one direction.
     #[must_use]
-    pub fn counters(&self, direction: Direction) -> Counters {
-        *self.lane(direction).counters.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn counters(&self, direction: LinkDirection) -> LinkCounters {
+        *self.control(direction).counters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lane(&self, direction: Direction) -> &Lane {
+    fn control(&self, direction: LinkDirection) -> &ShaperControl {
         match direction {
-            Direction::Right => &self.right,
-            Direction::Left => &self.left,
+            LinkDirection::LeftToRight => &self.left_to_right,
+            LinkDirection::RightToLeft => &self.right_to_left,
         }
     }
 }
 
-/// What the thread and the test share of one direction.
+/// State of one direction that the test and the forwarding thread share.
 #[derive(Clone, Debug, Default)]
-struct Lane {
-    conditions: Arc<watch::Sender<Conditions>>,
-    counters: Arc<Mutex<Counters>>,
+struct ShaperControl {
+    conditions: Arc<watch::Sender<LinkConditions>>,
+    counters: Arc<Mutex<LinkCounters>>,
 }
 
-impl Lane {
-    fn count(&self, what: impl FnOnce(&mut Counters)) {
-        what(&mut self.counters.lock().unwrap_or_else(PoisonError::into_inner));
+impl ShaperControl {
+    fn count(&self, update: impl FnOnce(&mut LinkCounters)) {
+        update(&mut self.counters.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
-/// A packet on its way.
-struct Packet {
-    arrives: Instant,
+/// A packet with its delivery time.
+struct QueuedPacket {
+    delivery_at: Instant,
     bytes: Vec<u8>,
 }
 
-/// A device in the namespace, which this thread is in from now on. The device stays where it was made.
-fn device((entrance, address): &(Entrance, Ipv4Addr)) -> Result<AsyncDevice> {
-    entrance.enter()?;
+/// Creates and configures a TUN device in the namespace, which the calling thread enters for good. The device stays
+/// there.
+fn open_tun((handle, address): &(NamespaceHandle, Ipv4Addr)) -> Result<AsyncDevice> {
+    handle.enter()?;
     let device = DeviceBuilder::new().name(DEVICE).mtu(MTU).build_async();
-    let device = device.context("no TUN device: this needs /dev/net/tun, and to be root there")?;
-    // A child is in the namespace of the thread that started it.
+    let device = device.context("cannot create a TUN device: this needs /dev/net/tun and root in the namespace")?;
+    // A child process inherits the namespace of the thread that spawns it.
     for line in [format!("addr add {address}/24 dev {DEVICE}"), format!("link set {DEVICE} up")] {
         let output = Command::new("ip").args(line.split(' ')).output()?;
         ensure!(output.status.success(), "ip {line}: {}", String::from_utf8_lossy(&output.stderr).trim());
@@ -226,12 +227,13 @@ fn device((entrance, address): &(Entrance, Ipv4Addr)) -> Result<AsyncDevice> {
     Ok(device)
 }
 
-/// Carries packets until a device fails.
-async fn carry(from: &AsyncDevice, to: &AsyncDevice, lane: Lane, seed: u64) -> io::Error {
-    let mut road = Road { rng: fastrand::Rng::with_seed(seed), free: Instant::now(), underway: VecDeque::new() };
+/// Forwards packets in one direction until a device fails.
+async fn forward_packets(from: &AsyncDevice, to: &AsyncDevice, control: ShaperControl, seed: u64) -> io::Error {
+    let mut shaper =
+        Shaper { rng: fastrand::Rng::with_seed(seed), line_free_at: Instant::now(), queued: VecDeque::new() };
     let mut buffer = vec![0; usize::from(MTU) + 64];
     loop {
-        let due = road.underway.front().map(|packet| packet.arrives);
+        let due = shaper.queued.front().map(|packet| packet.delivery_at);
         let arrival = async {
             match due {
                 Some(due) => sleep_until(due).await,
@@ -242,14 +244,14 @@ async fn carry(from: &AsyncDevice, to: &AsyncDevice, lane: Lane, seed: u64) -> i
             read = from.recv(&mut buffer) => match read {
                 Ok(length) => {
                     let packet = buffer.get(..length).unwrap_or_default();
-                    match road.take(packet, &lane) {
+                    match shaper.admit(packet, &control) {
                         Some(at_once) => at_once,
                         None => continue,
                     }
                 }
                 Err(error) => return error,
             },
-            () = arrival => match road.underway.pop_front() {
+            () = arrival => match shaper.queued.pop_front() {
                 Some(packet) => packet.bytes,
                 None => continue,
             },
@@ -258,64 +260,64 @@ async fn carry(from: &AsyncDevice, to: &AsyncDevice, lane: Lane, seed: u64) -> i
         if let Err(error) = to.send(&arrived).await {
             return error;
         }
-        lane.count(|it| {
-            it.passed += 1;
-            it.bytes += length;
+        control.count(|it| {
+            it.packets_out += 1;
+            it.bytes_out += length;
         });
     }
 }
 
-/// One direction's state.
-struct Road {
+/// Traffic shaper of one direction.
+struct Shaper {
     rng: fastrand::Rng,
-    /// When the last packet that was let in is through the narrowest part.
-    free: Instant,
-    underway: VecDeque<Packet>,
+    /// When the last admitted packet has passed the bottleneck.
+    line_free_at: Instant,
+    queued: VecDeque<QueuedPacket>,
 }
 
-impl Road {
-    /// Takes a packet in, or drops it. Gives it back where it passes at once.
-    fn take(&mut self, packet: &[u8], lane: &Lane) -> Option<Vec<u8>> {
-        let conditions = *lane.conditions.borrow();
-        lane.count(|it| {
-            it.taken += 1;
-            it.offered += packet.len() as u64;
+impl Shaper {
+    /// Queues or drops a packet; returns it when it passes at once.
+    fn admit(&mut self, packet: &[u8], control: &ShaperControl) -> Option<Vec<u8>> {
+        let conditions = *control.conditions.borrow();
+        control.count(|it| {
+            it.packets_in += 1;
+            it.bytes_in += packet.len() as u64;
         });
-        if conditions.traffic == Traffic::Udp && !is_udp(packet) {
+        if conditions.affects == AffectedTraffic::UdpOnly && !is_udp(packet) {
             return Some(packet.to_vec());
         }
-        if conditions.flow == Flow::Cut {
-            lane.count(|it| it.cut += 1);
+        if conditions.state == LinkState::Down {
+            control.count(|it| it.packets_cut += 1);
             return None;
         }
         if self.rng.f64() < conditions.loss {
-            lane.count(|it| it.lost += 1);
+            control.count(|it| it.packets_lost += 1);
             return None;
         }
         let now = Instant::now();
-        let start = self.free.max(now);
-        if let Some(rate) = conditions.rate {
+        let start = self.line_free_at.max(now);
+        if let Some(rate) = conditions.bit_rate {
             let rate = f64::from(rate.max(1));
             let waiting = (start - now).as_secs_f64() * rate / 8.0;
-            if waiting + packet.len() as f64 > f64::from(conditions.queue) {
-                lane.count(|it| it.overflowed += 1);
+            if waiting + packet.len() as f64 > f64::from(conditions.queue_bytes) {
+                control.count(|it| it.packets_overflowed += 1);
                 return None;
             }
-            self.free = start + Duration::from_secs_f64(packet.len() as f64 * 8.0 / rate);
+            self.line_free_at = start + Duration::from_secs_f64(packet.len() as f64 * 8.0 / rate);
         } else {
-            self.free = now;
+            self.line_free_at = now;
         }
-        if self.underway.len() >= UNDERWAY {
-            lane.count(|it| it.overflowed += 1);
+        if self.queued.len() >= MAX_QUEUED_PACKETS {
+            control.count(|it| it.packets_overflowed += 1);
             return None;
         }
-        let late = conditions.jitter.mul_f64(self.rng.f64());
-        let arrives = self.free + conditions.delay + late;
-        let arrives = self.underway.back().map_or(arrives, |last| last.arrives.max(arrives));
-        if self.underway.is_empty() && arrives <= now {
+        let jitter = conditions.jitter.mul_f64(self.rng.f64());
+        let delivery_at = self.line_free_at + conditions.delay + jitter;
+        let delivery_at = self.queued.back().map_or(delivery_at, |last| last.delivery_at.max(delivery_at));
+        if self.queued.is_empty() && delivery_at <= now {
             return Some(packet.to_vec());
         }
-        self.underway.push_back(Packet { arrives, bytes: packet.to_vec() });
+        self.queued.push_back(QueuedPacket { delivery_at, bytes: packet.to_vec() });
         None
     }
 }
@@ -341,66 +343,73 @@ mod tests {
         packet
     }
 
-    fn road(conditions: Conditions) -> (Road, Lane) {
-        let lane = Lane::default();
-        lane.conditions.send_replace(conditions);
+    fn shaper(conditions: LinkConditions) -> (Shaper, ShaperControl) {
+        let control = ShaperControl::default();
+        control.conditions.send_replace(conditions);
         let rng = fastrand::Rng::with_seed(7);
-        (Road { rng, free: Instant::now(), underway: VecDeque::new() }, lane)
+        (Shaper { rng, line_free_at: Instant::now(), queued: VecDeque::new() }, control)
     }
 
-    fn counted(lane: &Lane) -> Counters {
-        *lane.counters.lock().unwrap()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn nothing_happens_to_a_packet_by_default() {
-        let (mut road, lane) = road(Conditions::default());
-        assert!(road.take(&packet(100, 17), &lane).is_some());
-        assert_eq!(counted(&lane), Counters { taken: 1, offered: 100, ..Counters::default() });
+    fn counters_of(control: &ShaperControl) -> LinkCounters {
+        *control.counters.lock().unwrap()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_loss_is_about_as_great_as_asked_for() {
-        let (mut road, lane) = road(Conditions { loss: 0.03, ..Conditions::default() });
+    async fn packets_pass_unchanged_by_default() {
+        let (mut shaper, control) = shaper(LinkConditions::default());
+        assert!(shaper.admit(&packet(100, 17), &control).is_some());
+        assert_eq!(counters_of(&control), LinkCounters { packets_in: 1, bytes_in: 100, ..LinkCounters::default() });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn packet_loss_matches_the_configured_probability() {
+        let (mut shaper, control) = shaper(LinkConditions { loss: 0.03, ..LinkConditions::default() });
         for _ in 0..10_000 {
-            road.take(&packet(100, 17), &lane);
+            shaper.admit(&packet(100, 17), &control);
         }
-        let lost = counted(&lane).lost;
+        let lost = counters_of(&control).packets_lost;
         assert!((250..350).contains(&lost), "{lost}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_narrow_link_spreads_packets_and_drops_what_does_not_fit_its_queue() {
-        let conditions = Conditions { rate: Some(80_000), queue: 3_000, ..Conditions::default() };
-        let (mut road, lane) = road(conditions);
+    async fn a_rate_limited_link_paces_packets_and_drops_what_overflows_its_queue() {
+        let conditions = LinkConditions { bit_rate: Some(80_000), queue_bytes: 3_000, ..LinkConditions::default() };
+        let (mut shaper, control) = shaper(conditions);
         let start = Instant::now();
         for _ in 0..5 {
-            road.take(&packet(1_000, 17), &lane);
+            shaper.admit(&packet(1_000, 17), &control);
         }
-        let times: Vec<_> = road.underway.iter().map(|packet| (packet.arrives - start).as_millis()).collect();
+        let times: Vec<_> = shaper.queued.iter().map(|packet| (packet.delivery_at - start).as_millis()).collect();
         assert_eq!(times, [100, 200, 300]);
-        assert_eq!(counted(&lane).overflowed, 2);
+        assert_eq!(counters_of(&control).packets_overflowed, 2);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn packets_keep_their_order_however_late_each_is() {
-        let conditions =
-            Conditions { delay: Duration::from_millis(50), jitter: Duration::from_millis(30), ..Conditions::default() };
-        let (mut road, lane) = road(conditions);
+    async fn packets_keep_their_order_despite_jitter() {
+        let conditions = LinkConditions {
+            delay: Duration::from_millis(50),
+            jitter: Duration::from_millis(30),
+            ..LinkConditions::default()
+        };
+        let (mut shaper, control) = shaper(conditions);
         let start = Instant::now();
         for _ in 0..100 {
-            road.take(&packet(100, 17), &lane);
+            shaper.admit(&packet(100, 17), &control);
         }
-        let times: Vec<_> = road.underway.iter().map(|packet| (packet.arrives - start).as_millis()).collect();
+        let times: Vec<_> = shaper.queued.iter().map(|packet| (packet.delivery_at - start).as_millis()).collect();
         assert!(times.is_sorted(), "{times:?}");
         assert!(times.iter().all(|time| (50..=80).contains(time)), "{times:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_cut_for_udp_lets_tcp_through() {
-        let (mut road, lane) = road(Conditions { flow: Flow::Cut, traffic: Traffic::Udp, ..Conditions::default() });
-        assert!(road.take(&packet(100, 17), &lane).is_none());
-        assert!(road.take(&packet(100, 6), &lane).is_some());
-        assert_eq!(counted(&lane).cut, 1);
+    async fn a_udp_only_outage_lets_tcp_through() {
+        let (mut shaper, control) = shaper(LinkConditions {
+            state: LinkState::Down,
+            affects: AffectedTraffic::UdpOnly,
+            ..LinkConditions::default()
+        });
+        assert!(shaper.admit(&packet(100, 17), &control).is_none());
+        assert!(shaper.admit(&packet(100, 6), &control).is_some());
+        assert_eq!(counters_of(&control).packets_cut, 1);
     }
 }

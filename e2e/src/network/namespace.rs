@@ -1,4 +1,4 @@
-//! A network namespace: a place with interfaces of its own, and none of this machine's.
+//! Linux network namespace with its own interfaces, and relays between its loopback and ours.
 
 use std::{
     ffi::OsStr,
@@ -20,13 +20,13 @@ use tokio::{
     time::{interval, timeout},
 };
 
-use crate::{Context, Proxy, Result, anyhow, bail, paths};
+use crate::{Context, Result, TcpProxy, anyhow, bail, paths};
 
-/// How long a program may take until it listens.
-const START: Duration = Duration::from_secs(20);
+/// Time limit for a program to listen.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A network namespace with nothing but loopback in it, until a [`Link`](super::Link) is made. It is gone with this value and
-/// the programs that run in it.
+/// A network namespace with only loopback in it, until an [`EmulatedLink`](super::EmulatedLink) is connected. The
+/// kernel removes it when this value and the programs in it are gone.
 #[derive(Debug)]
 pub struct Namespace {
     name: &'static str,
@@ -34,30 +34,30 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Makes one. The name is for reports.
+    /// Creates a namespace; the name is for error messages.
     ///
     /// # Errors
     ///
-    /// When this process may not.
+    /// Returns an error when this process lacks the permission.
     pub async fn new(name: &'static str) -> Result<Self> {
-        paths::installed(&["ip"], "`apt-get install iproute2`")?;
-        let unshare = paths::installed(&["unshare"], "`apt-get install util-linux`")?;
-        let made = tokio::task::spawn_blocking(move || made_by(&unshare)).await?;
-        let file = made.with_context(|| {
+        paths::installed_program(&["ip"], "`apt-get install iproute2`")?;
+        let unshare = paths::installed_program(&["unshare"], "`apt-get install util-linux`")?;
+        let created = tokio::task::spawn_blocking(move || create_namespace(&unshare)).await?;
+        let file = created.with_context(|| {
             format!(
-                "no network namespace {name}: be root, or run the tests under `unshare -Urn`, where that is allowed"
+                "cannot create network namespace {name}: run the tests as root, or under `unshare -Urn` where that is allowed"
             )
         })?;
         Ok(Self { name, file })
     }
 
-    /// What it is called in reports.
+    /// Name used in error messages.
     #[must_use]
     pub fn name(&self) -> &str {
         self.name
     }
 
-    /// The command that runs a program in it.
+    /// Command that runs a program inside the namespace.
     #[must_use]
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("nsenter");
@@ -65,37 +65,38 @@ impl Namespace {
         command
     }
 
-    /// Does something on a thread that is in it: a socket belongs to the namespace that it was made in.
+    /// Runs `act` on a thread inside the namespace: a socket belongs to the namespace that it was created in.
     ///
     /// # Errors
     ///
-    /// What `act` says, or when the thread cannot get in.
-    pub async fn within<T: Send + 'static>(&self, act: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let entrance = self.entrance()?;
+    /// Returns the error of `act`, or of entering the namespace.
+    pub async fn run_inside<T: Send + 'static>(&self, act: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        let handle = self.handle()?;
         let (done, outcome) = oneshot::channel();
         thread::spawn(move || {
-            // Nobody waits any more where the receiver is gone.
-            let _ = done.send(entrance.enter().and_then(|()| act()));
+            // The receiver is gone when the caller was cancelled.
+            let _ = done.send(handle.enter().and_then(|()| act()));
         });
-        outcome.await.context("the thread in the namespace ended")?
+        outcome.await.context("the thread in the namespace exited")?
     }
 
     /// A port of its loopback that was free a moment ago.
     ///
     /// # Errors
     ///
-    /// When there is none.
+    /// Returns an error when no port is free.
     pub async fn free_port(&self) -> Result<u16> {
-        self.within(|| Ok(StdListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())).await
+        self.run_inside(|| Ok(StdListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())).await
     }
 
-    /// Waits until something listens on this port of its loopback.
+    /// Waits until a program listens on this port of its loopback.
     ///
     /// # Errors
     ///
-    /// When nothing does within 20 s.
-    pub async fn listening(&self, port: u16) -> Result<()> {
-        let connects = || self.within(move || Ok(std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()));
+    /// Returns an error when none does within 20 s.
+    pub async fn wait_for_listener(&self, port: u16) -> Result<()> {
+        let connects =
+            || self.run_inside(move || Ok(std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()));
         let mut attempts = interval(Duration::from_millis(20));
         let waiting = async {
             while !connects().await? {
@@ -103,32 +104,33 @@ impl Namespace {
             }
             Ok(())
         };
-        timeout(START, waiting).await.with_context(|| format!("nothing listens on port {port} in {}", self.name))?
+        timeout(LISTEN_TIMEOUT, waiting)
+            .await
+            .with_context(|| format!("no program listens on port {port} in namespace {}", self.name))?
     }
 
-    /// Makes a port of its loopback reachable from outside.
+    /// Forwards a new local port outside to this port of its loopback.
     ///
     /// # Errors
     ///
-    /// When there is no port outside, or no thread gets in.
-    pub async fn expose(&self, port: u16) -> Result<Door> {
-        let entrance = self.entrance()?;
+    /// Returns an error when no port is free outside, or entering the namespace fails.
+    pub async fn expose_port(&self, port: u16) -> Result<PortForward> {
+        let handle = self.handle()?;
         let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let (open, opened) = oneshot::channel();
         let (closed, closing) = oneshot::channel();
         thread::spawn(move || {
-            let runtime = entrance
-                .enter()
-                .and_then(|()| Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?));
+            let runtime =
+                handle.enter().and_then(|()| Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?));
             match runtime {
                 Ok(runtime) => {
-                    // Nobody waits any more where the receiver is gone.
+                    // The receiver is gone when the caller was cancelled.
                     let _ = open.send(Ok(()));
                     runtime.block_on(async {
                         tokio::select! {
-                            () = carry(listener, SocketAddr::from((Ipv4Addr::LOCALHOST, port))) => {}
+                            () = forward_connections(listener, SocketAddr::from((Ipv4Addr::LOCALHOST, port))) => {}
                             _ = closing => {}
                         }
                     });
@@ -138,70 +140,70 @@ impl Namespace {
                 }
             }
         });
-        opened.await.context("the thread in the namespace ended")??;
-        Ok(Door { address, _closed: closed })
+        opened.await.context("the thread in the namespace exited")??;
+        Ok(PortForward { address, _closed: closed })
     }
 
-    /// Makes something outside reachable on a port of its loopback.
+    /// Forwards a new port of its loopback to this address outside.
     ///
     /// # Errors
     ///
-    /// When there is no port inside, or no thread gets in.
-    pub async fn bring(&self, outside: SocketAddr) -> Result<Proxy> {
-        let listener = self.within(|| Ok(StdListener::bind((Ipv4Addr::LOCALHOST, 0))?)).await?;
+    /// Returns an error when no port is free inside, or entering the namespace fails.
+    pub async fn forward_into(&self, outside: SocketAddr) -> Result<TcpProxy> {
+        let listener = self.run_inside(|| Ok(StdListener::bind((Ipv4Addr::LOCALHOST, 0))?)).await?;
         listener.set_nonblocking(true)?;
-        Proxy::on(TcpListener::from_std(listener)?, outside)
+        TcpProxy::with_listener(TcpListener::from_std(listener)?, outside)
     }
 
-    /// The way in, for a thread.
-    pub(super) fn entrance(&self) -> Result<Entrance> {
-        Ok(Entrance { file: self.file.try_clone()?, name: self.name })
+    /// A handle with which a thread can enter.
+    pub(super) fn handle(&self) -> Result<NamespaceHandle> {
+        Ok(NamespaceHandle { file: self.file.try_clone()?, name: self.name })
     }
 }
 
-/// The way into a namespace.
+/// Handle with which a thread enters a namespace.
 #[derive(Debug)]
-pub(super) struct Entrance {
+pub(super) struct NamespaceHandle {
     file: File,
     name: &'static str,
 }
 
-impl Entrance {
-    /// Puts this thread inside, until it ends.
+impl NamespaceHandle {
+    /// Moves the calling thread into the namespace for the rest of its life.
     #[cfg(target_os = "linux")]
     pub(super) fn enter(&self) -> Result<()> {
         use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
         use std::os::fd::AsFd;
         move_into_link_name_space(self.file.as_fd(), Some(LinkNameSpaceType::Network))
-            .with_context(|| format!("entering {}", self.name))
+            .with_context(|| format!("entering namespace {}", self.name))
     }
 
-    /// Only Linux has such namespaces.
+    /// Only Linux has network namespaces.
     #[cfg(not(target_os = "linux"))]
     pub(super) fn enter(&self) -> Result<()> {
         let _ = &self.file;
-        bail!("no way into {} on this system", self.name)
+        bail!("cannot enter namespace {}: this system has none", self.name)
     }
 }
 
-/// A port outside that leads inside. It shuts with this value.
+/// RAII guard of a port outside that forwards into the namespace. Dropping it closes the port.
 #[derive(Debug)]
-pub struct Door {
+pub struct PortForward {
     address: SocketAddr,
     _closed: oneshot::Sender<()>,
 }
 
-impl Door {
-    /// Where it is, outside.
+impl PortForward {
+    /// Its address, outside.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 }
 
-async fn carry(listener: StdListener, to: SocketAddr) {
+async fn forward_connections(listener: StdListener, to: SocketAddr) {
     let Ok(listener) = TcpListener::from_std(listener) else { return };
-    // Dropped with this, and with it the connections.
+    // Dropped with this future, which closes the connections.
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -217,20 +219,20 @@ async fn carry(listener: StdListener, to: SocketAddr) {
     }
 }
 
-/// A fresh namespace, made by a program, since a process cannot move itself into one without unsafe code. The program ends at
-/// the end of its input, also when this process is killed.
-fn made_by(unshare: &std::path::Path) -> Result<File> {
-    let mut maker = std::process::Command::new(unshare)
+/// Creates a namespace by a helper program, because a process cannot move itself into one without unsafe code. The
+/// program exits at the end of its input, also when this process is killed.
+fn create_namespace(unshare: &std::path::Path) -> Result<File> {
+    let mut helper = std::process::Command::new(unshare)
         .args(["--net", "sh", "-c", "ip link set lo up && echo ready && exec cat"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
     let mut line = String::new();
-    let stdout = maker.stdout.take().ok_or_else(|| anyhow!("no output"))?;
+    let stdout = helper.stdout.take().ok_or_else(|| anyhow!("no output"))?;
     BufReader::new(stdout).read_line(&mut line)?;
-    let file = File::open(format!("/proc/{}/ns/net", maker.id()));
-    let output = maker.wait_with_output()?;
+    let file = File::open(format!("/proc/{}/ns/net", helper.id()));
+    let output = helper.wait_with_output()?;
     if line.trim() != "ready" {
         bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
     }

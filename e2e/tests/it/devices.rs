@@ -1,26 +1,27 @@
-//! Cameras, microphones and loudspeakers that are changed, lost or added in the middle of a call, and the call in figures.
+//! Changing, losing and adding cameras, microphones and speakers in a call; the call's statistics.
 
 use hutong_e2e::{
-    Outcome, Page, Profile, Result, Server, World, ensure,
-    page::SOON,
+    BrowserOptions, Result, ServerProcess, TestEnv, TestPage, TestResult,
+    call_steps::{CallKind, MEDIA_TIMEOUT, call, wait_until_released},
+    ensure,
+    page::UI_TIMEOUT,
     scenario,
-    steps::{MEDIA, With, call, let_go},
 };
 
-/// Somebody with several cameras, microphones and loudspeakers. Chromium's second fake camera measures depth and gives no
-/// picture; the third does.
-async fn with_several_devices(world: &mut World, server: &Server, name: &str) -> Result<Page> {
+/// Logs in with several cameras, microphones and speakers. Chromium's second fake camera is a depth camera without
+/// video; the third has video.
+async fn log_in_with_several_devices(env: &mut TestEnv, server: &ServerProcess, name: &str) -> Result<TestPage> {
     let args = vec!["--use-fake-device-for-media-stream=device-count=3".to_owned()];
-    let page = world.page(name, &Profile { args, ..Profile::default() }).await?;
+    let page = env.new_page(name, &BrowserOptions { args, ..BrowserOptions::default() }).await?;
     page.open(&server.url()).await?;
     page.log_in(name).await?;
     Ok(page)
 }
 
-/// Chooses, in the list with this data-testid, the last device that is not chosen yet; gives its id.
-async fn choose_another(page: &Page, list: &str) -> Result<String> {
+/// Chooses the last device that is not chosen yet in the list with this data-testid; returns its ID.
+async fn choose_another(page: &TestPage, list: &str) -> Result<String> {
     let filled = format!("const it = one('{list}'); return it && !it.disabled && it.options.length > 1");
-    page.until("devices to choose from", SOON, &filled).await?;
+    page.wait_until("devices to choose from", UI_TIMEOUT, &filled).await?;
     page.run(&format!(
         r#"const it = one("{list}");
         const other = [...it.options].map((option) => option.value).filter((value) => value !== it.value).pop();
@@ -31,51 +32,56 @@ async fn choose_another(page: &Page, list: &str) -> Result<String> {
     .await
 }
 
-/// Waits until the only live own track of this kind comes from this device.
-async fn comes_from(page: &Page, kind: &str, device: &str) -> Result<()> {
+/// Waits until this device is the source of the only live local track of this kind.
+async fn wait_for_source_device(page: &TestPage, kind: &str, device: &str) -> Result<()> {
     let script = format!(
         r#"const live = e2e.tracks.filter((track) => track.kind === "{kind}" && track.readyState === "live");
         return live.length === 1 && live[0].getSettings().deviceId === "{device}""#
     );
-    page.until(&format!("{kind} from the chosen device alone"), SOON, &script).await
+    page.wait_until(&format!("one {kind} track, from the chosen device"), UI_TIMEOUT, &script).await
 }
 
 #[tokio::test]
-async fn another_camera_and_another_microphone_take_over_in_the_call_and_are_remembered() -> Outcome {
-    scenario("devices", async |world| {
-        let server = world.server().await?;
-        let ana = with_several_devices(world, &server, "Ana").await?;
-        let bo = world.log_in("Bo", &server).await?;
-        call(&ana, &bo, With::Video).await?;
-        bo.receives(20, MEDIA).await?;
+async fn a_chosen_camera_and_microphone_take_over_in_the_call_and_are_remembered() -> TestResult {
+    scenario("devices", async |env| {
+        let server = env.start_server().await?;
+        let ana = log_in_with_several_devices(env, &server, "Ana").await?;
+        let bo = env.log_in("Bo", &server).await?;
+        call(&ana, &bo, CallKind::Video).await?;
+        bo.wait_for_received(20, MEDIA_TIMEOUT).await?;
 
         ana.press("more").await?;
         let camera = choose_another(&ana, "choose-camera").await?;
-        comes_from(&ana, "video", &camera).await?;
+        wait_for_source_device(&ana, "video", &camera).await?;
         let microphone = choose_another(&ana, "choose-microphone").await?;
-        comes_from(&ana, "audio", &microphone).await?;
-        let before = bo.received().await?;
-        bo.receives(before.frames + 20, MEDIA).await?;
-        bo.until("sound", MEDIA, &format!("return (await e2e.received()).energy > {}", before.energy)).await?;
+        wait_for_source_device(&ana, "audio", &microphone).await?;
+        let before = bo.received_totals().await?;
+        bo.wait_for_received(before.frames + 20, MEDIA_TIMEOUT).await?;
+        bo.wait_until(
+            "audio",
+            MEDIA_TIMEOUT,
+            &format!("return (await e2e.receivedTotals()).energy > {}", before.energy),
+        )
+        .await?;
         let negotiated: usize = ana
             .run("return e2e.marks.filter((mark) => mark.what === 'signalingState have-local-offer').length")
             .await?;
-        ensure!(negotiated <= 1, "changing devices needed {negotiated} offers");
+        ensure!(negotiated <= 1, "changing devices took {negotiated} offers");
 
         let shown = format!("return one('choose-camera').value === '{camera}'");
-        ana.until("the camera in use in the list", SOON, &shown).await?;
+        ana.wait_until("the camera in use in the list", UI_TIMEOUT, &shown).await?;
         ana.run::<()>(
             "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true }))",
         )
         .await?;
-        ana.until("the list to be gone", SOON, "return !one('settings')").await?;
-        ana.until("the focus back", SOON, "return document.activeElement.dataset.testid === 'more'").await?;
+        ana.wait_until("the device list to close", UI_TIMEOUT, "return !one('settings')").await?;
+        ana.wait_until("the focus back", UI_TIMEOUT, "return document.activeElement.dataset.testid === 'more'").await?;
         ana.press("hang-up").await?;
-        let_go(&ana, &bo).await?;
+        wait_until_released(&ana, &bo).await?;
 
-        call(&bo, &ana, With::Video).await?;
-        comes_from(&ana, "video", &camera).await?;
-        comes_from(&ana, "audio", &microphone).await?;
+        call(&bo, &ana, CallKind::Video).await?;
+        wait_for_source_device(&ana, "video", &camera).await?;
+        wait_for_source_device(&ana, "audio", &microphone).await?;
         for page in [&ana, &bo] {
             page.ensure_no_errors().await?;
         }
@@ -85,34 +91,34 @@ async fn another_camera_and_another_microphone_take_over_in_the_call_and_are_rem
 }
 
 #[tokio::test]
-async fn the_other_side_is_heard_from_the_chosen_loudspeaker() -> Outcome {
-    scenario("speaker", async |world| {
-        let server = world.server().await?;
-        let ana = world.log_in("Ana", &server).await?;
-        let bo = world.log_in("Bo", &server).await?;
-        call(&ana, &bo, With::Voice).await?;
+async fn remote_audio_plays_on_the_chosen_speaker() -> TestResult {
+    scenario("speaker", async |env| {
+        let server = env.start_server().await?;
+        let ana = env.log_in("Ana", &server).await?;
+        let bo = env.log_in("Bo", &server).await?;
+        call(&ana, &bo, CallKind::Voice).await?;
         ana.press("more").await?;
         let speaker = choose_another(&ana, "choose-speaker").await?;
         let plays = format!("return one('remote-video').sinkId === '{speaker}'");
-        ana.until("Bo to be played there", SOON, &plays).await?;
+        ana.wait_until("Bo to be played on the chosen speaker", UI_TIMEOUT, &plays).await?;
         ana.press("hang-up").await?;
-        let_go(&ana, &bo).await?;
-        call(&ana, &bo, With::Voice).await?;
-        ana.until("Bo to be played there again", SOON, &plays).await
+        wait_until_released(&ana, &bo).await?;
+        call(&ana, &bo, CallKind::Voice).await?;
+        ana.wait_until("Bo to be played on the chosen speaker again", UI_TIMEOUT, &plays).await
     })
     .await
 }
 
 #[tokio::test]
-async fn another_device_stands_in_for_one_that_is_lost_and_muted_stays_muted() -> Outcome {
-    scenario("device_lost", async |world| {
-        let server = world.server().await?;
-        let ana = with_several_devices(world, &server, "Ana").await?;
-        let bo = world.log_in("Bo", &server).await?;
-        call(&ana, &bo, With::Video).await?;
-        bo.receives(20, MEDIA).await?;
+async fn a_lost_device_is_replaced_and_a_muted_microphone_stays_muted() -> TestResult {
+    scenario("device_lost", async |env| {
+        let server = env.start_server().await?;
+        let ana = log_in_with_several_devices(env, &server, "Ana").await?;
+        let bo = env.log_in("Bo", &server).await?;
+        call(&ana, &bo, CallKind::Video).await?;
+        bo.wait_for_received(20, MEDIA_TIMEOUT).await?;
         ana.press("mute").await?;
-        // As the browser says it when a device is unplugged.
+        // The events of a browser when a device is unplugged.
         ana.run::<()>(
             "for (const track of e2e.tracks) { track.stop(); track.dispatchEvent(new Event('ended')); }
             e2e.lost = e2e.tracks.length;",
@@ -122,13 +128,13 @@ async fn another_device_stands_in_for_one_that_is_lost_and_muted_stays_muted() -
             const of = (kind) => live.filter((track) => track.kind === kind);
             return of('video').length === 1 && of('audio').length === 1 && !of('audio')[0].enabled
                 && !one('camera-lost') && !one('microphone-lost')";
-        ana.until("other devices, and still muted", SOON, replaced).await?;
+        ana.wait_until("replacement devices, still muted", UI_TIMEOUT, replaced).await?;
         let muted: String = ana.run("return one('mute').getAttribute('aria-pressed')").await?;
-        ensure!(muted == "true", "the button says that Ana is heard");
-        let before = bo.received().await?;
-        bo.receives(before.frames + 20, MEDIA).await?;
+        ensure!(muted == "true", "the button shows Ana as not muted");
+        let before = bo.received_totals().await?;
+        bo.wait_for_received(before.frames + 20, MEDIA_TIMEOUT).await?;
 
-        // And with nothing to stand in, the sentence.
+        // Without a replacement device the page shows a notice.
         ana.run::<()>(
             "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotFoundError'));
             for (const track of e2e.tracks.filter((track) => track.readyState === 'live')) {
@@ -137,80 +143,81 @@ async fn another_device_stands_in_for_one_that_is_lost_and_muted_stays_muted() -
             }",
         )
         .await?;
-        ana.until("two sentences", SOON, "return one('camera-lost') && one('microphone-lost')").await?;
+        ana.wait_until("two notices", UI_TIMEOUT, "return one('camera-lost') && one('microphone-lost')").await?;
         ana.run::<()>("delete navigator.mediaDevices.getUserMedia").await?;
         ana.run::<()>("navigator.mediaDevices.dispatchEvent(new Event('devicechange'))").await?;
-        ana.until("a microphone again", SOON, "return !one('microphone-lost')").await?;
+        ana.wait_until("a microphone again", UI_TIMEOUT, "return !one('microphone-lost')").await?;
         ana.press("camera").await?;
-        ana.until("a camera again", SOON, "return !one('camera-lost')").await?;
-        let before = bo.received().await?;
-        bo.receives(before.frames + 20, MEDIA).await
+        ana.wait_until("a camera again", UI_TIMEOUT, "return !one('camera-lost')").await?;
+        let before = bo.received_totals().await?;
+        bo.wait_for_received(before.frames + 20, MEDIA_TIMEOUT).await
     })
     .await
 }
 
 #[tokio::test]
-async fn a_voice_call_becomes_a_video_call_from_either_side() -> Outcome {
-    scenario("voice_to_video", async |world| {
-        let server = world.server().await?;
-        let ana = world.log_in("Ana", &server).await?;
-        let bo = world.log_in("Bo", &server).await?;
-        call(&ana, &bo, With::Voice).await?;
+async fn either_side_can_turn_a_voice_call_into_a_video_call() -> TestResult {
+    scenario("voice_to_video", async |env| {
+        let server = env.start_server().await?;
+        let ana = env.log_in("Ana", &server).await?;
+        let bo = env.log_in("Bo", &server).await?;
+        call(&ana, &bo, CallKind::Voice).await?;
         for page in [&ana, &bo] {
-            page.until("sound", MEDIA, "return (await e2e.received()).energy > 0").await?;
-            let held = page.leftovers().await?;
-            ensure!(held.tracks == 1, "{} has a camera on: {held:?}", page.name());
+            page.wait_until("audio", MEDIA_TIMEOUT, "return (await e2e.receivedTotals()).energy > 0").await?;
+            let open = page.open_resources().await?;
+            ensure!(open.tracks == 1, "{} uses a camera: {open:?}", page.name());
             let shown: bool = page.run("return one('call').classList.contains('with-picture')").await?;
-            ensure!(!shown, "{} sees a picture that nobody sends", page.name());
+            ensure!(!shown, "{} shows video that nobody sends", page.name());
         }
         for (one, other) in [(&ana, &bo), (&bo, &ana)] {
             one.press("camera").await?;
-            other.receives(20, MEDIA).await?;
+            other.wait_for_received(20, MEDIA_TIMEOUT).await?;
             other
-                .until(
-                    "the picture on the screen",
-                    SOON,
+                .wait_until(
+                    "the remote video to be shown",
+                    UI_TIMEOUT,
                     "return one('call').classList.contains('with-picture') && one('remote-video').videoWidth > 0",
                 )
                 .await?;
         }
         ana.press("camera").await?;
-        bo.until("Ana's picture to go", SOON, "return !one('call').classList.contains('with-picture')").await?;
+        bo.wait_until("Ana's video to be hidden", UI_TIMEOUT, "return !one('call').classList.contains('with-picture')")
+            .await?;
         ana.press("hang-up").await?;
-        let_go(&ana, &bo).await
+        wait_until_released(&ana, &bo).await
     })
     .await
 }
 
 #[tokio::test]
-async fn a_call_is_told_in_figures() -> Outcome {
-    scenario("details", async |world| {
-        let server = world.server().await?;
-        let ana = world.log_in("Ana", &server).await?;
-        let bo = world.log_in("Bo", &server).await?;
-        call(&ana, &bo, With::Video).await?;
-        ana.receives(20, MEDIA).await?;
+async fn call_statistics_are_shown_and_hidden() -> TestResult {
+    scenario("details", async |env| {
+        let server = env.start_server().await?;
+        let ana = env.log_in("Ana", &server).await?;
+        let bo = env.log_in("Bo", &server).await?;
+        call(&ana, &bo, CallKind::Video).await?;
+        ana.wait_for_received(20, MEDIA_TIMEOUT).await?;
         ana.run::<()>("one('call').focus()").await?;
         ana.driver().action_chain().send_keys("i").perform().await?;
-        let told = r"const text = (id) => one(id).innerText;
+        let statistics = r"const text = (id) => one(id).innerText;
             return ['received', 'sent'].every((way) => /^\d+ × \d+$/.test(text(`${way}-size`))
                 && Number(text(`${way}-frames`)) > 0 && parseFloat(text(`${way}-bitrate`)) > 0)
                 && /^[\d.]+ %$/.test(text('received-loss')) && /^[\d.]+ ms$/.test(text('round-trip'))";
-        ana.until("figures", MEDIA, told).await?;
+        ana.wait_until("the statistics", MEDIA_TIMEOUT, statistics).await?;
         ana.driver().action_chain().send_keys("i").perform().await?;
-        ana.until("the figures to go", SOON, "return !one('details')").await?;
+        ana.wait_until("the statistics to close", UI_TIMEOUT, "return !one('details')").await?;
 
         ana.press("more").await?;
         ana.press("details-toggle").await?;
-        ana.until("figures", MEDIA, told).await?;
+        ana.wait_until("the statistics", MEDIA_TIMEOUT, statistics).await?;
         ana.press("details-close").await?;
         ana.press("more").await?;
-        ana.until("no list", SOON, "return !one('settings') && !one('details')").await?;
+        ana.wait_until("the lists to close", UI_TIMEOUT, "return !one('settings') && !one('details')").await?;
         ana.press("hang-up").await?;
-        let_go(&ana, &bo).await?;
-        let mut timers = ana.leftovers().await?.timer_sources;
+        wait_until_released(&ana, &bo).await?;
+        let mut timers = ana.open_resources().await?.timer_sources;
         timers.retain(|timer| timer.starts_with("every"));
-        ensure!(timers.is_empty(), "it is measured on: {timers:#?}");
+        ensure!(timers.is_empty(), "timers still poll the statistics: {timers:#?}");
         Ok(())
     })
     .await

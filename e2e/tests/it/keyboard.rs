@@ -1,27 +1,28 @@
-//! Everything with the keyboard alone, as somebody without a mouse or with a screen reader does it.
+//! Keyboard operation: a call without a mouse, as with a screen reader.
 
 use hutong_e2e::{
-    Outcome, Page, Result, bail, ensure,
-    page::SOON,
+    Result, TestPage, TestResult, bail,
+    call_steps::{MEDIA_TIMEOUT, RELEASE_TIMEOUT},
+    ensure,
+    page::UI_TIMEOUT,
     scenario,
-    steps::{LET_GO, MEDIA},
 };
 use thirtyfour::Key;
 
-/// What has the focus, and what it is called.
+/// The focused element.
 #[derive(Debug, serde::Deserialize)]
-struct Focus {
-    /// Its data-testid, or its id.
+struct FocusedElement {
+    /// Its `data-testid`, or its `id`.
     id: String,
-    /// The name of the user whose tile it is on.
+    /// Name of the user whose tile contains it.
     tile: Option<String>,
-    /// What a screen reader would call it.
+    /// Accessible name.
     name: String,
-    /// Whether it can be seen that it has the focus, where the person's own Tab can bring it.
-    shown: bool,
+    /// Whether its focus is visible, if Tab can reach it.
+    is_focus_visible: bool,
 }
 
-async fn focus(page: &Page) -> Result<Focus> {
+async fn focused_element(page: &TestPage) -> Result<FocusedElement> {
     page.run(
         r#"const it = document.activeElement;
         const labels = [...(it.labels || [])].map((label) => label.innerText).join(" ");
@@ -30,75 +31,76 @@ async fn focus(page: &Page) -> Result<Focus> {
             id: it.dataset.testid || it.id || it.tagName,
             tile: it.closest("[data-testid=user]")?.dataset.name ?? null,
             name: (it.getAttribute("aria-label") || labels || it.innerText || it.title || "").trim(),
-            shown: it.tabIndex < 0 || [it, ...it.querySelectorAll("*")].some(ringed),
+            is_focus_visible: it.tabIndex < 0 || [it, ...it.querySelectorAll("*")].some(ringed),
         };"#,
     )
     .await
 }
 
-async fn type_keys(page: &Page, keys: impl Into<thirtyfour::TypingData>) -> Result<()> {
+async fn type_keys(page: &TestPage, keys: impl Into<thirtyfour::TypingData>) -> Result<()> {
     Ok(page.driver().action_chain().send_keys(keys).perform().await?)
 }
 
-/// Goes on with Tab to a button, and checks on the way that everything has a name and shows that it has the focus.
-async fn tab_to(page: &Page, id: &str, tile: Option<&str>) -> Result<()> {
-    const STOPS: usize = 25;
+/// Presses Tab until a button has the focus, and checks that every element on the way has a name and a visible focus.
+async fn tab_to(page: &TestPage, id: &str, tile: Option<&str>) -> Result<()> {
+    const MAX_STOPS: usize = 25;
     let mut passed = Vec::new();
-    for _ in 0..STOPS {
-        let focus = focus(page).await?;
+    for _ in 0..MAX_STOPS {
+        let focus = focused_element(page).await?;
         if focus.id == id && (tile.is_none() || focus.tile.as_deref() == tile) {
             return Ok(());
         }
         if focus.id != "BODY" {
             ensure!(!focus.name.is_empty(), "{}: {focus:?} has no name", page.name());
-            ensure!(focus.shown, "{}: {focus:?} does not show that it has the focus", page.name());
+            ensure!(focus.is_focus_visible, "{}: {focus:?} has no visible focus", page.name());
         }
         passed.push(focus.id);
         type_keys(page, Key::Tab).await?;
     }
-    bail!("{}: {id} is not reached with Tab: {passed:?}", page.name())
+    bail!("{}: {id} cannot be reached with Tab: {passed:?}", page.name())
 }
 
-async fn log_in(page: &Page) -> Result<()> {
-    page.until("the focus in the name field", SOON, "return document.activeElement?.id === 'name'").await?;
+async fn log_in(page: &TestPage) -> Result<()> {
+    page.wait_until("the focus in the name field", UI_TIMEOUT, "return document.activeElement?.id === 'name'").await?;
     type_keys(page, page.name()).await?;
     type_keys(page, Key::Enter).await?;
-    page.is("online", SOON).await
+    page.wait_for_own_state("online", UI_TIMEOUT).await
 }
 
 #[tokio::test]
-async fn a_call_is_made_taken_and_ended_by_keyboard_alone() -> Outcome {
-    scenario("keyboard", async |world| {
-        let server = world.server().await?;
-        let ana = world.open("Ana", &server.url()).await?;
+async fn a_call_can_be_made_answered_and_ended_by_keyboard_alone() -> TestResult {
+    scenario("keyboard", async |env| {
+        let server = env.start_server().await?;
+        let ana = env.open_page("Ana", &server.url()).await?;
         log_in(&ana).await?;
-        let bo = world.open("Bo", &server.url()).await?;
+        let bo = env.open_page("Bo", &server.url()).await?;
         log_in(&bo).await?;
-        ana.sees("Bo", "online", SOON).await?;
+        ana.wait_for_user_state("Bo", "online", UI_TIMEOUT).await?;
 
         tab_to(&ana, "call-video", Some("Bo")).await?;
         type_keys(&ana, Key::Enter).await?;
-        bo.phase("incoming", SOON).await?;
-        bo.until("the focus in the call", SOON, "return one('call').contains(document.activeElement)").await?;
+        bo.wait_for_phase("incoming", UI_TIMEOUT).await?;
+        bo.wait_until("the focus in the call", UI_TIMEOUT, "return one('call').contains(document.activeElement)")
+            .await?;
         type_keys(&bo, Key::Escape).await?;
-        bo.phase("incoming", SOON).await?;
+        bo.wait_for_phase("incoming", UI_TIMEOUT).await?;
         tab_to(&bo, "accept-video", None).await?;
         type_keys(&bo, Key::Space).await?;
-        bo.receives(10, MEDIA).await?;
-        ana.phase("connected", SOON).await?;
+        bo.wait_for_received(10, MEDIA_TIMEOUT).await?;
+        ana.wait_for_phase("connected", UI_TIMEOUT).await?;
 
         tab_to(&ana, "mute", None).await?;
         type_keys(&ana, Key::Space).await?;
-        ana.until("being muted", SOON, "return one('mute').getAttribute('aria-pressed') === 'true'").await?;
+        ana.wait_until("being muted", UI_TIMEOUT, "return one('mute').getAttribute('aria-pressed') === 'true'").await?;
         tab_to(&ana, "hang-up", None).await?;
         type_keys(&ana, Key::Enter).await?;
         for page in [&ana, &bo] {
-            page.no_call(LET_GO).await?;
-            page.is("online", LET_GO).await?;
+            page.wait_until_no_call(RELEASE_TIMEOUT).await?;
+            page.wait_for_own_state("online", RELEASE_TIMEOUT).await?;
         }
-        ana.until(
+        ana.wait_until(
             "the focus back where it was",
-            SOON,
+            UI_TIMEOUT,
             "return document.activeElement?.dataset.testid === 'call-video'",
         )
         .await?;

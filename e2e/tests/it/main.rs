@@ -1,25 +1,25 @@
-//! End-to-end tests, a module for each area. All of them are one program, since linking it takes longer than compiling it.
+//! End-to-end tests, one module for each subject. All are one test program: linking takes longer than compiling.
 
+mod access_key;
 mod calls;
+mod connection_loss;
 mod desktop;
+mod desktop_integration;
 mod devices;
 mod endurance;
-mod entry;
 mod harness;
 mod keyboard;
-mod losses;
-mod manners;
+mod native_audio_worker;
 mod native_calls;
-mod native_long;
+mod native_endurance;
 mod native_network;
-mod native_picture;
-mod native_voice;
+mod native_video_worker;
 mod network;
-mod peer;
+mod page_texts;
+mod partial_roster;
 mod permissions;
 mod phones;
-mod restart;
-mod roster;
-mod screen;
-mod screens;
-mod text;
+mod python_client;
+mod screen_share;
+mod screenshots;
+mod server_restart;

@@ -1,129 +1,142 @@
-//! Calls of the desktop app, whose webview on Linux has no peer connections, so that the app brings its own: with Chromium, both
-//! ways, and with another app.
+//! Calls of the desktop app with its native peer (`WebKitGTK` has no peer connections): with Chromium in both directions,
+//! and with another app.
 //!
-//! By default it is asserted that picture and voice flow, by samples that cost the app's page little (`hutong_e2e::sampler`). Gaps
-//! and freezes are looked for in the tests that are ignored by default.
+//! The default tests assert that media flows, by cheap samples (`hutong_e2e::sampler`). Tests that are ignored by
+//! default look for gaps and freezes.
 
 use std::time::Duration;
 
 use futures_util::future::join;
 use hutong_e2e::{
-    Context, Outcome, Page, Result, World,
-    call_assertions::{MEDIA_S, Media, media_flows},
-    call_quality::{Bounds, stays_within},
+    Context, Result, TestEnv, TestPage, TestResult,
+    call_assertions::{CallMedia, MEDIA_S, ensure_media_flows},
+    call_quality::{QualityBounds, ensure_quality},
+    call_steps::{CallKind, RELEASE_TIMEOUT, call, ring, wait_until_connected, wait_until_released},
+    clients::{ClientKind, LoggedInClient, MicrophoneSource, log_in_pair},
     ensure,
-    page::SOON,
-    people::{Microphone, Person, With, two},
-    process::niceness,
-    sampler::{Arrival, Sample},
+    page::UI_TIMEOUT,
+    process::thread_niceness,
+    sampler::{ExpectedMedia, Sample},
     scenario,
-    steps::{self, LET_GO, call, connected, let_go, ring},
 };
 use tokio::sync::oneshot;
 
-/// How long gaps and freezes are looked for.
-const LONG: Duration = Duration::from_secs(30);
+/// How long quality is measured.
+const MEASURED: Duration = Duration::from_secs(30);
 
-/// Seconds until the other side perceives mute, unmute or the camera switched on. Media flows already, so that it takes less than
-/// [`MEDIA_S`], which has room for a call to be set up: a second or two, and as long as a busy app's audio stands still.
+/// Seconds until the other side notices mute, unmute or the camera switched on. Media flows already, so this is less
+/// than [`MEDIA_S`], which includes a call's set-up: a second or two, plus the time for which a busy app's audio stands
+/// still.
 const SWITCHED_S: usize = 15;
 
-/// Ana calls Bo, both see and hear each other, and Ana hangs up.
-async fn a_call(world: &mut World, with: [With; 2]) -> Result<()> {
-    let [ana, bo] = two(world, with, Microphone::Voice, None).await?;
-    call(&ana.page, &bo.page, steps::With::Video).await?;
-    media_flows(&ana.page, &bo.page, Media::VideoAndAudio).await?;
+/// Ana calls Bo, media flows both ways, and Ana hangs up.
+async fn media_flows_in_a_call(env: &mut TestEnv, kinds: [ClientKind; 2]) -> Result<()> {
+    let [ana, bo] = log_in_pair(env, kinds, MicrophoneSource::SyntheticVoice, None).await?;
+    call(&ana.page, &bo.page, CallKind::Video).await?;
+    ensure_media_flows(&ana.page, &bo.page, CallMedia::VideoAndAudio).await?;
     ana.page.press("hang-up").await?;
-    over(&ana, &bo).await
+    ensure_call_over(&ana, &bo).await
 }
 
-/// Ana calls Bo, both see and hear each other without a break, and Bo hangs up.
-async fn a_good_call(world: &mut World, with: [With; 2]) -> Result<()> {
-    let [ana, bo] = two(world, with, Microphone::Voice, None).await?;
-    call(&ana.page, &bo.page, steps::With::Video).await?;
-    // Who has Chromium is watched first: to watch the app takes processor time from what it sends.
+/// Ana calls Bo, both sides' media has good quality, and Bo hangs up.
+async fn call_has_good_quality(env: &mut TestEnv, kinds: [ClientKind; 2]) -> Result<()> {
+    let [ana, bo] = log_in_pair(env, kinds, MicrophoneSource::SyntheticVoice, None).await?;
+    call(&ana.page, &bo.page, CallKind::Video).await?;
+    // Chromium's side is measured first: measuring the app takes CPU time from what it sends.
     let pages = if bo.app.is_some() { [&ana.page, &bo.page] } else { [&bo.page, &ana.page] };
-    stays_within(pages, Media::VideoAndAudio, LONG, Bounds::APP).await?;
+    ensure_quality(pages, CallMedia::VideoAndAudio, MEASURED, QualityBounds::APP).await?;
     bo.page.press("hang-up").await?;
-    over(&ana, &bo).await
+    ensure_call_over(&ana, &bo).await
 }
 
-/// The call is over on both sides, nothing of it is held, and nothing went wrong on the way.
-async fn over(ana: &Person, bo: &Person) -> Result<()> {
-    let_go(&ana.page, &bo.page).await?;
-    ana.page.sees("Bo", "online", LET_GO).await?;
-    bo.page.sees("Ana", "online", LET_GO).await?;
-    for person in [ana, bo] {
-        person.page.ensure_no_errors().await?;
+/// Checks that the call is over on both sides without leaked resources or page errors.
+async fn ensure_call_over(ana: &LoggedInClient, bo: &LoggedInClient) -> Result<()> {
+    wait_until_released(&ana.page, &bo.page).await?;
+    ana.page.wait_for_user_state("Bo", "online", RELEASE_TIMEOUT).await?;
+    bo.page.wait_for_user_state("Ana", "online", RELEASE_TIMEOUT).await?;
+    for client in [ana, bo] {
+        client.page.ensure_no_errors().await?;
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn the_app_calls_chromium() -> Outcome {
-    scenario("native_app_calls", async |world| a_call(world, [With::App, With::Chromium]).await).await
+async fn the_app_calls_chromium() -> TestResult {
+    scenario("native_app_calls", async |env| media_flows_in_a_call(env, [ClientKind::App, ClientKind::Chromium]).await)
+        .await
 }
 
 #[tokio::test]
-async fn chromium_calls_the_app() -> Outcome {
-    scenario("native_app_called", async |world| a_call(world, [With::Chromium, With::App]).await).await
-}
-
-#[tokio::test]
-#[ignore = "quality: a minute and a half"]
-async fn the_app_calls_chromium_without_a_break() -> Outcome {
-    scenario("native_app_calls_well", async |world| a_good_call(world, [With::App, With::Chromium]).await).await
+async fn chromium_calls_the_app() -> TestResult {
+    scenario("native_app_called", async |env| media_flows_in_a_call(env, [ClientKind::Chromium, ClientKind::App]).await)
+        .await
 }
 
 #[tokio::test]
 #[ignore = "quality: a minute and a half"]
-async fn chromium_calls_the_app_without_a_break() -> Outcome {
-    scenario("native_app_called_well", async |world| a_good_call(world, [With::Chromium, With::App]).await).await
-}
-
-/// Two apps that draw and encode without a graphics card take more than two processors: there one of two runs was good, and in the
-/// other a picture stood for seconds.
-#[tokio::test]
-#[ignore = "wants four processors"]
-async fn the_app_calls_another_app() -> Outcome {
-    scenario("native_two_apps", async |world| a_good_call(world, [With::App, With::App]).await).await
-}
-
-#[tokio::test]
-async fn the_devices_own_picture_and_sound_arrive() -> Outcome {
-    scenario("native_devices", async |world| {
-        let [ana, bo] = two(world, [With::App, With::Chromium], Microphone::Fake, None).await?;
-        call(&ana.page, &bo.page, steps::With::Video).await?;
-        for page in [&ana.page, &bo.page] {
-            // The beeps are a second apart, and short: the app's page hears of the last 0.7 s alone.
-            page.until_arrival(Arrival::VideoAndAudio, MEDIA_S).await?;
-            page.until_arrival(Arrival::VideoAndAudio, MEDIA_S).await?;
-        }
-        let seen = bo.page.samples_of(4).await?;
-        ensure!(seen.iter().any(Sample::is_moving), "the picture stands still: {seen:#?}");
-        bo.page.press("hang-up").await?;
-        over(&ana, &bo).await
+async fn the_app_calls_chromium_without_gaps_or_freezes() -> TestResult {
+    scenario("native_app_calls_quality", async |env| {
+        call_has_good_quality(env, [ClientKind::App, ClientKind::Chromium]).await
     })
     .await
 }
 
 #[tokio::test]
-async fn a_voice_call_has_a_voice_both_ways() -> Outcome {
-    scenario("native_voice", async |world| {
-        let [ana, bo] = two(world, [With::App, With::Chromium], Microphone::Voice, None).await?;
+#[ignore = "quality: a minute and a half"]
+async fn chromium_calls_the_app_without_gaps_or_freezes() -> TestResult {
+    scenario("native_app_called_quality", async |env| {
+        call_has_good_quality(env, [ClientKind::Chromium, ClientKind::App]).await
+    })
+    .await
+}
+
+/// Two apps that draw and encode in software need more than two processors: there, one of two runs passed and the video
+/// of the other froze for seconds.
+#[tokio::test]
+#[ignore = "wants four processors"]
+async fn the_app_calls_another_app() -> TestResult {
+    scenario("native_two_apps", async |env| call_has_good_quality(env, [ClientKind::App, ClientKind::App]).await).await
+}
+
+#[tokio::test]
+async fn video_and_audio_of_the_fake_devices_arrive() -> TestResult {
+    scenario("native_devices", async |env| {
+        let [ana, bo] = log_in_pair(env, [ClientKind::App, ClientKind::Chromium], MicrophoneSource::Fake, None).await?;
+        call(&ana.page, &bo.page, CallKind::Video).await?;
+        for page in [&ana.page, &bo.page] {
+            // The beeps are a second apart and short, and the app's sampler covers only the last 0.7 s.
+            page.wait_for_media(ExpectedMedia::VideoAndAudio, MEDIA_S).await?;
+            page.wait_for_media(ExpectedMedia::VideoAndAudio, MEDIA_S).await?;
+        }
+        let samples = bo.page.sample_for(4).await?;
+        ensure!(samples.iter().any(Sample::is_moving), "the video is frozen: {samples:#?}");
+        bo.page.press("hang-up").await?;
+        ensure_call_over(&ana, &bo).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_voice_call_carries_audio_both_ways() -> TestResult {
+    scenario("native_voice", async |env| {
+        let [ana, bo] =
+            log_in_pair(env, [ClientKind::App, ClientKind::Chromium], MicrophoneSource::SyntheticVoice, None).await?;
         for (caller, called) in [(&ana, &bo), (&bo, &ana)] {
-            call(&caller.page, &called.page, steps::With::Voice).await?;
-            let sampled = media_flows(&ana.page, &bo.page, Media::Audio).await?;
+            call(&caller.page, &called.page, CallKind::Voice).await?;
+            let sampled = ensure_media_flows(&ana.page, &bo.page, CallMedia::Audio).await?;
             let app = ana.app.as_ref().context("an app")?.processes()?;
-            let drawing: Vec<i32> = app.into_iter().flat_map(|pid| niceness(pid, "llvmpipe-")).collect();
-            ensure!(drawing.iter().all(|nice| *nice > 0), "drawing gives way to nothing: {drawing:?}");
+            let rendering: Vec<i32> = app.into_iter().flat_map(|pid| thread_niceness(pid, "llvmpipe-")).collect();
+            ensure!(
+                rendering.iter().all(|nice| *nice > 0),
+                "software rendering runs at normal priority: {rendering:?}"
+            );
             for (page, samples) in [&ana.page, &bo.page].into_iter().zip(sampled) {
-                let is_seen = samples.iter().any(|sample| sample.frames > 0 || sample.width > 0);
-                ensure!(!is_seen, "{}: a picture: {samples:#?}", page.name());
-                ensure!(page.leftovers().await?.cameras == 0, "{} has a camera on", page.name());
+                let has_video = samples.iter().any(|sample| sample.frames > 0 || sample.width > 0);
+                ensure!(!has_video, "{}: video in a voice call: {samples:#?}", page.name());
+                ensure!(page.open_resources().await?.video_tracks == 0, "{} uses a camera", page.name());
             }
             caller.page.press("hang-up").await?;
-            over(&ana, &bo).await?;
+            ensure_call_over(&ana, &bo).await?;
         }
         Ok(())
     })
@@ -132,14 +145,16 @@ async fn a_voice_call_has_a_voice_both_ways() -> Outcome {
 
 #[tokio::test]
 #[ignore = "quality: a minute"]
-async fn a_voice_call_has_a_voice_without_a_break() -> Outcome {
-    scenario("native_voice_well", async |world| {
-        let [ana, bo] = two(world, [With::App, With::Chromium], Microphone::Voice, None).await?;
+async fn a_voice_call_carries_audio_without_gaps() -> TestResult {
+    scenario("native_voice_quality", async |env| {
+        let [ana, bo] =
+            log_in_pair(env, [ClientKind::App, ClientKind::Chromium], MicrophoneSource::SyntheticVoice, None).await?;
         for (caller, called) in [(&ana, &bo), (&bo, &ana)] {
-            call(&caller.page, &called.page, steps::With::Voice).await?;
-            stays_within([&bo.page, &ana.page], Media::Audio, Duration::from_secs(10), Bounds::APP).await?;
+            call(&caller.page, &called.page, CallKind::Voice).await?;
+            ensure_quality([&bo.page, &ana.page], CallMedia::Audio, Duration::from_secs(10), QualityBounds::APP)
+                .await?;
             caller.page.press("hang-up").await?;
-            over(&ana, &bo).await?;
+            ensure_call_over(&ana, &bo).await?;
         }
         Ok(())
     })
@@ -147,14 +162,14 @@ async fn a_voice_call_has_a_voice_without_a_break() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_declined_call_ends_with_a_word_to_the_caller() -> Outcome {
-    scenario("native_decline", async |world| {
-        let [ana, bo] = two(world, [With::App, With::Chromium], Microphone::Fake, None).await?;
+async fn the_caller_is_notified_when_the_call_is_declined() -> TestResult {
+    scenario("native_decline", async |env| {
+        let [ana, bo] = log_in_pair(env, [ClientKind::App, ClientKind::Chromium], MicrophoneSource::Fake, None).await?;
         for (caller, called) in [(&ana, &bo), (&bo, &ana)] {
-            ring(&caller.page, &called.page, steps::With::Video).await?;
+            ring(&caller.page, &called.page, CallKind::Video).await?;
             called.page.press("decline").await?;
-            caller.page.notice("declined", SOON).await?;
-            over(&ana, &bo).await?;
+            caller.page.wait_for_notice("declined", UI_TIMEOUT).await?;
+            ensure_call_over(&ana, &bo).await?;
             caller.page.press("notice-dismiss").await?;
         }
         Ok(())
@@ -162,82 +177,84 @@ async fn a_declined_call_ends_with_a_word_to_the_caller() -> Outcome {
     .await
 }
 
-/// Two calls, since the server holds a place for 30 s in each: the second begins as soon as the first one's other side is killed.
+/// Two calls at once, because the server reserves a lost user's call for 30 s in each: the second begins as soon as the
+/// first one's other side is killed.
 #[tokio::test]
-async fn whose_other_side_is_killed_gets_out_of_the_call() -> Outcome {
-    let (killed, is_killed) = oneshot::channel::<()>();
-    let chromium = scenario("native_killed", async |world| {
-        let [ana, bo] = two(world, [With::App, With::Chromium], Microphone::Fake, None).await?;
-        call(&ana.page, &bo.page, steps::With::Video).await?;
-        ana.page.until_arrival(Arrival::VideoAndAudio, MEDIA_S).await?;
+async fn the_call_ends_when_the_other_side_is_killed() -> TestResult {
+    let (browser_killed, on_browser_killed) = oneshot::channel::<()>();
+    let chromium = scenario("native_killed", async |env| {
+        let [ana, bo] = log_in_pair(env, [ClientKind::App, ClientKind::Chromium], MicrophoneSource::Fake, None).await?;
+        call(&ana.page, &bo.page, CallKind::Video).await?;
+        ana.page.wait_for_media(ExpectedMedia::VideoAndAudio, MEDIA_S).await?;
         bo.page.kill_browser();
-        drop(killed);
-        gone(&ana.page, "Bo").await
+        drop(browser_killed);
+        ensure_call_ends_without(&ana.page, "Bo").await
     });
-    let app = scenario("native_crashed", async |world| {
-        // An error when the other has let go of it: it goes on either way.
-        let _ = is_killed.await;
-        let [ana, bo] = two(world, [With::App, With::Chromium], Microphone::Fake, None).await?;
-        call(&ana.page, &bo.page, steps::With::Video).await?;
-        bo.page.until_arrival(Arrival::VideoAndAudio, MEDIA_S).await?;
-        ana.app.as_ref().context("Ana has no app")?.crash()?;
-        gone(&bo.page, "Ana").await
+    let app = scenario("native_crashed", async |env| {
+        // The sender is also dropped when the first scenario fails; the second runs either way.
+        let _ = on_browser_killed.await;
+        let [ana, bo] = log_in_pair(env, [ClientKind::App, ClientKind::Chromium], MicrophoneSource::Fake, None).await?;
+        call(&ana.page, &bo.page, CallKind::Video).await?;
+        bo.page.wait_for_media(ExpectedMedia::VideoAndAudio, MEDIA_S).await?;
+        ana.app.as_ref().context("Ana has no app")?.kill_main_process()?;
+        ensure_call_ends_without(&bo.page, "Ana").await
     });
     let (chromium, app) = join(chromium, app).await;
     chromium.and(app)
 }
 
 #[tokio::test]
-async fn whose_page_ends_in_a_call_is_out_of_it_and_there_again() -> Outcome {
-    scenario("native_page_ends", async |world| {
-        let [ana, bo] = two(world, [With::App, With::Chromium], Microphone::Fake, None).await?;
-        call(&ana.page, &bo.page, steps::With::Video).await?;
-        bo.page.until_arrival(Arrival::VideoAndAudio, MEDIA_S).await?;
+async fn a_crashed_page_leaves_its_call_and_is_reloaded() -> TestResult {
+    scenario("native_page_ends", async |env| {
+        let [ana, bo] = log_in_pair(env, [ClientKind::App, ClientKind::Chromium], MicrophoneSource::Fake, None).await?;
+        call(&ana.page, &bo.page, CallKind::Video).await?;
+        bo.page.wait_for_media(ExpectedMedia::VideoAndAudio, MEDIA_S).await?;
         let app = ana.app.as_ref().context("Ana has no app")?;
-        let ended = app.crash_page()?;
-        // The app goes on without its page, and ends the call in its stead: a new one takes seconds.
-        bo.page.no_call(SOON).await?;
-        bo.page.sees("Ana", "online", SOON).await?;
-        app.until_another_page(ended).await
+        let log_lines = app.kill_web_process()?;
+        // The app itself ends the crashed page's call: a new page takes seconds.
+        bo.page.wait_until_no_call(UI_TIMEOUT).await?;
+        bo.page.wait_for_user_state("Ana", "online", UI_TIMEOUT).await?;
+        app.wait_for_new_page(log_lines).await
     })
     .await
 }
 
-/// A page's call ends because the other side is gone, and it holds nothing of it.
-async fn gone(page: &Page, other: &str) -> Result<()> {
-    // The server holds a place for somebody who may come back.
-    page.no_call(Duration::from_secs(60)).await?;
-    page.is("online", LET_GO).await?;
-    page.misses(other, Duration::from_secs(60)).await?;
-    let left = page.leftovers().await?;
+/// Checks that a page's call ends because the other side is gone, and that nothing leaks.
+async fn ensure_call_ends_without(page: &TestPage, other: &str) -> Result<()> {
+    // The server reserves the call for a reconnect.
+    page.wait_until_no_call(Duration::from_secs(60)).await?;
+    page.wait_for_own_state("online", RELEASE_TIMEOUT).await?;
+    page.wait_until_user_gone(other, Duration::from_secs(60)).await?;
+    let left = page.open_resources().await?;
     ensure!((left.peers, left.tracks) == (0, 0), "{left:?}");
     page.ensure_no_errors().await
 }
 
 #[tokio::test]
-async fn muting_and_switching_the_camera_off_are_heard_and_seen_on_the_other_side() -> Outcome {
-    scenario("native_mute", async |world| {
-        let [ana, bo] = two(world, [With::App, With::Chromium], Microphone::Voice, None).await?;
-        call(&ana.page, &bo.page, steps::With::Video).await?;
-        for (who, other) in [(&ana.page, &bo.page), (&bo.page, &ana.page)] {
-            other.until_arrival(Arrival::VideoAndAudio, MEDIA_S).await?;
-            who.press("mute").await?;
-            let muted = other.until_arrival(Arrival::Silence, SWITCHED_S).await?;
-            who.press("mute").await?;
-            let unmuted = other.until_arrival(Arrival::Audio, SWITCHED_S).await?;
+async fn the_other_side_notices_mute_and_camera_off() -> TestResult {
+    scenario("native_mute", async |env| {
+        let [ana, bo] =
+            log_in_pair(env, [ClientKind::App, ClientKind::Chromium], MicrophoneSource::SyntheticVoice, None).await?;
+        call(&ana.page, &bo.page, CallKind::Video).await?;
+        for (page, other) in [(&ana.page, &bo.page), (&bo.page, &ana.page)] {
+            other.wait_for_media(ExpectedMedia::VideoAndAudio, MEDIA_S).await?;
+            page.press("mute").await?;
+            let muted = other.wait_for_media(ExpectedMedia::Silence, SWITCHED_S).await?;
+            page.press("mute").await?;
+            let unmuted = other.wait_for_media(ExpectedMedia::Audio, SWITCHED_S).await?;
 
-            who.press("camera").await?;
-            let unseen = r#"const it = one("remote-video"); return it && it.classList.contains("unseen")"#;
-            other.until("no picture", SOON, unseen).await?;
-            who.press("camera").await?;
-            let shown = other.until_arrival(Arrival::VideoAndAudio, SWITCHED_S).await?;
+            page.press("camera").await?;
+            let hidden = r#"const it = one("remote-video"); return it && it.classList.contains("unseen")"#;
+            other.wait_until("the video to be hidden", UI_TIMEOUT, hidden).await?;
+            page.press("camera").await?;
+            let shown = other.wait_for_media(ExpectedMedia::VideoAndAudio, SWITCHED_S).await?;
             let [muted, unmuted, shown] = [muted, unmuted, shown].map(|samples| samples.len());
             println!("{}: silent after {muted} s, audible after {unmuted} s, video after {shown} s", other.name());
-            other.until("the picture to be shown", SOON, &unseen.replace("&& it", "&& !it")).await?;
+            other.wait_until("the video to be shown", UI_TIMEOUT, &hidden.replace("&& it", "&& !it")).await?;
         }
-        connected(&ana.page, &bo.page).await?;
+        wait_until_connected(&ana.page, &bo.page).await?;
         bo.page.press("hang-up").await?;
-        over(&ana, &bo).await
+        ensure_call_over(&ana, &bo).await
     })
     .await
 }

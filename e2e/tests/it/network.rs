@@ -1,4 +1,4 @@
-//! The emulated network itself, and what Chromium calling Chromium makes of it: what the harness measures there is real.
+//! The emulated network, and calls between two Chromiums over it.
 
 use std::{
     net::{SocketAddr, UdpSocket},
@@ -6,18 +6,18 @@ use std::{
 };
 
 use hutong_e2e::{
-    Network, Outcome, Page, Result, World,
-    call_assertions::{MEDIA_S, Media, media_flows, recovers, settles},
-    call_quality::{Bounds, recovers_within, stays_within},
+    EmulatedNetwork, Result, TestEnv, TestPage, TestResult,
+    call_assertions::{CallMedia, MEDIA_S, ensure_adapts_to_rate, ensure_media_flows, ensure_recovers},
+    call_quality::{QualityBounds, ensure_quality, ensure_recovery_quality},
+    call_steps::{CallKind, call},
+    clients::{ClientKind, MicrophoneSource, log_in_pair},
     ensure,
-    network::{Conditions, Direction, Flow, RIGHT},
-    people::{Microphone, With, two},
-    sampler::Arrival,
+    network::{LinkConditions, LinkDirection, LinkState, RIGHT_ADDRESS},
+    sampler::ExpectedMedia,
     scenario,
-    steps::{self, call},
 };
 
-/// Answers whatever comes with itself, until it is told `end`.
+/// Echoes datagrams until it receives `end`.
 fn echo(socket: &UdpSocket) -> Result<()> {
     let mut buffer = [0; 2_000];
     loop {
@@ -29,17 +29,18 @@ fn echo(socket: &UdpSocket) -> Result<()> {
     }
 }
 
-/// Sends that many packets and waits for each answer for that long at most; gives the times of those that came.
-fn ask(to: SocketAddr, count: usize, limit: Duration) -> Result<Vec<Duration>> {
+/// Sends packets one by one and waits for each echo up to `limit`; returns the round trip times of those that came
+/// back.
+fn round_trips(to: SocketAddr, count: usize, limit: Duration) -> Result<Vec<Duration>> {
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     socket.set_read_timeout(Some(limit))?;
     let mut times = Vec::new();
-    for place in 0..count {
+    for number in 0..count {
         let sent = Instant::now();
-        socket.send_to(&place.to_be_bytes(), to)?;
+        socket.send_to(&number.to_be_bytes(), to)?;
         let mut answer = [0; 8];
         while let Ok(8) = socket.recv(&mut answer) {
-            if answer == place.to_be_bytes() {
+            if answer == number.to_be_bytes() {
                 times.push(sent.elapsed());
                 break;
             }
@@ -49,120 +50,132 @@ fn ask(to: SocketAddr, count: usize, limit: Duration) -> Result<Vec<Duration>> {
 }
 
 #[tokio::test]
-async fn the_link_does_as_it_is_told() -> Outcome {
+async fn the_emulated_link_delays_drops_and_interrupts_packets() -> TestResult {
     scenario("network_link", async |_| {
-        let network = Network::new().await?;
-        let socket = network.right.within(|| Ok(UdpSocket::bind((RIGHT, 0))?)).await?;
+        let network = EmulatedNetwork::new().await?;
+        let socket = network.right.run_inside(|| Ok(UdpSocket::bind((RIGHT_ADDRESS, 0))?)).await?;
         let to = socket.local_addr()?;
-        let answering = std::thread::spawn(move || echo(&socket));
+        let echo_thread = std::thread::spawn(move || echo(&socket));
         let limit = Duration::from_millis(400);
 
-        let times = network.left.within(move || ask(to, 50, limit)).await?;
+        let times = network.left.run_inside(move || round_trips(to, 50, limit)).await?;
         ensure!(times.len() == 50 && times.iter().all(|time| *time < Duration::from_millis(50)), "{times:?}");
 
-        let slow = Conditions { delay: Duration::from_millis(50), ..Conditions::default() };
+        let slow = LinkConditions { delay: Duration::from_millis(50), ..LinkConditions::default() };
         network.link.set_both(slow);
-        let times = network.left.within(move || ask(to, 10, limit)).await?;
+        let times = network.left.run_inside(move || round_trips(to, 10, limit)).await?;
         let around = Duration::from_millis(100)..Duration::from_millis(160);
         ensure!(times.len() == 10 && times.iter().all(|time| around.contains(time)), "{times:?}");
 
-        network.link.set_both(Conditions { loss: 0.5, ..Conditions::default() });
+        network.link.set_both(LinkConditions { loss: 0.5, ..LinkConditions::default() });
         let short = Duration::from_millis(20);
-        let times = network.left.within(move || ask(to, 80, short)).await?;
-        ensure!((5..50).contains(&times.len()), "{} of 80 came back through two times 50 % loss", times.len());
+        let times = network.left.run_inside(move || round_trips(to, 80, short)).await?;
+        ensure!((5..50).contains(&times.len()), "{} of 80 echoes arrived with 50 % loss each way", times.len());
 
-        network.link.set_both(Conditions { flow: Flow::Cut, ..Conditions::default() });
-        let times = network.left.within(move || ask(to, 5, short)).await?;
+        network.link.set_both(LinkConditions { state: LinkState::Down, ..LinkConditions::default() });
+        let times = network.left.run_inside(move || round_trips(to, 5, short)).await?;
         ensure!(times.is_empty(), "{times:?}");
-        ensure!(network.link.counters(Direction::Right).cut == 5, "{:?}", network.link.counters(Direction::Right));
+        ensure!(
+            network.link.counters(LinkDirection::LeftToRight).packets_cut == 5,
+            "{:?}",
+            network.link.counters(LinkDirection::LeftToRight)
+        );
 
-        network.link.set_both(Conditions::default());
-        network.left.within(move || Ok(UdpSocket::bind("0.0.0.0:0")?.send_to(b"end", to)?)).await?;
-        ensure!(answering.join().is_ok_and(|outcome| outcome.is_ok()), "the other side failed");
+        network.link.set_both(LinkConditions::default());
+        network.left.run_inside(move || Ok(UdpSocket::bind("0.0.0.0:0")?.send_to(b"end", to)?)).await?;
+        ensure!(echo_thread.join().is_ok_and(|outcome| outcome.is_ok()), "the echo thread failed");
         Ok(())
     })
     .await
 }
 
-/// Two browsers in a call, one on each side of a network, both speaking.
-async fn two_in_a_call(world: &mut World, network: &Network) -> Result<[Page; 2]> {
-    let [ana, bo] = two(world, [With::Chromium, With::Chromium], Microphone::Voice, Some(network)).await?;
-    call(&ana.page, &bo.page, steps::With::Video).await?;
+/// Ana and Bo in a call in Chromium, one on each side of the network, both with synthetic voices.
+async fn start_call(env: &mut TestEnv, network: &EmulatedNetwork) -> Result<[TestPage; 2]> {
+    let [ana, bo] =
+        log_in_pair(env, [ClientKind::Chromium, ClientKind::Chromium], MicrophoneSource::SyntheticVoice, Some(network))
+            .await?;
+    call(&ana.page, &bo.page, CallKind::Video).await?;
     Ok([ana.page, bo.page])
 }
 
 /// Seconds without a link.
 const OUTAGE_S: usize = 8;
 
-fn bad() -> Conditions {
-    Conditions { loss: 0.03, delay: Duration::from_millis(50), ..Conditions::default() }
+fn lossy() -> LinkConditions {
+    LinkConditions { loss: 0.03, delay: Duration::from_millis(50), ..LinkConditions::default() }
 }
 
-fn ensure_lossy(network: &Network) -> Result<()> {
-    let lost = network.link.counters(Direction::Right).lost;
+fn ensure_packets_lost(network: &EmulatedNetwork) -> Result<()> {
+    let lost = network.link.counters(LinkDirection::LeftToRight).packets_lost;
     ensure!(lost > 10, "only {lost} packets were lost");
     Ok(())
 }
 
 #[tokio::test]
-async fn a_call_goes_on_over_a_link_that_loses_and_delays() -> Outcome {
-    scenario("network_losses", async |world| {
-        let network = Network::new().await?;
-        let [ana, bo] = two_in_a_call(world, &network).await?;
-        network.link.set_both(bad());
-        media_flows(&ana, &bo, Media::VideoAndAudio).await?;
-        ensure_lossy(&network)
+async fn media_flows_over_a_lossy_link_with_delay() -> TestResult {
+    scenario("network_loss", async |env| {
+        let network = EmulatedNetwork::new().await?;
+        let [ana, bo] = start_call(env, &network).await?;
+        network.link.set_both(lossy());
+        ensure_media_flows(&ana, &bo, CallMedia::VideoAndAudio).await?;
+        ensure_packets_lost(&network)
     })
     .await
 }
 
 #[tokio::test]
 #[ignore = "quality: a minute and a half"]
-async fn a_call_is_good_over_a_link_that_loses_and_delays() -> Outcome {
-    scenario("network_losses_well", async |world| {
-        let network = Network::new().await?;
-        let [ana, bo] = two_in_a_call(world, &network).await?;
-        stays_within([&ana, &bo], Media::VideoAndAudio, Duration::from_secs(10), Bounds::GOOD).await?;
-        network.link.set_both(bad());
-        stays_within([&ana, &bo], Media::VideoAndAudio, Duration::from_secs(20), Bounds::BAD).await?;
-        ensure_lossy(&network)
+async fn media_quality_holds_over_a_lossy_link_with_delay() -> TestResult {
+    scenario("network_loss_quality", async |env| {
+        let network = EmulatedNetwork::new().await?;
+        let [ana, bo] = start_call(env, &network).await?;
+        ensure_quality([&ana, &bo], CallMedia::VideoAndAudio, Duration::from_secs(10), QualityBounds::GOOD).await?;
+        network.link.set_both(lossy());
+        ensure_quality([&ana, &bo], CallMedia::VideoAndAudio, Duration::from_secs(20), QualityBounds::LOSSY).await?;
+        ensure_packets_lost(&network)
     })
     .await
 }
 
 #[tokio::test]
-async fn a_call_comes_back_after_a_break() -> Outcome {
-    scenario("network_break", async |world| {
-        let network = Network::new().await?;
-        let [ana, bo] = two_in_a_call(world, &network).await?;
-        recovers(&network, &ana, &bo, OUTAGE_S).await
+async fn media_recovers_after_an_outage() -> TestResult {
+    scenario("network_outage", async |env| {
+        let network = EmulatedNetwork::new().await?;
+        let [ana, bo] = start_call(env, &network).await?;
+        ensure_recovers(&network, &ana, &bo, OUTAGE_S).await
     })
     .await
 }
 
 #[tokio::test]
 #[ignore = "quality: half a minute"]
-async fn a_call_comes_back_soon_after_a_break() -> Outcome {
-    scenario("network_break_well", async |world| {
-        let network = Network::new().await?;
-        let [ana, bo] = two_in_a_call(world, &network).await?;
+async fn media_recovers_within_3_s_of_an_outage() -> TestResult {
+    scenario("network_outage_quality", async |env| {
+        let network = EmulatedNetwork::new().await?;
+        let [ana, bo] = start_call(env, &network).await?;
         let outage = Duration::from_secs(OUTAGE_S as u64);
-        recovers_within(&network, [&ana, &bo], outage, Duration::from_secs(3), Bounds::BAD).await
+        ensure_recovery_quality(&network, [&ana, &bo], outage, Duration::from_secs(3), QualityBounds::LOSSY).await
     })
     .await
 }
 
 #[tokio::test]
-async fn a_call_fits_itself_to_a_narrow_link() -> Outcome {
-    scenario("network_narrow", async |world| {
-        let network = Network::new().await?;
-        let [ana, bo] = two(world, [With::Chromium, With::Chromium], Microphone::Voice, Some(&network)).await?;
-        ana.page.flicker().await?;
-        call(&ana.page, &bo.page, steps::With::Video).await?;
+async fn the_sender_adapts_to_a_narrow_link() -> TestResult {
+    scenario("network_narrow", async |env| {
+        let network = EmulatedNetwork::new().await?;
+        let [ana, bo] = log_in_pair(
+            env,
+            [ClientKind::Chromium, ClientKind::Chromium],
+            MicrophoneSource::SyntheticVoice,
+            Some(&network),
+        )
+        .await?;
+        ana.page.use_noise_camera().await?;
+        call(&ana.page, &bo.page, CallKind::Video).await?;
         for page in [&ana.page, &bo.page] {
-            page.until_arrival(Arrival::VideoAndAudio, MEDIA_S).await?;
+            page.wait_for_media(ExpectedMedia::VideoAndAudio, MEDIA_S).await?;
         }
-        settles(&network, Direction::Right, 500_000, Duration::from_secs(5)).await
+        ensure_adapts_to_rate(&network, LinkDirection::LeftToRight, 500_000, Duration::from_secs(5)).await
     })
     .await
 }

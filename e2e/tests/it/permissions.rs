@@ -1,88 +1,99 @@
-//! Cameras and microphones that are refused or missing.
+//! Denied and missing cameras and microphones.
 
 use hutong_e2e::{
-    Devices, Outcome, Page, Permissions, Profile, Result, Server, World, ensure,
-    page::SOON,
+    BrowserOptions, DevicePermissions, FakeDevices, Result, ServerProcess, TestEnv, TestPage, TestResult,
+    call_steps::{CallKind, MEDIA_TIMEOUT, ring, wait_until_connected, wait_until_released},
+    ensure,
+    page::UI_TIMEOUT,
     scenario,
-    steps::{MEDIA, With, connected, let_go, ring},
 };
 
-async fn person(world: &mut World, server: &Server, name: &str, profile: &Profile) -> Result<Page> {
-    let page = world.page(name, profile).await?;
+async fn log_in_with(
+    env: &mut TestEnv,
+    server: &ServerProcess,
+    name: &str,
+    profile: &BrowserOptions,
+) -> Result<TestPage> {
+    let page = env.new_page(name, profile).await?;
     page.open(&server.url()).await?;
     page.log_in(name).await?;
     Ok(page)
 }
 
-/// Ana, with the answers to her browser's questions, and Bo.
-async fn asked(world: &mut World, server: &Server, camera: &str, microphone: &str) -> Result<(Page, Page)> {
-    let profile = Profile { permissions: Permissions::AsSet, ..Profile::default() };
-    let ana = person(world, server, "Ana", &profile).await?;
-    ana.permit("camera", camera, &server.url()).await?;
-    ana.permit("microphone", microphone, &server.url()).await?;
-    let bo = world.log_in("Bo", server).await?;
-    ana.sees("Bo", "online", SOON).await?;
+/// Logs in Ana, with these device permissions, and Bo.
+async fn log_in_pair_with_permissions(
+    env: &mut TestEnv,
+    server: &ServerProcess,
+    camera: &str,
+    microphone: &str,
+) -> Result<(TestPage, TestPage)> {
+    let profile = BrowserOptions { permissions: DevicePermissions::Explicit, ..BrowserOptions::default() };
+    let ana = log_in_with(env, server, "Ana", &profile).await?;
+    ana.set_permission("camera", camera, &server.url()).await?;
+    ana.set_permission("microphone", microphone, &server.url()).await?;
+    let bo = env.log_in("Bo", server).await?;
+    ana.wait_for_user_state("Bo", "online", UI_TIMEOUT).await?;
     Ok((ana, bo))
 }
 
-/// Calls, and checks that nothing but a sentence comes of it; gives the sentence.
-async fn only_a_sentence(caller: &Page, called: &Page, with: With, code: &str) -> Result<String> {
-    caller.press_for(called.name(), with.call()).await?;
-    let sentence = caller.notice(code, SOON).await?;
-    ensure!(sentence.chars().count() > 10, "no sentence: {sentence}");
-    let_go(caller, called).await?;
+/// Tries to call, checks that only a notice comes of it, and returns its text.
+async fn call_fails_with_notice(caller: &TestPage, called: &TestPage, kind: CallKind, code: &str) -> Result<String> {
+    caller.press_on_tile(called.name(), kind.call_button()).await?;
+    let sentence = caller.wait_for_notice(code, UI_TIMEOUT).await?;
+    ensure!(sentence.chars().count() > 10, "the notice has no text: {sentence}");
+    wait_until_released(caller, called).await?;
     let rang = called.roster_changes().await?.iter().any(|it| it.name == caller.name() && it.state == "connecting");
     ensure!(!rang, "{} became connecting", caller.name());
     Ok(sentence)
 }
 
-/// Takes the offer to call by voice instead, and checks that it works.
-async fn voice_instead(caller: &Page, called: &Page) -> Result<()> {
+/// Accepts the notice's offer of a voice call, and checks that the call works.
+async fn voice_call_instead(caller: &TestPage, called: &TestPage) -> Result<()> {
     caller.press("notice-voice").await?;
-    called.phase("incoming", SOON).await?;
+    called.wait_for_phase("incoming", UI_TIMEOUT).await?;
     called.press("accept-voice").await?;
-    connected(caller, called).await?;
+    wait_until_connected(caller, called).await?;
     for page in [caller, called] {
-        page.until("sound", MEDIA, "return (await e2e.received()).energy > 0").await?;
+        page.wait_until("audio", MEDIA_TIMEOUT, "return (await e2e.receivedTotals()).energy > 0").await?;
     }
     caller.press("hang-up").await?;
-    let_go(caller, called).await
+    wait_until_released(caller, called).await
 }
 
-async fn no_voice_offered(page: &Page) -> Result<()> {
+async fn no_voice_call_offered(page: &TestPage) -> Result<()> {
     let offered: bool = page.run(r#"return !!one("notice-voice")"#).await?;
     ensure!(!offered, "a voice call was offered without a microphone");
     Ok(())
 }
 
 #[tokio::test]
-async fn without_leave_for_the_camera_a_voice_call_is_offered() -> Outcome {
-    scenario("camera_denied", async |world| {
-        let server = world.server().await?;
-        let (ana, bo) = asked(world, &server, "denied", "granted").await?;
-        only_a_sentence(&ana, &bo, With::Video, "camera_denied").await?;
-        voice_instead(&ana, &bo).await?;
+async fn a_voice_call_is_offered_when_the_camera_is_denied() -> TestResult {
+    scenario("camera_denied", async |env| {
+        let server = env.start_server().await?;
+        let (ana, bo) = log_in_pair_with_permissions(env, &server, "denied", "granted").await?;
+        call_fails_with_notice(&ana, &bo, CallKind::Video, "camera_denied").await?;
+        voice_call_instead(&ana, &bo).await?;
 
-        // Who is called may try the camera, is told, and still takes the call by voice.
-        ring(&bo, &ana, With::Video).await?;
+        // The called side may try video, gets the notice, and can still accept as a voice call.
+        ring(&bo, &ana, CallKind::Video).await?;
         ana.press("accept-video").await?;
-        ana.notice("camera_denied", SOON).await?;
-        ana.phase("incoming", SOON).await?;
+        ana.wait_for_notice("camera_denied", UI_TIMEOUT).await?;
+        ana.wait_for_phase("incoming", UI_TIMEOUT).await?;
         ana.press("accept-voice").await?;
-        connected(&bo, &ana).await?;
-        ana.receives(20, MEDIA).await
+        wait_until_connected(&bo, &ana).await?;
+        ana.wait_for_received(20, MEDIA_TIMEOUT).await
     })
     .await
 }
 
 #[tokio::test]
-async fn without_leave_for_the_microphone_there_is_no_call() -> Outcome {
-    scenario("microphone_denied", async |world| {
-        let server = world.server().await?;
-        let (ana, bo) = asked(world, &server, "granted", "denied").await?;
-        for with in [With::Video, With::Voice] {
-            only_a_sentence(&ana, &bo, with, "microphone_denied").await?;
-            no_voice_offered(&ana).await?;
+async fn no_call_starts_when_the_microphone_is_denied() -> TestResult {
+    scenario("microphone_denied", async |env| {
+        let server = env.start_server().await?;
+        let (ana, bo) = log_in_pair_with_permissions(env, &server, "granted", "denied").await?;
+        for kind in [CallKind::Video, CallKind::Voice] {
+            call_fails_with_notice(&ana, &bo, kind, "microphone_denied").await?;
+            no_voice_call_offered(&ana).await?;
             ana.press("notice-dismiss").await?;
         }
         Ok(())
@@ -91,33 +102,45 @@ async fn without_leave_for_the_microphone_there_is_no_call() -> Outcome {
 }
 
 #[tokio::test]
-async fn without_a_camera_a_voice_call_is_offered_and_a_video_call_can_be_answered() -> Outcome {
-    scenario("camera_missing", async |world| {
-        let server = world.server().await?;
-        let ana = person(world, &server, "Ana", &Profile { devices: Devices::NoCamera, ..Profile::default() }).await?;
-        let bo = world.log_in("Bo", &server).await?;
-        ana.sees("Bo", "online", SOON).await?;
-        only_a_sentence(&ana, &bo, With::Video, "camera_missing").await?;
-        voice_instead(&ana, &bo).await?;
+async fn without_a_camera_voice_calls_can_be_made_and_video_calls_answered() -> TestResult {
+    scenario("camera_missing", async |env| {
+        let server = env.start_server().await?;
+        let ana = log_in_with(
+            env,
+            &server,
+            "Ana",
+            &BrowserOptions { devices: FakeDevices::NoCamera, ..BrowserOptions::default() },
+        )
+        .await?;
+        let bo = env.log_in("Bo", &server).await?;
+        ana.wait_for_user_state("Bo", "online", UI_TIMEOUT).await?;
+        call_fails_with_notice(&ana, &bo, CallKind::Video, "camera_missing").await?;
+        voice_call_instead(&ana, &bo).await?;
 
-        ring(&bo, &ana, With::Video).await?;
+        ring(&bo, &ana, CallKind::Video).await?;
         ana.press("accept-voice").await?;
-        connected(&bo, &ana).await?;
-        ana.receives(20, MEDIA).await
+        wait_until_connected(&bo, &ana).await?;
+        ana.wait_for_received(20, MEDIA_TIMEOUT).await
     })
     .await
 }
 
 #[tokio::test]
-async fn without_a_microphone_there_is_no_call() -> Outcome {
-    scenario("microphone_missing", async |world| {
-        let server = world.server().await?;
-        let ana = person(world, &server, "Ana", &Profile { devices: Devices::None, ..Profile::default() }).await?;
-        let bo = world.log_in("Bo", &server).await?;
-        ana.sees("Bo", "online", SOON).await?;
-        for with in [With::Video, With::Voice] {
-            only_a_sentence(&ana, &bo, with, "microphone_missing").await?;
-            no_voice_offered(&ana).await?;
+async fn no_call_starts_without_a_microphone() -> TestResult {
+    scenario("microphone_missing", async |env| {
+        let server = env.start_server().await?;
+        let ana = log_in_with(
+            env,
+            &server,
+            "Ana",
+            &BrowserOptions { devices: FakeDevices::None, ..BrowserOptions::default() },
+        )
+        .await?;
+        let bo = env.log_in("Bo", &server).await?;
+        ana.wait_for_user_state("Bo", "online", UI_TIMEOUT).await?;
+        for kind in [CallKind::Video, CallKind::Voice] {
+            call_fails_with_notice(&ana, &bo, kind, "microphone_missing").await?;
+            no_voice_call_offered(&ana).await?;
             ana.press("notice-dismiss").await?;
         }
         Ok(())
@@ -126,18 +149,18 @@ async fn without_a_microphone_there_is_no_call() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_page_that_is_not_secure_says_so() -> Outcome {
-    scenario("not_secure", async |world| {
-        let server = world.server().await?;
+async fn an_insecure_page_explains_that_calls_need_https() -> TestResult {
+    scenario("not_secure", async |env| {
+        let server = env.start_server().await?;
         let args = vec!["--host-resolver-rules=MAP hutong.test 127.0.0.1".to_owned()];
-        let ana = world.page("Ana", &Profile { args, ..Profile::default() }).await?;
+        let ana = env.new_page("Ana", &BrowserOptions { args, ..BrowserOptions::default() }).await?;
         ana.open(&format!("http://hutong.test:{}", server.address().port())).await?;
         ana.log_in("Ana").await?;
-        let bo = world.log_in("Bo", &server).await?;
-        ana.sees("Bo", "online", SOON).await?;
-        let sentence = only_a_sentence(&ana, &bo, With::Video, "not_secure").await?;
-        ensure!(sentence.contains("https"), "what to do is not told: {sentence}");
-        no_voice_offered(&ana).await
+        let bo = env.log_in("Bo", &server).await?;
+        ana.wait_for_user_state("Bo", "online", UI_TIMEOUT).await?;
+        let sentence = call_fails_with_notice(&ana, &bo, CallKind::Video, "not_secure").await?;
+        ensure!(sentence.contains("https"), "the notice does not mention https: {sentence}");
+        no_voice_call_offered(&ana).await
     })
     .await
 }

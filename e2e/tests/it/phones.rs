@@ -1,50 +1,51 @@
-//! What is peculiar to phones: notches and bars that cover the page, and devices that the system takes away in a call.
+//! Phone behaviour: safe areas around notches and bars, inline video, and cameras that the system takes away in a call.
 
 use hutong_e2e::{
-    Outcome, Page, Permissions, Profile, Result, ensure,
-    page::SOON,
+    BrowserOptions, DevicePermissions, Result, TestPage, TestResult,
+    call_steps::{CallKind, MEDIA_TIMEOUT, call, ring, wait_until_connected, wait_until_released},
+    ensure,
+    page::UI_TIMEOUT,
     paths, scenario,
-    steps::{MEDIA, With, call, connected, let_go, ring},
 };
 use serde_json::json;
 
-/// The size of a page, and what covers it at the top, right, bottom and left, in CSS pixels: as on a recent iPhone.
-struct Screen {
+/// Page size and safe area insets (top, right, bottom, left), in CSS pixels: those of a recent iPhone.
+struct PhoneScreen {
     name: &'static str,
     size: (u32, u32),
-    covered: [u32; 4],
+    insets: [u32; 4],
 }
 
-const UPRIGHT: Screen = Screen { name: "upright", size: (390, 844), covered: [47, 0, 34, 0] };
-const LYING: Screen = Screen { name: "lying", size: (844, 390), covered: [0, 47, 21, 47] };
+const PORTRAIT: PhoneScreen = PhoneScreen { name: "portrait", size: (390, 844), insets: [47, 0, 34, 0] };
+const LANDSCAPE: PhoneScreen = PhoneScreen { name: "landscape", size: (844, 390), insets: [0, 47, 21, 47] };
 
-/// Gives the page such a screen.
-async fn show(page: &Page, screen: &Screen) -> Result<()> {
+/// Emulates such a screen.
+async fn emulate_screen(page: &TestPage, screen: &PhoneScreen) -> Result<()> {
     let (width, height) = screen.size;
-    let [top, right, bottom, left] = screen.covered;
+    let [top, right, bottom, left] = screen.insets;
     let insets = json!({ "insets": { "top": top, "right": right, "bottom": bottom, "left": left } });
     page.driver().cdp().send_raw("Emulation.setSafeAreaInsetsOverride", insets).await?;
-    page.look(width, height, "dark").await?;
-    // Without this the rest would hold whatever the style sheets say.
-    let told = format!(
+    page.set_viewport(width, height, "dark").await?;
+    // Checks that the insets took effect: otherwise the test would pass with any style sheet.
+    let applied = format!(
         "const probe = document.body.appendChild(document.createElement('div'));
         probe.style.paddingTop = 'env(safe-area-inset-top)';
         probe.style.paddingRight = 'env(safe-area-inset-right)';
         const {{ paddingTop, paddingRight }} = getComputedStyle(probe);
-        const told = [paddingTop, paddingRight].join();
+        const insets = [paddingTop, paddingRight].join();
         probe.remove();
-        return told === '{top}px,{right}px'"
+        return insets === '{top}px,{right}px'"
     );
-    page.until("the page to know what is covered", SOON, &told).await
+    page.wait_until("the safe area insets to apply", UI_TIMEOUT, &applied).await
 }
 
-/// Checks that nothing to press or to read is covered, and takes a picture to look at.
-async fn keeps_clear(page: &Page, screen: &Screen, what: &str) -> Result<()> {
-    show(page, screen).await?;
-    let folder = paths::shots()?.join("phones");
+/// Checks that no control and no text is covered, and saves a screenshot.
+async fn nothing_is_covered(page: &TestPage, screen: &PhoneScreen, view: &str) -> Result<()> {
+    emulate_screen(page, screen).await?;
+    let folder = paths::screenshots_dir()?.join("phones");
     std::fs::create_dir_all(&folder)?;
-    page.picture(&folder.join(format!("{what}-{}.png", screen.name))).await?;
-    let [top, right, bottom, left] = screen.covered;
+    page.screenshot(&folder.join(format!("{view}-{}.png", screen.name))).await?;
+    let [top, right, bottom, left] = screen.insets;
     let script = format!(
         r#"const scope = one("call") || document.querySelector(".page");
         const scrolls = scope !== one("call") && document.documentElement.scrollHeight > innerHeight;
@@ -58,44 +59,44 @@ async fn keeps_clear(page: &Page, screen: &Screen, what: &str) -> Result<()> {
         }})"#
     );
     let covered: Vec<String> = page.run(&script).await?;
-    ensure!(covered.is_empty(), "{what}, {}: covered are {covered:#?}", screen.name);
+    ensure!(covered.is_empty(), "{view}, {}: covered elements: {covered:#?}", screen.name);
     Ok(())
 }
 
 #[tokio::test]
-async fn nothing_is_covered_by_a_notch_or_a_bar() -> Outcome {
-    scenario("safe_areas", async |world| {
-        let server = world.server().await?;
-        let bo = world.log_in("Bo", &server).await?;
-        let ana = world.open("Ana", &server.url()).await?;
-        ana.until("the main page", SOON, "return one('login')").await?;
-        let screens = [UPRIGHT, LYING];
+async fn no_control_is_covered_by_a_notch_or_a_system_bar() -> TestResult {
+    scenario("safe_areas", async |env| {
+        let server = env.start_server().await?;
+        let bo = env.log_in("Bo", &server).await?;
+        let ana = env.open_page("Ana", &server.url()).await?;
+        ana.wait_until("the main page", UI_TIMEOUT, "return one('login')").await?;
+        let screens = [PORTRAIT, LANDSCAPE];
         for screen in &screens {
-            keeps_clear(&ana, screen, "login").await?;
+            nothing_is_covered(&ana, screen, "login").await?;
         }
-        show(&ana, &UPRIGHT).await?;
+        emulate_screen(&ana, &PORTRAIT).await?;
         ana.log_in("Ana").await?;
-        ana.sees("Bo", "online", SOON).await?;
+        ana.wait_for_user_state("Bo", "online", UI_TIMEOUT).await?;
         for screen in &screens {
-            keeps_clear(&ana, screen, "roster").await?;
+            nothing_is_covered(&ana, screen, "roster").await?;
         }
-        ring(&bo, &ana, With::Video).await?;
+        ring(&bo, &ana, CallKind::Video).await?;
         for screen in &screens {
-            keeps_clear(&ana, screen, "incoming").await?;
+            nothing_is_covered(&ana, screen, "incoming").await?;
         }
-        show(&ana, &UPRIGHT).await?;
+        emulate_screen(&ana, &PORTRAIT).await?;
         ana.press("accept-video").await?;
-        connected(&bo, &ana).await?;
-        ana.receives(20, MEDIA).await?;
-        ana.until("the picture", SOON, "return one('call').classList.contains('with-picture')").await?;
+        wait_until_connected(&bo, &ana).await?;
+        ana.wait_for_received(20, MEDIA_TIMEOUT).await?;
+        ana.wait_until("the video", UI_TIMEOUT, "return one('call').classList.contains('with-picture')").await?;
         for screen in &screens {
-            keeps_clear(&ana, screen, "call").await?;
+            nothing_is_covered(&ana, screen, "call").await?;
         }
-        show(&ana, &UPRIGHT).await?;
+        emulate_screen(&ana, &PORTRAIT).await?;
         ana.press("more").await?;
-        ana.until("the devices", SOON, "return one('settings')").await?;
+        ana.wait_until("the device list", UI_TIMEOUT, "return one('settings')").await?;
         for screen in &screens {
-            keeps_clear(&ana, screen, "devices").await?;
+            nothing_is_covered(&ana, screen, "devices").await?;
         }
         ana.ensure_no_errors().await
     })
@@ -103,55 +104,56 @@ async fn nothing_is_covered_by_a_notch_or_a_bar() -> Outcome {
 }
 
 #[tokio::test]
-async fn pictures_play_within_the_page_and_the_own_one_without_sound() -> Outcome {
-    scenario("inline", async |world| {
-        let server = world.server().await?;
-        let ana = world.log_in("Ana", &server).await?;
-        let bo = world.log_in("Bo", &server).await?;
-        call(&ana, &bo, With::Video).await?;
-        ana.receives(20, MEDIA).await?;
+async fn videos_play_inline_and_the_local_one_is_muted() -> TestResult {
+    scenario("inline", async |env| {
+        let server = env.start_server().await?;
+        let ana = env.log_in("Ana", &server).await?;
+        let bo = env.log_in("Bo", &server).await?;
+        call(&ana, &bo, CallKind::Video).await?;
+        ana.wait_for_received(20, MEDIA_TIMEOUT).await?;
         let plays = "return ['local-video', 'remote-video'].every((id) =>
             one(id).playsInline && one(id).autoplay && !one(id).paused) && one('local-video').muted && !one('remote-video').muted";
-        ana.until("both to play", SOON, plays).await?;
+        ana.wait_until("both videos to play", UI_TIMEOUT, plays).await?;
 
-        // As the system does it for a telephone call; and then the person.
+        // The system pauses the video for a phone call; then the person resumes it.
         ana.run::<()>("one('remote-video').pause()").await?;
         ana.press("hear").await?;
-        ana.until("it to play on", SOON, "return !one('remote-video').paused && !one('hear')").await?;
+        ana.wait_until("the video to resume", UI_TIMEOUT, "return !one('remote-video').paused && !one('hear')").await?;
         ana.press("hang-up").await?;
-        let_go(&ana, &bo).await
+        wait_until_released(&ana, &bo).await
     })
     .await
 }
 
-/// Whether the other side shows that there is no picture, and no black page in its place.
-const NO_PICTURE: &str = "return !one('call').classList.contains('with-picture')";
+/// The other side shows its placeholder for no video.
+const NO_VIDEO: &str = "return !one('call').classList.contains('with-picture')";
 
 #[tokio::test]
-async fn a_camera_that_the_system_takes_for_a_while_comes_back_by_itself() -> Outcome {
-    scenario("camera_held", async |world| {
-        let server = world.server().await?;
-        let mut people = Vec::new();
+async fn a_camera_muted_by_the_system_resumes_by_itself() -> TestResult {
+    scenario("camera_held", async |env| {
+        let server = env.start_server().await?;
+        let mut pages = Vec::new();
         for (name, language) in [("Ana", "en-US"), ("Bo", "zh-CN")] {
-            let page = world.page(name, &Profile { language, ..Profile::default() }).await?;
+            let page = env.new_page(name, &BrowserOptions { language, ..BrowserOptions::default() }).await?;
             page.open(&server.url()).await?;
             page.log_in(name).await?;
-            people.push(page);
+            pages.push(page);
         }
-        let [ana, bo] = [&people[0], &people[1]];
-        call(ana, bo, With::Video).await?;
-        camera_held(ana, bo, "Your camera is taken").await?;
-        camera_held(bo, ana, "摄像头正被电话").await
+        let [ana, bo] = [&pages[0], &pages[1]];
+        call(ana, bo, CallKind::Video).await?;
+        camera_is_muted_and_unmuted(ana, bo, "is using your camera").await?;
+        camera_is_muted_and_unmuted(bo, ana, "摄像头正被电话").await
     })
     .await
 }
 
-/// The system takes somebody's camera and gives it back: they are told in their language, and the other sees it.
-async fn camera_held(page: &Page, other: &Page, said: &str) -> Result<()> {
-    other.receives(20, MEDIA).await?;
-    other.until("the picture", SOON, "return one('call').classList.contains('with-picture')").await?;
-    // No browser on a desktop lets the system do this: the track says it as on a phone.
-    let tell = |muted: bool| {
+/// The system mutes a camera and unmutes it: its user sees a notice in their language, and the other side sees no video
+/// meanwhile.
+async fn camera_is_muted_and_unmuted(page: &TestPage, other: &TestPage, notice: &str) -> Result<()> {
+    other.wait_for_received(20, MEDIA_TIMEOUT).await?;
+    other.wait_until("the video", UI_TIMEOUT, "return one('call').classList.contains('with-picture')").await?;
+    // Desktop browsers cannot simulate this: dispatch the events that a phone dispatches.
+    let set_muted = |muted: bool| {
         format!(
             "const track = e2e.tracks.find((track) => track.kind === 'video' && track.readyState === 'live');
             Object.defineProperty(track, 'muted', {{ value: {muted}, configurable: true }});
@@ -159,43 +161,45 @@ async fn camera_held(page: &Page, other: &Page, said: &str) -> Result<()> {
             if muted { "mute" } else { "unmute" }
         )
     };
-    page.run::<()>(&tell(true)).await?;
-    other.until("no picture", SOON, NO_PICTURE).await?;
-    let sentence = page.until_some("the sentence", SOON, "return one('camera-held')?.innerText").await?;
-    ensure!(sentence.as_str().is_some_and(|text| text.contains(said)), "{sentence}");
-    page.run::<()>(&tell(false)).await?;
-    page.until("no sentence", SOON, "return !one('camera-held')").await?;
-    other.until("the picture again", SOON, "return one('call').classList.contains('with-picture')").await?;
-    let before = other.received().await?;
-    other.receives(before.frames + 20, MEDIA).await
+    page.run::<()>(&set_muted(true)).await?;
+    other.wait_until("no video", UI_TIMEOUT, NO_VIDEO).await?;
+    let sentence = page.wait_for_value("the notice", UI_TIMEOUT, "return one('camera-held')?.innerText").await?;
+    ensure!(sentence.as_str().is_some_and(|text| text.contains(notice)), "{sentence}");
+    page.run::<()>(&set_muted(false)).await?;
+    page.wait_until("no notice", UI_TIMEOUT, "return !one('camera-held')").await?;
+    other.wait_until("the video again", UI_TIMEOUT, "return one('call').classList.contains('with-picture')").await?;
+    let before = other.received_totals().await?;
+    other.wait_for_received(before.frames + 20, MEDIA_TIMEOUT).await
 }
 
 #[tokio::test]
-async fn a_camera_that_the_system_takes_for_good_comes_back_with_one_press() -> Outcome {
-    scenario("camera_taken", async |world| {
-        let server = world.server().await?;
-        let ana = world.page("Ana", &Profile { permissions: Permissions::AsSet, ..Profile::default() }).await?;
+async fn a_camera_ended_by_the_system_restarts_with_one_press() -> TestResult {
+    scenario("camera_taken", async |env| {
+        let server = env.start_server().await?;
+        let ana = env
+            .new_page("Ana", &BrowserOptions { permissions: DevicePermissions::Explicit, ..BrowserOptions::default() })
+            .await?;
         ana.open(&server.url()).await?;
         ana.log_in("Ana").await?;
         for device in ["camera", "microphone"] {
-            ana.permit(device, "granted", &server.url()).await?;
+            ana.set_permission(device, "granted", &server.url()).await?;
         }
-        let bo = world.log_in("Bo", &server).await?;
-        call(&ana, &bo, With::Video).await?;
-        bo.receives(20, MEDIA).await?;
+        let bo = env.log_in("Bo", &server).await?;
+        call(&ana, &bo, CallKind::Video).await?;
+        bo.wait_for_received(20, MEDIA_TIMEOUT).await?;
 
-        // Chromium itself ends the track when the leave for it is withdrawn.
-        ana.permit("camera", "denied", &server.url()).await?;
-        ana.until("the sentence", SOON, "return one('camera-lost')").await?;
-        bo.until("no picture", SOON, NO_PICTURE).await?;
-        bo.until("the voice to go on", MEDIA, "return (await e2e.received()).energy > 0").await?;
-        ana.permit("camera", "granted", &server.url()).await?;
+        // Chromium itself ends the track when the permission is revoked.
+        ana.set_permission("camera", "denied", &server.url()).await?;
+        ana.wait_until("the notice", UI_TIMEOUT, "return one('camera-lost')").await?;
+        bo.wait_until("no video", UI_TIMEOUT, NO_VIDEO).await?;
+        bo.wait_until("the audio to go on", MEDIA_TIMEOUT, "return (await e2e.receivedTotals()).energy > 0").await?;
+        ana.set_permission("camera", "granted", &server.url()).await?;
         ana.press("camera").await?;
-        ana.until("no sentence", SOON, "return !one('camera-lost')").await?;
-        let before = bo.received().await?;
-        bo.receives(before.frames + 20, MEDIA).await?;
+        ana.wait_until("no notice", UI_TIMEOUT, "return !one('camera-lost')").await?;
+        let before = bo.received_totals().await?;
+        bo.wait_for_received(before.frames + 20, MEDIA_TIMEOUT).await?;
         ana.press("hang-up").await?;
-        let_go(&ana, &bo).await
+        wait_until_released(&ana, &bo).await
     })
     .await
 }

@@ -1,4 +1,4 @@
-//! An X server without a screen. There is no window manager on it; what one does to windows is done here.
+//! Virtual X display (Xvfb). There is no window manager: this module does to windows what one would do.
 
 use std::{rc::Rc, time::Duration};
 
@@ -11,74 +11,75 @@ use x11rb::{
     rust_connection::RustConnection,
 };
 
-use crate::{Result, ensure, paths, process::Process};
+use crate::{Result, ensure, paths, process::ChildProcess};
 
 const START: Duration = Duration::from_secs(20);
 
-/// Windows smaller than this, in pixels, are not the app's own: toolkits have helpers on the screen.
-const SMALL: u16 = 200;
+/// Windows smaller than this (pixels) are helper windows of the toolkit.
+const MIN_WINDOW_SIZE: u16 = 200;
 
-/// A running X server. It ends with this value.
+/// A running X server. Dropping it kills the server.
 #[derive(Debug)]
-pub struct Screen {
-    _process: Process,
+pub struct VirtualDisplay {
+    _process: ChildProcess,
     display: Rc<str>,
 }
 
-impl Screen {
-    /// Starts one on a free display.
+impl VirtualDisplay {
+    /// Starts Xvfb on a free display.
     ///
     /// # Errors
     ///
-    /// When Xvfb is not installed or does not start.
+    /// Returns an error when Xvfb is not installed or does not start.
     pub async fn start() -> Result<Self> {
-        let xvfb = paths::installed(&["Xvfb"], "`apt-get install xvfb`")?;
+        let xvfb = paths::installed_program(&["Xvfb"], "`apt-get install xvfb`")?;
         let mut command = Command::new(xvfb);
         command.args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp"]);
-        let mut process = Process::spawn("Xvfb", &mut command)?;
+        let mut process = ChildProcess::spawn("Xvfb", &mut command)?;
         let display: u32 = process.wait_for_line(START, |line| line.parse().ok()).await?;
         Ok(Self { _process: process, display: format!(":{display}").into() })
     }
 
-    /// Its name, such as `:99`.
+    /// Display name, such as `:99`.
     #[must_use]
-    pub fn display(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.display
     }
 
-    /// Unmaps all windows of applications. That is what a window manager does with a window that is minimised (ICCCM, section
-    /// 4.1.4, iconic state), and toolkits take it for that.
+    /// Unmaps all application windows, as a window manager does to minimize them (ICCCM, section 4.1.4, iconic state).
     ///
     /// # Errors
     ///
-    /// When there is none, or the server does not answer.
+    /// Returns an error when there is no window, or the X server does not answer.
     pub async fn hide_windows(&self) -> Result<()> {
-        let hidden =
-            self.each(MapState::VIEWABLE, |connection, window| Ok(connection.unmap_window(window)?.check()?)).await?;
+        let hidden = self
+            .for_each_window(MapState::VIEWABLE, |connection, window| Ok(connection.unmap_window(window)?.check()?))
+            .await?;
         ensure!(hidden > 0, "there is no window to hide");
         Ok(())
     }
 
-    /// Maps them again.
+    /// Maps the unmapped windows again.
     ///
     /// # Errors
     ///
-    /// When there is none, or the server does not answer.
+    /// Returns an error when there is no window, or the X server does not answer.
     pub async fn show_windows(&self) -> Result<()> {
-        let shown =
-            self.each(MapState::UNMAPPED, |connection, window| Ok(connection.map_window(window)?.check()?)).await?;
+        let shown = self
+            .for_each_window(MapState::UNMAPPED, |connection, window| Ok(connection.map_window(window)?.check()?))
+            .await?;
         ensure!(shown > 0, "there is no window to show");
         Ok(())
     }
 
-    /// Asks all windows of applications to close, as the cross in a window's corner does (ICCCM, section 4.2.8.1).
+    /// Asks all application windows to close, as a close button does (ICCCM, section 4.2.8.1).
     ///
     /// # Errors
     ///
-    /// When there is none, or the server does not answer.
+    /// Returns an error when there is no window, or the X server does not answer.
     pub async fn close_windows(&self) -> Result<()> {
         let asked = self
-            .each(MapState::VIEWABLE, |connection, window| {
+            .for_each_window(MapState::VIEWABLE, |connection, window| {
                 let protocols = connection.intern_atom(false, b"WM_PROTOCOLS")?.reply()?.atom;
                 let delete = connection.intern_atom(false, b"WM_DELETE_WINDOW")?.reply()?.atom;
                 let message = ClientMessageEvent::new(32, window, protocols, [delete, x11rb::CURRENT_TIME, 0, 0, 0]);
@@ -89,11 +90,11 @@ impl Screen {
         Ok(())
     }
 
-    /// Takes the focus from whichever window has it, as a person does who turns to another program.
+    /// Takes the input focus from the window that has it, as when the person switches to another program.
     ///
     /// # Errors
     ///
-    /// When the server does not answer.
+    /// Returns an error when the X server does not answer.
     pub async fn unfocus(&self) -> Result<()> {
         let display = self.display.to_string();
         spawn_blocking(move || {
@@ -103,14 +104,14 @@ impl Screen {
         .await?
     }
 
-    /// Gives all windows of applications this size, in pixels, as a person who pulls at a corner does.
+    /// Resizes all application windows, in pixels, as a drag at a corner does.
     ///
     /// # Errors
     ///
-    /// When there is none, or the server does not answer.
+    /// Returns an error when there is no window, or the X server does not answer.
     pub async fn resize_windows(&self, width: u32, height: u32) -> Result<()> {
         let resized = self
-            .each(MapState::VIEWABLE, move |connection, window| {
+            .for_each_window(MapState::VIEWABLE, move |connection, window| {
                 let size = ConfigureWindowAux::new().width(width).height(height);
                 Ok(connection.configure_window(window, &size)?.check()?)
             })
@@ -119,8 +120,8 @@ impl Screen {
         Ok(())
     }
 
-    /// Does something to each application's window in this state, and tells how many there were.
-    async fn each(
+    /// Calls `act` for each application window in this state and returns their number.
+    async fn for_each_window(
         &self,
         state: MapState,
         act: impl Fn(&RustConnection, Window) -> Result<()> + Send + 'static,
@@ -133,7 +134,7 @@ impl Screen {
             for window in connection.query_tree(root)?.reply()?.children {
                 let attributes = connection.get_window_attributes(window)?.reply()?;
                 let size = connection.get_geometry(window)?.reply()?;
-                let is_small = size.width < SMALL || size.height < SMALL;
+                let is_small = size.width < MIN_WINDOW_SIZE || size.height < MIN_WINDOW_SIZE;
                 if attributes.class == WindowClass::INPUT_OUTPUT && attributes.map_state == state && !is_small {
                     act(&connection, window)?;
                     count += 1;

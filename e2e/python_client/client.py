@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""A client of Hutong, written from docs/PROTOCOL.md alone: it logs in, is called, answers, and lets go.
+"""A second implementation of the protocol, written from docs/PROTOCOL.md alone: it logs in, answers calls, and hangs up.
 
-It takes every call with a test picture and a test tone (aiortc), or declines it, and says as JSON, one object a line on standard
-output, what passes over its WebSocket and what its media does:
+It accepts every call with a test image and a test tone (aiortc), or declines it. On standard output it reports, one JSON object a
+line, its WebSocket messages and its media:
 
-    {"sent": {"type": "hello", ...}}   a message to the server
-    {"got": {"type": "welcome", ...}}  a message from the server
-    {"media": "connected"}             the peer connection's state
-    {"picture": 30} {"voice": 50}      how many pictures and pieces of voice have come, every so many
+    {"sent": {"type": "hello", ...}}       a message to the server
+    {"received": {"type": "welcome", ...}} a message from the server
+    {"connection_state": "connected"}      the peer connection's state
+    {"video_frames": 25}                   number of received frames of either kind, at every 25th
+    {"audio_frames": 50}
 
-Session descriptions, tickets and secrets are left out of that. A server's access key, or the password of the name, comes in the variable
-HUTONG_SECRET. Needs Python 3.11, websockets and aiortc (Debian: python3-websockets,
-python3-aiortc).
+Session descriptions, tickets and secrets are left out. The variable HUTONG_SECRET holds the server's access key or the password of
+the name. Needs Python 3.11, websockets and aiortc (Debian: python3-websockets, python3-aiortc).
 """
 
 import argparse
@@ -30,19 +30,19 @@ from aiortc.sdp import candidate_from_sdp
 from av import VideoFrame
 
 SUBPROTOCOL = "hutong.v1"
-OPENING = 10
-TOLD_EVERY = 25
+OPEN_TIMEOUT = 10  # seconds
+REPORT_EVERY = 25  # frames
 
 
-def tell(**what):
-    print(json.dumps(what, ensure_ascii=False), flush=True)
+def report(**event):
+    print(json.dumps(event, ensure_ascii=False), flush=True)
 
 
-def as_browsers_take_it(sdp):
-    """This library's offer, with what its version 1.4 writes otherwise than browsers want it.
+def browser_compatible(sdp):
+    """Adapts an offer of aiortc 1.4 to what browsers accept.
 
-    One number stands for two header extensions in one bundle, which RFC 9143 (section 8) forbids: both are left out. And the data
-    channel is described as it was before RFC 8841.
+    aiortc uses one ID for two header extensions in one bundle, which RFC 9143 (section 8) forbids: both are removed. It describes the
+    data channel as before RFC 8841.
     """
     lines = [line for line in sdp.splitlines() if not line.startswith("a=extmap:2 ")]
     sdp = "".join(line + "\r\n" for line in lines)
@@ -50,25 +50,25 @@ def as_browsers_take_it(sdp):
     return re.sub(r"(?m)^a=sctpmap:5000 [^\r\n]*", "a=sctp-port:5000", sdp)
 
 
-def without_secrets(message):
+def redacted(message):
     return {key: "…" if key in ("sdp", "ticket", "resume", "secret", "ice_servers") else value for key, value in message.items()}
 
 
 class Tone(AudioStreamTrack):
-    """A tone of 400 Hz: the library's own track is silent."""
+    """Audio track with a tone of 400 Hz: the library's own track is silent."""
 
     async def recv(self):
         frame = await super().recv()
-        # A piece of 20 ms holds eight whole periods, so that one fits behind the other.
+        # A frame of 20 ms holds eight whole periods: frames join without a click.
         step = 2 * math.pi * 400 / frame.sample_rate
-        tone = array.array("h", (round(8000 * math.sin(step * place)) for place in range(frame.samples)))
+        tone = array.array("h", (round(8000 * math.sin(step * index)) for index in range(frame.samples)))
         [plane] = frame.planes
         plane.update(tone.tobytes().ljust(plane.buffer_size, b"\0"))
         return frame
 
 
-class Picture(VideoStreamTrack):
-    """A small picture, ten times a second: the library's own, in this language, keeps a processor busy."""
+class TestImage(VideoStreamTrack):
+    """Video track with a small image, ten frames a second: the library's own test image, drawn in Python, keeps a processor busy."""
 
     async def recv(self):
         for _ in range(3):
@@ -81,30 +81,30 @@ class Picture(VideoStreamTrack):
         return frame
 
 
-class Counted(MediaStreamTrack):
-    """A track of the other side, whose frames are counted as they are taken."""
+class CountingTrack(MediaStreamTrack):
+    """Wrapper of a remote track that counts its frames."""
 
     def __init__(self, track, client):
         super().__init__()
         self.kind = track.kind
         self.track = track
         self.client = client
-        self.name = "picture" if track.kind == "video" else "voice"
+        self.name = "video_frames" if track.kind == "video" else "audio_frames"
         self.count = 0
 
     async def recv(self):
         frame = await self.track.recv()
         self.count += 1
-        if self.count % TOLD_EVERY == 0:
-            tell(**{self.name: self.count})
-        if self.name == "picture" and self.count == self.client.arguments.hang_up_after:
-            # In a task of its own: it ends the one that counts.
+        if self.count % REPORT_EVERY == 0:
+            report(**{self.name: self.count})
+        if self.name == "video_frames" and self.count == self.client.arguments.hang_up_after:
+            # As a new task: hanging up cancels the task that runs this method.
             self.client.ending = asyncio.create_task(self.client.hang_up("hangup"))
         return frame
 
 
 class Call:
-    """One call, from its ring until it is let go. This client is always its target."""
+    """One incoming call, from the offer to the release of its media."""
 
     def __init__(self, client, message):
         self.client = client
@@ -113,7 +113,7 @@ class Call:
         self.sink = MediaBlackhole()
         self.candidates = []
         self.answer = None
-        self.is_connecting = False
+        self.has_remote_description = False
 
     async def accept(self):
         await self.client.send(type="accept", call=self.id, media="video")
@@ -122,28 +122,28 @@ class Call:
             for server in self.client.ice_servers
         ]
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=servers))
-        self.pc.on("connectionstatechange", lambda: tell(media=self.pc.connectionState))
-        self.pc.on("track", lambda track: self.sink.addTrack(Counted(track, self.client)))
-        # One audio and one video section, both ways, and the channel that tells what is switched on.
+        self.pc.on("connectionstatechange", lambda: report(connection_state=self.pc.connectionState))
+        self.pc.on("track", lambda track: self.sink.addTrack(CountingTrack(track, self.client)))
+        # One audio and one video section, both sendrecv, and the data channel with the mute states.
         self.pc.addTrack(Tone())
-        self.pc.addTrack(Picture())
+        self.pc.addTrack(TestImage())
         channel = self.pc.createDataChannel("hutong.status", negotiated=True, id=0)
         channel.on("open", lambda: channel.send('{"microphone":true,"camera":true}'))
         await self.pc.setLocalDescription(await self.pc.createOffer())
-        # This library gathers all candidates first, and writes them into the description.
-        await self.client.send(type="confirm", call=self.id, sdp=as_browsers_take_it(self.pc.localDescription.sdp))
+        # aiortc gathers all candidates first and writes them into the description.
+        await self.client.send(type="confirm", call=self.id, sdp=browser_compatible(self.pc.localDescription.sdp))
         await self.client.send(type="candidate", call=self.id, candidate={"candidate": ""})
 
-    async def answered(self, sdp):
+    async def set_answer(self, sdp):
         self.answer = sdp
         await self.connect()
 
-    async def candidate(self, candidate):
+    async def add_candidate(self, candidate):
         text = candidate["candidate"].removeprefix("candidate:")
-        # Names of the local network's own name service (RFC 8839, section 5.1.1) are not looked up here.
+        # mDNS names (RFC 8839, section 5.1.1) are not resolved here.
         if not text or not re.fullmatch(r"[0-9a-fA-F.:]+", text.split()[4]):
             return
-        if not self.is_connecting:
+        if not self.has_remote_description:
             self.candidates.append(text)
             return await self.connect()
         ice = candidate_from_sdp(text)
@@ -152,11 +152,11 @@ class Call:
         await self.pc.addIceCandidate(ice)
 
     async def connect(self):
-        """Sets the answer, once there is a candidate: without one this library gives up at once."""
+        """Sets the answer once there is a candidate: without one aiortc fails at once."""
         if not self.answer or not self.candidates:
             return
-        self.is_connecting = True
-        # All is bundled on the first section's transport: its candidates are everybody's.
+        self.has_remote_description = True
+        # All sections are bundled on the first one's transport: its candidates apply to all.
         head, mark, rest = self.answer.partition("m=")
         first, *others = rest.split("\r\nm=")
         first = "\r\na=candidate:".join([first.rstrip("\r\n"), *self.candidates])
@@ -164,7 +164,7 @@ class Call:
         await self.pc.setRemoteDescription(RTCSessionDescription(sdp if others else sdp + "\r\n", "answer"))
         await self.sink.start()
 
-    async def let_go(self):
+    async def release(self):
         if self.pc:
             await self.sink.stop()
             await self.pc.close()
@@ -172,7 +172,7 @@ class Call:
 
 
 class Client:
-    """A login, on one WebSocket. It does not come back when that is lost: its calls end as `gone` then."""
+    """A login on one WebSocket. It does not reconnect: when the socket is lost, its calls end with reason `gone`."""
 
     def __init__(self, socket, arguments):
         self.socket = socket
@@ -184,7 +184,7 @@ class Client:
         self.ending = None
 
     async def send(self, **message):
-        tell(sent=without_secrets(message))
+        report(sent=redacted(message))
         await self.socket.send(json.dumps(message))
 
     async def run(self):
@@ -192,9 +192,9 @@ class Client:
         await self.send(type="hello", name=self.arguments.name, **secret)
         async for text in self.socket:
             message = json.loads(text)
-            tell(got=without_secrets(message))
+            report(received=redacted(message))
             handler = getattr(self, "on_" + message["type"], None)
-            # What a client does not know it passes over.
+            # A client ignores unknown message types.
             if handler:
                 await handler(message)
 
@@ -217,7 +217,7 @@ class Client:
 
     async def on_offering(self, message):
         if self.call:
-            return await self.not_mine(message)
+            return await self.reject_unknown_call(message)
         if self.arguments.decline:
             await self.send(type="cancel", call=message["call"], reason="declined")
             return await self.send(type="released", call=message["call"])
@@ -225,38 +225,38 @@ class Client:
         await self.call.accept()
 
     async def on_calling(self, message):
-        if not self.is_mine(message):
-            return await self.not_mine(message)
-        await self.call.answered(message["sdp"])
+        if not self.is_current_call(message):
+            return await self.reject_unknown_call(message)
+        await self.call.set_answer(message["sdp"])
 
     async def on_candidate(self, message):
-        if self.is_mine(message):
-            await self.call.candidate(message["candidate"])
+        if self.is_current_call(message):
+            await self.call.add_candidate(message["candidate"])
 
     async def on_ended(self, message):
-        if not self.is_mine(message):
+        if not self.is_current_call(message):
             return await self.send(type="released", call=message["call"])
         call, self.call = self.call, None
-        await call.let_go()
+        await call.release()
 
     async def on_error(self, message):
-        steps = ("accept", "confirm", "calling")
-        if self.is_mine(message) and message.get("about") in steps and message["code"] in ("no_call", "wrong_step"):
+        call_messages = ("accept", "confirm", "calling")
+        if self.is_current_call(message) and message.get("about") in call_messages and message["code"] in ("no_call", "wrong_step"):
             await self.hang_up("failed")
 
     async def on_ringing(self, message):
-        await self.not_mine(message)
+        await self.reject_unknown_call(message)
 
     async def on_confirm(self, message):
-        await self.not_mine(message)
+        await self.reject_unknown_call(message)
 
     async def on_claimed(self, message):
-        await self.not_mine(message)
+        await self.reject_unknown_call(message)
 
-    def is_mine(self, message):
+    def is_current_call(self, message):
         return self.call is not None and self.call.id == message.get("call")
 
-    async def not_mine(self, message):
+    async def reject_unknown_call(self, message):
         await self.send(type="cancel", call=message["call"], reason="failed")
         await self.send(type="released", call=message["call"])
 
@@ -265,20 +265,20 @@ class Client:
         if not call:
             return
         await self.send(type="cancel", call=call.id, reason=reason)
-        await call.let_go()
+        await call.release()
 
 
 async def main():
-    parser = argparse.ArgumentParser(description="Logs in, is called and answers.")
+    parser = argparse.ArgumentParser(description="Logs in and answers calls.")
     parser.add_argument("server", help="such as ws://127.0.0.1:8017/ws")
     parser.add_argument("name")
     parser.add_argument("--decline", action="store_true", help="decline every call")
-    parser.add_argument("--hang-up-after", type=int, metavar="PICTURES", help="hang up once so many have come")
+    parser.add_argument("--hang-up-after", type=int, metavar="FRAMES", help="hang up after so many received video frames")
     arguments = parser.parse_args()
-    opened = websockets.connect(
-        arguments.server, subprotocols=[SUBPROTOCOL], compression=None, open_timeout=OPENING, max_size=None
+    connection = websockets.connect(
+        arguments.server, subprotocols=[SUBPROTOCOL], compression=None, open_timeout=OPEN_TIMEOUT, max_size=None
     )
-    async with opened as socket:
+    async with connection as socket:
         await Client(socket, arguments).run()
 
 
