@@ -1,16 +1,17 @@
-//! Measures what the app costs beside what a browser costs, on the same machine and in the same minutes.
+//! `hutong-bench`: compares the app's resource usage and latency in calls with Chromium's, on the same machine in the
+//! same minutes.
 //!
-//! A bare time or share of a processor says something of the machine that it was measured on, and of what else ran there. So each
-//! figure is taken of both in turn, several times, and given with its relation to the browser's. docs/BENCHMARKS.md tells what was
-//! found; `cargo xtask bench` builds what this needs.
+//! An absolute figure says as much about the machine as about the app. So each metric is measured for both in turn,
+//! several times, and reported relative to Chromium. Results are in docs/BENCHMARKS.md; `cargo xtask bench` builds what
+//! this needs.
 
-mod binary;
-mod clock;
-mod figures;
-mod load;
+mod call_run;
+mod cpu;
+mod ipc;
+mod metrics;
 mod native;
-mod priorities;
-mod run;
+mod nice_capability;
+mod video_clock;
 
 use std::process::ExitCode;
 
@@ -20,27 +21,27 @@ use clap::{Parser, Subcommand};
 #[command(name = "hutong-bench")]
 struct Cli {
     #[command(subcommand)]
-    what: What,
+    command: BenchCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum BenchCommand {
     /// The app calls Chromium and the app, and Chromium calls Chromium
     Native(native::Options),
 }
 
-// One thread starts all that is measured, and what it may not, they may not.
+// All measured processes are started from this thread, so they inherit its dropped capability.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    if let Err(error) = priorities::forgo() {
-        eprintln!("not measured: {error}");
+    if let Err(error) = nice_capability::drop_sys_nice() {
+        eprintln!("benchmark failed: {error}");
         return ExitCode::FAILURE;
     }
-    let What::Native(options) = Cli::parse().what;
+    let BenchCommand::Native(options) = Cli::parse().command;
     match native::measure(&options).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("not measured: {error:#}");
+            eprintln!("benchmark failed: {error:#}");
             ExitCode::FAILURE
         }
     }

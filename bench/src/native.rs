@@ -1,4 +1,4 @@
-//! The app with its native peer beside Chromium.
+//! `hutong-bench native`: the app with its native peer compared with Chromium.
 
 use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
@@ -7,57 +7,57 @@ use hutong_e2e::{Context, Result, ensure};
 use serde_json::json;
 
 use crate::{
-    binary::Passage,
-    clock::{Camera, Drawing},
-    figures::{Figures, compare, table},
-    run::{Extra, Outcome, Pair, Scene, Size, Times, run},
+    call_run::{CallPair, IpcMeasurement, PhaseDurations, RunResult, RunSetup, WindowSize, run},
+    ipc::IpcThroughput,
+    metrics::{MetricValues, compare, table},
+    video_clock::{BenchCamera, VideoRendering},
 };
 
-/// How much is measured.
+/// Command line options: what is measured, and for how long.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
-    /// How often the app calling Chromium and Chromium calling Chromium are measured in turn, with a clock as their cameras' picture
+    /// Pairs of runs with the video clock: the app calls Chromium, and Chromium calls Chromium
     #[arg(long, default_value_t = 3)]
     pairs: usize,
-    /// How often two apps are, in turn with two Chromiums
+    /// Pairs of runs with the video clock: the app calls the app, and Chromium calls Chromium
     #[arg(long, default_value_t = 1)]
     app_pairs: usize,
-    /// How often two apps are, with each browser's own fake camera
+    /// Pairs of runs with the browsers' fake cameras: the app calls the app, and Chromium calls Chromium
     #[arg(long, default_value_t = 1)]
     fake_pairs: usize,
     /// Seconds of each call before anything is measured
     #[arg(long, default_value_t = 10)]
     settle: u64,
-    /// Seconds for which processor time is measured
+    /// Seconds for which CPU time is measured
     #[arg(long, default_value_t = 20)]
     load: u64,
-    /// Seconds for which the clock is read
+    /// Seconds for which the video clock is read
     #[arg(long, default_value_t = 10)]
     read: u64,
-    /// Further calls in each run, for the wait for the first picture
+    /// Further calls in each run, to time the first frame
     #[arg(long, default_value_t = 4)]
     calls: usize,
-    /// How large the windows are: drawing a small one costs little, also where there is no GPU. The app's is 360x560 at least
+    /// Window size: a small window costs little to draw, also without a GPU. The app's is 360x560 at least
     #[arg(long, value_name = "SIZE", default_value = "1100x760")]
-    window: Size,
-    /// Has the app not draw the call's pictures while its processor time is measured, and Chromium draw them: what is left is all but
-    /// drawing
+    window: WindowSize,
+    /// Do not render the call's videos in the app while its CPU time is measured: shows the cost of everything but
+    /// rendering
     #[arg(long)]
     undrawn: bool,
-    /// Writes everything there as well, as JSON
+    /// Also write all results to this file, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
-/// For what a page uses without a call.
+/// How long CPU use before the call is measured.
 const BEFORE: Duration = Duration::from_secs(5);
 
-/// The busiest threads that are told.
+/// Number of busiest threads that are reported.
 const THREADS: usize = 12;
 
 impl Options {
-    fn times(&self) -> Times {
-        Times {
+    fn times(&self) -> PhaseDurations {
+        PhaseDurations {
             before: BEFORE,
             settle: Duration::from_secs(self.settle),
             load: Duration::from_secs(self.load),
@@ -67,57 +67,57 @@ impl Options {
     }
 }
 
-/// Runs of two kinds in turn, whose figures are compared.
-struct Series {
+/// Pairs of runs: the app's pair of clients and Chromium's in turn, for comparison.
+struct PairSeries {
     key: &'static str,
     title: &'static str,
-    pair: Pair,
-    camera: Camera,
+    pair: CallPair,
+    camera: BenchCamera,
     count: usize,
 }
 
-/// Measures, and prints what was found.
+/// Measures all series and prints the results.
 ///
 /// # Errors
 ///
-/// When something does not run, or cannot be measured.
+/// Returns an error when a run fails.
 pub async fn measure(options: &Options) -> Result<()> {
-    let all = [
-        Series {
+    let all_series = [
+        PairSeries {
             key: "clock",
-            title: "The app calls Chromium, a clock in the picture",
-            pair: Pair::AppAndChromium,
-            camera: Camera::Clock,
+            title: "The app calls Chromium, video clock",
+            pair: CallPair::AppAndChromium,
+            camera: BenchCamera::Clock,
             count: options.pairs,
         },
-        Series {
+        PairSeries {
             key: "apps",
-            title: "The app calls the app, a clock in the picture",
-            pair: Pair::Apps,
-            camera: Camera::Clock,
+            title: "The app calls the app, video clock",
+            pair: CallPair::Apps,
+            camera: BenchCamera::Clock,
             count: options.app_pairs,
         },
-        Series {
+        PairSeries {
             key: "fake",
-            title: "The app calls the app, with the fake cameras, which differ",
-            pair: Pair::Apps,
-            camera: Camera::Fake,
+            title: "The app calls the app, fake cameras (which differ)",
+            pair: CallPair::Apps,
+            camera: BenchCamera::BrowserFake,
             count: options.fake_pairs,
         },
     ];
-    ensure!(all.iter().any(|series| series.count > 0), "nothing to measure");
+    ensure!(all_series.iter().any(|series| series.count > 0), "nothing to measure: all counts are 0");
     let mut json = serde_json::Map::new();
-    let mut passages = Vec::new();
-    for series in all.iter().filter(|series| series.count > 0) {
-        let runs = series.run(options, &mut passages).await?;
+    let mut ipc = Vec::new();
+    for series in all_series.iter().filter(|series| series.count > 0) {
+        let runs = series.run(options, &mut ipc).await?;
         json.insert(series.key.to_owned(), series.report(options, &runs));
     }
-    println!("Between page and core\n\n| KiB | at once | a second | MiB/s | median, ms | 99 %, ms |");
+    println!("IPC between page and core\n\n| KiB | in flight | a second | MiB/s | median, ms | 99 %, ms |");
     println!("| --- | --- | --- | --- | --- | --- |");
-    for passage in &passages {
-        println!("{passage}");
+    for result in &ipc {
+        println!("{result}");
     }
-    json.insert("passages".to_owned(), json!(passages));
+    json.insert("ipc".to_owned(), json!(ipc));
     if let Some(file) = &options.json {
         fs::write(file, serde_json::to_string_pretty(&json)?).with_context(|| file.display().to_string())?;
     } else {
@@ -126,60 +126,54 @@ pub async fn measure(options: &Options) -> Result<()> {
     Ok(())
 }
 
-impl Series {
-    /// Pairs of runs: the app's and Chromium's. The first run of an app measures the passages, too.
-    async fn run(&self, options: &Options, passages: &mut Vec<Passage>) -> Result<Vec<[Outcome; 2]>> {
-        let drawing = if options.undrawn { Drawing::Off } else { Drawing::On };
-        let scene = Scene { camera: self.camera, window: options.window, drawing };
+impl PairSeries {
+    /// Runs all pairs. The app's first run also measures IPC.
+    async fn run(&self, options: &Options, ipc: &mut Vec<IpcThroughput>) -> Result<Vec<[RunResult; 2]>> {
+        let rendering = if options.undrawn { VideoRendering::Off } else { VideoRendering::On };
+        let setup = RunSetup { camera: self.camera, window: options.window, rendering };
         let mut all = Vec::new();
         for count in 0..self.count {
-            // Neither is always the first, on a machine that warms up.
+            // Alternate the order: the machine warms up.
             let is_app_first = count % 2 == 0;
             let earlier =
-                if is_app_first { None } else { Some(self.once(options, Pair::Chromiums, scene, false).await?) };
-            let mut app = self.once(options, self.pair, scene, passages.is_empty()).await?;
+                if is_app_first { None } else { Some(self.once(options, CallPair::Chromiums, setup, false).await?) };
+            let mut app = self.once(options, self.pair, setup, ipc.is_empty()).await?;
             let chromium = match earlier {
                 Some(outcome) => outcome,
-                None => self.once(options, Pair::Chromiums, scene, false).await?,
+                None => self.once(options, CallPair::Chromiums, setup, false).await?,
             };
-            passages.append(&mut app.passages);
+            ipc.append(&mut app.ipc);
             all.push([app, chromium]);
         }
         Ok(all)
     }
 
-    async fn once(&self, options: &Options, who: Pair, scene: Scene, with_passages: bool) -> Result<Outcome> {
-        let extra = if with_passages { Extra::Passages } else { Extra::Nothing };
-        let outcome = run(who, scene, options.times(), extra).await.with_context(|| format!("{who:?}"))?;
-        eprintln!("{who:?}: {}; {:.2?}", outcome.pressure, outcome.figures);
+    async fn once(&self, options: &Options, pair: CallPair, setup: RunSetup, with_ipc: bool) -> Result<RunResult> {
+        let extra = if with_ipc { IpcMeasurement::Include } else { IpcMeasurement::Skip };
+        let outcome = run(pair, setup, options.times(), extra).await.with_context(|| format!("{pair:?}"))?;
+        eprintln!("{pair:?}: {}; {:.2?}", outcome.pressure, outcome.metrics);
         if let Some(problem) = &outcome.problem {
-            println!("{who:?}: a later call failed: {problem}");
+            println!("{pair:?}: a later call failed: {problem}");
         }
         Ok(outcome)
     }
 
-    /// Prints what was found, and gives it for machines.
-    fn report(&self, options: &Options, runs: &[[Outcome; 2]]) -> serde_json::Value {
-        let figures: Vec<[Figures; 2]> =
-            runs.iter().map(|pair| [&pair[0], &pair[1]].map(|it| it.figures.clone())).collect();
-        let compared = compare(&figures);
-        let apart =
-            if options.undrawn { "; the app's pictures not drawn while its processors are measured" } else { "" };
-        println!(
-            "\n{}{apart}; {} times each, in turn: median (least to greatest)\n\n{}",
-            self.title,
-            self.count,
-            table(&compared)
-        );
-        for (place, who) in ["The app", "Chromium"].into_iter().enumerate() {
-            println!("{who}'s threads, processors used: {}\n", busiest(runs.iter().map(|pair| &pair[place].threads)));
+    /// Prints the comparison and returns the results as JSON.
+    fn report(&self, options: &Options, runs: &[[RunResult; 2]]) -> serde_json::Value {
+        let metrics: Vec<[MetricValues; 2]> =
+            runs.iter().map(|pair| [&pair[0], &pair[1]].map(|it| it.metrics.clone())).collect();
+        let compared = compare(&metrics);
+        let note = if options.undrawn { "; the app's videos not rendered while its CPU time is measured" } else { "" };
+        println!("\n{}{note}; {} pairs: median (min to max)\n\n{}", self.title, self.count, table(&compared));
+        for (side, name) in ["The app", "Chromium"].into_iter().enumerate() {
+            println!("{name}'s threads, CPUs used: {}\n", busiest(runs.iter().map(|pair| &pair[side].threads)));
         }
         let runs = runs.iter().map(|[app, chromium]| json!({ "app": app, "chromium": chromium }));
         json!({ "undrawn": options.undrawn, "compared": compared, "runs": runs.collect::<Vec<_>>() })
     }
 }
 
-/// The means over all runs, the largest first.
+/// The busiest threads by mean over all runs.
 fn busiest<'a>(runs: impl Iterator<Item = &'a BTreeMap<String, f64>>) -> String {
     let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
     let mut count = 0.0;

@@ -1,4 +1,5 @@
-//! The program as it is started. With this test cargo also builds it as it is, and clippy sees what only tests use.
+//! Tests of the program's command line. With this test cargo also builds the program without `cfg(test)`, and clippy
+//! finds code that only tests use.
 
 #![allow(clippy::unwrap_used)]
 

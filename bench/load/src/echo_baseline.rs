@@ -1,4 +1,4 @@
-//! The echo baseline: a WebSocket server of tokio-tungstenite alone, which sends each text back and does nothing else.
+//! Echo baseline: a WebSocket server of tokio-tungstenite alone, which sends each text message back.
 
 use std::net::SocketAddr;
 
@@ -7,19 +7,19 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::{accept_async_with_config, tungstenite::protocol::WebSocketConfig};
 
-/// Bytes of the read buffer that each of our server's connections holds (`READ_BUFFER` in `crates/server/src/gateway`): memory is compared
-/// with it.
+/// Read buffer in bytes that each connection of Hutong's server holds (`READ_BUFFER` in `crates/server/src/gateway`):
+/// for comparing memory.
 pub const HELD_BUFFER: usize = 128;
 
-/// Bytes that our server reads at once, past the buffer that it holds. tokio-tungstenite has one size for both; so an echo that is to cost
-/// as few system calls as possible holds this much.
+/// Bytes that Hutong's server reads at once, beyond the buffer that it holds. tokio-tungstenite has one size for both,
+/// so an echo with as few system calls as possible holds this much.
 pub const READ_AT_ONCE: usize = 1_024;
 
 /// Accepts connections until the task or process ends.
 ///
 /// # Errors
 ///
-/// When it cannot listen there.
+/// Returns an error when it cannot listen on the address.
 pub async fn serve(address: SocketAddr, read_buffer: usize) -> Result<()> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
@@ -27,7 +27,7 @@ pub async fn serve(address: SocketAddr, read_buffer: usize) -> Result<()> {
     let listener = socket.listen(4_096)?;
     loop {
         if let Ok((stream, _)) = listener.accept().await {
-            // A client that breaks its connection ends its task, and nothing else.
+            // A failed connection only ends its own task.
             tokio::spawn(async move { echo(stream, read_buffer).await.ok() });
         }
     }

@@ -1,18 +1,20 @@
-//! Load for signalling servers, and what they use of the machine under it, side by side in one run.
+//! Load generator and benchmark for signalling servers: Hutong's server compared with others in one run.
 //!
-//! `measure` starts each server as a process of its own and clients in others (`worker`), and tells those what to do; `report` makes
-//! tables of what was found. docs/BENCHMARKS.md says what is measured and how to run it.
+//! `measure` starts each server as its own process and clients in other processes (`worker`), which it sends commands; `report`
+//! writes the results as tables. docs/BENCHMARKS.md describes the experiments and how to run them.
 
-pub mod command;
-pub mod control;
+pub mod call_schedule;
+pub mod connect;
+pub mod descriptor_limit;
 pub mod echo_baseline;
-pub mod limits;
-pub mod link;
+pub mod known_users;
 pub mod measure;
+pub mod protocols;
 pub mod report;
-pub mod scan;
+pub mod roster_scan;
 pub mod server;
-pub mod speak;
 pub mod usage;
 pub mod worker;
-pub mod world;
+pub mod worker_pool;
+pub mod worker_protocol;
+pub mod worker_state;

@@ -1,4 +1,4 @@
-//! `hutong-load`.
+//! `hutong-load`: command line of the signalling server benchmark.
 
 use std::{
     env, fs,
@@ -11,9 +11,9 @@ use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
 use hutong_load::{
     echo_baseline,
-    measure::{self, Bench, Found, Part, Plan},
+    measure::{self, BenchPlan, BenchResults, Experiment, MeasureContext},
     report,
-    server::Programs,
+    server::ServerPrograms,
     worker,
 };
 
@@ -21,104 +21,104 @@ use hutong_load::{
 #[command(name = "hutong-load")]
 struct Cli {
     #[command(subcommand)]
-    what: What,
+    command: LoadCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
-    /// Measures our server beside others
+enum LoadCommand {
+    /// Compares Hutong's server with others
     ///
-    /// HUTONG_SERVER_BIN, HUTONG_BENCH_NODE (a folder) and HUTONG_BENCH_MATCHBOX say where those are that are to be measured; `cargo
-    /// xtask bench server` builds them and sets these.
+    /// The variables `HUTONG_SERVER_BIN`, `HUTONG_BENCH_NODE` (a folder) and `HUTONG_BENCH_MATCHBOX` set the programs under
+    /// test; `cargo xtask bench server` builds them and sets these.
     Server(Options),
-    /// Writes the documentation's part anew, of figures that were measured before
+    /// Rewrites the measured part of the documentation from earlier results
     Report {
-        /// What --json or --write has written
-        figures: PathBuf,
-        /// The folder of the documentation
+        /// File written by --json or --write
+        results: PathBuf,
+        /// Folder of the documentation
         docs: PathBuf,
     },
-    /// Is clients, as told on the standard input
+    /// Runs clients as commanded on the standard input
     #[command(hide = true)]
     Worker,
-    /// Is the bare echo server
+    /// Runs the echo baseline server
     #[command(hide = true)]
     Echo {
-        /// Where it listens
+        /// Address to listen on
         address: SocketAddr,
-        /// Bytes of each connection's read buffer
+        /// Read buffer of each connection in bytes
         read_buffer: usize,
     },
 }
 
 #[derive(Debug, Args)]
 struct Options {
-    /// A smaller plan, for trying out: about a minute
+    /// A smaller plan for trials: about a minute
     #[arg(long)]
     quick: bool,
-    /// Only these parts, for working on them; separated by commas
-    #[arg(long, value_name = "PARTS", value_delimiter = ',', conflicts_with = "write")]
-    only: Vec<Part>,
-    /// Writes every figure there, as JSON
+    /// Only these experiments; separated by commas
+    #[arg(long, value_name = "EXPERIMENTS", value_delimiter = ',', conflicts_with = "write")]
+    only: Vec<Experiment>,
+    /// Write all results to this file, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Writes tables and figures into this project's documentation
+    /// Write tables and results into this project's documentation
     #[arg(long)]
     write: bool,
 }
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().what {
-        What::Server(options) => run(tokio::runtime::Builder::new_current_thread(), server(&options)),
-        What::Report { figures, docs } => again(&figures, &docs),
-        What::Worker => run(tokio::runtime::Builder::new_current_thread(), worker::work()),
-        What::Echo { address, read_buffer } => {
+    let result = match Cli::parse().command {
+        LoadCommand::Server(options) => run(tokio::runtime::Builder::new_current_thread(), compare_servers(&options)),
+        LoadCommand::Report { results, docs } => rewrite_report(&results, &docs),
+        LoadCommand::Worker => run(tokio::runtime::Builder::new_current_thread(), worker::run()),
+        LoadCommand::Echo { address, read_buffer } => {
             run(tokio::runtime::Builder::new_multi_thread(), echo_baseline::serve(address, read_buffer))
         }
     };
-    match outcome {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("not measured: {error:#}");
+            eprintln!("benchmark failed: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-async fn server(options: &Options) -> Result<()> {
+async fn compare_servers(options: &Options) -> Result<()> {
     let scratch = env::temp_dir().join(format!("hutong-load-{}", std::process::id()));
     fs::create_dir_all(&scratch)?;
     let path = |name: &str| env::var_os(name).map(PathBuf::from);
-    let programs = Programs {
+    let programs = ServerPrograms {
         own: env::current_exe()?,
         hutong: path("HUTONG_SERVER_BIN"),
         node: path("HUTONG_BENCH_NODE"),
         matchbox: path("HUTONG_BENCH_MATCHBOX"),
         scratch: scratch.clone(),
     };
-    let mut plan = if options.quick { Plan::quick() } else { Plan::full() };
+    let mut plan = if options.quick { BenchPlan::quick() } else { BenchPlan::full() };
     if !options.only.is_empty() {
-        plan.parts.clone_from(&options.only);
+        plan.experiments.clone_from(&options.only);
     }
-    let found = measure::run(&Bench::new(programs, plan)).await;
-    // What is left there harms nobody.
+    let results = measure::run(&MeasureContext::new(programs, plan)).await;
+    // Best effort: leftover files are harmless.
     fs::remove_dir_all(&scratch).ok();
-    println!("{}", report::markdown(&found));
+    println!("{}", report::markdown(&results));
     if let Some(file) = &options.json {
-        found.write(file)?;
+        results.write(file)?;
     }
     if options.write {
-        let docs = path("HUTONG_DOCS").context("HUTONG_DOCS does not say where the documentation is")?;
-        report::write(&found, &docs)?;
+        let docs = path("HUTONG_DOCS").context("HUTONG_DOCS must be set to the folder of the documentation")?;
+        report::write(&results, &docs)?;
     }
     Ok(())
 }
 
-fn again(figures: &Path, docs: &Path) -> Result<()> {
-    let found: Found = serde_json::from_str(&fs::read_to_string(figures)?)?;
-    report::write(&found, docs)
+fn rewrite_report(results: &Path, docs: &Path) -> Result<()> {
+    let results: BenchResults = serde_json::from_str(&fs::read_to_string(results)?)?;
+    report::write(&results, docs)
 }
 
-fn run(mut builder: tokio::runtime::Builder, what: impl Future<Output = Result<()>>) -> Result<()> {
-    builder.enable_all().build()?.block_on(what)
+fn run(mut builder: tokio::runtime::Builder, task: impl Future<Output = Result<()>>) -> Result<()> {
+    builder.enable_all().build()?.block_on(task)
 }

@@ -1,4 +1,4 @@
-//! The servers that are measured, each a process of its own.
+//! The servers under test, each as its own process.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -12,123 +12,123 @@ use serde::{Deserialize, Serialize};
 use tokio::process::{Child, Command};
 
 use crate::{
+    connect::ServerAddress,
     echo_baseline::{HELD_BUFFER, READ_AT_ONCE},
-    link::Target,
-    speak::Protocol,
+    protocols::Protocol,
     usage,
 };
 
-/// How long a server may take to listen.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Time limit for a server to listen.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Users that no server of a run is to be full with.
-const ROOM: &str = "1000000";
+/// User limit for servers, as an option: no run reaches it.
+const UNLIMITED_USERS: &str = "1000000";
 
-/// What is measured.
+/// Server under test, with its configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Subject {
-    /// Ours as it is: past a thousand users, everybody is shown the part that they watch.
-    Ours,
-    /// The same in TLS.
-    OursTls,
-    /// Ours, told to show everybody to everybody, however many there are.
-    OursWhole,
-    /// The same in TLS.
-    OursWholeTls,
-    /// Node, express and socket.io.
-    Old,
-    /// PeerJS's server.
+pub enum ServerVariant {
+    /// Hutong by default: above a thousand users, clients get partial rosters.
+    Hutong,
+    /// With TLS.
+    HutongTls,
+    /// Hutong with full rosters at any size (`--whole-roster`).
+    HutongFullRoster,
+    /// With TLS.
+    HutongFullRosterTls,
+    /// The earlier design: Node, express and socket.io.
+    SocketIo,
+    /// `PeerJS`'s server.
     PeerJs,
-    /// matchbox_signaling, where everybody in a room is told of who comes later.
-    MatchboxMesh,
-    /// matchbox_signaling, where only the first is told.
-    MatchboxHost,
-    /// The echo baseline, with a read buffer of what our server reads at once: for processor time and latency.
+    /// `matchbox_signaling` as a full mesh: all peers in a room are notified of a new one.
+    MatchboxFullMesh,
+    /// `matchbox_signaling` as client and server: only the host is notified of a new peer.
+    MatchboxClientServer,
+    /// Echo baseline with the read size of Hutong's server: for CPU time and latency.
     Echo,
-    /// The echo baseline, with the read buffer that our server's connections hold: for memory.
-    EchoIdle,
+    /// Echo baseline with the read buffer that Hutong's connections hold: for memory.
+    EchoSmallBuffer,
 }
 
-impl Subject {
-    /// In words.
+impl ServerVariant {
+    /// Label in tables and messages.
     #[must_use]
-    pub const fn words(self) -> &'static str {
+    pub const fn label(self) -> &'static str {
         match self {
-            Self::Ours => "Hutong",
-            Self::OursTls => "Hutong, TLS",
-            Self::OursWhole => "Hutong, everybody shown",
-            Self::OursWholeTls => "Hutong, everybody shown, TLS",
-            Self::Old => "old design (Node, socket.io)",
-            Self::PeerJs => "PeerJS's server",
-            Self::MatchboxMesh => "matchbox_signaling",
-            Self::MatchboxHost => "matchbox_signaling, one host",
-            Self::Echo => "bare tokio-tungstenite echo",
-            Self::EchoIdle => "bare tokio-tungstenite echo, 128-byte buffer",
+            Self::Hutong => "Hutong",
+            Self::HutongTls => "Hutong, TLS",
+            Self::HutongFullRoster => "Hutong, full roster",
+            Self::HutongFullRosterTls => "Hutong, full roster, TLS",
+            Self::SocketIo => "socket.io (earlier design, Node)",
+            Self::PeerJs => "PeerJS server",
+            Self::MatchboxFullMesh => "matchbox_signaling",
+            Self::MatchboxClientServer => "matchbox_signaling, client-server",
+            Self::Echo => "tokio-tungstenite echo",
+            Self::EchoSmallBuffer => "tokio-tungstenite echo, 128-byte buffer",
         }
     }
 
-    /// What it speaks.
+    /// Its protocol.
     #[must_use]
     pub const fn protocol(self) -> Protocol {
         match self {
-            Self::Ours | Self::OursTls | Self::OursWhole | Self::OursWholeTls => Protocol::Hutong,
-            Self::Old => Protocol::Old,
+            Self::Hutong | Self::HutongTls | Self::HutongFullRoster | Self::HutongFullRosterTls => Protocol::Hutong,
+            Self::SocketIo => Protocol::SocketIo,
             Self::PeerJs => Protocol::PeerJs,
-            Self::MatchboxMesh | Self::MatchboxHost => Protocol::Matchbox,
-            Self::Echo | Self::EchoIdle => Protocol::Echo,
+            Self::MatchboxFullMesh | Self::MatchboxClientServer => Protocol::Matchbox,
+            Self::Echo | Self::EchoSmallBuffer => Protocol::Echo,
         }
     }
 
     const fn is_tls(self) -> bool {
-        matches!(self, Self::OursTls | Self::OursWholeTls)
+        matches!(self, Self::HutongTls | Self::HutongFullRosterTls)
     }
 }
 
-/// Where the programs are. What is not there is not measured.
+/// Paths of the server programs. A server without a path is not measured.
 #[derive(Clone, Debug)]
-pub struct Programs {
-    /// This one, for workers and for the echo baseline.
+pub struct ServerPrograms {
+    /// This program, for workers and the echo baseline.
     pub own: PathBuf,
-    /// Ours.
+    /// Hutong's server.
     pub hutong: Option<PathBuf>,
-    /// The folder with the scripts and what npm installed.
+    /// Folder with the Node scripts and their packages.
     pub node: Option<PathBuf>,
-    /// That of bench/servers/matchbox.
+    /// The program of bench/servers/matchbox.
     pub matchbox: Option<PathBuf>,
-    /// For certificates.
+    /// Folder for certificates.
     pub scratch: PathBuf,
 }
 
-impl Programs {
-    /// Whether it can be measured.
+impl ServerPrograms {
+    /// Whether the server's program is available.
     #[must_use]
-    pub fn have(&self, subject: Subject) -> bool {
-        match subject.protocol() {
+    pub fn is_available(&self, variant: ServerVariant) -> bool {
+        match variant.protocol() {
             Protocol::Hutong => self.hutong.is_some(),
-            Protocol::Old | Protocol::PeerJs => self.node.is_some(),
+            Protocol::SocketIo | Protocol::PeerJs => self.node.is_some(),
             Protocol::Matchbox => self.matchbox.is_some(),
             Protocol::Echo => true,
         }
     }
 
-    fn command(&self, subject: Subject, address: SocketAddr) -> Result<Command> {
-        let missing = || format!("{} is not there", subject.words());
+    fn command(&self, variant: ServerVariant, address: SocketAddr) -> Result<Command> {
+        let missing = || format!("{} is not available", variant.label());
         let at = address.to_string();
-        let mut command = match subject.protocol() {
+        let mut command = match variant.protocol() {
             Protocol::Hutong => {
                 let mut command = Command::new(self.hutong.as_ref().with_context(missing)?);
-                command.args(["--listen", &at, "--max-users", ROOM, "--log", "warn"]);
-                if matches!(subject, Subject::OursWhole | Subject::OursWholeTls) {
-                    command.args(["--whole-roster", ROOM]);
+                command.args(["--listen", &at, "--max-users", UNLIMITED_USERS, "--log", "warn"]);
+                if matches!(variant, ServerVariant::HutongFullRoster | ServerVariant::HutongFullRosterTls) {
+                    command.args(["--whole-roster", UNLIMITED_USERS]);
                 }
-                if subject.is_tls() {
+                if variant.is_tls() {
                     command.arg("--self-signed").arg(&self.scratch);
                 }
                 command
             }
-            Protocol::Old | Protocol::PeerJs => {
-                let script = if subject == Subject::Old { "old.mjs" } else { "peer.mjs" };
+            Protocol::SocketIo | Protocol::PeerJs => {
+                let script = if variant == ServerVariant::SocketIo { "socket_io.mjs" } else { "peer.mjs" };
                 let mut command = Command::new("node");
                 command.arg(self.node.as_ref().with_context(missing)?.join(script)).arg(&at);
                 command.env("NODE_ENV", "production");
@@ -136,13 +136,15 @@ impl Programs {
             }
             Protocol::Matchbox => {
                 let mut command = Command::new(self.matchbox.as_ref().with_context(missing)?);
-                command
-                    .args([at.as_str(), if subject == Subject::MatchboxMesh { "full-mesh" } else { "client-server" }]);
+                command.args([
+                    at.as_str(),
+                    if variant == ServerVariant::MatchboxFullMesh { "full-mesh" } else { "client-server" },
+                ]);
                 command
             }
             Protocol::Echo => {
                 let mut command = Command::new(&self.own);
-                let read_buffer = if subject == Subject::EchoIdle { HELD_BUFFER } else { READ_AT_ONCE };
+                let read_buffer = if variant == ServerVariant::EchoSmallBuffer { HELD_BUFFER } else { READ_AT_ONCE };
                 command.args(["echo", &at, &read_buffer.to_string()]);
                 command
             }
@@ -152,60 +154,59 @@ impl Programs {
     }
 }
 
-/// A server that runs.
+/// A running server.
 #[derive(Debug)]
-pub struct Server {
+pub struct LoadServer {
     child: Child,
     pid: u32,
-    /// How it is reached.
-    pub target: Target,
+    /// Its address.
+    pub target: ServerAddress,
 }
 
-impl Server {
-    /// Starts it, and waits until it listens.
+impl LoadServer {
+    /// Starts a server and waits until it listens.
     ///
     /// # Errors
     ///
-    /// When it does not.
-    pub async fn start(programs: &Programs, subject: Subject) -> Result<Self> {
+    /// Returns an error when it exits first, or the time limit passes.
+    pub async fn start(programs: &ServerPrograms, variant: ServerVariant) -> Result<Self> {
         let address = free_address()?;
-        let words = subject.words();
-        let mut child =
-            programs.command(subject, address)?.spawn().with_context(|| format!("{words} does not start"))?;
-        let pid = child.id().with_context(|| format!("{words} is gone"))?;
-        let begun = Instant::now();
+        let label = variant.label();
+        let mut child = programs.command(variant, address)?.spawn().with_context(|| format!("cannot start {label}"))?;
+        let pid = child.id().with_context(|| format!("{label} has exited"))?;
+        let start = Instant::now();
         while TcpStream::connect(address).is_err() {
             if let Some(status) = child.try_wait()? {
-                bail!("{words} ended with {status} before it listened");
+                bail!("{label} exited with {status} before it listened");
             }
-            if begun.elapsed() > PATIENCE {
-                bail!("{words} does not listen");
+            if start.elapsed() > TIMEOUT {
+                bail!("{label} does not listen within the time limit");
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Ok(Self { child, pid, target: Target { address, tls: subject.is_tls() } })
+        Ok(Self { child, pid, target: ServerAddress { address, tls: variant.is_tls() } })
     }
 
-    /// Its process.
+    /// Process ID.
     #[must_use]
     pub const fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// Seconds of processor that it has used.
+    /// CPU seconds that it has used.
     #[must_use]
-    pub fn processor(&self) -> f64 {
-        usage::processor(&[self.pid])
+    pub fn cpu_seconds(&self) -> f64 {
+        usage::cpu_seconds(&[self.pid])
     }
 
-    /// Ends it, and waits until it is gone.
-    pub async fn end(mut self) {
-        // One that has ended by itself needs no ending.
+    /// Stops the server and waits for its exit.
+    pub async fn stop(mut self) {
+        // A server that has exited cannot be killed.
         self.child.kill().await.ok();
     }
 }
 
-/// Asked of the system, and given back for the server to take: not every server can tell which port it took.
+/// A free port, released for the server to bind: not every server reports a port that it chose.
 fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }

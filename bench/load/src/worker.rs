@@ -1,4 +1,4 @@
-//! One process of the generator: thousands of clients on one thread.
+//! Worker process: thousands of clients on one thread.
 
 use std::{
     cell::RefCell,
@@ -16,32 +16,32 @@ use tokio::{
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    command::{Answer, Command},
-    link::{Socket, Target, Tls, open},
-    speak::{Entry, Protocol, Say, Speaker},
-    world::{Order, World, is_caller, pair, partner},
+    connect::{ClientTls, LoadSocket, ServerAddress, open},
+    protocols::{LoginMode, OutgoingTexts, Protocol, ProtocolClient},
+    worker_protocol::{WorkerCommand, WorkerReply},
+    worker_state::{ClientAction, WorkerState, is_caller, pair_of, partner_of},
 };
 
-/// How long calls that are under way may take when the last has been asked for.
-const LAST_CALLS: Duration = Duration::from_secs(3);
+/// Time limit for calls in progress after the last one is scheduled.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
-type Shared = Rc<RefCell<World>>;
+type SharedState = Rc<RefCell<WorkerState>>;
 
-/// Does what it is told until its input ends.
+/// Executes commands from the standard input until it ends.
 ///
 /// # Errors
 ///
-/// When it is told what is no command, or cannot answer.
-pub async fn work() -> Result<()> {
+/// Returns an error when a command is invalid, or a reply cannot be written.
+pub async fn run() -> Result<()> {
     LocalSet::new()
         .run_until(async {
-            let world = Shared::default();
-            let tls = Tls::new()?;
+            let state = SharedState::default();
+            let tls = ClientTls::new()?;
             let mut lines = BufReader::new(stdin()).lines();
             let mut out = stdout();
             while let Some(line) = lines.next_line().await? {
-                let answer = obey(serde_json::from_str(&line)?, &world, &tls).await?;
-                let mut text = serde_json::to_vec(&answer)?;
+                let reply = execute(serde_json::from_str(&line)?, &state, &tls).await?;
+                let mut text = serde_json::to_vec(&reply)?;
                 text.push(b'\n');
                 out.write_all(&text).await?;
                 out.flush().await?;
@@ -51,159 +51,165 @@ pub async fn work() -> Result<()> {
         .await
 }
 
-async fn obey(command: Command, world: &Shared, tls: &Tls) -> Result<Answer> {
+async fn execute(command: WorkerCommand, state: &SharedState, tls: &ClientTls) -> Result<WorkerReply> {
     match command {
-        Command::Open { target, protocol, entry, numbers, everybody, at_once } => {
-            let who = Who { target, protocol, entry, everybody };
-            Ok(open_all(who, numbers, at_once, world, tls).await)
+        WorkerCommand::Open { target, protocol, mode, numbers, total_clients, concurrency } => {
+            let settings = ClientSettings { target, protocol, mode, total_clients };
+            Ok(open_all(settings, numbers, concurrency, state, tls).await)
         }
-        Command::Count => Ok(Answer::Counted(world.borrow().counts)),
-        Command::Call { rate, warm_up, seconds, sdp } => call(rate, warm_up, seconds, sdp, world).await,
-        Command::Churn { rate, seconds } => churn(rate, seconds, world).await,
+        WorkerCommand::Count => Ok(WorkerReply::Counted(state.borrow().counts)),
+        WorkerCommand::Call { rate, warm_up, seconds, sdp } => run_calls(rate, warm_up, seconds, sdp, state).await,
+        WorkerCommand::Churn { rate, seconds } => run_churn(rate, seconds, state).await,
     }
 }
 
 #[derive(Clone, Copy)]
-struct Who {
-    target: Target,
+struct ClientSettings {
+    target: ServerAddress,
     protocol: Protocol,
-    entry: Entry,
-    everybody: u32,
+    mode: LoginMode,
+    total_clients: u32,
 }
 
-async fn open_all(who: Who, numbers: Vec<u32>, at_once: usize, world: &Shared, tls: &Tls) -> Answer {
+async fn open_all(
+    settings: ClientSettings,
+    numbers: Vec<u32>,
+    concurrency: usize,
+    state: &SharedState,
+    tls: &ClientTls,
+) -> WorkerReply {
     let numbers = Rc::new(RefCell::new(numbers.into_iter()));
-    let problems = Rc::new(RefCell::new(Vec::new()));
+    let errors = Rc::new(RefCell::new(Vec::new()));
     let mut openers = JoinSet::new();
-    for _ in 0..at_once.max(1) {
-        let (numbers, problems, world, tls) = (numbers.clone(), problems.clone(), world.clone(), tls.clone());
+    for _ in 0..concurrency.max(1) {
+        let (numbers, errors, state, tls) = (numbers.clone(), errors.clone(), state.clone(), tls.clone());
         openers.spawn_local(async move {
             loop {
                 let next = numbers.borrow_mut().next();
                 let Some(number) = next else { return };
-                let path = who.protocol.path(number, who.entry);
-                match open(who.target, &tls, number, &path, who.protocol.subprotocol()).await {
+                let path = settings.protocol.path(number, settings.mode);
+                match open(settings.target, &tls, number, &path, settings.protocol.subprotocol()).await {
                     Ok(socket) => {
-                        let speaker = who.protocol.speaker(number, who.entry, who.everybody);
-                        let (orders, ordered) = mpsc::unbounded_channel();
-                        world.borrow_mut().arrive(number, orders);
-                        spawn_local(live(number, socket, speaker, ordered, world.clone()));
+                        let client = settings.protocol.client(number, settings.mode, settings.total_clients);
+                        let (action_sender, actions) = mpsc::unbounded_channel();
+                        state.borrow_mut().add_client(number, action_sender);
+                        spawn_local(run_client(number, socket, client, actions, state.clone()));
                     }
-                    Err(problem) => problems.borrow_mut().push(format!("{problem:#}")),
+                    Err(error) => errors.borrow_mut().push(format!("{error:#}")),
                 }
             }
         });
     }
     openers.join_all().await;
-    let problems = problems.borrow();
-    Answer::Opened { failed: problems.len(), problem: problems.first().cloned() }
+    let errors = errors.borrow();
+    WorkerReply::Opened { failed: errors.len(), problem: errors.first().cloned() }
 }
 
-/// A client's life: reads, says what there is to say, does what it is told.
-async fn live(
+/// Runs one client until its connection closes: passes it texts and actions, and sends what it returns.
+async fn run_client(
     number: u32,
-    mut socket: Socket,
-    mut speaker: Box<dyn Speaker>,
-    mut ordered: UnboundedReceiver<Order>,
-    world: Shared,
+    mut socket: LoadSocket,
+    mut client: Box<dyn ProtocolClient>,
+    mut actions: UnboundedReceiver<ClientAction>,
+    state: SharedState,
 ) {
-    let mut say = Say::new();
-    speaker.opened(&mut world.borrow_mut(), &mut say);
+    let mut out = OutgoingTexts::new();
+    client.on_open(&mut state.borrow_mut(), &mut out);
     loop {
-        if !say.is_empty() && say_all(&mut socket, &mut say).await.is_none() {
+        if !out.is_empty() && send_all(&mut socket, &mut out).await.is_none() {
             break;
         }
         tokio::select! {
             message = socket.next() => match message {
                 Some(Ok(Message::Text(text))) => {
-                    let mut world = world.borrow_mut();
-                    // A single letter is socket.io's ping, and no news.
+                    let mut state = state.borrow_mut();
+                    // A single character is socket.io's ping, which is not counted.
                     if text.len() > 1 {
-                        world.counts.messages += 1;
-                        world.counts.bytes += text.len() as u64;
+                        state.counts.messages += 1;
+                        state.counts.bytes += text.len() as u64;
                     }
-                    speaker.received(&text, &mut world, &mut say);
+                    client.on_text(&text, &mut state, &mut out);
                 }
                 Some(Ok(Message::Close(_)) | Err(_)) | None => break,
                 Some(Ok(_)) => {}
             },
-            Some(order) = ordered.recv() => speaker.ordered(order, &mut world.borrow_mut(), &mut say),
+            Some(action) = actions.recv() => client.on_action(action, &mut state.borrow_mut(), &mut out),
         }
     }
-    let mut world = world.borrow_mut();
-    speaker.closed(&mut world);
-    world.leave(number);
+    let mut state = state.borrow_mut();
+    client.on_close(&mut state);
+    state.remove_client(number);
 }
 
-async fn say_all(socket: &mut Socket, say: &mut Say) -> Option<()> {
-    for text in say.drain(..) {
+async fn send_all(socket: &mut LoadSocket, out: &mut OutgoingTexts) -> Option<()> {
+    for text in out.drain(..) {
         socket.feed(Message::Text(text)).await.ok()?;
     }
     socket.flush().await.ok()
 }
 
-async fn call(rate: f64, warm_up: f64, seconds: f64, sdp: usize, world: &Shared) -> Result<Answer> {
+async fn run_calls(rate: f64, warm_up: f64, seconds: f64, sdp: usize, state: &SharedState) -> Result<WorkerReply> {
     let pairs = {
-        let world = world.borrow();
-        let numbers = world.numbers();
-        let whole = |number: &u32| is_caller(*number) && numbers.binary_search(&partner(*number)).is_ok();
-        numbers.iter().copied().filter(whole).map(pair).collect::<Vec<_>>()
+        let state = state.borrow();
+        let numbers = state.client_numbers();
+        let has_partner = |number: &u32| is_caller(*number) && numbers.binary_search(&partner_of(*number)).is_ok();
+        numbers.iter().copied().filter(has_partner).map(pair_of).collect::<Vec<_>>()
     };
-    ensure!(!pairs.is_empty(), "nobody to call");
-    let begin = Instant::now() + Duration::from_millis(20);
-    let from = begin + Duration::from_secs_f64(warm_up);
+    ensure!(!pairs.is_empty(), "no pair of clients to make calls");
+    let start = Instant::now() + Duration::from_millis(20);
+    let from = start + Duration::from_secs_f64(warm_up);
     let until = from + Duration::from_secs_f64(seconds);
-    world.borrow_mut().calls.begin(pairs, sdp, from, until)?;
-    let mut moments = schedule(rate, begin, until);
-    while let Some(intended) = moments.recv().await {
-        world.borrow_mut().ask(intended);
+    state.borrow_mut().schedule.start(pairs, sdp, from, until)?;
+    let mut due_times = schedule(rate, start, until);
+    while let Some(scheduled_at) = due_times.recv().await {
+        state.borrow_mut().schedule_call(scheduled_at);
     }
-    let last = Instant::now() + LAST_CALLS;
-    while !world.borrow().calls.is_done() && Instant::now() < last {
+    let deadline = Instant::now() + DRAIN_TIMEOUT;
+    while !state.borrow().schedule.is_done() && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let outcome = world.borrow_mut().calls.end(Instant::now());
-    Ok(Answer::Called(outcome))
+    let results = state.borrow_mut().schedule.end(Instant::now());
+    Ok(WorkerReply::Called(results))
 }
 
-async fn churn(rate: f64, seconds: f64, world: &Shared) -> Result<Answer> {
-    let numbers = world.borrow().numbers();
-    ensure!(!numbers.is_empty(), "nobody is there");
-    let begin = Instant::now() + Duration::from_millis(20);
-    let mut moments = schedule(rate, begin, begin + Duration::from_secs_f64(seconds));
+async fn run_churn(rate: f64, seconds: f64, state: &SharedState) -> Result<WorkerReply> {
+    let numbers = state.borrow().client_numbers();
+    ensure!(!numbers.is_empty(), "no client is connected");
+    let start = Instant::now() + Duration::from_millis(20);
+    let mut due_times = schedule(rate, start, start + Duration::from_secs_f64(seconds));
     let mut changes = 0;
-    let mut coming = None;
-    let mut going = numbers.iter().cycle();
-    while moments.recv().await.is_some() {
-        let (number, order) = match coming.take() {
-            Some(number) => (number, Order::LogIn),
+    let mut logged_out = None;
+    let mut next_client = numbers.iter().cycle();
+    while due_times.recv().await.is_some() {
+        let (number, action) = match logged_out.take() {
+            Some(number) => (number, ClientAction::LogIn),
             None => {
-                let Some(number) = going.next().copied() else { break };
-                coming = Some(number);
-                (number, Order::LogOut)
+                let Some(number) = next_client.next().copied() else { break };
+                logged_out = Some(number);
+                (number, ClientAction::LogOut)
             }
         };
-        changes += u64::from(world.borrow().order(number, order));
+        changes += u64::from(state.borrow().send_action(number, action));
     }
-    // Whoever has gone comes back.
-    if let Some(number) = coming {
-        changes += u64::from(world.borrow().order(number, Order::LogIn));
+    // The last client that logged out logs in again.
+    if let Some(number) = logged_out {
+        changes += u64::from(state.borrow().send_action(number, ClientAction::LogIn));
     }
-    Ok(Answer::Churned { changes })
+    Ok(WorkerReply::Churned { changes })
 }
 
-/// The moments of an open-loop schedule, each when it has come. A thread of its own: the runtime's timers have steps of a
-/// millisecond, which is a fifth of what is to be reached.
-fn schedule(rate: f64, begin: Instant, until: Instant) -> UnboundedReceiver<Instant> {
-    let (moments, receiver) = mpsc::unbounded_channel();
+/// Emits the times of an open-loop schedule, each when it is due. It runs on a thread, because the runtime's timers
+/// have steps of 1 ms, a fifth of the latency target.
+fn schedule(rate: f64, start: Instant, until: Instant) -> UnboundedReceiver<Instant> {
+    let (due_times, receiver) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         for count in 0_u64.. {
-            let moment = begin + Duration::from_secs_f64(count as f64 / rate);
-            if moment >= until {
+            let due = start + Duration::from_secs_f64(count as f64 / rate);
+            if due >= until {
                 return;
             }
-            std::thread::sleep(moment.saturating_duration_since(Instant::now()));
-            if moments.send(moment).is_err() {
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            if due_times.send(due).is_err() {
                 return;
             }
         }

@@ -1,4 +1,4 @@
-// PeerJS's server as it comes, but for its limit of 5,000 clients, and without waiting for their heartbeats.
+// PeerJS's server with its defaults, but without the limit of 5,000 clients and without requiring their heartbeats.
 
 import { PeerServer } from "peer";
 

@@ -1,25 +1,25 @@
-//! What is measured, one after the other, each server alone.
+//! Experiments on signalling servers: idle memory, login storms, presence, call set-ups, system calls.
 
-mod bench;
-mod calls;
-mod costs;
-mod found;
-mod idle;
+mod call_rates;
+mod context;
+mod idle_memory;
+mod login_storm;
 mod machine;
+mod min_median_max;
 mod plan;
 mod presence;
+mod results;
 mod run;
-mod spread;
-mod storm;
+mod syscalls;
 
-pub use bench::Bench;
-pub use calls::{Ladder, Rung};
-pub use costs::{Costs, Doing};
-pub use found::Found;
-pub use idle::Idle;
-pub use machine::Machine;
-pub use plan::{Part, Plan};
-pub use presence::Presence;
+pub use call_rates::{CallRates, RateResult};
+pub use context::MeasureContext;
+pub use idle_memory::IdleMemory;
+pub use login_storm::LoginStorm;
+pub use machine::MachineInfo;
+pub use min_median_max::MinMedianMax;
+pub use plan::{BenchPlan, Experiment};
+pub use presence::PresenceLoad;
+pub use results::BenchResults;
 pub use run::run;
-pub use spread::Spread;
-pub use storm::Storm;
+pub use syscalls::{SyscallCosts, TracedActivity};

@@ -1,74 +1,74 @@
-//! People come and go, and the others are told.
+//! Presence: users log out and in, and the server notifies all others.
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::bench::{Bench, PATIENCE};
+use super::context::{MeasureContext, TIMEOUT};
 use crate::{
-    server::{Server, Subject},
-    speak::Entry,
+    protocols::LoginMode,
+    server::{LoadServer, ServerVariant},
 };
 
-/// Changes a second: few, so that each is told by itself, and many, for a server that gathers them.
-const RATES: [f64; 2] = [10.0, 200.0];
+/// Changes a second: few, each sent by itself, and many, for a server that batches them.
+const CHANGE_RATES: [f64; 2] = [10.0, 200.0];
 
-/// What telling of changes takes.
+/// Cost of presence updates.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Presence {
-    /// On which server.
-    pub subject: Subject,
-    /// Who is told.
+pub struct PresenceLoad {
+    /// The server.
+    pub variant: ServerVariant,
+    /// Users that receive the updates.
     pub watchers: u32,
-    /// Changes a second that were asked for.
+    /// Scheduled changes a second.
     pub rate: f64,
-    /// Log-outs and log-ins.
+    /// Logouts and logins.
     pub changes: u64,
-    /// Messages that came of it to all watchers.
+    /// Presence messages received by all watchers.
     pub messages: u64,
-    /// Changes in them.
-    pub told: u64,
-    /// Seconds of the server's processor.
-    pub processor: f64,
+    /// Changes in these messages.
+    pub updates: u64,
+    /// Server CPU seconds.
+    pub server_cpu: f64,
 }
 
-impl Presence {
-    /// Microseconds of processor for one change told to one watcher.
+impl PresenceLoad {
+    /// Server CPU microseconds per change and watcher.
     #[must_use]
-    pub fn micros_told(&self) -> f64 {
-        self.processor * 1e6 / (self.told.max(1) as f64)
+    pub fn micros_per_update(&self) -> f64 {
+        self.server_cpu * 1e6 / (self.updates.max(1) as f64)
     }
 
-    /// Microseconds of processor for one message.
+    /// Server CPU microseconds per message.
     #[must_use]
-    pub fn micros_message(&self) -> f64 {
-        self.processor * 1e6 / (self.messages.max(1) as f64)
+    pub fn micros_per_message(&self) -> f64 {
+        self.server_cpu * 1e6 / (self.messages.max(1) as f64)
     }
 }
 
-pub(super) async fn measure(bench: &Bench, subject: Subject) -> Result<Vec<Presence>> {
-    let watchers = bench.plan.watchers;
-    let server = Server::start(&bench.programs, subject).await?;
-    let mut workers = bench.populate(&server, subject, Entry::LogIn, watchers).await?;
-    let mut found = Vec::new();
-    for rate in RATES {
-        // The old server does not get through with more.
-        if subject == Subject::Old && rate > RATES[0] {
+pub(super) async fn measure(context: &MeasureContext, variant: ServerVariant) -> Result<Vec<PresenceLoad>> {
+    let watchers = context.plan.presence_watchers;
+    let server = LoadServer::start(&context.programs, variant).await?;
+    let mut workers = context.populate(&server, variant, LoginMode::LogIn, watchers).await?;
+    let mut results = Vec::new();
+    for rate in CHANGE_RATES {
+        // The socket.io server cannot keep up with more.
+        if variant == ServerVariant::SocketIo && rate > CHANGE_RATES[0] {
             continue;
         }
-        let (before, processor) = (workers.count().await?, server.processor());
-        let changes = workers.churn(rate, bench.plan.churn).await?;
-        let counts = workers.until_quiet(PATIENCE).await?.since(before);
-        found.push(Presence {
-            subject,
+        let (before, cpu_before) = (workers.counts().await?, server.cpu_seconds());
+        let changes = workers.run_churn(rate, context.plan.churn_seconds).await?;
+        let counts = workers.wait_until_quiet(TIMEOUT).await?.since(before);
+        results.push(PresenceLoad {
+            variant,
             watchers,
             rate,
             changes,
             messages: counts.presence,
-            told: counts.entries,
-            processor: server.processor() - processor,
+            updates: counts.entries,
+            server_cpu: server.cpu_seconds() - cpu_before,
         });
     }
-    server.end().await;
-    workers.end().await;
-    Ok(found)
+    server.stop().await;
+    workers.stop().await;
+    Ok(results)
 }

@@ -1,61 +1,81 @@
-//! All measurements of a plan, one after the other, each server alone.
+//! Runs all experiments of a plan one after the other, each server alone.
 
 use std::time::Instant;
 
 use anyhow::Result;
 
-use super::{bench::Bench, calls, costs, found::Found, idle, machine::Machine, plan::Part, presence, storm};
-use crate::server::Subject;
+use super::{
+    call_rates, context::MeasureContext, idle_memory, login_storm, machine::MachineInfo, plan::Experiment, presence,
+    results::BenchResults, syscalls,
+};
+use crate::server::ServerVariant;
 
-/// Measures everything that the plan has. What fails is named and left out, so that one server's fault does not take all figures with it.
-pub async fn run(bench: &Bench) -> Found {
-    use Subject::{Echo, EchoIdle, MatchboxHost, MatchboxMesh, Old, Ours, OursTls, OursWhole, OursWholeTls, PeerJs};
+/// Runs all experiments of the plan. A failed experiment is recorded and skipped, so that one server's failure does not
+/// lose all results.
+pub async fn run(context: &MeasureContext) -> BenchResults {
+    use ServerVariant::{
+        Echo, EchoSmallBuffer, Hutong, HutongFullRoster, HutongFullRosterTls, HutongTls, MatchboxClientServer,
+        MatchboxFullMesh, PeerJs, SocketIo,
+    };
 
-    let mut found =
-        Found { plan: bench.plan.name.to_owned(), machine: Machine::this(bench.connections), ..Found::default() };
-    for subject in [Ours, OursTls, Old, PeerJs, MatchboxHost, EchoIdle] {
-        let all = take(bench, &mut found, Part::Idle, subject, idle::measure(bench, subject)).await;
-        found.idle.extend(all.into_iter().flatten());
+    let mut results = BenchResults {
+        plan: context.plan.name.to_owned(),
+        machine: MachineInfo::this(context.connections),
+        ..BenchResults::default()
+    };
+    for variant in [Hutong, HutongTls, SocketIo, PeerJs, MatchboxClientServer, EchoSmallBuffer] {
+        let all =
+            run_experiment(context, &mut results, Experiment::Idle, variant, idle_memory::measure(context, variant))
+                .await;
+        results.idle.extend(all.into_iter().flatten());
     }
-    for subject in [OursWhole, OursWholeTls, Ours, MatchboxMesh, Old, Echo] {
-        let all = take(bench, &mut found, Part::Storms, subject, storm::measure(bench, subject)).await;
-        found.storms.extend(all.into_iter().flatten());
+    for variant in [HutongFullRoster, HutongFullRosterTls, Hutong, MatchboxFullMesh, SocketIo, Echo] {
+        let all =
+            run_experiment(context, &mut results, Experiment::Storms, variant, login_storm::measure(context, variant))
+                .await;
+        results.storms.extend(all.into_iter().flatten());
     }
-    for subject in [OursWhole, Old] {
-        let all = take(bench, &mut found, Part::Presence, subject, presence::measure(bench, subject)).await;
-        found.presence.extend(all.into_iter().flatten());
+    for variant in [HutongFullRoster, SocketIo] {
+        let all =
+            run_experiment(context, &mut results, Experiment::Presence, variant, presence::measure(context, variant))
+                .await;
+        results.presence.extend(all.into_iter().flatten());
     }
-    for subject in [Ours, OursTls, Old, PeerJs, MatchboxMesh, Echo] {
-        let ladder = take(bench, &mut found, Part::Calls, subject, calls::measure(bench, subject)).await;
-        found.calls.extend(ladder);
+    for variant in [Hutong, HutongTls, SocketIo, PeerJs, MatchboxFullMesh, Echo] {
+        let series =
+            run_experiment(context, &mut results, Experiment::Calls, variant, call_rates::measure(context, variant))
+                .await;
+        results.calls.extend(series);
     }
-    for subject in [OursWhole, Old, Echo] {
-        let all = take(bench, &mut found, Part::Costs, subject, costs::measure(bench, subject)).await;
-        found.costs.extend(all.into_iter().flatten());
+    for variant in [HutongFullRoster, SocketIo, Echo] {
+        let all =
+            run_experiment(context, &mut results, Experiment::Costs, variant, syscalls::measure(context, variant))
+                .await;
+        results.syscalls.extend(all.into_iter().flatten());
     }
-    found
+    results
 }
 
-/// One measurement, if the plan has it and the server is there.
-async fn take<T>(
-    bench: &Bench,
-    found: &mut Found,
-    part: Part,
-    subject: Subject,
-    measuring: impl Future<Output = Result<T>>,
+/// Runs one experiment, if the plan contains it and the server's program is available.
+async fn run_experiment<T>(
+    context: &MeasureContext,
+    results: &mut BenchResults,
+    experiment: Experiment,
+    variant: ServerVariant,
+    measurement: impl Future<Output = Result<T>>,
 ) -> Option<T> {
-    if !bench.plan.parts.contains(&part) || !bench.programs.have(subject) {
+    if !context.plan.experiments.contains(&experiment) || !context.programs.is_available(variant) {
         return None;
     }
-    let (begun, what) = (Instant::now(), part.words());
-    match measuring.await {
+    let (start, title) = (Instant::now(), experiment.label());
+    match measurement.await {
         Ok(measured) => {
-            eprintln!("{what}: {} ({:.0} s)", subject.words(), begun.elapsed().as_secs_f32());
+            eprintln!("{title}: {} ({:.0} s)", variant.label(), start.elapsed().as_secs_f32());
             Some(measured)
         }
         Err(problem) => {
-            eprintln!("{what}: {}: not measured: {problem:#}", subject.words());
-            found.left_out.push(format!("{what}, {}: {problem:#}", subject.words()));
+            eprintln!("{title}: {}: failed: {problem:#}", variant.label());
+            results.failed.push(format!("{title}, {}: {problem:#}", variant.label()));
             None
         }
     }

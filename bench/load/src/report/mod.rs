@@ -1,35 +1,35 @@
-//! Tables of what was found, and docs/BENCHMARKS.md's part about the server.
+//! Reports: Markdown tables of the results, and the measured part of docs/BENCHMARKS.md.
 
-mod goals;
 mod tables;
+mod targets;
 
 use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result};
 
-use crate::measure::Found;
+use crate::measure::BenchResults;
 
-/// Between these lines of docs/BENCHMARKS.md is what this program writes.
+/// Markers of the measured part in docs/BENCHMARKS.md.
 const BEGIN: &str = "<!-- measured: cargo xtask bench server --write; not edited by hand -->";
 const END: &str = "<!-- measured: end -->";
 
-/// Everything, as Markdown.
+/// The whole report as Markdown.
 #[must_use]
-pub fn markdown(found: &Found) -> String {
-    [goals::table(found), tables::all(found)].concat()
+pub fn markdown(results: &BenchResults) -> String {
+    [targets::table(results), tables::all(results)].concat()
 }
 
-/// Writes the part of docs/BENCHMARKS.md, and its figures beside it.
+/// Writes the measured part of docs/BENCHMARKS.md, and the results as JSON beside it.
 ///
 /// # Errors
 ///
-/// When the documentation is not there, or has no place for it.
-pub fn write(found: &Found, docs: &Path) -> Result<()> {
+/// Returns an error when the file is missing or has no markers.
+pub fn write(results: &BenchResults, docs: &Path) -> Result<()> {
     let page = docs.join("BENCHMARKS.md");
     let text = fs::read_to_string(&page).with_context(|| page.display().to_string())?;
-    let (before, rest) = text.split_once(BEGIN).context("docs/BENCHMARKS.md has no place for figures")?;
-    let (_, after) = rest.split_once(END).context("docs/BENCHMARKS.md has no end of figures")?;
-    found.write(&docs.join("bench-server.json"))?;
-    fs::write(&page, [before, BEGIN, "\n\n", &markdown(found), END, after].concat())?;
+    let (before, rest) = text.split_once(BEGIN).context("docs/BENCHMARKS.md has no begin marker")?;
+    let (_, after) = rest.split_once(END).context("docs/BENCHMARKS.md has no end marker")?;
+    results.write(&docs.join("bench-server.json"))?;
+    fs::write(&page, [before, BEGIN, "\n\n", &markdown(results), END, after].concat())?;
     Ok(())
 }

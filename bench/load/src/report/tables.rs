@@ -1,76 +1,77 @@
-//! Tables in Markdown.
+//! Result tables in Markdown.
 
 use std::fmt::Write as _;
 
-use super::goals::{idle, storm};
+use super::targets::{idle, storm};
 use crate::{
-    measure::{Costs, Doing, Found, Ladder, Spread, Storm},
-    server::Subject,
+    measure::{BenchResults, CallRates, LoginStorm, MinMedianMax, SyscallCosts, TracedActivity},
+    server::ServerVariant,
 };
 
-/// Milliseconds from which on a rate is not kept up.
-const KEPT_UP: f64 = 50.0;
+/// A rate is sustained while the 99th percentile of set-ups is within this, in milliseconds.
+const SUSTAINED_MS: f64 = 50.0;
 
-pub(super) fn all(found: &Found) -> String {
-    let mut parts = vec![memory(found), storms(found), presence(found), calls(found), costs(found)];
-    if !found.left_out.is_empty() {
-        parts.push(format!("Not measured: {}.\n", found.left_out.join("; ")));
+pub(super) fn all(results: &BenchResults) -> String {
+    let mut parts = vec![memory(results), storms(results), presence(results), calls(results), costs(results)];
+    if !results.failed.is_empty() {
+        parts.push(format!("Failed: {}.\n", results.failed.join("; ")));
     }
     parts.retain(|part| !part.is_empty());
     parts.join("\n") + "\n"
 }
 
-fn memory(found: &Found) -> String {
-    if found.idle.is_empty() {
+fn memory(results: &BenchResults) -> String {
+    if results.idle.is_empty() {
         return String::new();
     }
     let mut text = "### Idle users\n\n\
-        | server | users | processes | PSS a user, KiB | RSS a user, KiB | to the old server | to the echo | CPU to get in, µs | kernel, both ends, KiB |\n\
+        | server | users | processes | PSS per user, KiB | RSS per user, KiB | vs. socket.io | vs. echo | CPU per login, µs | kernel, both ends, KiB |\n\
         | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
         .to_owned();
-    for it in &found.idle {
-        let to = |subject| idle(found, subject, it.users).map(|other| it.pss / other.pss);
-        // Figures of before the echo had our read buffer here have the other echo's.
-        let to_echo = to(Subject::EchoIdle).or_else(|| to(Subject::Echo));
+    for it in &results.idle {
+        let to = |variant| idle(results, variant, it.users).map(|other| it.pss_per_user / other.pss_per_user);
+        // Older results have no echo with the small buffer; compare with the other echo.
+        let to_echo = to(ServerVariant::EchoSmallBuffer).or_else(|| to(ServerVariant::Echo));
         let _ = writeln!(
             text,
             "| {} | {} | {} | {:.2} | {:.2} | {} | {} | {:.0} | {:.1} |",
-            it.subject.words(),
+            it.variant.label(),
             it.users,
             it.processes,
-            it.pss / 1_024.0,
-            it.rss / 1_024.0,
-            ratio(to(Subject::Old)),
+            it.pss_per_user / 1_024.0,
+            it.rss_per_user / 1_024.0,
+            ratio(to(ServerVariant::SocketIo)),
             ratio(to_echo),
-            it.entering,
-            it.kernel / 1_024.0
+            it.login_cpu_micros,
+            it.kernel_per_connection / 1_024.0
         );
     }
     text
 }
 
-fn storms(found: &Found) -> String {
-    if found.storms.is_empty() {
+fn storms(results: &BenchResults) -> String {
+    if results.storms.is_empty() {
         return String::new();
     }
-    let mut text = "### Everybody logs in at once\n\n\
-        | server | users | times | CPU of the server, s | to the old server | to the echo | passed, s | CPU of the clients, s | messages | MiB |\n\
+    let mut text = "### Login storm\n\n\
+        | server | users | runs | server CPU, s | vs. socket.io | vs. echo | duration, s | client CPU, s | messages | MiB |\n\
         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
         .to_owned();
-    for it in &found.storms {
-        let to =
-            |subject| storm(found, subject, it.users).map(|other: &Storm| it.processor.median / other.processor.median);
+    for it in &results.storms {
+        let to = |variant| {
+            storm(results, variant, it.users).map(|other: &LoginStorm| it.server_cpu.median / other.server_cpu.median)
+        };
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} | {} | {} | {:.1} | {} | {:.0} |",
-            it.subject.words(),
+            it.variant.label(),
             it.users,
-            it.times,
-            spread(&it.processor),
-            ratio(to(Subject::Old)),
-            ratio(to(Subject::Echo)),
-            spread(&it.passed),
-            it.clients.median,
+            it.runs,
+            format_summary(&it.server_cpu),
+            ratio(to(ServerVariant::SocketIo)),
+            ratio(to(ServerVariant::Echo)),
+            format_summary(&it.duration),
+            it.client_cpu.median,
             it.messages,
             it.bytes as f64 / f64::from(1 << 20)
         );
@@ -78,124 +79,130 @@ fn storms(found: &Found) -> String {
     text
 }
 
-fn presence(found: &Found) -> String {
-    if found.presence.is_empty() {
+fn presence(results: &BenchResults) -> String {
+    if results.presence.is_empty() {
         return String::new();
     }
-    let mut text = "### People come and go\n\n\
-        | server | told | changes a second | messages | changes in them | CPU a message, µs | CPU a change told, µs | to the old server |\n\
+    let mut text = "### Presence updates\n\n\
+        | server | watchers | changes a second | messages | updates in them | CPU per message, µs | CPU per update, µs | vs. socket.io |\n\
         | --- | --- | --- | --- | --- | --- | --- | --- |\n"
         .to_owned();
-    let old = found.presence.iter().find(|it| it.subject == Subject::Old).map(|it| it.micros_told());
-    for it in &found.presence {
+    let socket_io =
+        results.presence.iter().find(|it| it.variant == ServerVariant::SocketIo).map(|it| it.micros_per_update());
+    for it in &results.presence {
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} | {:.2} | {:.2} | {} |",
-            it.subject.words(),
+            it.variant.label(),
             it.watchers,
             it.rate,
             it.messages,
-            it.told,
-            it.micros_message(),
-            it.micros_told(),
-            ratio(old.map(|old| it.micros_told() / old))
+            it.updates,
+            it.micros_per_message(),
+            it.micros_per_update(),
+            ratio(socket_io.map(|other| it.micros_per_update() / other))
         );
     }
     text
 }
 
-fn calls(found: &Found) -> String {
-    if found.calls.is_empty() {
+fn calls(results: &BenchResults) -> String {
+    if results.calls.is_empty() {
         return String::new();
     }
     let mut text = "### Call set-ups\n\n\
-        | server | online | calls a second | set up | p50, ms | p99, ms | p99.9, ms | longest, ms | CPU a call, µs | processors: server, clients |\n\
+        | server | online | calls a second | set up | p50, ms | p99, ms | p99.9, ms | max, ms | CPU per call, µs | CPUs: server, clients |\n\
         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
         .to_owned();
-    for ladder in &found.calls {
-        for rung in &ladder.rungs {
+    for series in &results.calls {
+        for rate_result in &series.rates {
             let _ = writeln!(
                 text,
                 "| {} | {} | {} | {} of {} | {} | {} | {} | {:.1} | {:.0} | {:.2}, {:.2} |",
-                ladder.subject.words(),
-                ladder.online,
-                rung.rate,
-                rung.done,
-                rung.asked,
-                spread(&rung.p50),
-                spread(&rung.p99),
-                spread(&rung.p999),
-                rung.longest.median,
-                rung.micros,
-                rung.server,
-                rung.clients
+                series.variant.label(),
+                series.online,
+                rate_result.rate,
+                rate_result.completed,
+                rate_result.scheduled,
+                format_summary(&rate_result.p50),
+                format_summary(&rate_result.p99),
+                format_summary(&rate_result.p999),
+                rate_result.max.median,
+                rate_result.server_micros_per_call,
+                rate_result.server_cpus,
+                rate_result.client_cpus
             );
         }
     }
     text += "\n";
-    let bends: Vec<String> = found
+    let sustained: Vec<String> = results
         .calls
         .iter()
-        .map(|ladder| match ladder.bend(KEPT_UP) {
-            Some(rate) => format!("{}: {rate}", ladder.subject.words()),
-            None => format!("{}: none of these", ladder.subject.words()),
+        .map(|series| match series.highest_sustained_rate(SUSTAINED_MS) {
+            Some(rate) => format!("{}: {rate}", series.variant.label()),
+            None => format!("{}: none", series.variant.label()),
         })
         .collect();
     let _ = writeln!(
         text,
-        "The highest of these rates that is kept up (99 % within {KEPT_UP} ms): {}. {}\n",
-        bends.join("; "),
-        full(&found.calls, found.machine.processors)
+        "Highest sustained rate (99 % within {SUSTAINED_MS} ms): {}. {}\n",
+        sustained.join("; "),
+        cpu_saturation(&results.calls, results.machine.cpus)
     );
     text
 }
 
-/// Whether it is the machine that bends.
-fn full(ladders: &[Ladder], processors: usize) -> String {
-    let used = |subject: Subject| {
-        let ladder = ladders.iter().find(|ladder| ladder.subject == subject)?;
-        let last = ladder.rungs.last()?;
-        Some((last.rate, last.server, last.clients))
+/// Whether the machine's CPUs are the limit.
+fn cpu_saturation(all: &[CallRates], cpus: usize) -> String {
+    let used = |variant: ServerVariant| {
+        let series = all.iter().find(|series| series.variant == variant)?;
+        let last = series.rates.last()?;
+        Some((last.rate, last.server_cpus, last.client_cpus))
     };
-    let Some((rate, server, clients)) = used(Subject::Ours) else { return String::new() };
+    let Some((rate, server, clients)) = used(ServerVariant::Hutong) else { return String::new() };
     format!(
-        "At ours' last rate, {rate}, server and clients together used {:.2} of {processors} processors, {:.0} % of it the clients.",
+        "At Hutong's last rate, {rate}, server and clients together used {:.2} of {cpus} CPUs, {:.0} % of it the clients.",
         server + clients,
         clients / (server + clients) * 100.0
     )
 }
 
-fn costs(found: &Found) -> String {
-    if found.costs.is_empty() {
+fn costs(results: &BenchResults) -> String {
+    if results.syscalls.is_empty() {
         return String::new();
     }
-    let mut text = "### System calls and bytes\n\nCounted by strace with few users, one thing at a time, so that nothing can be gathered.\n\n\
-        | server | for each | system calls | bytes to clients | which |\n| --- | --- | --- | --- | --- |\n"
+    let mut text = "### System calls and bytes\n\nCounted by strace with few users and one event at a time, so that the server cannot batch.\n\n\
+        | server | for each | system calls | bytes to clients | by name |\n| --- | --- | --- | --- | --- |\n"
         .to_owned();
-    for it in &found.costs {
-        let Costs { subject, doing, calls, bytes, by_name, .. } = it;
-        let doing = match doing {
-            Doing::Presence => "message of presence to a user",
-            Doing::Calls => "call and its end",
+    for it in &results.syscalls {
+        let SyscallCosts { variant, activity, syscalls_each, bytes_each, by_name, .. } = it;
+        let activity = match activity {
+            TracedActivity::Presence => "presence message to a user",
+            TracedActivity::Calls => "call, its end included",
         };
         let names: Vec<String> = by_name
             .iter()
             .filter(|(_, count)| *count >= 0.05)
             .map(|(name, count)| format!("{name} {count:.2}"))
             .collect();
-        let _ = writeln!(text, "| {} | {doing} | {calls:.2} | {bytes:.0} | {} |", subject.words(), names.join(", "));
+        let _ = writeln!(
+            text,
+            "| {} | {activity} | {syscalls_each:.2} | {bytes_each:.0} | {} |",
+            variant.label(),
+            names.join(", ")
+        );
     }
     text
 }
 
-/// The median, with least and greatest where they differ.
-fn spread(spread: &Spread) -> String {
-    let Spread { least, median, greatest } = *spread;
-    if least == greatest { format!("{median:.2}") } else { format!("{median:.2} ({least:.2} to {greatest:.2})") }
+/// The median, with minimum and maximum where they differ.
+fn format_summary(summary: &MinMedianMax) -> String {
+    let MinMedianMax { min, median, max } = *summary;
+    if min == max { format!("{median:.2}") } else { format!("{median:.2} ({min:.2} to {max:.2})") }
 }
 
 fn ratio(value: Option<f64>) -> String {
-    // Of what is less than could be measured there is none.
+    // Infinite where the divisor was too small to measure.
     match value.filter(|value| value.is_finite()) {
         Some(value) if value >= 10.0 => format!("x {value:.0}"),
         Some(value) if value >= 0.1 => format!("x {value:.2}"),
@@ -209,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ratios_are_told_so_that_they_can_be_said() {
+    fn ratios_are_formatted_as_factors_or_fractions() {
         assert_eq!([0.02, 0.5, 1.0, 12.4].map(|value| ratio(Some(value))), ["1/50", "x 0.50", "x 1.00", "x 12"]);
         assert_eq!((ratio(None), ratio(Some(1.0 / 0.0))), (String::new(), String::new()));
     }
