@@ -1,29 +1,29 @@
-//! The command line of `cargo xtask`. Without clap's derive macro: it would double the time until the first line is printed.
+//! Command line of `cargo xtask`. Without clap's derive macro, which would double the time until the first output.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-const ABOUT: &str = "Builds, runs and tests Hutong, and sets up what that needs.";
+const ABOUT: &str = "Builds, runs and tests Hutong, and installs what that needs.";
 
 const LONG_ABOUT: &str = "\
-Builds, runs and tests Hutong, and sets up what that needs.
+Builds, runs and tests Hutong, and installs what that needs.
 
-Needs Rust. On Debian and its relatives everything else is installed on the way (as root or with sudo that asks for no password; \
-otherwise the command to run is printed); on other systems what is missing is named.";
+Requires Rust. On Debian and its derivatives, xtask installs everything else (as root or by sudo without a password; otherwise it \
+prints the command to run). On other systems it names what is missing.";
 
 const ENVIRONMENT: &str = "\
 Environment:
-  HUTONG_CACHE           where tools and the wasm library are kept (default: ~/.cache/hutong)
-  HUTONG_WASM_TOOLCHAIN  installed, rustup or debian: the only way to compile wasm that is tried
-  CARGO_TARGET_DIR       where everything is built (default: target)
+  HUTONG_CACHE           cache directory of tools and the wasm standard library (default: ~/.cache/hutong)
+  HUTONG_WASM_TOOLCHAIN  the only wasm toolchain to try: installed, rustup or debian
+  CARGO_TARGET_DIR       build directory (default: target)
 
 To start:
   cargo xtask run        opens the app
   cargo xtask test       tests everything";
 
-/// All commands with their options.
+/// The command line parser.
 pub fn command() -> Command {
     Command::new("cargo xtask")
         .bin_name("cargo xtask")
@@ -33,96 +33,96 @@ pub fn command() -> Command {
         .after_long_help(ENVIRONMENT)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands(everyday())
-        .subcommands(parts_of_test())
-        .subcommands(releasing())
-        .subcommand(bench())
+        .subcommands(everyday_commands())
+        .subcommands(test_steps())
+        .subcommands(release_commands())
+        .subcommand(bench_command())
 }
 
-fn everyday() -> [Command; 4] {
+fn everyday_commands() -> [Command; 4] {
     [
         Command::new("run")
             .about("Opens the desktop app with its embedded server; without a display, runs the server for browsers")
-            .arg(flag("release", "Optimised: slower to build, faster and smaller"))
-            .arg(flag("server", "Runs the server even where there is a display"))
+            .arg(flag("release", "Optimized build: slower to build, faster and smaller"))
+            .arg(flag("server", "Runs the server even if there is a display"))
             .arg(
-                option("listen", "ADDR:PORT", "Where the server listens, when it runs without the app")
+                option("listen", "ADDR:PORT", "Listen address of the server, if it runs without the app")
                     .default_value("127.0.0.1:8017"),
             ),
         Command::new("test")
-            .about("Tests everything: format, clippy, unit, wasm and end-to-end tests; the last line is `N passed, N failed`")
+            .about("Runs all tests: format, clippy, unit, wasm and end-to-end tests; the last line is `N passed, N failed`")
             .arg(flag(
                 "full",
-                "Tries many more random cases, fuzzes, type-checks for other platforms, tries the packages, and runs the tests \
-                 marked as ignored",
+                "Also runs many more random cases, fuzzing, type checks for other platforms, installation of the packages, and \
+                 ignored tests",
             )),
         Command::new("ui")
-            .about("Builds the web app into ui/dist, where the server and the app take it from")
-            .arg(flag("release", "Small (size-optimised, wasm-opt, precompressed) instead of quickly built"))
-            .arg(flag("watch", "Builds again whenever ui, crates/core or crates/protocol change"))
-            .arg(option("out", "DIR", "Writes it there instead").value_parser(value_parser!(PathBuf))),
+            .about("Builds the web app into ui/dist, from which the server and the app embed it")
+            .arg(flag("release", "Small build (optimized for size, wasm-opt, precompressed) instead of a fast one"))
+            .arg(flag("watch", "Rebuilds when ui, crates/core or crates/protocol change"))
+            .arg(option("out", "DIR", "Output directory").value_parser(value_parser!(PathBuf))),
         Command::new("tauri")
             .about("Runs the Tauri CLI: `cargo xtask tauri dev`, `cargo xtask tauri build --bundles deb`")
-            .arg(rest("What the Tauri CLI is given")),
+            .arg(rest("Arguments of the Tauri CLI")),
     ]
 }
 
-fn parts_of_test() -> [Command; 7] {
+fn test_steps() -> [Command; 7] {
     [
-        Command::new("fmt").about("Formats all Rust").arg(flag("check", "Only checks that it is formatted")),
-        Command::new("clippy").about("Clippy for this machine and for wasm, with warnings as errors"),
-        Command::new("unit").about("Unit and integration tests of the whole workspace except end to end"),
-        Command::new("wasm").about("Tests that run as wasm in headless Chromium"),
+        Command::new("fmt").about("Formats all Rust code").arg(flag("check", "Only checks the format")),
+        Command::new("clippy").about("Runs clippy for this machine and for wasm, with warnings as errors"),
+        Command::new("unit").about("Runs unit and integration tests of the whole workspace, without end-to-end tests"),
+        Command::new("wasm").about("Runs wasm tests in headless Chromium"),
         Command::new("e2e")
-            .about("End-to-end tests: builds the web app, the server and the app, and drives them in real browsers")
-            .arg(Arg::new("filter").value_name("FILTER").help("Only tests whose name contains this"))
-            .arg(flag("dev", "With a quickly built web app instead of the small one")),
+            .about(
+                "Runs end-to-end tests: builds the web app, the server and the app, and controls them in real browsers",
+            )
+            .arg(Arg::new("filter").value_name("FILTER").help("Only tests whose name contains FILTER"))
+            .arg(flag("dev", "Uses the fast build of the web app instead of the small one")),
         Command::new("fuzz")
-            .about("Feeds random bytes, bent towards what has not been seen yet, to what reads messages, names and their sequences")
-            .arg(Arg::new("target").value_name("TARGET").help("Only this target of fuzz/: decode, names or registry"))
+            .about("Fuzzes the decoder, names and the registry with libFuzzer")
+            .arg(Arg::new("target").value_name("TARGET").help("Only this fuzz target: decode, names or registry"))
             .arg(
-                option("seconds", "N", "How long each target is fuzzed")
-                    .value_parser(value_parser!(u32))
-                    .default_value("60"),
+                option("seconds", "N", "Seconds for each target").value_parser(value_parser!(u32)).default_value("60"),
             ),
         Command::new("check-platforms")
-            .about("Checks what can be checked here of the platforms that are not here; docs/PLATFORMS.md tells what that is")
-            .arg(flag("quick", "Leaves out what takes minutes: type-checking the Rust code for other platforms")),
+            .about("Checks what this machine can check of other platforms; see docs/PLATFORMS.md")
+            .arg(flag("quick", "Skips type-checking the Rust code for other platforms, which takes minutes")),
     ]
 }
 
-fn releasing() -> [Command; 4] {
+fn release_commands() -> [Command; 4] {
     [
-        Command::new("server-deb").about("Packs the server with its systemd unit as a Debian package"),
+        Command::new("server-deb").about("Builds the Debian package of the server, with its systemd unit"),
         Command::new("install-test")
-            .about("Installs the app's and the server's packages into a fresh Debian 12, uses them, and removes them")
-            .after_help("Needs root, or sudo that asks for no password: a fresh Debian is a directory that one becomes root in.")
-            .arg(flag("built", "Tries the packages that stand where a build puts them, instead of building them first")),
+            .about("Installs, runs and removes the Debian packages of app and server in a fresh Debian 12")
+            .after_help("Requires root or sudo without a password, for a chroot.")
+            .arg(flag("built", "Uses the packages of an earlier build")),
         Command::new("lint-packaging")
-            .about("Checks what is packed and published: version, systemd unit, scripts, workflows"),
+            .about("Checks what is packaged and published: version, systemd unit, scripts, workflows"),
         Command::new("version")
-            .about("Prints the version that Cargo.toml has and everything else takes from it")
-            .arg(option("tag", "vX.Y.Z", "Fails unless this tag names it"))
-            .arg(flag("notes", "Prints what CHANGELOG.md says of it instead")),
+            .about("Prints the version of the workspace, after checking that no file has another one")
+            .arg(option("tag", "vX.Y.Z", "Fails unless the tag matches the version"))
+            .arg(flag("notes", "Prints the release notes from CHANGELOG.md instead")),
     ]
 }
 
-fn bench() -> Command {
-    let measured = |name: &'static str, about: &'static str, args: &'static str| {
+fn bench_command() -> Command {
+    let benchmark = |name: &'static str, about: &'static str, args: &'static str| {
         Command::new(name).about(about).disable_help_flag(true).arg(rest(args))
     };
     Command::new("bench")
-        .about("Measures on this machine, the server unless told otherwise; what was found is in docs/BENCHMARKS.md")
-        .subcommand(measured(
+        .about("Runs benchmarks on this machine, by default of the server; results are in docs/BENCHMARKS.md")
+        .subcommand(benchmark(
             "server",
-            "Our server beside socket.io, PeerJS's server, matchbox_signaling and a bare echo: `cargo xtask bench server --help` \
-             tells the rest",
-            "What the measuring program is given, such as `--quick` or `--json FILE`",
+            "Compares the server with socket.io, PeerServer, matchbox_signaling and an echo server; see `cargo xtask bench server \
+             --help`",
+            "Arguments of the benchmark, such as `--quick` or `--json FILE`",
         ))
-        .subcommand(measured(
+        .subcommand(benchmark(
             "native",
-            "Calls of the app with its native peer: `cargo xtask bench native --help` tells the rest",
-            "What the measuring program is given, such as `--pairs 1` or `--json FILE`",
+            "Measures calls of the app with its native peer; see `cargo xtask bench native --help`",
+            "Arguments of the benchmark, such as `--pairs 1` or `--json FILE`",
         ))
 }
 
@@ -134,15 +134,15 @@ fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(value).help(help)
 }
 
-/// Everything that comes, options too, for another program.
+/// All remaining arguments, including options, for another program.
 fn rest(help: &'static str) -> Arg {
     let all = Arg::new("args").value_name("ARGS").num_args(0..).trailing_var_arg(true).allow_hyphen_values(true);
     all.value_parser(value_parser!(OsString)).help(help)
 }
 
-/// What another program is given.
-pub fn passed_on(given: &ArgMatches) -> Vec<OsString> {
-    given.get_many("args").into_iter().flatten().cloned().collect()
+/// Arguments to forward to another program.
+pub fn forwarded_args(args: &ArgMatches) -> Vec<OsString> {
+    args.get_many("args").into_iter().flatten().cloned().collect()
 }
 
 #[cfg(test)]
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_command_is_understood() {
+    fn every_command_parses_without_arguments() {
         command().debug_assert();
         for name in command().get_subcommands().map(Command::get_name) {
             command().try_get_matches_from(["cargo xtask", name]).unwrap();
@@ -158,11 +158,11 @@ mod tests {
     }
 
     #[test]
-    fn other_programs_get_their_options_untouched() {
+    fn options_of_other_programs_are_forwarded() {
         let tauri =
             command().try_get_matches_from(["cargo xtask", "tauri", "build", "--bundles", "deb", "--help"]).unwrap();
-        assert_eq!(passed_on(tauri.subcommand().unwrap().1), ["build", "--bundles", "deb", "--help"]);
+        assert_eq!(forwarded_args(tauri.subcommand().unwrap().1), ["build", "--bundles", "deb", "--help"]);
         let bench = command().try_get_matches_from(["cargo xtask", "bench", "native", "--help"]).unwrap();
-        assert_eq!(passed_on(bench.subcommand().unwrap().1.subcommand().unwrap().1), ["--help"]);
+        assert_eq!(forwarded_args(bench.subcommand().unwrap().1.subcommand().unwrap().1), ["--help"]);
     }
 }

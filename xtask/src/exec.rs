@@ -1,4 +1,4 @@
-//! Running other programs: failures name the program, waits are bounded.
+//! Subprocesses: a builder whose errors name the command.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// Says in one line what is being done, so that a long step is never silent.
-pub fn say(what: impl AsRef<str>) {
-    eprintln!("[xtask] {}", what.as_ref());
+/// Prints a status line, so that a long step is never silent.
+pub fn status(message: impl AsRef<str>) {
+    eprintln!("[xtask] {}", message.as_ref());
 }
 
-/// Environment variables that `cargo run` sets for xtask and that would mislead a cargo started from it. Build scripts that read the
-/// last ones (ring's does) would run again, and all that depends on them, whenever somebody builds with cargo alone in between.
-const FROM_CARGO_RUN: [&str; 9] = [
+/// Variables that `cargo run` sets for xtask, and that would mislead a cargo started by it. Build scripts that read the last ones
+/// (ring's) would rerun, and rebuild all dependents, after each build by cargo alone.
+const CARGO_RUN_VARIABLES: [&str; 9] = [
     "LD_LIBRARY_PATH",
     "DYLD_FALLBACK_LIBRARY_PATH",
     "CARGO",
@@ -29,14 +29,14 @@ const FROM_CARGO_RUN: [&str; 9] = [
     "CARGO_PKG_VERSION_PRE",
 ];
 
-/// A program to run, with its arguments and environment. It reads nothing from the terminal, unless xtask becomes it.
+/// Builder of a subprocess. Its standard input is empty, unless it replaces xtask.
 #[derive(Debug)]
 pub struct Cmd(Command);
 
 impl Cmd {
-    /// Starts describing a run of `program`.
+    /// Creates a builder for `program`.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
-        FROM_CARGO_RUN.iter().fold(Self(Command::new(program)), |command, name| command.env_remove(name))
+        CARGO_RUN_VARIABLES.iter().fold(Self(Command::new(program)), |command, name| command.env_remove(name))
     }
 
     /// Adds one argument.
@@ -63,87 +63,112 @@ impl Cmd {
         self
     }
 
-    /// Runs in `dir` instead of the current directory.
+    /// Sets the working directory.
     pub fn dir(mut self, dir: impl AsRef<Path>) -> Self {
         self.0.current_dir(dir);
         self
     }
 
-    /// Runs to the end with the terminal's own output; an unsuccessful end is an error.
+    /// Runs the program with inherited output.
+    ///
+    /// # Errors
+    ///
+    /// The program cannot be started, or fails.
     pub fn run(mut self) -> Result<()> {
         let status = self.0.stdin(Stdio::null()).status();
-        self.ended_well(status.with_context(|| format!("cannot start {}", self.line()))?)
+        self.check_status(status.with_context(|| format!("cannot start {}", self.command_line()))?)
     }
 
-    /// Becomes this program where the system can, so that signals reach it alone; else runs it to the end.
+    /// Replaces the process of xtask by the program, so that only the program gets signals. Runs it as a subprocess where
+    /// the system cannot do that.
+    ///
+    /// # Errors
+    ///
+    /// The program cannot be started, or fails as a subprocess.
     #[cfg_attr(not(unix), expect(unused_mut, reason = "only replacing this process changes it"))]
-    pub fn become_it(mut self) -> Result<()> {
+    pub fn replace_process(mut self) -> Result<()> {
         #[cfg(unix)]
         {
             use std::os::unix::process::CommandExt as _;
-            Err(self.0.exec()).with_context(|| format!("cannot start {}", self.line()))
+            Err(self.0.exec()).with_context(|| format!("cannot start {}", self.command_line()))
         }
         #[cfg(not(unix))]
         self.run()
     }
 
-    /// Runs to the end without any output and gives its standard output; where it does not end well, what it said is the error.
+    /// Runs the program, and returns its standard output.
+    ///
+    /// # Errors
+    ///
+    /// The program cannot be started, or fails; the error contains its output.
     pub fn output(mut self) -> Result<String> {
-        let output = self.quietly()?;
-        let said = || [&*output.stdout, &*output.stderr].concat();
-        self.ended_well(output.status).with_context(|| String::from_utf8_lossy(&said()).trim().to_owned())?;
+        let output = self.capture()?;
+        let printed = || [&*output.stdout, &*output.stderr].concat();
+        self.check_status(output.status).with_context(|| String::from_utf8_lossy(&printed()).trim().to_owned())?;
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Runs to the end without any output and gives both of its outputs, however it ended.
-    pub fn both(mut self) -> Result<String> {
-        let output = self.quietly()?;
+    /// Runs the program, and returns its standard output and standard error, whatever its exit status.
+    ///
+    /// # Errors
+    ///
+    /// The program cannot be started.
+    pub fn combined_output(mut self) -> Result<String> {
+        let output = self.capture()?;
         Ok(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
     }
 
-    /// Runs with its standard output thrown away and ends it after `limit`; an error also when it took longer.
-    pub fn run_within(mut self, limit: Duration) -> Result<()> {
+    /// Runs the program without its standard output, and kills it after `limit`.
+    ///
+    /// # Errors
+    ///
+    /// The program cannot be started, fails, or reaches the limit.
+    pub fn run_with_timeout(mut self, limit: Duration) -> Result<()> {
         let mut child = self.0.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
         let end = Instant::now() + limit;
         loop {
             if let Some(status) = child.try_wait()? {
-                return self.ended_well(status);
+                return self.check_status(status);
             }
             if Instant::now() > end {
                 let _ = child.kill();
                 let _ = child.wait();
-                bail!("{} took longer than {} s", self.line(), limit.as_secs());
+                bail!("{} took longer than {} s", self.command_line(), limit.as_secs());
             }
             thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// Runs to the end, giving each line of its standard output to `on_line`; an unsuccessful end is an error.
-    pub fn stream(mut self, mut on_line: impl FnMut(&str)) -> Result<()> {
+    /// Runs the program, and calls `on_line` for each line of its standard output.
+    ///
+    /// # Errors
+    ///
+    /// The program cannot be started, or fails.
+    pub fn for_each_line(mut self, mut on_line: impl FnMut(&str)) -> Result<()> {
         let child = self.0.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-        let mut child = child.with_context(|| format!("cannot start {}", self.line()))?;
+        let mut child = child.with_context(|| format!("cannot start {}", self.command_line()))?;
         let mut reader = BufReader::new(child.stdout.take().context("no standard output")?);
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line).unwrap_or(0) > 0 {
             on_line(String::from_utf8_lossy(&line).trim_end());
             line.clear();
         }
-        self.ended_well(child.wait()?)
+        self.check_status(child.wait()?)
     }
 
-    fn quietly(&mut self) -> Result<Output> {
-        self.0.stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", self.line()))
+    fn capture(&mut self) -> Result<Output> {
+        self.0.stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", self.command_line()))
     }
 
-    fn ended_well(&self, status: ExitStatus) -> Result<()> {
+    fn check_status(&self, status: ExitStatus) -> Result<()> {
         if !status.success() {
-            bail!("{} ended with {status}", self.line());
+            bail!("{} ended with {status}", self.command_line());
         }
         Ok(())
     }
 
-    /// The command as one would type it, for messages.
-    fn line(&self) -> String {
+    /// The command line, for messages.
+    fn command_line(&self) -> String {
         let mut line = self.0.get_program().to_string_lossy().into_owned();
         for arg in self.0.get_args() {
             let _ = write!(line, " {}", arg.to_string_lossy());
@@ -152,8 +177,8 @@ impl Cmd {
     }
 }
 
-/// Where `program` stands in PATH.
-pub fn find(program: &str) -> Option<PathBuf> {
+/// Path of `program` in PATH.
+pub fn find_in_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
         .flat_map(|dir| [dir.join(program), dir.join(format!("{program}{}", std::env::consts::EXE_SUFFIX))])
@@ -165,25 +190,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_that_is_not_there_is_an_error_not_a_panic() {
+    fn a_missing_program_is_an_error() {
         let error = Cmd::new("hutong-no-such-program").args(["build", "-p"]).arg("x").run().unwrap_err();
         assert_eq!(error.to_string(), "cannot start hutong-no-such-program build -p x");
-        assert!(find("hutong-no-such-program").is_none());
+        assert!(find_in_path("hutong-no-such-program").is_none());
     }
 
     #[cfg(unix)]
     #[test]
-    fn output_is_streamed_line_by_line() {
+    fn each_line_is_passed_on_and_the_exit_status_checked() {
         let mut lines = Vec::new();
-        let ended = Cmd::new("sh").args(["-c", "echo a; echo b; exit 3"]).stream(|line| lines.push(line.to_owned()));
+        let ended =
+            Cmd::new("sh").args(["-c", "echo a; echo b; exit 3"]).for_each_line(|line| lines.push(line.to_owned()));
         assert!(ended.unwrap_err().to_string().contains('3'));
         assert_eq!(lines, ["a", "b"]);
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_program_that_hangs_is_ended_and_one_that_fails_is_quoted() {
-        let error = Cmd::new("sh").args(["-c", "exec sleep 60"]).run_within(Duration::from_millis(50)).unwrap_err();
+    fn a_hanging_program_is_killed_and_the_output_of_a_failing_one_is_in_the_error() {
+        let error =
+            Cmd::new("sh").args(["-c", "exec sleep 60"]).run_with_timeout(Duration::from_millis(50)).unwrap_err();
         assert!(error.to_string().contains("took longer"));
         let error = Cmd::new("sh").args(["-c", "echo broken; exit 1"]).output().unwrap_err();
         assert!(format!("{error:#}").contains("broken"));

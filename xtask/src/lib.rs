@@ -1,4 +1,4 @@
-//! What the project's commands share: running programs, the project's places, and what they need from the system.
+//! Library of the project's commands: running programs, locating directories, installing system packages and tools.
 
 pub mod exec;
 pub mod lockfile;

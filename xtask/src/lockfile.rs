@@ -1,24 +1,28 @@
-//! Versions of crates, read from Cargo.lock.
+//! Crate versions in Cargo.lock.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-/// The version of `wasm-bindgen` that everything wasm is built with, after checking that xtask-web is built with the same:
-/// the two speak a private format that changes with every release.
-pub fn wasm_bindgen(root: &Path) -> Result<String> {
+/// Returns the version of `wasm-bindgen`, after checking that `xtask-web` uses the same: their private format changes with every
+/// release.
+///
+/// # Errors
+///
+/// Cargo.lock cannot be read, or the versions differ.
+pub fn wasm_bindgen_version(root: &Path) -> Result<String> {
     let path = root.join("Cargo.lock");
     let lock = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    agreed(&lock).map(str::to_owned)
+    common_version(&lock).map(str::to_owned)
 }
 
-fn agreed(lock: &str) -> Result<&str> {
+fn common_version(lock: &str) -> Result<&str> {
     let app = version(lock, "wasm-bindgen").context("Cargo.lock has no wasm-bindgen")?;
     let ours = version(lock, "wasm-bindgen-cli-support").context("Cargo.lock has no wasm-bindgen-cli-support")?;
     if app != ours {
         bail!(
-            "the web app is built with wasm-bindgen {app}, but xtask-web has wasm-bindgen-cli-support {ours}. \
-             They must be the same: write wasm-bindgen-cli-support = \"={app}\" into xtask/web/Cargo.toml"
+            "the web app uses wasm-bindgen {app}, but xtask-web uses wasm-bindgen-cli-support {ours}; set \
+             wasm-bindgen-cli-support = \"={app}\" in xtask/web/Cargo.toml"
         );
     }
     Ok(app)
@@ -43,18 +47,18 @@ mod tests {
     }
 
     #[test]
-    fn equal_versions_are_agreed() {
-        assert_eq!(agreed(&lock("0.2.130", "0.2.130")).unwrap(), "0.2.130");
+    fn equal_versions_are_accepted() {
+        assert_eq!(common_version(&lock("0.2.130", "0.2.130")).unwrap(), "0.2.130");
     }
 
     #[test]
-    fn different_versions_say_what_to_write_where() {
-        let error = agreed(&lock("0.2.131", "0.2.130")).unwrap_err().to_string();
+    fn the_error_for_different_versions_names_the_fix() {
+        let error = common_version(&lock("0.2.131", "0.2.130")).unwrap_err().to_string();
         assert!(error.contains("\"=0.2.131\"") && error.contains("xtask/web/Cargo.toml"), "{error}");
     }
 
     #[test]
-    fn a_crate_whose_name_begins_alike_is_not_taken() {
+    fn a_crate_with_the_same_name_prefix_is_ignored() {
         assert_eq!(version(&lock("1.0.0", "2.0.0"), "wasm-bind"), None);
         assert_eq!(version(&lock("1.0.0", "2.0.0"), "wasm-bindgen"), Some("1.0.0"));
     }

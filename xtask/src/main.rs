@@ -1,17 +1,17 @@
-//! The project's own commands; `cargo xtask help` tells them.
+//! The project's commands; `cargo xtask help` lists them.
 
 mod bench;
-mod built;
 mod cargo;
 mod cli;
 mod fuzz;
-mod links;
-mod releasing;
+mod gen_link;
+mod packaging;
 mod run;
 mod steps;
-mod tally;
 mod tauri;
 mod test;
+mod test_build;
+mod test_results;
 mod version;
 
 use std::path::PathBuf;
@@ -19,10 +19,10 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::ArgMatches;
-use xtask::exec::say;
+use xtask::exec::status;
 use xtask::project::Project;
 
-use run::What;
+use run::RunTarget;
 use steps::StepsFailed;
 
 fn main() -> ExitCode {
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if !error.is::<StepsFailed>() {
-                say(format!("failed: {error:#}"));
+                status(format!("failed: {error:#}"));
             }
             ExitCode::FAILURE
         }
@@ -39,44 +39,46 @@ fn main() -> ExitCode {
 
 fn dispatch(matches: &ArgMatches) -> Result<()> {
     let project = Project::find()?;
-    links::mend(&project)?;
-    let Some((name, given)) = matches.subcommand() else { bail!("clap demands a command") };
-    let flag = |name: &str| given.get_flag(name);
-    let text = |name: &str| given.get_one::<String>(name).map(String::as_str);
+    gen_link::repair(&project)?;
+    let Some((name, args)) = matches.subcommand() else { bail!("clap requires a command") };
+    let flag = |name: &str| args.get_flag(name);
+    let text = |name: &str| args.get_one::<String>(name).map(String::as_str);
     match name {
         "run" => {
-            let what = if flag("server") { What::Server } else { What::for_this_machine() };
-            run::run(&project, what, text("listen").unwrap_or_default(), flag("release"))
+            let target = if flag("server") { RunTarget::Server } else { RunTarget::for_this_machine() };
+            run::run(&project, target, text("listen").unwrap_or_default(), flag("release"))
         }
         "test" => test::all(&project, flag("full")),
         "ui" => {
-            let out = given.get_one::<PathBuf>("out").map(std::path::absolute).transpose()?;
+            let out = args.get_one::<PathBuf>("out").map(std::path::absolute).transpose()?;
             let watch = flag("watch").then_some("--watch");
-            cargo::web_app(&project, flag("release"), &out.unwrap_or_else(|| project.dist())).args(watch).become_it()
+            cargo::web_app(&project, flag("release"), &out.unwrap_or_else(|| project.dist()))
+                .args(watch)
+                .replace_process()
         }
-        "tauri" => tauri::run(&project, &cli::passed_on(given)),
+        "tauri" => tauri::run(&project, &cli::forwarded_args(args)),
         "fmt" => test::format(&project, flag("check")),
         "clippy" => test::clippy(&project),
         "unit" => test::only_unit(&project),
         "wasm" => test::only_wasm(&project),
         "e2e" => test::only_end_to_end(&project, text("filter"), flag("dev")),
-        "fuzz" => fuzz::run(&project, text("target"), given.get_one("seconds").copied().unwrap_or_default()),
+        "fuzz" => fuzz::run(&project, text("target"), args.get_one("seconds").copied().unwrap_or_default()),
         "check-platforms" => {
-            cargo::checks(&project).arg("platforms").args(flag("quick").then_some("--quick")).become_it()
+            cargo::checks(&project).arg("platforms").args(flag("quick").then_some("--quick")).replace_process()
         }
-        "server-deb" => releasing::server_deb(&project).map(drop),
-        "install-test" => releasing::install_test(&project, flag("built")),
-        "lint-packaging" => releasing::lint(&project),
+        "server-deb" => packaging::server_deb(&project).map(drop),
+        "install-test" => packaging::install_test(&project, flag("built")),
+        "lint-packaging" => packaging::lint(&project),
         "version" => {
             version::check(&project, text("tag"))?;
-            let version = version::of(&project)?;
+            let version = version::workspace_version(&project)?;
             println!("{}", if flag("notes") { version::notes(&project, &version)? } else { version });
             Ok(())
         }
-        "bench" => match given.subcommand() {
-            Some(("native", given)) => bench::native(&project, &cli::passed_on(given)),
-            other => bench::server(&project, &other.map_or_else(Vec::new, |(_, given)| cli::passed_on(given))),
+        "bench" => match args.subcommand() {
+            Some(("native", args)) => bench::native(&project, &cli::forwarded_args(args)),
+            other => bench::server(&project, &other.map_or_else(Vec::new, |(_, args)| cli::forwarded_args(args))),
         },
-        other => bail!("there is no {other}"),
+        other => bail!("unknown command {other}"),
     }
 }

@@ -1,26 +1,25 @@
-//! System packages: on Debian and its relatives they are installed, elsewhere the person is told what to install.
+//! System packages: installed by apt on Debian and its derivatives, named in a message on other systems.
 
 use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use crate::exec::{Cmd, find, say};
+use crate::exec::{Cmd, find_in_path, status};
 
-/// A Debian package and the programs that stand for it: where one of them is in PATH, however it got there, the package is
-/// not needed.
+/// A Debian package, and programs that make it unnecessary if one of them is in PATH.
 type Package = (&'static str, &'static [&'static str]);
 
-/// What a step needs from the system, in Debian's names and in words for other systems.
+/// System packages that a step needs.
 #[derive(Debug, Clone, Copy)]
-pub struct Need {
+pub struct SystemPackages {
     /// Debian packages.
     pub debian: &'static [Package],
-    /// What to install where there is no apt.
-    pub elsewhere: &'static str,
+    /// Description of what to install on systems without apt.
+    pub other_systems: &'static str,
 }
 
-/// The webview and its companions, for building and running the desktop app on Linux.
-pub const DESKTOP: Need = Need {
+/// Webview and libraries to build and run the desktop app on Linux.
+pub const DESKTOP: SystemPackages = SystemPackages {
     debian: &[
         ("build-essential", &[]),
         ("pkg-config", &["pkg-config"]),
@@ -28,12 +27,12 @@ pub const DESKTOP: Need = Need {
         ("librsvg2-dev", &[]),
         ("libayatana-appindicator3-dev", &[]),
     ],
-    elsewhere: "WebKitGTK 4.1, librsvg and libayatana-appindicator3 with their headers, a C compiler and pkg-config \
+    other_systems: "WebKitGTK 4.1, librsvg and libayatana-appindicator3 with their headers, a C compiler and pkg-config \
                 (https://v2.tauri.app/start/prerequisites names the packages of each distribution)",
 };
 
-/// What end-to-end and wasm tests drive.
-pub const BROWSERS: Need = Need {
+/// Browsers and tools for end-to-end and wasm tests.
+pub const BROWSERS: SystemPackages = SystemPackages {
     debian: &[
         ("chromium", &["chromium", "chromium-browser", "google-chrome"]),
         ("chromium-driver", &["chromedriver"]),
@@ -41,29 +40,29 @@ pub const BROWSERS: Need = Need {
         ("xvfb", &["Xvfb"]),
         ("xauth", &["xauth"]),
         ("fonts-noto-cjk", &[]),
-        // Calls over bad networks run in network namespaces.
+        // Network namespaces for calls over bad networks.
         ("iproute2", &["ip"]),
         ("util-linux", &["nsenter"]),
-        // Calls over a relay.
+        // TURN server for relayed calls.
         ("coturn", &["turnserver"]),
-        // An authority that issues certificates to the server.
+        // ACME server that issues certificates to the server under test.
         ("pebble", &["pebble"]),
-        // One app a profile, notifications and the tray speak over a session bus.
+        // Session bus for single instance, notifications and tray.
         ("dbus-daemon", &["dbus-daemon"]),
-        // The client that was written from the protocol's documentation.
+        // Independent client, written from the documentation of the protocol.
         ("python3", &[]),
         ("python3-aiortc", &[]),
         ("python3-websockets", &[]),
     ],
-    elsewhere: "Chromium or Chrome with its chromedriver, WebKitWebDriver, Xvfb, iproute2, util-linux, coturn, pebble, dbus-daemon, Python 3 \
+    other_systems: "Chromium or Chrome with its chromedriver, WebKitWebDriver, Xvfb, iproute2, util-linux, coturn, pebble, dbus-daemon, Python 3 \
                 with aiortc and websockets, and a font with Chinese characters",
 };
 
-/// What compiles libFuzzer.
-pub const FUZZING: Need = Need { debian: &[("g++", &["c++"])], elsewhere: "a C++ compiler" };
+/// Compiler for libFuzzer.
+pub const FUZZING: SystemPackages = SystemPackages { debian: &[("g++", &["c++"])], other_systems: "a C++ compiler" };
 
-/// A Rust that compiles to wasm together with the source of its library, for where rustup cannot add the target.
-pub const RUST_WEB: Need = Need {
+/// Debian's Rust for wasm with the source of the standard library, for machines where rustup cannot add the target.
+pub const RUST_WEB: SystemPackages = SystemPackages {
     debian: &[
         ("rustc-web", &[]),
         ("cargo-web", &[]),
@@ -71,94 +70,106 @@ pub const RUST_WEB: Need = Need {
         ("rust-web-llvm", &[]),
         ("lld-22", &["rust-lld"]),
     ],
-    elsewhere: "Rust from https://rustup.rs, then run: rustup target add wasm32-unknown-unknown",
+    other_systems: "Rust from https://rustup.rs, then run: rustup target add wasm32-unknown-unknown",
 };
 
-/// Clippy of that Rust.
-pub const RUST_WEB_CLIPPY: Need = Need { debian: &[("rust-web-clippy", &[])], elsewhere: RUST_WEB.elsewhere };
+/// Clippy for [`RUST_WEB`].
+pub const RUST_WEB_CLIPPY: SystemPackages =
+    SystemPackages { debian: &[("rust-web-clippy", &[])], other_systems: RUST_WEB.other_systems };
 
-/// What compiles the C in `ring` when the app is type-checked for Android: nothing of it is linked or run, so the compiler and
-/// headers of another Linux on the same processor do.
-pub const C_FOR_ANDROID: Need = Need {
+/// C compiler for `ring` when the app is type-checked for Android. Nothing is linked or run, so that a compiler for Linux on the
+/// same architecture suffices.
+pub const ANDROID_C_COMPILER: SystemPackages = SystemPackages {
     debian: &[("gcc-aarch64-linux-gnu", &["aarch64-linux-gnu-gcc"]), ("libc6-dev-arm64-cross", &[])],
-    elsewhere: "a C compiler named aarch64-linux-gnu-gcc with its headers",
+    other_systems: "a C compiler named aarch64-linux-gnu-gcc with its headers",
 };
 
-/// The same for Windows, and what puts the icon into programs there.
-pub const C_FOR_WINDOWS: Need = Need {
+/// C compiler for `ring` and resource compiler for the icon, when the app is type-checked for Windows.
+pub const WINDOWS_C_COMPILER: SystemPackages = SystemPackages {
     debian: &[
         ("gcc-mingw-w64-x86-64", &["x86_64-w64-mingw32-gcc"]),
         ("binutils-mingw-w64-x86-64", &["x86_64-w64-mingw32-windres"]),
     ],
-    elsewhere: "mingw-w64 for x86_64 (x86_64-w64-mingw32-gcc and x86_64-w64-mingw32-windres)",
+    other_systems: "mingw-w64 for x86_64 (x86_64-w64-mingw32-gcc and x86_64-w64-mingw32-windres)",
 };
 
-/// What compiles and links Android's manifest and resources, and Android's own resources.
-pub const ANDROID_RESOURCES: Need = Need {
+/// Resource compiler and framework resources for checking the Android manifest.
+pub const ANDROID_RESOURCES: SystemPackages = SystemPackages {
     debian: &[("aapt", &["aapt2"]), ("android-framework-res", &[])],
-    elsewhere: "aapt2 and the resources of Android's framework (Debian's packages aapt and android-framework-res)",
+    other_systems: "aapt2 and the resources of Android's framework (Debian's packages aapt and android-framework-res)",
 };
 
-/// The linters of desktop entries and AppStream metadata.
-pub const LINUX_LINTERS: Need = Need {
+/// Linters for desktop entries and AppStream metadata.
+pub const LINUX_LINTERS: SystemPackages = SystemPackages {
     debian: &[("desktop-file-utils", &["desktop-file-validate"]), ("appstream", &["appstreamcli"])],
-    elsewhere: "desktop-file-validate and appstreamcli",
+    other_systems: "desktop-file-validate and appstreamcli",
 };
 
-/// The linter of shell scripts.
-pub const SHELLCHECK: Need = Need { debian: &[("shellcheck", &["shellcheck"])], elsewhere: "shellcheck" };
+/// Linter for shell scripts.
+pub const SHELLCHECK: SystemPackages =
+    SystemPackages { debian: &[("shellcheck", &["shellcheck"])], other_systems: "shellcheck" };
 
-/// What looks into a server that is measured.
-pub const INSIGHT: Need = Need {
+/// Profilers for server benchmarks.
+pub const PROFILERS: SystemPackages = SystemPackages {
     debian: &[("linux-perf", &["perf"]), ("strace", &["strace"])],
-    elsewhere: "perf and strace, without which nothing is said of profiles and system calls",
+    other_systems: "perf and strace; without them profiles and system calls are not measured",
 };
 
-/// Node with npm, which brings tools that have no crate.
-const NODE: Need = Need {
+/// Node with npm, for tools that are not on crates.io.
+const NODE: SystemPackages = SystemPackages {
     debian: &[("nodejs", &["node"]), ("npm", &["npm"])],
-    elsewhere: "Node 18 or later with npm (https://nodejs.org)",
+    other_systems: "Node 18 or later with npm (https://nodejs.org)",
 };
 
-impl Need {
-    /// Installs what is missing, or says what to install and why.
-    pub fn ensure(&self, why: &str) -> Result<()> {
+impl SystemPackages {
+    /// Installs missing packages for `purpose`. On systems without apt, prints what is needed and continues.
+    ///
+    /// # Errors
+    ///
+    /// The installation fails, or needs a password; the error then contains the command to run.
+    pub fn ensure(&self, purpose: &str) -> Result<()> {
         if !is_debian() {
-            // What is there cannot be told on other systems, so the step goes on and shows it.
+            // Installed packages are unknown on other systems: the step itself fails if something is missing.
             if cfg!(target_os = "linux") {
-                say(format!("{why} needs {}", self.elsewhere));
+                status(format!("{purpose} needs {}", self.other_systems));
             }
             return Ok(());
         }
-        let missing = missing(self.debian, &installed()?, |program| find(program).is_some());
-        if missing.is_empty() { Ok(()) } else { install(&missing, why) }
+        let missing = missing_packages(self.debian, &installed()?, |program| find_in_path(program).is_some());
+        if missing.is_empty() { Ok(()) } else { install(&missing, purpose) }
     }
 }
 
-/// Makes sure that npm is there.
-pub fn ensure_npm(why: &str) -> Result<()> {
-    if find("npm").is_some() && find("node").is_some() {
+/// Installs npm for `purpose` if it is missing.
+///
+/// # Errors
+///
+/// The installation fails, or the system has no apt.
+pub fn ensure_npm(purpose: &str) -> Result<()> {
+    if find_in_path("npm").is_some() && find_in_path("node").is_some() {
         return Ok(());
     }
     if !is_debian() {
-        bail!("{why} needs {}", NODE.elsewhere);
+        bail!("{purpose} needs {}", NODE.other_systems);
     }
-    NODE.ensure(why)
+    NODE.ensure(purpose)
 }
 
-/// Whether packages can be looked up and installed with apt.
+/// Whether packages can be queried and installed by apt.
 pub fn is_debian() -> bool {
-    Path::new("/etc/debian_version").is_file() && find("apt-get").is_some() && find("dpkg-query").is_some()
+    Path::new("/etc/debian_version").is_file()
+        && find_in_path("apt-get").is_some()
+        && find_in_path("dpkg-query").is_some()
 }
 
-fn install(packages: &[&str], why: &str) -> Result<()> {
+fn install(packages: &[&str], purpose: &str) -> Result<()> {
     let list = packages.join(" ");
     let Some(apt) = apt() else {
         bail!(
-            "{why} needs packages that are not installed. Run this, then try again:\n\n    sudo apt-get install -y {list}\n"
+            "{purpose} needs packages that are not installed. Run this command, then try again:\n\n    sudo apt-get install -y {list}\n"
         );
     };
-    say(format!("installing for {why}: {list}"));
+    status(format!("installing for {purpose}: {list}"));
     let get = |args: &[&str]| {
         let mut command = Cmd::new(apt[0]).args(&apt[1..]);
         if apt.len() == 1 {
@@ -166,14 +177,14 @@ fn install(packages: &[&str], why: &str) -> Result<()> {
         }
         command.args(["-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=120"]).args(args)
     };
-    let wanted: Vec<&str> =
+    let arguments: Vec<&str> =
         ["install", "-y", "--no-install-recommends"].into_iter().chain(packages.iter().copied()).collect();
-    // The lists of a fresh machine are empty or old; those of one in use are mostly good, and fetching them takes long.
-    if has_lists() && get(&wanted).run().is_ok() {
+    // Existing package lists are usually current enough, and fetching them is slow. A new machine has none.
+    if has_lists() && get(&arguments).run().is_ok() {
         return Ok(());
     }
     get(&["update"]).run()?;
-    get(&wanted).run()
+    get(&arguments).run()
 }
 
 fn has_lists() -> bool {
@@ -181,13 +192,13 @@ fn has_lists() -> bool {
     entries.flatten().any(|entry| entry.file_name().to_string_lossy().contains("_Packages"))
 }
 
-/// The words before apt-get's arguments, where this person may install packages without being asked for a password.
+/// The command that runs apt-get as root; `None` if that needs a password.
 fn apt() -> Option<Vec<&'static str>> {
     let is_root = Cmd::new("id").arg("-u").output().is_ok_and(|id| id.trim() == "0");
     if is_root {
         return Some(vec!["apt-get"]);
     }
-    let has_sudo = find("sudo").is_some() && Cmd::new("sudo").args(["-n", "true"]).output().is_ok();
+    let has_sudo = find_in_path("sudo").is_some() && Cmd::new("sudo").args(["-n", "true"]).output().is_ok();
     has_sudo.then(|| vec!["sudo", "-n", "DEBIAN_FRONTEND=noninteractive", "apt-get"])
 }
 
@@ -195,7 +206,7 @@ fn installed() -> Result<String> {
     Cmd::new("dpkg-query").args(["-W", "-f", "${db:Status-Status} ${Package} ${Provides}\\n"]).output()
 }
 
-fn missing(wanted: &[Package], installed: &str, has: impl Fn(&str) -> bool) -> Vec<&'static str> {
+fn missing_packages(wanted: &[Package], installed: &str, has: impl Fn(&str) -> bool) -> Vec<&'static str> {
     wanted
         .iter()
         .filter(|(package, programs)| !programs.iter().any(|program| has(program)) && !is_installed(package, installed))
@@ -205,7 +216,7 @@ fn missing(wanted: &[Package], installed: &str, has: impl Fn(&str) -> bool) -> V
 
 fn is_installed(package: &str, installed: &str) -> bool {
     installed.lines().filter_map(|line| line.strip_prefix("installed ")).any(|names| {
-        // What a package provides stands in the same line as `name (= version), name`.
+        // The line also lists the virtual packages it provides, as `name (= version), name`.
         names.split([' ', ',']).any(|name| name == package)
     })
 }
@@ -217,19 +228,19 @@ mod tests {
     const LISTING: &str = "installed xvfb xserver\nconfig-files chromium \ninstalled nodejs npm (= 10.8), node-types\n";
 
     #[test]
-    fn only_what_is_not_installed_is_missing() {
+    fn packages_that_are_not_installed_are_missing() {
         let wanted: &[Package] = &[("xvfb", &[]), ("chromium", &[]), ("xauth", &[])];
-        assert_eq!(missing(wanted, LISTING, |_| false), ["chromium", "xauth"]);
+        assert_eq!(missing_packages(wanted, LISTING, |_| false), ["chromium", "xauth"]);
     }
 
     #[test]
-    fn what_another_package_provides_is_installed() {
-        assert!(missing(&[("npm", &[]), ("node-types", &[])], LISTING, |_| false).is_empty());
+    fn a_package_provided_by_another_counts_as_installed() {
+        assert!(missing_packages(&[("npm", &[]), ("node-types", &[])], LISTING, |_| false).is_empty());
     }
 
     #[test]
-    fn a_program_from_elsewhere_stands_for_its_package() {
+    fn a_program_in_path_replaces_its_package() {
         let wanted: &[Package] = &[("chromium", &["chromium", "google-chrome"]), ("xauth", &["xauth"])];
-        assert_eq!(missing(wanted, LISTING, |program| program == "google-chrome"), ["xauth"]);
+        assert_eq!(missing_packages(wanted, LISTING, |program| program == "google-chrome"), ["xauth"]);
     }
 }

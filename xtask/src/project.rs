@@ -1,27 +1,31 @@
-//! Where the project, its build output and its caches stand.
+//! Directories of the project, its build output and its caches.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// The directories that every step uses.
+/// The directories that every command uses.
 #[derive(Debug, Clone)]
 pub struct Project {
     /// The workspace's root.
     pub root: PathBuf,
     /// Cargo's target directory for host builds.
     pub target: PathBuf,
-    /// Tools and toolchain parts that outlive a clone.
+    /// Tools and toolchain parts, shared by all clones.
     pub cache: PathBuf,
 }
 
 impl Project {
-    /// Finds the project from wherever xtask was started.
+    /// Finds the workspace around the current directory, or around the crate that `cargo run` started.
+    ///
+    /// # Errors
+    ///
+    /// There is no workspace, or no current directory.
     pub fn find() -> Result<Self> {
         let start = match env::var_os("CARGO_MANIFEST_DIR") {
             Some(dir) => PathBuf::from(dir),
-            None => env::current_dir().context("the current directory is gone")?,
+            None => env::current_dir().context("the current directory does not exist")?,
         };
         let root = workspace_root(&start)
             .with_context(|| format!("no Cargo.toml with a [workspace] at or above {}", start.display()))?;
@@ -33,7 +37,7 @@ impl Project {
         Ok(Self { root, target, cache })
     }
 
-    /// Where the web app is written by default, and read from by the server and the app.
+    /// Default output directory of the web app, from which the server and the app embed it.
     pub fn dist(&self) -> PathBuf {
         self.root.join("ui").join("dist")
     }
@@ -60,14 +64,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_root_is_found_from_any_directory_below() {
+    fn the_workspace_root_is_found_from_a_subdirectory() {
         let project = Path::new(env!("CARGO_MANIFEST_DIR"));
         let root = workspace_root(&project.join("src")).unwrap();
         assert!(root.join("crates/protocol").is_dir());
     }
 
     #[test]
-    fn our_own_variable_goes_before_the_platforms() {
+    fn hutong_cache_takes_precedence_over_platform_variables() {
         let vars = |name: &str| match name {
             "HUTONG_CACHE" => Some(PathBuf::from("/c")),
             "HOME" => Some(PathBuf::from("/home/x")),
@@ -80,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_relative_cache_is_not_taken() {
+    fn a_relative_cache_path_is_ignored() {
         assert_eq!(cache_dir(|name| (name == "HUTONG_CACHE").then(|| PathBuf::from("c"))), None);
     }
 }

@@ -1,29 +1,29 @@
-//! `cargo xtask run`: from a fresh clone to the app on the screen.
+//! `cargo xtask run`: builds and starts the app or the server.
 
 use std::env;
 
 use anyhow::Result;
-use xtask::exec::say;
+use xtask::exec::status;
 use xtask::packages::DESKTOP;
 use xtask::project::Project;
 
-use crate::cargo::{self, EMBEDDED};
+use crate::cargo::{self, EMBEDDED_UI};
 
-/// What is opened.
+/// The program to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
-    /// The desktop app, with its embedded server.
+pub enum RunTarget {
+    /// The desktop app with its embedded server.
     App,
-    /// The server alone, for browsers.
+    /// The server, for browsers.
     Server,
 }
 
-impl What {
-    /// The app where something can show a window, else the server.
+impl RunTarget {
+    /// The app if there is a display, else the server.
     pub fn for_this_machine() -> Self {
         let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
         if cfg!(target_os = "linux") && !is_set("DISPLAY") && !is_set("WAYLAND_DISPLAY") {
-            say("there is no display here, so the server is started instead of the desktop app");
+            status("no display found: starting the server instead of the desktop app");
             Self::Server
         } else {
             Self::App
@@ -31,37 +31,38 @@ impl What {
     }
 }
 
-/// Builds the web app, and then builds and opens `what`.
-pub fn run(project: &Project, what: What, listen: &str, release: bool) -> Result<()> {
-    say(promise(what, release));
-    if what == What::App {
+/// Builds the web app, then builds and starts `target`.
+pub fn run(project: &Project, target: RunTarget, listen: &str, release: bool) -> Result<()> {
+    status(announcement(target, release));
+    if target == RunTarget::App {
         DESKTOP.ensure("the desktop app")?;
     }
     cargo::web_app(project, release, &project.dist()).run()?;
     let profile = release.then_some("--release");
-    match what {
-        What::App => {
-            say("building the desktop app with its server");
-            let app = |step| cargo::host(project).args([step, "--package", "hutong-app"]).args(EMBEDDED).args(profile);
+    match target {
+        RunTarget::App => {
+            status("building the desktop app with its server");
+            let app =
+                |step| cargo::host(project).args([step, "--package", "hutong-app"]).args(EMBEDDED_UI).args(profile);
             app("build").run()?;
-            say("opening the desktop app");
-            app("run").arg("--quiet").become_it()
+            status("starting the desktop app");
+            app("run").arg("--quiet").replace_process()
         }
-        What::Server => {
-            say("building the server");
+        RunTarget::Server => {
+            status("building the server");
             let server = |step| cargo::host(project).args([step, "--package", "hutong-server"]).args(profile);
             server("build").run()?;
-            say(format!("open http://{listen} in a browser; Ctrl-C ends the server"));
-            server("run").args(["--quiet", "--", "--listen", listen]).become_it()
+            status(format!("open http://{listen} in a browser; Ctrl-C stops the server"));
+            server("run").args(["--quiet", "--", "--listen", listen]).replace_process()
         }
     }
 }
 
-/// The first line: what will happen, and for how long. The minutes are those of two processors and an empty target directory.
-fn promise(what: What, release: bool) -> String {
-    let (builds, opens, minutes) = match what {
-        What::App => ("the web app, the server and the app", "opening the app", if release { 20 } else { 10 }),
-        What::Server => ("the web app and the server", "running the server", if release { 8 } else { 4 }),
+/// The first status line: what follows, and how long it takes. The minutes are for two processors and an empty target directory.
+fn announcement(target: RunTarget, release: bool) -> String {
+    let (builds, starts, minutes) = match target {
+        RunTarget::App => ("the web app, the server and the app", "starting the app", if release { 20 } else { 10 }),
+        RunTarget::Server => ("the web app and the server", "starting the server", if release { 8 } else { 4 }),
     };
-    format!("building {builds}, then {opens}; the first time takes about {minutes} minutes, later ones some seconds")
+    format!("building {builds}, then {starts}; takes about {minutes} minutes the first time, later a few seconds")
 }

@@ -1,41 +1,41 @@
-//! Steps of a test run, one after the other, each with its time beside its budget.
+//! Steps of a test run, with time budgets.
 
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use xtask::exec::say;
+use xtask::exec::status;
 
-use crate::tally::{self, Outcome, Tally};
+use crate::test_results::{self, StepResult, TestResults};
 
-/// How long a step of `cargo xtask test` may take on two processors, in minutes.
+/// Time budget of a step of `cargo xtask test`, in minutes on two processors.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Budget {
+pub struct StepBudget {
     /// The step's name.
     pub name: &'static str,
-    /// Where nothing has been fetched or compiled yet.
+    /// Minutes if nothing was fetched or compiled before.
     pub cold: f32,
-    /// Where all has been compiled before, and some of our own code has changed since.
+    /// Minutes if only some code of the project changed since the last build.
     pub warm: f32,
 }
 
-const fn budget(name: &'static str, cold: f32, warm: f32) -> Budget {
-    Budget { name, cold, warm }
+const fn budget(name: &'static str, cold: f32, warm: f32) -> StepBudget {
+    StepBudget { name, cold, warm }
 }
 
-pub const SYSTEM_PACKAGES: Budget = budget("system packages", 3.0, 0.2);
-pub const WASM_TOOLCHAIN: Budget = budget("wasm toolchain", 1.0, 0.1);
-pub const FORMAT: Budget = budget("format", 0.2, 0.2);
-pub const WEB_APP: Budget = budget("web app", 6.0, 1.5);
-pub const BUILD: Budget = budget("build and clippy", 14.0, 4.0);
-pub const WASM_CLIPPY: Budget = budget("clippy for wasm", 1.0, 0.4);
-pub const CHECKS: Budget = budget("platforms and packaging", 1.0, 0.7);
-pub const UNIT: Budget = budget("unit tests", 6.0, 6.0);
-pub const DOCUMENTATION: Budget = budget("documentation tests", 1.0, 0.4);
-pub const WASM: Budget = budget("wasm tests", 4.0, 0.8);
-pub const END_TO_END: Budget = budget("end-to-end tests", 14.0, 14.0);
+pub const SYSTEM_PACKAGES: StepBudget = budget("system packages", 3.0, 0.2);
+pub const WASM_TOOLCHAIN: StepBudget = budget("wasm toolchain", 1.0, 0.1);
+pub const FORMAT: StepBudget = budget("format", 0.2, 0.2);
+pub const WEB_APP: StepBudget = budget("web app", 6.0, 1.5);
+pub const BUILD: StepBudget = budget("build and clippy", 14.0, 4.0);
+pub const WASM_CLIPPY: StepBudget = budget("clippy for wasm", 1.0, 0.4);
+pub const CHECKS: StepBudget = budget("platforms and packaging", 1.0, 0.7);
+pub const UNIT: StepBudget = budget("unit tests", 6.0, 6.0);
+pub const DOCUMENTATION: StepBudget = budget("documentation tests", 1.0, 0.4);
+pub const WASM: StepBudget = budget("wasm tests", 4.0, 0.8);
+pub const END_TO_END: StepBudget = budget("end-to-end tests", 14.0, 14.0);
 
-/// All of `cargo xtask test`. Whoever adds a test pays for it here.
-const BUDGETS: [Budget; 11] = [
+/// All steps of `cargo xtask test`. New tests must fit into these budgets.
+const BUDGETS: [StepBudget; 11] = [
     SYSTEM_PACKAGES,
     WASM_TOOLCHAIN,
     FORMAT,
@@ -49,71 +49,76 @@ const BUDGETS: [Budget; 11] = [
     END_TO_END,
 ];
 
-/// Which budget counts.
+/// The budget that applies to a test run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
-    /// Nothing is compiled yet.
+pub enum BudgetKind {
+    /// [`StepBudget::cold`].
     Cold,
-    /// All has been compiled before.
+    /// [`StepBudget::warm`].
     Warm,
-    /// None: more is run than is planned for, or one step alone.
-    Unplanned,
+    /// No budget: for a full test, or a single step.
+    Unlimited,
 }
 
-impl Pace {
+impl BudgetKind {
     fn minutes(self, name: &str) -> Option<f32> {
         let budget = BUDGETS.iter().find(|budget| budget.name == name)?;
         match self {
             Self::Cold => Some(budget.cold),
             Self::Warm => Some(budget.warm),
-            Self::Unplanned => None,
+            Self::Unlimited => None,
         }
     }
 }
 
-/// Runs steps one after the other, each with its name, its time and its tests.
+/// Runner of steps: records the time and the test results of each.
 #[derive(Debug)]
-pub struct Run {
-    pace: Pace,
-    outcomes: Vec<Outcome>,
+pub struct TestRun {
+    budget_kind: BudgetKind,
+    results: Vec<StepResult>,
 }
 
-impl Run {
-    /// None has run yet.
-    pub fn new(pace: Pace) -> Self {
-        Self { pace, outcomes: Vec::new() }
+impl TestRun {
+    /// Creates a run without results.
+    pub fn new(budget_kind: BudgetKind) -> Self {
+        Self { budget_kind, results: Vec::new() }
     }
 
-    /// Runs one step, and goes on whatever comes of it; tells whether it went well.
-    pub fn step(&mut self, name: &'static str, run: impl FnOnce(&mut Tally) -> Result<()>) -> bool {
-        say(format!("== {name}"));
+    /// Runs a step and records its result. Returns whether it succeeded.
+    pub fn step(&mut self, name: &'static str, run: impl FnOnce(&mut TestResults) -> Result<()>) -> bool {
+        status(format!("== {name}"));
         let started = Instant::now();
-        let mut tally = Tally::default();
-        let problem = run(&mut tally).err().map(|error| format!("{error:#}"));
-        let outcome = Outcome { name, time: started.elapsed(), budget: self.pace.minutes(name), tally, problem };
-        match &outcome.problem {
-            Some(problem) => say(format!("== {name}: FAILED after {}: {problem}", outcome.minutes())),
-            None => say(format!("== {name}: ok, {}", outcome.minutes())),
+        let mut tests = TestResults::default();
+        let error = run(&mut tests).err().map(|error| format!("{error:#}"));
+        let budget = self.budget_kind.minutes(name);
+        let result = StepResult { name, time: started.elapsed(), budget, tests, error };
+        match &result.error {
+            Some(error) => status(format!("== {name}: FAILED after {}: {error}", result.minutes())),
+            None => status(format!("== {name}: ok, {}", result.minutes())),
         }
-        if outcome.is_over() {
-            say(format!("== {name}: warning: over its budget"));
+        if result.is_over_budget() {
+            status(format!("== {name}: warning: exceeded its time budget"));
         }
-        let is_well = outcome.problem.is_none();
-        self.outcomes.push(outcome);
-        is_well
+        let is_ok = result.error.is_none();
+        self.results.push(result);
+        is_ok
     }
 
-    /// Prints the table and, last, the sum; an error when any step failed.
+    /// Prints the table of steps and the totals.
+    ///
+    /// # Errors
+    ///
+    /// [`StepsFailed`] if a step failed.
     pub fn finish(self) -> Result<()> {
-        println!("\n{}", tally::summary(&self.outcomes));
-        if self.outcomes.iter().any(|outcome| outcome.counted().failed > 0) {
+        println!("\n{}", test_results::summary(&self.results));
+        if self.results.iter().any(|result| result.counted_tests().failed > 0) {
             bail!(StepsFailed);
         }
         Ok(())
     }
 }
 
-/// Steps failed, and the summary has said which: nothing is printed after its last line.
+/// Error for failed steps. It is not printed, since the last line of the output must be the totals.
 #[derive(Debug, Clone, Copy)]
 pub struct StepsFailed;
 
@@ -130,21 +135,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_goes_on_after_a_failure_and_fails_in_the_end() {
-        let mut run = Run::new(Pace::Warm);
+    fn a_run_continues_after_a_failed_step_and_fails_at_its_end() {
+        let mut run = TestRun::new(BudgetKind::Warm);
         assert!(!run.step("one", |_| bail!("it is broken")));
-        assert!(run.step("two", |tally| {
-            tally.passed = 2;
+        assert!(run.step("two", |tests| {
+            tests.passed = 2;
             Ok(())
         }));
         assert!(run.finish().unwrap_err().is::<StepsFailed>());
     }
 
     #[test]
-    fn a_cold_run_is_planned_to_take_less_than_55_minutes_and_a_warm_one_less_than_30() {
+    fn the_budgets_sum_to_less_than_55_minutes_cold_and_30_warm() {
         assert!(BUDGETS.iter().map(|budget| budget.cold).sum::<f32>() < 55.0);
         assert!(BUDGETS.iter().map(|budget| budget.warm).sum::<f32>() < 30.0);
-        assert_eq!(Pace::Cold.minutes("unit tests"), Some(UNIT.cold));
-        assert_eq!(Pace::Unplanned.minutes("unit tests"), None);
+        assert_eq!(BudgetKind::Cold.minutes("unit tests"), Some(UNIT.cold));
+        assert_eq!(BudgetKind::Unlimited.minutes("unit tests"), None);
     }
 }

@@ -1,38 +1,46 @@
-//! `cargo xtask tauri`: the Tauri CLI, from wherever it can be had soonest.
+//! `cargo xtask tauri`: runs the Tauri CLI, and installs it if needed.
 
 use std::ffi::OsString;
 
 use anyhow::Result;
-use xtask::exec::{Cmd, find, say};
+use xtask::exec::{Cmd, find_in_path, status};
 use xtask::packages::{self, DESKTOP};
 use xtask::project::Project;
 use xtask::tools;
 
-/// The CLI of the Tauri that the app is built with.
+/// Version of the Tauri CLI, for the version of Tauri that the app uses.
 const VERSION: &str = "2.12.5";
 
-/// Runs the Tauri CLI with these arguments.
+/// Runs the Tauri CLI.
+///
+/// # Errors
+///
+/// It cannot be installed or started.
 pub fn run(project: &Project, args: &[OsString]) -> Result<()> {
     DESKTOP.ensure("the desktop app")?;
-    cli(project)?.args(args).dir(&project.root).become_it()
+    cli(project)?.args(args).dir(&project.root).replace_process()
 }
 
-/// `tauri build` with these options, of the app as it is shipped.
+/// Runs `tauri build`.
+///
+/// # Errors
+///
+/// The CLI cannot be installed, or the build fails.
 pub fn build(project: &Project, options: &[&str]) -> Result<()> {
     DESKTOP.ensure("the desktop app")?;
     cli(project)?.arg("build").args(options).dir(&project.root).run()
 }
 
-/// An installed one, else npm's, which comes prebuilt, else one built here, which takes minutes.
+/// The Tauri CLI: the installed one, else npm's prebuilt one, else built from source, which takes minutes.
 fn cli(project: &Project) -> Result<Cmd> {
     let installed = Cmd::new("cargo").args(["tauri", "--version"]).output().ok();
     if installed.as_deref().and_then(tools::major) == Some(2) {
         return Ok(Cmd::new("cargo").arg("tauri"));
     }
-    if find("npm").is_some() || packages::is_debian() {
+    if find_in_path("npm").is_some() || packages::is_debian() {
         match tools::npm(project, "@tauri-apps/cli", VERSION, "the Tauri CLI") {
             Ok(package) => return Ok(Cmd::new("node").arg(package.join("tauri.js"))),
-            Err(error) => say(format!("npm cannot bring the Tauri CLI: {error:#}")),
+            Err(error) => status(format!("npm cannot install the Tauri CLI: {error:#}")),
         }
     }
     Ok(Cmd::new(tools::cargo_install(project, "tauri-cli", VERSION, "cargo-tauri", &[])?).arg("tauri"))

@@ -4,37 +4,37 @@ use std::ffi::OsStr;
 use std::fs;
 
 use anyhow::{Result, anyhow};
-use xtask::exec::{Cmd, say};
+use xtask::exec::{Cmd, status};
 use xtask::packages::{ANDROID_RESOURCES, BROWSERS, DESKTOP, LINUX_LINTERS, SHELLCHECK};
 use xtask::project::Project;
 use xtask::toolchain::{self, TARGET, WasmToolchain};
 use xtask::{lockfile, packages, tools};
 
-use crate::built::{Built, Suite};
-use crate::cargo::{self, EMBEDDED};
-use crate::steps::{self, Pace, Run};
-use crate::tally::Tally;
-use crate::{fuzz, releasing, version};
+use crate::cargo::{self, EMBEDDED_UI};
+use crate::steps::{self, BudgetKind, TestRun};
+use crate::test_build::{TestBinary, TestBuild};
+use crate::test_results::TestResults;
+use crate::{fuzz, packaging, version};
 
-/// The end-to-end tests: they need everything else to be built, and the browsers for themselves.
+/// The package of the end-to-end tests, which start the built programs and real browsers.
 const E2E: &str = "hutong-e2e";
 
-/// The package with tests that run as wasm, in a browser.
+/// The package with tests that run as wasm in a browser.
 const UI: &str = "hutong-ui";
 
-/// How many random cases each property is tried with in the full test; otherwise 256. A few minutes of a debug build.
+/// Random cases of each property in the full test; otherwise 256. They take a few minutes in a debug build.
 const FULL_CASES: &str = "20000";
 
-/// Seconds for which each target is fuzzed in the full test.
-const FULL_FUZZED: u32 = 300;
+/// Seconds of fuzzing for each target in the full test.
+const FULL_FUZZ_SECONDS: u32 = 300;
 
-/// End-to-end tests that need this many processors: two apps draw and encode in software where there is no GPU.
-const WANTS_PROCESSORS: (usize, &[&str]) = (4, &["native_calls::the_app_calls_another_app"]);
+/// End-to-end tests that need this many processors: without a GPU, two apps render and encode in software.
+const PROCESSOR_HUNGRY_TESTS: (usize, &[&str]) = (4, &["native_calls::the_app_calls_another_app"]);
 
-/// Everything: format, clippy, other platforms, unit, documentation, wasm and end-to-end tests. `full` takes the ignored ones too, many
-/// more random cases, fuzzing, type-checks for other platforms, and packages in a fresh Debian.
+/// `cargo xtask test`: format, clippy, checks of other platforms, unit, documentation, wasm and end-to-end tests. `full` adds ignored
+/// tests, many more random cases, fuzzing, type checks for other platforms, and the installation of packages.
 pub fn all(project: &Project, full: bool) -> Result<()> {
-    let mut run = Run::new(pace(project, full));
+    let mut run = TestRun::new(budget_kind(project, full));
     run.step(steps::SYSTEM_PACKAGES.name, |_| system_packages());
     let mut toolchain = None;
     run.step(steps::WASM_TOOLCHAIN.name, |_| {
@@ -42,77 +42,77 @@ pub fn all(project: &Project, full: bool) -> Result<()> {
         Ok(())
     });
     run.step(steps::FORMAT.name, |_| format(project, true));
-    // Before anything that compiles the server or the app: they carry it, and would be compiled twice.
+    // Before the build: the server and the app embed it, and would be compiled twice.
     let has_ui = run.step(steps::WEB_APP.name, |_| cargo::web_app(project, true, &project.dist()).run());
-    let built = build(project, &mut run);
+    let build = build_all(project, &mut run);
     if let Some(toolchain) = &toolchain {
         run.step(steps::WASM_CLIPPY.name, |_| clippy_wasm(project, toolchain));
-        run.step(steps::WASM.name, |tally| wasm(project, toolchain, tally));
+        run.step(steps::WASM.name, |results| wasm(project, toolchain, results));
     }
-    run.step(steps::CHECKS.name, |_| checks(project, built.as_ref()));
-    run.step(steps::UNIT.name, |tally| unit(built.as_ref().ok_or_else(not_built)?, full, tally));
-    run.step(steps::DOCUMENTATION.name, |tally| documentation(project, built.as_ref(), tally));
-    run.step(steps::END_TO_END.name, |tally| match &built {
-        Some(built) if has_ui => end_to_end(built, None, full, tally),
+    run.step(steps::CHECKS.name, |_| checks(project, build.as_ref()));
+    run.step(steps::UNIT.name, |results| unit(build.as_ref().ok_or_else(not_built)?, full, results));
+    run.step(steps::DOCUMENTATION.name, |results| documentation(project, build.as_ref(), results));
+    run.step(steps::END_TO_END.name, |results| match &build {
+        Some(build) if has_ui => end_to_end(build, None, full, results),
         _ => Err(not_built()),
     });
     if full {
-        run.step("fuzzing", |_| fuzz::run(project, None, FULL_FUZZED));
+        run.step("fuzzing", |_| fuzz::run(project, None, FULL_FUZZ_SECONDS));
         run.step("other platforms", |_| cargo::checks(project).arg("platforms").run());
-        run.step("packages in a fresh Debian", |_| releasing::install_test(project, false));
+        run.step("packages in a fresh Debian", |_| packaging::install_test(project, false));
     }
     run.finish()
 }
 
-/// `cargo xtask e2e`: builds what end-to-end tests need, and runs those whose name contains `filter`.
+/// `cargo xtask e2e`: builds what the end-to-end tests need, and runs those whose name contains `filter`.
 pub fn only_end_to_end(project: &Project, filter: Option<&str>, dev: bool) -> Result<()> {
-    let mut run = Run::new(Pace::Unplanned);
+    let mut run = TestRun::new(BudgetKind::Unlimited);
     run.step(steps::SYSTEM_PACKAGES.name, |_| desktop_and_browsers());
     if run.step(steps::WEB_APP.name, |_| cargo::web_app(project, !dev, &project.dist()).run())
-        && let Some(built) = build(project, &mut run)
+        && let Some(build) = build_all(project, &mut run)
     {
-        run.step(steps::END_TO_END.name, |tally| end_to_end(&built, filter, false, tally));
+        run.step(steps::END_TO_END.name, |results| end_to_end(&build, filter, false, results));
     }
     run.finish()
 }
 
-/// `cargo xtask fmt`: formats, or only checks that it is done.
+/// `cargo xtask fmt`: formats the code, or only checks the format.
 pub fn format(project: &Project, check: bool) -> Result<()> {
     cargo::host(project).args(["fmt", "--all"]).args(check.then_some("--check")).run()
 }
 
-/// `cargo xtask clippy`: both compilers' warnings, as errors. It checks without building, for who changes one thing after the other.
+/// `cargo xtask clippy`: checks for this machine and for wasm without building, with warnings as errors.
 pub fn clippy(project: &Project) -> Result<()> {
     DESKTOP.ensure("the desktop app")?;
     let host = cargo::host(project).args(["clippy", "--workspace", "--all-targets", "--keep-going"]);
-    host.args(EMBEDDED).args(["--", "-D", "warnings"]).run()?;
+    host.args(EMBEDDED_UI).args(["--", "-D", "warnings"]).run()?;
     clippy_wasm(project, &WasmToolchain::ensure(project)?)
 }
 
 /// `cargo xtask unit`.
 pub fn only_unit(project: &Project) -> Result<()> {
-    let mut run = Run::new(Pace::Unplanned);
+    let mut run = TestRun::new(BudgetKind::Unlimited);
     run.step(steps::SYSTEM_PACKAGES.name, |_| desktop_and_browsers());
-    if let Some(built) = build(project, &mut run) {
-        run.step(steps::UNIT.name, |tally| unit(&built, false, tally));
-        run.step(steps::DOCUMENTATION.name, |tally| documentation(project, Some(&built), tally));
+    if let Some(build) = build_all(project, &mut run) {
+        run.step(steps::UNIT.name, |results| unit(&build, false, results));
+        run.step(steps::DOCUMENTATION.name, |results| documentation(project, Some(&build), results));
     }
     run.finish()
 }
 
 /// `cargo xtask wasm`.
 pub fn only_wasm(project: &Project) -> Result<()> {
-    let mut run = Run::new(Pace::Unplanned);
+    let mut run = TestRun::new(BudgetKind::Unlimited);
     run.step(steps::SYSTEM_PACKAGES.name, |_| BROWSERS.ensure("testing in browsers"));
-    run.step(steps::WASM.name, |tally| wasm(project, &WasmToolchain::ensure(project)?, tally));
+    run.step(steps::WASM.name, |results| wasm(project, &WasmToolchain::ensure(project)?, results));
     run.finish()
 }
 
 fn system_packages() -> Result<()> {
     desktop_and_browsers()?;
     if packages::is_debian() {
-        LINUX_LINTERS.ensure("checking what Linux packages carry")?;
-        SHELLCHECK.ensure("checking what is packed")?;
+        LINUX_LINTERS.ensure("checking the files of Linux packages")?;
+        SHELLCHECK.ensure("checking package scripts")?;
         ANDROID_RESOURCES.ensure("checking the Android project's resources")?;
     }
     Ok(())
@@ -122,85 +122,85 @@ fn desktop_and_browsers() -> Result<()> {
     DESKTOP.ensure("the desktop app").and(BROWSERS.ensure("testing in browsers"))
 }
 
-/// A run is cold where no run before has built everything.
-fn pace(project: &Project, full: bool) -> Pace {
+/// The budget of a run: cold until a first run has built everything.
+fn budget_kind(project: &Project, full: bool) -> BudgetKind {
     match (full, project.target.join(BUILT).is_file()) {
-        (true, _) => Pace::Unplanned,
-        (false, true) => Pace::Warm,
-        (false, false) => Pace::Cold,
+        (true, _) => BudgetKind::Unlimited,
+        (false, true) => BudgetKind::Warm,
+        (false, false) => BudgetKind::Cold,
     }
 }
 
-/// Written into the target directory once everything is built.
+/// Marker file in the target directory, written once everything was built.
 const BUILT: &str = "hutong-built";
 
-/// Builds all tests and what they start. Warnings fail this step alone.
-fn build(project: &Project, run: &mut Run) -> Option<Built> {
-    let mut built = None;
+/// Builds all tests and the programs they start. After warnings the step fails, but the tests still run.
+fn build_all(project: &Project, run: &mut TestRun) -> Option<TestBuild> {
+    let mut build = None;
     run.step(steps::BUILD.name, |_| {
-        let all = cargo::host(project).args(["test", "--workspace", "--no-fail-fast"]).args(EMBEDDED);
-        let all = Built::with(all, &toolchain::clippy_driver()?)?;
+        let command = cargo::host(project).args(["test", "--workspace", "--no-fail-fast"]).args(EMBEDDED_UI);
+        let finished = TestBuild::run_cargo(command, &toolchain::clippy_driver()?)?;
         fs::write(project.target.join(BUILT), "")?;
-        let judged = all.ensure_no_warnings();
-        built = Some(all);
-        judged
+        let no_warnings = finished.ensure_no_warnings();
+        build = Some(finished);
+        no_warnings
     });
-    built
+    build
 }
 
 fn not_built() -> anyhow::Error {
-    anyhow!("not run: what they test is not built")
+    anyhow!("not run: the build failed")
 }
 
-/// What files say, by the program that the build has made.
-fn checks(project: &Project, built: Option<&Built>) -> Result<()> {
-    let checks = built.ok_or_else(not_built)?.program("xtask-checks")?;
-    let of = |args: &[&str]| Cmd::new(checks).args(args).dir(&project.root).env("CARGO_TARGET_DIR", &project.target);
+/// Checks files of other platforms and packages, with the `xtask-checks` of the build.
+fn checks(project: &Project, build: Option<&TestBuild>) -> Result<()> {
+    let checks = build.ok_or_else(not_built)?.program("xtask-checks")?;
+    let check = |args: &[&str]| Cmd::new(checks).args(args).dir(&project.root).env("CARGO_TARGET_DIR", &project.target);
     version::check(project, None)?;
-    of(&["platforms", "--quick"]).run().and(of(&["packaging"]).run())
+    check(&["platforms", "--quick"]).run().and(check(&["packaging"]).run())
 }
 
-fn unit(built: &Built, full: bool, tally: &mut Tally) -> Result<()> {
+fn unit(build: &TestBuild, full: bool, results: &mut TestResults) -> Result<()> {
     let env: &[(&str, &OsStr)] = if full { &[("PROPTEST_CASES", OsStr::new(FULL_CASES))] } else { &[] };
-    let outcome = built.run(|suite| suite.package != E2E, &[], env, tally);
+    let result = build.run(|binary| binary.package != E2E, &[], env, results);
     if full {
-        let of = |package: &'static str, targets: &'static [&'static str]| {
-            move |suite: &Suite| suite.package == package && targets.contains(&&*suite.target)
+        let select = |package: &'static str, targets: &'static [&'static str]| {
+            move |binary: &TestBinary| binary.package == package && targets.contains(&&*binary.target)
         };
-        // The larger worlds of the protocol's model, and thousands of simulated ones.
-        built.run(of("hutong-model", &["it"]), &["--ignored"], &[], tally)?;
-        // One after the other: each loads the machine by itself, and measures what others have to wait for or what is left.
-        let alone = ["--ignored", "--test-threads=1", "--nocapture"];
-        built.run(of("hutong-server", &["pressure", "soak"]), &alone, &[], tally)?;
+        // Larger scopes of the protocol's model, and thousands of simulations.
+        build.run(select("hutong-model", &["it"]), &["--ignored"], &[], results)?;
+        // In sequence: each loads the machine, and measures latencies or leaks.
+        let sequential = ["--ignored", "--test-threads=1", "--nocapture"];
+        build.run(select("hutong-server", &["pressure", "soak"]), &sequential, &[], results)?;
     }
-    outcome
+    result
 }
 
-fn end_to_end(built: &Built, filter: Option<&str>, full: bool, tally: &mut Tally) -> Result<()> {
-    let (server, app) = (built.program("hutong-server")?, built.program("hutong-app")?);
+fn end_to_end(build: &TestBuild, filter: Option<&str>, full: bool, results: &mut TestResults) -> Result<()> {
+    let (server, app) = (build.program("hutong-server")?, build.program("hutong-app")?);
     let programs = [("HUTONG_SERVER_BIN", server), ("HUTONG_APP_BIN", app)];
     let mut args: Vec<&str> = filter.into_iter().chain(["--test-threads=1"]).collect();
     if full {
         args.push("--include-ignored");
-        let (wanted, names) = WANTS_PROCESSORS;
-        let here = std::thread::available_parallelism().map_or(1, usize::from);
-        for name in names.iter().filter(|_| here < wanted) {
-            say(format!("not run: {name} wants {wanted} processors, and there are {here}"));
+        let (required, names) = PROCESSOR_HUNGRY_TESTS;
+        let available = std::thread::available_parallelism().map_or(1, usize::from);
+        for name in names.iter().filter(|_| available < required) {
+            status(format!("skipping {name}: it needs {required} processors, this machine has {available}"));
             args.extend(["--skip", name]);
         }
     }
-    built.run(|suite| suite.package == E2E, &args, &programs.map(|(name, program)| (name, program.as_os_str())), tally)
+    let env = programs.map(|(name, program)| (name, program.as_os_str()));
+    build.run(|binary| binary.package == E2E, &args, &env, results)
 }
 
-/// Compiles the examples in documentation, such as those of `hutong-server`, and runs those that may run. Of the whole workspace, as the
-/// build was: with one package alone cargo selects other features, and compiles the dependencies once more. In a fresh clone the app's
-/// library is compiled again, since its build script has written `src-tauri/permissions`.
-fn documentation(project: &Project, built: Option<&Built>, tally: &mut Tally) -> Result<()> {
-    // Where the build failed, this would compile the same errors again.
-    built.ok_or_else(not_built)?;
+/// Runs the documentation tests of the whole workspace: with a single package, cargo would select other features and recompile the
+/// dependencies. In a fresh clone the app's library is recompiled, since its build script has written `src-tauri/permissions`.
+fn documentation(project: &Project, build: Option<&TestBuild>, results: &mut TestResults) -> Result<()> {
+    // After a failed build this would fail with the same errors.
+    build.ok_or_else(not_built)?;
     let clippy = toolchain::clippy_driver()?;
-    let command = cargo::host(project).args(["test", "--workspace", "--doc", "--no-fail-fast"]).args(EMBEDDED);
-    command.env("RUSTC_WORKSPACE_WRAPPER", clippy).stream(|line| tally.read_and_print(line))
+    let command = cargo::host(project).args(["test", "--workspace", "--doc", "--no-fail-fast"]).args(EMBEDDED_UI);
+    command.env("RUSTC_WORKSPACE_WRAPPER", clippy).for_each_line(|line| results.read_and_print(line))
 }
 
 fn clippy_wasm(project: &Project, toolchain: &WasmToolchain) -> Result<()> {
@@ -208,8 +208,8 @@ fn clippy_wasm(project: &Project, toolchain: &WasmToolchain) -> Result<()> {
     clippy.args(["--package", UI, "--all-targets", "--target", TARGET, "--", "-D", "warnings"]).run()
 }
 
-fn wasm(project: &Project, toolchain: &WasmToolchain, tally: &mut Tally) -> Result<()> {
-    let version = lockfile::wasm_bindgen(&project.root)?;
+fn wasm(project: &Project, toolchain: &WasmToolchain, results: &mut TestResults) -> Result<()> {
+    let version = lockfile::wasm_bindgen_version(&project.root)?;
     let settings = toolchain::target_dir(project).join("webdriver.json");
     fs::write(&settings, WEBDRIVER)?;
     toolchain
@@ -219,10 +219,10 @@ fn wasm(project: &Project, toolchain: &WasmToolchain, tally: &mut Tally) -> Resu
         .env("CHROMEDRIVER", tools::chromedriver()?)
         .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &settings)
         .env("WASM_BINDGEN_TEST_TIMEOUT", "120")
-        .stream(|line| tally.read_and_print(line))
+        .for_each_line(|line| results.read_and_print(line))
 }
 
-/// A browser that speaks to nobody, with a camera and a microphone of its own. The runner adds what makes it headless.
+/// Capabilities of the browser: no background traffic, a fake camera and a fake microphone. The runner adds headless mode.
 const WEBDRIVER: &str = r#"{
   "goog:chromeOptions": {
     "args": [
@@ -239,14 +239,14 @@ mod tests {
 
     use super::*;
 
-    /// All Rust files below a directory, without what is built or fetched, and without `except`.
-    fn sources(dir: &Path, except: &Path, found: &mut Vec<PathBuf>) {
+    /// Finds all Rust files below a directory, except build output, dependencies and `except`.
+    fn rust_files(dir: &Path, except: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(dir).unwrap() {
             let entry = entry.unwrap();
             let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
             if entry.file_type().unwrap().is_dir() {
                 if path != except && !name.starts_with('.') && !matches!(&*name, "target" | "node_modules") {
-                    sources(&path, except, found);
+                    rust_files(&path, except, found);
                 }
             } else if name.ends_with(".rs") {
                 found.push(path);
@@ -255,14 +255,14 @@ mod tests {
     }
 
     #[test]
-    fn every_test_that_runs_as_wasm_is_in_the_program_that_the_wasm_step_builds() {
+    fn all_wasm_tests_are_in_the_package_of_the_wasm_step() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let mut files = Vec::new();
-        sources(root, &root.join("ui/src"), &mut files);
+        rust_files(root, &root.join("ui/src"), &mut files);
         assert!(files.contains(&root.join("xtask/src/test.rs")));
-        // In two parts, so that this file does not contain it.
+        // In two parts, so that this file does not match.
         let attribute = concat!("#[wasm_bindgen", "_test");
         files.retain(|file| fs::read_to_string(file).unwrap().contains(attribute));
-        assert!(files.is_empty(), "{files:?}: only `{UI} --bins` is tested as wasm");
+        assert!(files.is_empty(), "{files:?} have wasm tests, but the wasm step runs only `{UI} --bins`");
     }
 }

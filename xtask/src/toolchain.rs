@@ -1,4 +1,4 @@
-//! A Rust that compiles to wasm32-unknown-unknown: the one at hand, else rustup's target, else Debian's packages.
+//! Rust toolchain for `wasm32-unknown-unknown`: the installed one, else with rustup's target, else Debian's packages.
 
 use std::env;
 use std::fs;
@@ -9,64 +9,67 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::exec::{Cmd, find, say};
+use crate::exec::{Cmd, find_in_path, status};
 use crate::packages::{self, RUST_WEB, RUST_WEB_CLIPPY};
 use crate::project::Project;
 
-/// The target that browsers run.
+/// The target triple for browsers.
 pub const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Where cargo reads the flags for rustc of the wasm side alone.
+/// Variable with rustc flags for the wasm target only: host builds must not get them.
 const FLAGS: &str = "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS";
 
-/// Where Debian's rustc-web and cargo-web put their programs.
+/// Directory of the programs of Debian's `rustc-web` and `cargo-web`.
 const DEBIAN_BIN: &str = "/usr/bin";
 
-/// Cargo leaves bitcode out of what it builds without link-time optimisation; the web app, built with it, needs it.
+/// The web app is built with link-time optimization, which needs bitcode; cargo omits it from libraries built without.
 const STD_FLAGS: &str = "-Cembed-bitcode=yes";
 
-/// How wasm is compiled here.
+/// Rust toolchain for wasm.
 #[derive(Debug, Clone)]
 pub enum WasmToolchain {
-    /// The Rust at hand has the target's standard library.
+    /// The installed Rust has the target's standard library.
     Installed,
-    /// Debian's rustc-web, with a standard library built by us into a directory of our own.
+    /// Debian's `rustc-web`, with a standard library that xtask builds into its cache.
     Debian {
-        /// Passed to rustc as `--sysroot` for the wasm side of a build.
+        /// rustc's `--sysroot` for the wasm target.
         sysroot: PathBuf,
     },
 }
 
 impl WasmToolchain {
-    /// Finds a way that works, preparing one where needed.
+    /// Finds a working toolchain, or installs one. `HUTONG_WASM_TOOLCHAIN` (`installed`, `rustup` or `debian`) restricts the
+    /// search.
     ///
-    /// `HUTONG_WASM_TOOLCHAIN` names the only way to try: `installed`, `rustup` or `debian`.
+    /// # Errors
+    ///
+    /// No toolchain works, and none can be installed.
     pub fn ensure(project: &Project) -> Result<Self> {
         let only = env::var("HUTONG_WASM_TOOLCHAIN").ok();
-        let may = |way: &str| only.as_deref().is_none_or(|only| only == way);
-        if may("installed") && Self::Installed.works(project) {
+        let may_try = |kind: &str| only.as_deref().is_none_or(|only| only == kind);
+        if may_try("installed") && Self::Installed.works(project) {
             return Ok(Self::Installed);
         }
-        if may("debian")
-            && let Some(prepared) = debian_prepared(project)
+        if may_try("debian")
+            && let Some(toolchain) = existing_debian_toolchain(project)
         {
-            return Ok(prepared);
+            return Ok(toolchain);
         }
-        if may("rustup") {
-            match rustup_add(TARGET) {
+        if may_try("rustup") {
+            match rustup_target_add(TARGET) {
                 Ok(()) if Self::Installed.works(project) => return Ok(Self::Installed),
-                Ok(()) => say("rustup says that it has the wasm target, but nothing compiles with it"),
-                Err(error) => say(format!("rustup cannot add the wasm target here: {error:#}")),
+                Ok(()) => status("rustup has the wasm target, but compiling with it fails"),
+                Err(error) => status(format!("rustup cannot add the wasm target: {error:#}")),
             }
         }
-        if may("debian") && packages::is_debian() {
+        if may_try("debian") && packages::is_debian() {
             RUST_WEB.ensure("compiling to wasm")?;
-            return debian_prepare(project);
+            return build_debian_toolchain(project);
         }
-        bail!("nothing here compiles to {TARGET}. Install {}", RUST_WEB.elsewhere);
+        bail!("no Rust toolchain for {TARGET} was found; install {}", RUST_WEB.other_systems);
     }
 
-    /// A cargo that builds for wasm; its output goes to a target directory of its own, since the compiler may differ.
+    /// Cargo for wasm builds. Uses a separate target directory, since the compiler may differ from the host's.
     pub fn cargo(&self, project: &Project) -> Cmd {
         let command = match self {
             Self::Installed => Cmd::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
@@ -75,8 +78,8 @@ impl WasmToolchain {
         command.env("CARGO_TARGET_DIR", target_dir(project)).dir(&project.root)
     }
 
-    /// The same, with these flags for rustc besides its own.
-    pub fn cargo_with(&self, project: &Project, flags: &str) -> Cmd {
+    /// Cargo for wasm builds with additional rustc flags.
+    pub fn cargo_with_rustflags(&self, project: &Project, flags: &str) -> Cmd {
         let flags = match self {
             Self::Installed => flags.to_owned(),
             Self::Debian { sysroot } => format!("{} {flags}", debian_flags(sysroot)),
@@ -84,26 +87,32 @@ impl WasmToolchain {
         self.cargo(project).env(FLAGS, flags)
     }
 
-    /// `cargo clippy` of the same Rust.
+    /// `cargo clippy` of this toolchain.
+    ///
+    /// # Errors
+    ///
+    /// Clippy cannot be installed.
     pub fn clippy(&self, project: &Project) -> Result<Cmd> {
         let Self::Debian { sysroot } = self else { return Ok(self.cargo(project).arg("clippy")) };
         RUST_WEB_CLIPPY.ensure("clippy for wasm")?;
-        // By its own path: asked for `clippy`, any cargo would find the one of rustup first.
+        // By its path: `cargo clippy` would run rustup's.
         let command = debian_env(Cmd::new(debian("cargo-clippy")).arg("clippy"), sysroot);
         Ok(command.env("CARGO", debian("cargo")).env("CARGO_TARGET_DIR", target_dir(project)).dir(&project.root))
     }
 
-    /// In a few words, for the log.
+    /// Short description for status lines.
     pub fn describe(&self) -> String {
         match self {
             Self::Installed => "the installed Rust".to_owned(),
-            Self::Debian { sysroot } => format!("Debian's rustc-web with the library in {}", sysroot.display()),
+            Self::Debian { sysroot } => {
+                format!("Debian's rustc-web with the standard library in {}", sysroot.display())
+            }
         }
     }
 
     fn works(&self, project: &Project) -> bool {
         let source = "fn main() { println!(\"{:?}\", std::env::args().collect::<Vec<_>>()); }";
-        compiles(&target_dir(project), source, |dir| {
+        probe_compiles(&target_dir(project), source, |dir| {
             let command = match self {
                 Self::Installed => Cmd::new("rustc"),
                 Self::Debian { sysroot } => Cmd::new(debian("rustc")).arg("--sysroot").arg(sysroot),
@@ -113,9 +122,9 @@ impl WasmToolchain {
     }
 }
 
-/// Whether this compiles, tried in a directory below `within` that is gone afterwards: a target that is only half installed shows
-/// itself here and not later. `rustc` is given that directory, and lacks the source's file alone.
-pub fn compiles(within: &Path, source: &str, rustc: impl FnOnce(&Path) -> Cmd) -> bool {
+/// Whether `source` compiles: detects incomplete toolchains early. `rustc` returns the command, without the source file, for a
+/// temporary directory below `within`.
+pub fn probe_compiles(within: &Path, source: &str, rustc: impl FnOnce(&Path) -> Cmd) -> bool {
     let dir = within.join(format!("probe-{}", std::process::id()));
     let compile = || -> Result<()> {
         fs::create_dir_all(&dir)?;
@@ -123,29 +132,37 @@ pub fn compiles(within: &Path, source: &str, rustc: impl FnOnce(&Path) -> Cmd) -
         fs::write(&file, source)?;
         rustc(&dir).arg(&file).output().map(drop)
     };
-    let compiles = compile().is_ok();
+    let is_ok = compile().is_ok();
     let _ = fs::remove_dir_all(&dir);
-    compiles
+    is_ok
 }
 
-/// The compiler that clippy is.
+/// Path of clippy's compiler driver.
+///
+/// # Errors
+///
+/// Clippy is not installed.
 pub fn clippy_driver() -> Result<PathBuf> {
-    find("clippy-driver").context("there is no clippy here; with rustup: rustup component add clippy")
+    find_in_path("clippy-driver").context("clippy is not installed; with rustup, run: rustup component add clippy")
 }
 
-/// Debian's cargo, for a build that makes its own standard library (`-Zbuild-std`) with Debian's compiler.
+/// Debian's cargo, for builds that compile the standard library (`-Zbuild-std`).
 pub fn debian_cargo() -> Cmd {
     debian_rust(Cmd::new(debian("cargo"))).env("RUSTC_BOOTSTRAP", "1")
 }
 
-/// Where wasm builds go.
+/// Target directory of wasm builds.
 pub fn target_dir(project: &Project) -> PathBuf {
     project.target.join("wasm")
 }
 
-/// Has rustup add the standard library of a target, where rustup is there and its server is reached.
-pub fn rustup_add(target: &str) -> Result<()> {
-    if find("rustup").is_none() {
+/// Adds the standard library of a target by rustup.
+///
+/// # Errors
+///
+/// rustup is not installed, its server cannot be reached, or it fails.
+pub fn rustup_target_add(target: &str) -> Result<()> {
+    if find_in_path("rustup").is_none() {
         bail!("rustup is not installed");
     }
     let is_direct = ["RUSTUP_DIST_SERVER", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
@@ -154,14 +171,14 @@ pub fn rustup_add(target: &str) -> Result<()> {
     if is_direct && !reachable("static.rust-lang.org:443") {
         bail!("static.rust-lang.org cannot be reached");
     }
-    say(format!("rustup target add {target}"));
+    status(format!("rustup target add {target}"));
     Cmd::new("rustup")
         .args(["target", "add", target])
         .env("RUSTUP_MAX_RETRIES", "1")
-        .run_within(Duration::from_secs(180))
+        .run_with_timeout(Duration::from_secs(180))
 }
 
-/// Whether a connection opens soon; rustup itself would wait for minutes where packets are dropped.
+/// Whether a TCP connection succeeds within 3 s. rustup itself waits for minutes if packets are dropped.
 fn reachable(address: &str) -> bool {
     let Ok(mut addresses) = address.to_socket_addrs() else { return false };
     addresses.any(|address| TcpStream::connect_timeout(&address, Duration::from_secs(3)).is_ok())
@@ -171,12 +188,13 @@ fn debian(program: &str) -> PathBuf {
     Path::new(DEBIAN_BIN).join(program)
 }
 
-/// Debian's programs, undisturbed by a rustup toolchain that started us. The flag reaches the wasm side alone: build
-/// scripts and macros, compiled for the host, keep Debian's own library.
+/// Environment for Debian's programs with the wasm sysroot. Build scripts and macros, compiled for the host, keep Debian's standard
+/// library.
 fn debian_env(command: Cmd, sysroot: &Path) -> Cmd {
     debian_rust(command).env(FLAGS, debian_flags(sysroot))
 }
 
+/// Environment for Debian's programs, independent of a rustup toolchain that started xtask.
 fn debian_rust(command: Cmd) -> Cmd {
     let path = env::var_os("PATH").unwrap_or_default();
     let dirs = std::iter::once(PathBuf::from(DEBIAN_BIN)).chain(env::split_paths(&path));
@@ -194,14 +212,14 @@ fn debian_flags(sysroot: &Path) -> String {
     format!("--sysroot={}", sysroot.display())
 }
 
-fn debian_prepared(project: &Project) -> Option<WasmToolchain> {
+fn existing_debian_toolchain(project: &Project) -> Option<WasmToolchain> {
     let sysroot = debian_sysroot(project).ok()?;
     let toolchain = WasmToolchain::Debian { sysroot };
     toolchain.works(project).then_some(toolchain)
 }
 
-/// A library fits one compiler only, so its directory is named after everything that the compiler says about itself, and
-/// after the flags.
+/// Directory of the wasm standard library. Its name contains a hash of the compiler's version and the flags, since a library fits
+/// one compiler only.
 fn debian_sysroot(project: &Project) -> Result<PathBuf> {
     let version = Cmd::new(debian("rustc")).arg("-vV").output()?;
     Ok(project.cache.join("wasm-sysroot").join(sysroot_name(&version)))
@@ -214,16 +232,16 @@ fn sysroot_name(version: &str) -> String {
     format!("{release}-{:016x}", hasher.finish())
 }
 
-fn debian_prepare(project: &Project) -> Result<WasmToolchain> {
+fn build_debian_toolchain(project: &Project) -> Result<WasmToolchain> {
     let sysroot = debian_sysroot(project)?;
-    say("building Rust's standard library for wasm, once (about a minute)");
+    status("building Rust's standard library for wasm (once, about a minute)");
     let work = project.cache.join(format!("std-build-{}", std::process::id()));
     let built = build_std(&work, &sysroot);
     let _ = fs::remove_dir_all(&work);
     built.context("cannot build the standard library for wasm")?;
     let toolchain = WasmToolchain::Debian { sysroot };
     if !toolchain.works(project) {
-        bail!("the standard library for wasm was built, but nothing links with it; is the package lld-22 complete?");
+        bail!("the standard library for wasm was built, but linking with it fails; check the package lld-22");
     }
     Ok(toolchain)
 }
@@ -241,17 +259,17 @@ fn build_std(work: &Path, sysroot: &Path) -> Result<()> {
         .run()?;
     let libraries = work.join("target").join(TARGET).join("release/deps");
     let staged = work.join("sysroot");
-    let place = staged.join("lib/rustlib").join(TARGET).join("lib");
-    fs::create_dir_all(&place)?;
+    let staged_lib = staged.join("lib/rustlib").join(TARGET).join("lib");
+    fs::create_dir_all(&staged_lib)?;
     for entry in fs::read_dir(&libraries)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if name.ends_with(".rlib") && !name.starts_with("libempty-") {
-            fs::copy(&path, place.join(name))?;
+            fs::copy(&path, staged_lib.join(name))?;
         }
     }
-    // In one step, so that an interrupted build never leaves half a library behind.
-    fs::create_dir_all(sysroot.parent().context("a cache directory at the root")?)?;
+    // Renamed at the end, so that an interrupted build leaves no incomplete library.
+    fs::create_dir_all(sysroot.parent().context("the cache directory is the root directory")?)?;
     let _ = fs::remove_dir_all(sysroot);
     fs::rename(&staged, sysroot)?;
     Ok(())
@@ -262,7 +280,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_compiler_gets_another_library() {
+    fn each_compiler_version_has_its_own_sysroot() {
         let one = sysroot_name("rustc 1.96.0\nrelease: 1.96.0\nLLVM version: 22.1.2\n");
         let two = sysroot_name("rustc 1.96.0\nrelease: 1.96.0\nLLVM version: 22.1.8\n");
         assert!(one.starts_with("1.96.0-") && two.starts_with("1.96.0-"));
@@ -270,8 +288,8 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_answers_nothing_is_soon_unreachable() {
-        // Port 1 on loopback: refused at once.
+    fn a_closed_port_is_unreachable() {
+        // Port 1 on loopback refuses at once.
         assert!(!reachable("127.0.0.1:1"));
     }
 }

@@ -1,11 +1,11 @@
-//! The program as it is started. With this test cargo also builds it as it is, and clippy sees what only tests use.
+//! Test of the compiled program. Makes cargo build it without `cfg(test)`, so that clippy finds code that only tests use.
 
 #![allow(clippy::unwrap_used)]
 
 use std::process::Command;
 
 #[test]
-fn an_unknown_command_is_an_error_that_names_it() {
+fn the_error_for_an_unknown_command_names_it() {
     let output = Command::new(env!("CARGO_BIN_EXE_xtask")).arg("everything").output().unwrap();
     let printed = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && printed.contains("unrecognized subcommand 'everything'"), "{printed}");

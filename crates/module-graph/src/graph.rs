@@ -1,26 +1,26 @@
-//! Cycles and layers of an import graph.
+//! The import graph: cycle detection (strongly connected components) and topological layers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::paths::Imports;
+use crate::paths::ImportMap;
 
-/// Which module of a crate imports which.
+/// Import graph of a crate's modules.
 #[derive(Debug)]
-pub struct Graph {
-    imports: Imports,
+pub struct ImportGraph {
+    imports: ImportMap,
 }
 
-/// Modules that import each other, directly or through others.
+/// Modules that import each other, directly or indirectly.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Cycle {
+pub struct ImportCycle {
     /// The modules, by name.
     pub modules: Vec<String>,
-    /// Each import between them: from, to, and a path that shows it.
+    /// The imports between them: from, to, and one path as written.
     pub imports: Vec<(String, String, String)>,
 }
 
-impl fmt::Display for Cycle {
+impl fmt::Display for ImportCycle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} modules import each other: {}", self.modules.len(), self.modules.join(", "))?;
         for (from, to, path) in &self.imports {
@@ -30,23 +30,23 @@ impl fmt::Display for Cycle {
     }
 }
 
-impl Graph {
-    /// A graph of these imports.
+impl ImportGraph {
+    /// Creates a graph from imports.
     #[must_use]
-    pub fn new(imports: Imports) -> Self {
+    pub fn new(imports: ImportMap) -> Self {
         Self { imports }
     }
 
-    /// All cycles: the strongly connected sets of two and more modules.
+    /// All cycles: the strongly connected components of two or more modules.
     #[must_use]
-    pub fn cycles(&self) -> Vec<Cycle> {
+    pub fn cycles(&self) -> Vec<ImportCycle> {
         let reach: BTreeMap<&str, BTreeSet<&str>> =
             self.imports.keys().map(|module| (module.as_str(), self.reachable(module))).collect();
-        let reaches = |from: &str, to: &str| reach.get(from).is_some_and(|found| found.contains(to));
-        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        let reaches = |from: &str, to: &str| reach.get(from).is_some_and(|reachable| reachable.contains(to));
+        let mut assigned: BTreeSet<&str> = BTreeSet::new();
         let mut cycles = Vec::new();
         for module in self.imports.keys().map(String::as_str) {
-            if seen.contains(module) || !reaches(module, module) {
+            if assigned.contains(module) || !reaches(module, module) {
                 continue;
             }
             let members: Vec<&str> = self
@@ -55,54 +55,55 @@ impl Graph {
                 .map(String::as_str)
                 .filter(|other| reaches(module, other) && reaches(other, module))
                 .collect();
-            seen.extend(&members);
+            assigned.extend(&members);
             cycles.push(self.cycle(&members));
         }
         cycles
     }
 
-    fn cycle(&self, members: &[&str]) -> Cycle {
+    fn cycle(&self, members: &[&str]) -> ImportCycle {
         let imports = members
             .iter()
-            .filter_map(|from| self.imports.get(*from).map(|found| (from, found)))
-            .flat_map(|(from, found)| found.iter().map(move |(to, path)| (from, to, path)))
+            .filter_map(|from| self.imports.get(*from).map(|targets| (from, targets)))
+            .flat_map(|(from, targets)| targets.iter().map(move |(to, path)| (from, to, path)))
             .filter(|(_, to, _)| members.contains(&to.as_str()))
             .map(|(from, to, path)| ((*from).to_owned(), to.clone(), path.clone()))
             .collect();
-        Cycle { modules: members.iter().map(|member| (*member).to_owned()).collect(), imports }
+        ImportCycle { modules: members.iter().map(|member| (*member).to_owned()).collect(), imports }
     }
 
     fn reachable(&self, from: &str) -> BTreeSet<&str> {
-        let mut found = BTreeSet::new();
-        let mut open: Vec<&str> = vec![from];
-        while let Some(module) = open.pop() {
+        let mut reachable = BTreeSet::new();
+        let mut stack: Vec<&str> = vec![from];
+        while let Some(module) = stack.pop() {
             for to in self.imports.get(module).into_iter().flatten().map(|(to, _)| to.as_str()) {
-                if found.insert(to) {
-                    open.push(to);
+                if reachable.insert(to) {
+                    stack.push(to);
                 }
             }
         }
-        found
+        reachable
     }
 
-    /// The modules from top to bottom: each imports only modules of later layers. Modules of a cycle share a layer.
+    /// The modules in layers, top first: a module imports only modules of later layers, except within a cycle.
     #[must_use]
     pub fn layers(&self) -> Vec<Vec<&str>> {
         let reach: BTreeMap<&str, BTreeSet<&str>> =
             self.imports.keys().map(|module| (module.as_str(), self.reachable(module))).collect();
-        let mut left: BTreeSet<&str> = self.imports.keys().map(String::as_str).collect();
+        let mut remaining: BTreeSet<&str> = self.imports.keys().map(String::as_str).collect();
         let mut layers = Vec::new();
-        while !left.is_empty() {
-            let layer: Vec<&str> = left
+        while !remaining.is_empty() {
+            let layer: Vec<&str> = remaining
                 .iter()
                 .copied()
                 .filter(|module| {
                     reach.get(module).into_iter().flatten().all(|below| {
-                        !left.contains(below) || reach.get(below).is_some_and(|found| found.contains(module))
+                        !remaining.contains(below)
+                            || reach.get(below).is_some_and(|reachable| reachable.contains(module))
                     })
                 })
                 .collect();
-            left.retain(|module| !layer.contains(module));
+            remaining.retain(|module| !layer.contains(module));
             layers.push(layer);
         }
         layers.reverse();

@@ -1,11 +1,12 @@
-//! The import graph between the modules of one crate, read from its sources.
+//! Import graph of a crate's modules, parsed from its sources, for the test that no crate has an import cycle.
 //!
-//! A module is a file; inline modules belong to the file that they stand in, and code behind `#[cfg(test)]` is left out. Files that
-//! stand in for each other on different platforms (`#[cfg(..)] mod x;` twice) are one module. Module A imports module B when A names
-//! anything that B defines: by `use`, or by a path in its code. A re-export is followed to the definition; `pub use` of a descendant
-//! is a facade and no import, unless the module's own code uses the name.
+//! A module is a file; inline modules belong to their file, and code under `#[cfg(test)]` is ignored. Platform variants
+//! of a module (`#[cfg(..)] mod x;` twice) are one module.
 //!
-//! What this cannot see: a method call on a value whose `impl` block stands in another file.
+//! Module A imports module B when A names an item that B defines, in a `use` or in a path. Re-exports are followed to the
+//! definition. `pub use` of a descendant is a facade and no import, unless the module's own code uses the name.
+//!
+//! Limitation: a method call on a value is not seen as an import of the file with the `impl` block.
 
 mod graph;
 mod paths;
@@ -15,14 +16,14 @@ use std::path::Path;
 
 use anyhow::Result;
 
-pub use graph::{Cycle, Graph};
+pub use graph::{ImportCycle, ImportGraph};
 
-/// Reads the crate whose root module is `root` (`src/lib.rs` or `src/main.rs`).
+/// Builds the import graph of the crate with this root module (`src/lib.rs` or `src/main.rs`).
 ///
 /// # Errors
 ///
-/// When a file of the crate cannot be read or parsed.
-pub fn read(root: &Path) -> Result<Graph> {
+/// When a file cannot be read or parsed.
+pub fn read(root: &Path) -> Result<ImportGraph> {
     let modules = source::read(root)?;
-    Ok(Graph::new(paths::imports(&modules)))
+    Ok(ImportGraph::new(paths::imports(&modules)))
 }

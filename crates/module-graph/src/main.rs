@@ -1,4 +1,6 @@
-//! Prints the layers of a crate, top first, and its import cycles: `cargo run -p hutong-module-graph -- crates/server/src/lib.rs`.
+//! Prints the module layers of crates, top first, and their import cycles.
+//!
+//! Usage: `cargo run -p hutong-module-graph -- crates/server/src/lib.rs`.
 
 use std::path::Path;
 

@@ -1,50 +1,56 @@
-//! Resolves the paths that modules name to the modules that define what they name.
+//! Path resolution: maps each path that a module names to the module with the definition.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::source::{Import, Module, ModulePath, Modules};
+use crate::source::{Import, ModuleMap, ModulePath, ParsedModule};
 
-/// For each file module, the file modules that it imports, each with a path that shows it.
-pub type Imports = BTreeMap<String, BTreeMap<String, String>>;
+/// The imported modules of each module, each with one path as written.
+pub type ImportMap = BTreeMap<String, BTreeMap<String, String>>;
 
-/// Re-exports are followed this far; a chain that is longer does not compile.
+/// Maximum length of a chain of re-exports; a bound against cyclic globs.
 const MAX_REEXPORTS: usize = 16;
 
-/// What each module imports.
-pub fn imports(modules: &Modules) -> Imports {
-    let mut all = Imports::new();
+/// Resolves the imports of all modules.
+pub fn imports(modules: &ModuleMap) -> ImportMap {
+    let mut all = ImportMap::new();
     for (path, module) in modules {
         let from = name(&module.file);
-        let found = all.entry(from.clone()).or_default();
+        let imported = all.entry(from.clone()).or_default();
         for written in
             module.imports.iter().filter(|import| !is_facade(modules, path, import)).map(|import| &import.path)
         {
-            record(modules, path, written, &from, found);
+            record(modules, path, written, &from, imported);
         }
         for written in &module.paths {
-            record(modules, path, written, &from, found);
+            record(modules, path, written, &from, imported);
         }
     }
     all
 }
 
-fn record(modules: &Modules, path: &ModulePath, written: &[String], from: &str, found: &mut BTreeMap<String, String>) {
+fn record(
+    modules: &ModuleMap,
+    path: &ModulePath,
+    written: &[String],
+    from: &str,
+    imported: &mut BTreeMap<String, String>,
+) {
     let Some(target) = resolve(modules, path, written, 0) else { return };
     let Some(target) = modules.get(&target) else { return };
     let to = name(&target.file);
     if to != from {
-        found.entry(to).or_insert_with(|| written.join("::"));
+        imported.entry(to).or_insert_with(|| written.join("::"));
     }
 }
 
-/// `pub use` of a descendant.
-fn is_facade(modules: &Modules, path: &ModulePath, import: &Import) -> bool {
+/// Whether an import is `pub use` of a descendant.
+fn is_facade(modules: &ModuleMap, path: &ModulePath, import: &Import) -> bool {
     import.is_public
         && resolve(modules, path, &import.path, 0).is_some_and(|target| target != *path && target.starts_with(path))
 }
 
-/// The module that defines what `written` names in the module `from`; `None` where that is outside the crate.
-fn resolve(modules: &Modules, from: &ModulePath, written: &[String], depth: usize) -> Option<ModulePath> {
+/// The module with the definition of the path `written` in the module `from`; `None` outside the crate.
+fn resolve(modules: &ModuleMap, from: &ModulePath, written: &[String], depth: usize) -> Option<ModulePath> {
     let (first, rest) = written.split_first()?;
     let module = modules.get(from)?;
     match first.as_str() {
@@ -55,16 +61,18 @@ fn resolve(modules: &Modules, from: &ModulePath, written: &[String], depth: usiz
             parent.pop()?;
             resolve(modules, &parent, &[&["self".to_owned()], rest].concat(), depth)
         }
-        name if is_here(module, name) => walk(modules, from.clone(), written, depth),
+        name if is_in_scope(module, name) => walk(modules, from.clone(), written, depth),
         _ => None,
     }
 }
 
-fn is_here(module: &Module, name: &str) -> bool {
+/// Whether a name is a child module or an import of the module.
+fn is_in_scope(module: &ParsedModule, name: &str) -> bool {
     module.children.contains(name) || module.imports.iter().any(|import| import.name.as_deref() == Some(name))
 }
 
-fn walk(modules: &Modules, mut at: ModulePath, written: &[String], depth: usize) -> Option<ModulePath> {
+/// Follows a path from the module `at`, through child modules and re-exports.
+fn walk(modules: &ModuleMap, mut at: ModulePath, written: &[String], depth: usize) -> Option<ModulePath> {
     if depth > MAX_REEXPORTS {
         return None;
     }
@@ -102,6 +110,7 @@ fn walk(modules: &Modules, mut at: ModulePath, written: &[String], depth: usize)
     Some(at)
 }
 
+/// The display name of a module.
 fn name(path: &ModulePath) -> String {
     if path.is_empty() { "crate".to_owned() } else { path.join("::") }
 }

@@ -1,4 +1,4 @@
-//! Parses a crate's files into modules: what each defines, re-exports, and names.
+//! Parser: reads a crate's source files into modules with their items, imports and named paths.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,72 +9,72 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, ItemMod, ItemUse, UseTree, Visibility};
 
-/// The full path of a module inside its crate; empty for the root.
+/// The path of a module in its crate; empty for the root.
 pub type ModulePath = Vec<String>;
 
-/// One name that a `use` declaration brings into a module.
+/// A name that a `use` declaration imports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Import {
     /// The name inside the module; `None` for a glob.
     pub name: Option<String>,
     /// The path as written.
     pub path: Vec<String>,
-    /// Whether others can name it through this module.
+    /// Whether it is a re-export.
     pub is_public: bool,
 }
 
-/// What a file says, with its inline modules.
+/// A parsed module: its items, imports and named paths.
 #[derive(Debug, Default)]
-pub struct Module {
-    /// Child modules, in files or inline.
+pub struct ParsedModule {
+    /// Child modules: files and inline modules.
     pub children: BTreeSet<String>,
-    /// Items that the module defines itself.
+    /// Items defined in the module.
     pub items: BTreeSet<String>,
     /// Its `use` declarations.
     pub imports: Vec<Import>,
-    /// Paths that its code names, each with at least one segment.
+    /// Paths in its code, each with at least one segment.
     pub paths: BTreeSet<Vec<String>>,
-    /// The file module that an inline module stands in; its own path for a file.
+    /// The path of the file's module: for an inline module the surrounding one.
     pub file: ModulePath,
 }
 
-/// All modules of a crate by their paths.
-pub type Modules = BTreeMap<ModulePath, Module>;
+/// All modules of a crate by path.
+pub type ModuleMap = BTreeMap<ModulePath, ParsedModule>;
 
-/// Reads `root` and every file that it declares.
-pub fn read(root: &Path) -> Result<Modules> {
-    let mut modules = Modules::new();
-    let dir = root.parent().context("a crate's root has a directory")?;
+/// Parses `root` and all files that it declares.
+pub fn read(root: &Path) -> Result<ModuleMap> {
+    let mut modules = ModuleMap::new();
+    let dir = root.parent().context("the root module has no directory")?;
     read_file(root, dir, Vec::new(), &mut modules)?;
     Ok(modules)
 }
 
-fn read_file(file: &Path, children_dir: &Path, path: ModulePath, modules: &mut Modules) -> Result<()> {
+fn read_file(file: &Path, children_dir: &Path, path: ModulePath, modules: &mut ModuleMap) -> Result<()> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let parsed = syn::parse_file(&text).with_context(|| format!("cannot parse {}", file.display()))?;
     if parsed.attrs.iter().any(is_test_only) {
         return Ok(());
     }
-    let place = Place { file_dir: file.parent().unwrap_or(Path::new("")), children_dir };
-    read_items(&parsed.items, &place, path.clone(), &path, modules)
+    let location = FileLocation { file_dir: file.parent().unwrap_or(Path::new("")), children_dir };
+    read_items(&parsed.items, &location, path.clone(), &path, modules)
 }
 
-/// Where a module's children are looked for.
-struct Place<'a> {
-    /// The directory of the file itself: `#[path]` is relative to it.
+/// The directories in which a file's child modules are found.
+struct FileLocation<'a> {
+    /// The file's directory; `#[path]` is relative to it.
     file_dir: &'a Path,
-    /// The directory of the module's children.
+    /// The directory of child modules.
     children_dir: &'a Path,
 }
 
 fn read_items(
     items: &[Item],
-    place: &Place<'_>,
+    location: &FileLocation<'_>,
     path: ModulePath,
     file: &ModulePath,
-    modules: &mut Modules,
+    modules: &mut ModuleMap,
 ) -> Result<()> {
-    let mut collector = Collector::default();
+    let mut collector = ItemCollector::default();
     let mut children: Vec<&ItemMod> = Vec::new();
     for item in items {
         match item {
@@ -92,22 +92,22 @@ fn read_items(
     for child in children {
         let name = child.ident.to_string();
         let child_path: ModulePath = path.iter().cloned().chain([name.clone()]).collect();
-        let child_dir = place.children_dir.join(&name);
+        let child_dir = location.children_dir.join(&name);
         if let Some((_, items)) = &child.content {
-            let place = Place { file_dir: place.file_dir, children_dir: &child_dir };
-            read_items(items, &place, child_path, file, modules)?;
+            let location = FileLocation { file_dir: location.file_dir, children_dir: &child_dir };
+            read_items(items, &location, child_path, file, modules)?;
         } else {
-            let (file, dir) = locate(child, place, &child_dir);
+            let (file, dir) = locate(child, location, &child_dir);
             read_file(&file, &dir, child_path, modules)?;
         }
     }
     Ok(())
 }
 
-/// The file of a declared module, and the directory of its own children.
-fn locate(child: &ItemMod, place: &Place<'_>, child_dir: &Path) -> (PathBuf, PathBuf) {
+/// The file of a declared module, and the directory of its children.
+fn locate(child: &ItemMod, location: &FileLocation<'_>, child_dir: &Path) -> (PathBuf, PathBuf) {
     if let Some(explicit) = child.attrs.iter().find_map(path_attribute) {
-        let file = place.file_dir.join(explicit);
+        let file = location.file_dir.join(explicit);
         let dir = file.parent().unwrap_or(Path::new("")).to_owned();
         return (file, dir);
     }
@@ -122,7 +122,7 @@ fn path_attribute(attribute: &Attribute) -> Option<String> {
     pair.path.is_ident("path").then(|| text.value())
 }
 
-/// `#[cfg(test)]` and `#[cfg(all(test, ..))]`.
+/// Whether an attribute is `#[cfg(test)]` or `#[cfg(all(test, ..))]`.
 fn is_test_only(attribute: &Attribute) -> bool {
     let syn::Meta::List(list) = &attribute.meta else { return false };
     if !list.path.is_ident("cfg") {
@@ -132,15 +132,16 @@ fn is_test_only(attribute: &Attribute) -> bool {
     text == "test" || text.starts_with("all(") && text[4..].trim_end_matches(')').split(',').any(|part| part == "test")
 }
 
+/// Syntax tree visitor that collects items, imports and paths of one module.
 #[derive(Default)]
-struct Collector {
+struct ItemCollector {
     items: BTreeSet<String>,
     imports: Vec<Import>,
     paths: BTreeSet<Vec<String>>,
     depth: usize,
 }
 
-impl Collector {
+impl ItemCollector {
     fn define(&mut self, name: &syn::Ident) {
         if self.depth == 0 {
             self.items.insert(name.to_string());
@@ -166,7 +167,7 @@ impl Collector {
         }
     }
 
-    /// Paths inside a macro's arguments, which are tokens and no syntax tree.
+    /// Collects the paths in a macro's arguments, which `syn` leaves as tokens.
     fn tokens(&mut self, tokens: TokenStream) {
         let mut path: Vec<String> = Vec::new();
         let mut colons = 0;
@@ -202,7 +203,7 @@ impl Collector {
     }
 }
 
-impl<'ast> Visit<'ast> for Collector {
+impl<'ast> Visit<'ast> for ItemCollector {
     fn visit_item(&mut self, item: &'ast Item) {
         if attributes(item).iter().any(is_test_only) {
             return;

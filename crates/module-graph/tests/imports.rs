@@ -1,12 +1,12 @@
-//! What counts as an import, on small crates written for it.
+//! Tests of import detection on small crates.
 
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
 
-use hutong_module_graph::{Graph, read};
+use hutong_module_graph::{ImportGraph, read};
 
-fn graph(files: &[(&str, &str)]) -> Graph {
+fn graph(files: &[(&str, &str)]) -> ImportGraph {
     let dir = tempfile::tempdir().unwrap();
     for (name, text) in files {
         let file = dir.path().join(name);
@@ -21,7 +21,7 @@ fn cycles(files: &[(&str, &str)]) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn modules_that_use_each_other_are_a_cycle() {
+fn mutual_imports_are_a_cycle() {
     let found = cycles(&[
         ("lib.rs", "mod a; mod b; mod c;"),
         ("a.rs", "use crate::b::B; pub struct A(B);"),
@@ -32,7 +32,7 @@ fn modules_that_use_each_other_are_a_cycle() {
 }
 
 #[test]
-fn one_way_is_no_cycle_and_layers_stand_from_top_to_bottom() {
+fn acyclic_imports_give_layers_from_top_to_bottom() {
     let graph = graph(&[
         ("lib.rs", "mod a; mod b; mod c;"),
         ("a.rs", "use crate::{b::B, c::C}; pub struct A(B, C);"),
@@ -44,7 +44,7 @@ fn one_way_is_no_cycle_and_layers_stand_from_top_to_bottom() {
 }
 
 #[test]
-fn a_child_that_uses_its_parent_which_uses_it_is_a_cycle() {
+fn parent_and_child_that_import_each_other_are_a_cycle() {
     let child = ("a/b.rs", "use super::A; pub struct B(A);");
     let used = ("a.rs", "mod b; pub struct A; fn f(_: b::B) {}");
     let facade = ("a.rs", "mod b; pub use b::B; pub struct A;");
@@ -55,7 +55,7 @@ fn a_child_that_uses_its_parent_which_uses_it_is_a_cycle() {
 }
 
 #[test]
-fn a_reexport_is_followed_to_the_definition() {
+fn reexports_are_followed_to_the_definition() {
     let found = cycles(&[
         ("lib.rs", "mod a; mod b; pub use a::A;"),
         ("a.rs", "use crate::b::B; pub struct A(B);"),
@@ -65,7 +65,7 @@ fn a_reexport_is_followed_to_the_definition() {
 }
 
 #[test]
-fn paths_in_macros_count_and_tests_do_not() {
+fn paths_in_macros_are_imports_and_paths_in_tests_are_not() {
     let macros = [
         ("lib.rs", "mod a; mod b;"),
         ("a.rs", "pub const A: u8 = 1; fn f() { println!(\"{}\", crate::b::B) }"),
@@ -81,7 +81,7 @@ fn paths_in_macros_count_and_tests_do_not() {
 }
 
 #[test]
-fn platform_twins_are_one_module() {
+fn platform_variants_are_one_module() {
     let found = cycles(&[
         (
             "lib.rs",
@@ -95,7 +95,7 @@ fn platform_twins_are_one_module() {
 }
 
 #[test]
-fn what_a_module_may_be_seen_by_is_no_import() {
+fn visibility_is_no_import() {
     let found =
         cycles(&[("lib.rs", "mod a; fn f() { a::g() }"), ("a.rs", "pub(crate) fn g() {} pub(super) fn h() {}")]);
     assert_eq!(found, [] as [Vec<String>; 0]);

@@ -1,11 +1,11 @@
-//! No crate of the workspace has an import cycle between its modules.
+//! Test that no crate of the workspace has an import cycle.
 
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The root modules of every package: libraries, and programs with modules of their own.
+/// The root modules of all packages: libraries and binaries.
 fn roots() -> Vec<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let top = directories(&workspace);

@@ -1,5 +1,4 @@
-//! Checks of packages and of other platforms' projects. `cargo xtask check-platforms`, `lint-packaging` and `install-test` run it, and
-//! so does `cargo xtask test`.
+//! Checks of packages and of other platforms, run by `cargo xtask check-platforms`, `lint-packaging`, `install-test` and `test`.
 
 mod package;
 mod platforms;
@@ -10,10 +9,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use xtask::exec::say;
+use xtask::exec::status;
 use xtask::project::Project;
 
-use package::{install, lint};
+use package::{install_test, lint};
 use problems::run;
 
 fn main() -> ExitCode {
@@ -21,7 +20,7 @@ fn main() -> ExitCode {
     match check(&args.iter().map(String::as_str).collect::<Vec<_>>()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(format!("failed: {error:#}"));
+            status(format!("failed: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -30,11 +29,11 @@ fn main() -> ExitCode {
 fn check(args: &[&str]) -> Result<()> {
     let project = Project::find()?;
     match args {
-        // The type-checks first: a build for a phone tells more than a file that is read.
+        // Type checks first: they find the most important problems.
         ["platforms"] => run(&project, platforms::SLOW.iter().chain(platforms::QUICK)),
         ["platforms", "--quick"] => run(&project, platforms::QUICK.iter()),
         ["packaging"] => run(&project, lint::CHECKS.iter()),
-        ["install", app, server] => install::test(&project, Path::new(app), Path::new(server)),
-        _ => bail!("platforms [--quick], packaging, or install APP.deb SERVER.deb, and not {args:?}"),
+        ["install", app, server] => install_test::run(&project, Path::new(app), Path::new(server)),
+        _ => bail!("expected: platforms [--quick], packaging, or install APP.deb SERVER.deb; got {args:?}"),
     }
 }

@@ -1,4 +1,4 @@
-//! Of the platforms that are not this machine, everything that can be checked on it.
+//! Checks of other platforms that are possible on this machine.
 
 mod android;
 mod apple;
@@ -9,14 +9,14 @@ mod rust;
 
 use crate::problems::Check;
 
-/// What takes seconds: files.
+/// Checks of files, which take seconds.
 pub const QUICK: &[Check] = &[
-    ("the Android project", android::check),
-    ("the Apple project", apple::check),
+    ("Android project", android::check),
+    ("Apple project", apple::check),
     ("icons", icons::check),
     ("the app's configuration for each platform", config::check),
     ("desktop entry and metadata on Linux", linux::check),
 ];
 
-/// What takes minutes: the Rust code is type-checked for other platforms.
-pub const SLOW: &[Check] = &[("the Rust code on Android and Windows", rust::check)];
+/// Type checks of the Rust code, which take minutes.
+pub const SLOW: &[Check] = &[("Rust code on Android and Windows", rust::check)];

@@ -1,12 +1,12 @@
-//! The program as it is started. With this test cargo builds it together with all others, and `cargo xtask test` finds it built.
+//! Test of the compiled program. Makes cargo build it with all tests, so that `cargo xtask test` can run it.
 
 #![allow(clippy::unwrap_used)]
 
 use std::process::Command;
 
 #[test]
-fn what_it_does_not_know_is_an_error_that_names_what_it_knows() {
+fn the_error_for_an_unknown_command_lists_the_commands() {
     let output = Command::new(env!("CARGO_BIN_EXE_xtask-checks")).arg("everything").output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success() && said.contains("platforms [--quick], packaging, or install"), "{said}");
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && printed.contains("platforms [--quick], packaging, or install"), "{printed}");
 }

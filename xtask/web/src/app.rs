@@ -1,4 +1,4 @@
-//! The web app, from Rust to the files that the server and the app carry.
+//! Build of the web app: from Rust to the files that the server and the app embed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use wasm_bindgen_cli_support::Bindgen;
-use xtask::exec::say;
+use xtask::exec::status;
 use xtask::lockfile;
 use xtask::project::Project;
 use xtask::toolchain::{self, TARGET, WasmToolchain};
@@ -15,14 +15,15 @@ use xtask::tools;
 
 use crate::assets::{self, Files};
 
-/// The package and the program in it.
+/// Name of the package and of its program.
 const NAME: &str = "hutong-ui";
 
-/// The package that runs in an audio worklet, and what its wasm is called in the web app.
+/// Package of the audio worklet.
 const VOICE: &str = "hutong-voice";
+/// Name of its wasm file in the web app.
 const VOICE_WASM: &str = "voice.wasm";
 
-/// What rustc switches on for wasm by default, and what the voice has besides. wasm-opt refuses code that uses a feature it was not told of.
+/// wasm features that rustc enables by default, and SIMD for the audio worklet. `wasm-opt` rejects code with other features.
 const WASM_FEATURES: [&str; 9] = [
     "--enable-bulk-memory",
     "--enable-bulk-memory-opt",
@@ -35,43 +36,43 @@ const WASM_FEATURES: [&str; 9] = [
     "--enable-simd",
 ];
 
-/// How the web app is built.
+/// Options of a build of the web app.
 #[derive(Debug, Clone)]
-pub struct Options {
-    /// Small and precompressed, instead of quickly built and with names in its backtraces.
+pub struct WebAppOptions {
+    /// Small and precompressed, instead of fast to build and with symbols.
     pub release: bool,
-    /// Where it is written.
+    /// Output directory.
     pub out: PathBuf,
 }
 
 /// Builds the web app into `options.out`.
-pub fn build(project: &Project, toolchain: &WasmToolchain, options: &Options) -> Result<()> {
+pub fn build(project: &Project, toolchain: &WasmToolchain, options: &WebAppOptions) -> Result<()> {
     let started = Instant::now();
-    lockfile::wasm_bindgen(&project.root)?;
+    lockfile::wasm_bindgen_version(&project.root)?;
     let wasm = compile(project, toolchain, options.release)?;
     let voice = compile_voice(project, toolchain)?;
-    let mut app = bind(project, &wasm, options.release)?;
+    let mut app = run_wasm_bindgen(project, &wasm, options.release)?;
     let mut voice = fs::read(&voice).with_context(|| format!("cannot read {}", voice.display()))?;
     if options.release {
         let name = format!("{NAME}_bg.wasm");
         if let Some(wasm) = app.get_mut(&name) {
-            *wasm = optimise(project, wasm, "-Oz")?;
+            *wasm = optimize(project, wasm, "-Oz")?;
         }
-        voice = optimise(project, &voice, "-O3")?;
+        voice = optimize(project, &voice, "-O3")?;
     }
-    let (mut files, extra) = page(&project.root.join("ui"), app, &voice)?;
+    let (mut files, on_demand) = assemble(&project.root.join("ui"), app, &voice)?;
     if options.release {
         assets::compress(&mut files)?;
     }
     let changed = assets::write(&options.out, &files)?;
-    report(&files, &extra);
+    print_sizes(&files, &on_demand);
     let out = options.out.strip_prefix(&project.root).unwrap_or(&options.out);
-    say(format!("{}: {changed} of its files changed, {:.1} s", out.display(), started.elapsed().as_secs_f32()));
+    status(format!("{}: {changed} files changed, {:.1} s", out.display(), started.elapsed().as_secs_f32()));
     Ok(())
 }
 
 fn compile(project: &Project, toolchain: &WasmToolchain, release: bool) -> Result<PathBuf> {
-    say(format!("compiling the web app to wasm with {}", toolchain.describe()));
+    status(format!("compiling the web app to wasm with {}", toolchain.describe()));
     let (profile, dir) = if release { ("wasm", "wasm") } else { ("dev", "debug") };
     toolchain
         .cargo(project)
@@ -80,9 +81,9 @@ fn compile(project: &Project, toolchain: &WasmToolchain, release: bool) -> Resul
     Ok(toolchain::target_dir(project).join(TARGET).join(dir).join(format!("{NAME}.wasm")))
 }
 
-/// What wasm-bindgen makes of the wasm: the wasm itself, the JavaScript around it and the snippets of its crates.
-fn bind(project: &Project, wasm: &Path, release: bool) -> Result<Files> {
-    say("wasm-bindgen");
+/// Runs wasm-bindgen; returns the wasm, its JavaScript bindings and snippets.
+fn run_wasm_bindgen(project: &Project, wasm: &Path, release: bool) -> Result<Files> {
+    status("wasm-bindgen");
     let dir = toolchain::target_dir(project).join("bindgen");
     if dir.exists() {
         fs::remove_dir_all(&dir)?;
@@ -90,30 +91,30 @@ fn bind(project: &Project, wasm: &Path, release: bool) -> Result<Files> {
     let mut bindgen = Bindgen::new();
     bindgen.input_path(wasm).out_name(NAME).typescript(false).omit_default_module_path(true);
     bindgen.remove_name_section(release).remove_producers_section(release).keep_debug(false).web(true)?;
-    bindgen.generate(&dir).context("wasm-bindgen does not accept the wasm")?;
+    bindgen.generate(&dir).context("wasm-bindgen failed")?;
     assets::read(&dir)
 }
 
-/// Optimised always: sound has a deadline, and without optimisation the voice processing would miss it.
+/// Compiles the audio worklet. Always optimized, since audio processing must meet the deadline of each render quantum.
 fn compile_voice(project: &Project, toolchain: &WasmToolchain) -> Result<PathBuf> {
     toolchain
-        // The app's webviews all have these instructions. WebKit compiles code that uses them before it runs it first, and
-        // interprets other code for seconds: ten times as slow.
-        .cargo_with(project, "-C target-feature=+simd128")
+        // All webviews of the app support SIMD. WebKit compiles wasm with SIMD ahead of time, but interprets other wasm for the
+        // first seconds, ten times as slow.
+        .cargo_with_rustflags(project, "-C target-feature=+simd128")
         .args(["rustc", "--package", VOICE, "--lib", "--crate-type", "cdylib", "--target", TARGET, "--profile", "wasm"])
-        // Speed over size: browsers never load it, and it runs a hundred times a second.
+        // Optimized for speed: browsers do not download it, and it runs hundreds of times a second.
         .env("CARGO_PROFILE_WASM_OPT_LEVEL", "3")
         .run()?;
     let name = format!("{}.wasm", VOICE.replace('-', "_"));
     Ok(toolchain::target_dir(project).join(TARGET).join("wasm").join(name))
 }
 
-fn optimise(project: &Project, wasm: &[u8], level: &str) -> Result<Vec<u8>> {
+fn optimize(project: &Project, wasm: &[u8], level: &str) -> Result<Vec<u8>> {
     let wasm_opt = tools::wasm_opt(project)?;
     let dir = toolchain::target_dir(project).join("bindgen");
-    let (from, to) = (dir.join("whole.wasm"), dir.join("optimised.wasm"));
+    let (from, to) = (dir.join("unoptimized.wasm"), dir.join("optimized.wasm"));
     fs::write(&from, wasm)?;
-    say("wasm-opt");
+    status("wasm-opt");
     wasm_opt
         .args([level, "--strip-debug", "--strip-producers"])
         .args(WASM_FEATURES)
@@ -124,19 +125,18 @@ fn optimise(project: &Project, wasm: &[u8], level: &str) -> Result<Vec<u8>> {
     Ok(fs::read(&to)?)
 }
 
-/// Every file of the web app: the page, the app under names that follow its content, and what stands in `static`; and the
-/// names of those that no page loads unless it needs them.
+/// Assembles all files of the web app; returns them, and the names of those that are loaded on demand.
 ///
-/// In `ui/index.html`, `{{app}}` stands for the tags that load the app, and `{{name}}` for the address of `static/name`,
-/// which is then named by its content too. `{{scripts}}` tells the addresses of the other scripts in `static` and of the
-/// voice, also named by their content: `static/some-worker.js` becomes `<meta name="hutong-some-worker" content="address">`,
-/// and the voice's wasm is `hutong-voice`. What else the page does not mention keeps its name.
-fn page(ui: &Path, app: Files, voice: &[u8]) -> Result<(Files, BTreeSet<String>)> {
+/// Placeholders in `ui/index.html`: `{{app}}` becomes the tags that load the app, and `{{name}}` the hashed URL of `static/name`.
+/// `{{scripts}}` becomes meta tags with the hashed URLs of the other scripts and of the audio worklet's wasm:
+/// `<meta name="hutong-some-worker" content="URL">` for `static/some-worker.js`, and `hutong-voice` for the wasm. Files in `static` that
+/// the page does not mention keep their names.
+fn assemble(ui: &Path, app: Files, voice: &[u8]) -> Result<(Files, BTreeSet<String>)> {
     let path = ui.join("index.html");
     let template = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     for placeholder in ["{{app}}", "{{scripts}}"] {
         if !template.contains(placeholder) {
-            bail!("{} has no {placeholder}, the place for tags that are made here", path.display());
+            bail!("{} has no placeholder {placeholder}", path.display());
         }
     }
     let mut statics = assets::read(&ui.join("static"))?;
@@ -144,8 +144,8 @@ fn page(ui: &Path, app: Files, voice: &[u8]) -> Result<(Files, BTreeSet<String>)
     scripts.extend(
         statics.extract_if(.., |name, _| name.ends_with(".js") && !template.contains(&format!("{{{{{name}}}}}"))),
     );
-    let (scripts, metas) = load_on_demand(scripts);
-    let (mut files, tags) = load(app)?;
+    let (scripts, metas) = hash_on_demand_files(scripts);
+    let (mut files, tags) = hash_app_files(app)?;
     let mut named = BTreeMap::new();
     let mut mentioned = BTreeSet::new();
     let page = assets::fill(&template, |name| {
@@ -169,8 +169,8 @@ fn page(ui: &Path, app: Files, voice: &[u8]) -> Result<(Files, BTreeSet<String>)
     Ok((files, on_demand))
 }
 
-/// Names files by their content, and gives the tags that tell the app where they are.
-fn load_on_demand(files: Files) -> (Files, String) {
+/// Hashes the names of files that are loaded on demand; returns them, and the meta tags with their URLs.
+fn hash_on_demand_files(files: Files) -> (Files, String) {
     let mut named = Files::new();
     let mut tags = Vec::new();
     for (name, content) in files {
@@ -182,14 +182,14 @@ fn load_on_demand(files: Files) -> (Files, String) {
     (named, tags.join("\n    "))
 }
 
-/// Names the app's files by their content and gives the tags that load them.
-fn load(mut app: Files) -> Result<(Files, String)> {
+/// Hashes the names of the app's files; returns them, and the tags that load them.
+fn hash_app_files(mut app: Files) -> Result<(Files, String)> {
     let (wasm_name, js_name) = (format!("{NAME}_bg.wasm"), format!("{NAME}.js"));
     let wasm = app.remove(&wasm_name).context("wasm-bindgen wrote no wasm")?;
     let js = app.remove(&js_name).context("wasm-bindgen wrote no JavaScript")?;
     let wasm_file = assets::hashed_name(&wasm_name, &wasm);
     let mut js = String::from_utf8(js).context("wasm-bindgen's JavaScript is not UTF-8")?;
-    // Started from its own file: a page without inline scripts can forbid them all.
+    // Started from the file itself, so that the content security policy can forbid inline scripts.
     js.push_str(&format!("\n__wbg_init({{ module_or_path: new URL('{wasm_file}', import.meta.url) }});\n"));
     let js_file = assets::hashed_name(&js_name, js.as_bytes());
     let tags = format!(
@@ -201,28 +201,29 @@ fn load(mut app: Files) -> Result<(Files, String)> {
     Ok((app, tags))
 }
 
-fn report(files: &Files, on_demand: &BTreeSet<String>) {
+/// Prints the size of each file, and the transfer size of a first visit.
+fn print_sizes(files: &Files, on_demand: &BTreeSet<String>) {
     let mut transfer = 0;
-    for (name, content) in files.iter().filter(|(name, _)| !is_twin(name)) {
-        let twin = |ending: &str| files.get(&format!("{name}.{ending}")).map(Vec::len);
-        let packed = [("br", twin("br")), ("gz", twin("gz"))]
+    for (name, content) in files.iter().filter(|(name, _)| !is_compressed(name)) {
+        let compressed = |extension: &str| files.get(&format!("{name}.{extension}")).map(Vec::len);
+        let packed = [("br", compressed("br")), ("gz", compressed("gz"))]
             .iter()
-            .filter_map(|(ending, size)| size.map(|size| format!("  {ending} {}", kib(size))))
+            .filter_map(|(extension, size)| size.map(|size| format!("  {extension} {}", kib(size))))
             .collect::<String>();
         println!("{:>10}  {name}{packed}", kib(content.len()));
-        let is_loaded = [".html", ".js", ".css", ".wasm"].iter().any(|ending| name.ends_with(ending));
+        let is_loaded = [".html", ".js", ".css", ".wasm"].iter().any(|extension| name.ends_with(extension));
         if is_loaded && !on_demand.contains(name) {
-            transfer += twin("br").unwrap_or(content.len());
+            transfer += compressed("br").unwrap_or(content.len());
         }
     }
-    println!("{:>10}  page, code and style as a browser gets them", kib(transfer));
+    println!("{:>10}  transfer size of page, scripts, wasm and styles", kib(transfer));
 }
 
-fn is_twin(name: &str) -> bool {
+fn is_compressed(name: &str) -> bool {
     name.ends_with(".br") || name.ends_with(".gz")
 }
 
-#[expect(clippy::cast_precision_loss, reason = "sizes of files, shown with one digit")]
+#[expect(clippy::cast_precision_loss, reason = "file sizes, printed with one decimal")]
 fn kib(bytes: usize) -> String {
     format!("{:.1} KiB", bytes as f64 / 1024.0)
 }
@@ -240,14 +241,14 @@ mod tests {
     }
 
     #[test]
-    fn the_page_names_every_file_by_its_content() {
+    fn the_page_refers_to_hashed_names() {
         let dir = std::env::temp_dir().join(format!("xtask-page-{}", std::process::id()));
         fs::create_dir_all(dir.join("static")).unwrap();
         fs::write(dir.join("index.html"), "<head>{{scripts}}{{app}}<link href=\"{{style.css}}\"></head>").unwrap();
         fs::write(dir.join("static/style.css"), "body {}").unwrap();
         fs::write(dir.join("static/icon.svg"), "<svg/>").unwrap();
         fs::write(dir.join("static/some-worker.js"), "1").unwrap();
-        let (files, on_demand) = page(&dir, app(), b"\0asm3").unwrap();
+        let (files, on_demand) = assemble(&dir, app(), b"\0asm3").unwrap();
         fs::remove_dir_all(&dir).unwrap();
 
         let page = String::from_utf8(files["index.html"].clone()).unwrap();
@@ -267,18 +268,18 @@ mod tests {
     }
 
     #[test]
-    fn the_javascript_starts_the_wasm_beside_it() {
-        let (files, _) = load(app()).unwrap();
+    fn the_javascript_loads_the_hashed_wasm() {
+        let (files, _) = hash_app_files(app()).unwrap();
         let wasm = files.keys().find(|name| name.ends_with(".wasm")).unwrap();
         let js = files.iter().find(|(name, _)| name.starts_with("hutong-ui-")).unwrap().1;
         assert!(String::from_utf8_lossy(js).contains(&format!("new URL('{wasm}', import.meta.url)")));
     }
 
     #[test]
-    fn other_wasm_is_another_file_and_so_is_its_javascript() {
+    fn changed_wasm_changes_the_names_of_wasm_and_javascript() {
         let mut other = app();
         other.insert("hutong-ui_bg.wasm".to_owned(), b"\0asm2".to_vec());
-        let (one, two) = (load(app()).unwrap().0, load(other).unwrap().0);
+        let (one, two) = (hash_app_files(app()).unwrap().0, hash_app_files(other).unwrap().0);
         let shared: Vec<_> = one.keys().filter(|name| two.contains_key(*name)).collect();
         assert_eq!(shared, ["snippets/a/inline0.js"]);
     }

@@ -1,4 +1,4 @@
-//! The files of the web app: named by content, filled into the page, compressed, and written only when they change.
+//! Files of the web app: content hashes in names, page template, compression, and writing of changed files only.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,32 +10,36 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
-/// Files to write, by path below the output directory (with `/`).
+/// File contents by path relative to the output directory, with `/` as separator.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
-/// Endings of files that get smaller; the rest are compressed already.
+/// Extensions of files to compress; other formats are compressed already.
 const COMPRESSIBLE: [&str; 9] = ["html", "js", "css", "wasm", "svg", "json", "webmanifest", "txt", "ico"];
 
-/// Below this a compressed twin saves nothing: the reply fits into one packet either way.
-const COMPRESS_FROM: usize = 1024;
+/// Least size to compress, in bytes: a smaller response fits into one packet anyway.
+const MIN_COMPRESSED_SIZE: usize = 1024;
 
-/// `style.css` becomes `style-0123456789abcdef.css`: whoever has a file by its name has its newest content.
+/// Adds a content hash to a name: `style.css` becomes `style-0123456789abcdef.css`, so that browsers may cache it forever.
 pub fn hashed_name(name: &str, content: &[u8]) -> String {
     let hash = hex::encode(&Sha256::digest(content)[..8]);
     match name.rsplit_once('.') {
-        Some((stem, ending)) => format!("{stem}-{hash}.{ending}"),
+        Some((stem, extension)) => format!("{stem}-{hash}.{extension}"),
         None => format!("{name}-{hash}"),
     }
 }
 
-/// Replaces each `{{name}}` of a template by what `value` gives for it; an unknown name is an error.
+/// Replaces each `{{name}}` in a template by `value(name)`.
+///
+/// # Errors
+///
+/// `value` returns `None`, or a placeholder has no end.
 pub fn fill(template: &str, mut value: impl FnMut(&str) -> Option<String>) -> Result<String> {
     let mut page = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {
-        let (name, after) = after.split_once("}}").context("the page has a {{ without its }}")?;
+        let (name, after) = after.split_once("}}").context("the page has {{ without }}")?;
         let name = name.trim();
-        let Some(value) = value(name) else { bail!("the page asks for {{{{{name}}}}}, which does not exist") };
+        let Some(value) = value(name) else { bail!("the page has the unknown placeholder {{{{{name}}}}}") };
         page.push_str(before);
         page.push_str(&value);
         rest = after;
@@ -44,22 +48,22 @@ pub fn fill(template: &str, mut value: impl FnMut(&str) -> Option<String>) -> Re
     Ok(page)
 }
 
-/// Adds a `.br` and a `.gz` beside every file that gets smaller by it.
+/// Adds the `.br` and `.gz` version of each file that compression makes smaller.
 pub fn compress(files: &mut Files) -> Result<()> {
-    let mut twins = Files::new();
+    let mut compressed = Files::new();
     for (name, content) in files.iter().filter(|(name, content)| is_compressible(name, content)) {
-        for (ending, packed) in [("br", brotli(content)?), ("gz", gzip(content)?)] {
+        for (extension, packed) in [("br", brotli(content)?), ("gz", gzip(content)?)] {
             if packed.len() < content.len() {
-                twins.insert(format!("{name}.{ending}"), packed);
+                compressed.insert(format!("{name}.{extension}"), packed);
             }
         }
     }
-    files.append(&mut twins);
+    files.append(&mut compressed);
     Ok(())
 }
 
-/// Makes `dir` hold exactly `files`, touching only what differs, so that nothing is rebuilt without a reason.
-/// Tells how many files changed.
+/// Makes `dir` contain exactly `files`, and returns the number of changes. Does not touch equal files, so that cargo does not rebuild
+/// what embeds them.
 pub fn write(dir: &Path, files: &Files) -> Result<usize> {
     let mut changed = 0;
     for (name, content) in files {
@@ -82,7 +86,7 @@ pub fn write(dir: &Path, files: &Files) -> Result<usize> {
     Ok(changed)
 }
 
-/// Every file below `dir` with its content.
+/// Reads all files below `dir`.
 pub fn read(dir: &Path) -> Result<Files> {
     let names = read_names(dir)?;
     names.into_iter().map(|name| Ok((name.clone(), fs::read(dir.join(&name))?))).collect()
@@ -106,8 +110,8 @@ fn read_names(dir: &Path) -> Result<Vec<String>> {
 }
 
 fn is_compressible(name: &str, content: &[u8]) -> bool {
-    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
-    content.len() >= COMPRESS_FROM && COMPRESSIBLE.contains(&ending)
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    content.len() >= MIN_COMPRESSED_SIZE && COMPRESSIBLE.contains(&extension)
 }
 
 fn brotli(content: &[u8]) -> Result<Vec<u8>> {
@@ -128,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_follows_the_content() {
+    fn a_hashed_name_depends_on_the_content() {
         let one = hashed_name("style.css", b"a");
         assert_eq!(one, hashed_name("style.css", b"a"));
         assert_ne!(one, hashed_name("style.css", b"b"));
@@ -137,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_are_filled_and_unknown_ones_refused() {
+    fn placeholders_are_filled_and_unknown_ones_rejected() {
         let value = |name: &str| (name == "x").then(|| "1".to_owned());
         assert_eq!(fill("a{{x}}b{{ x }}c", value).unwrap(), "a1b1c");
         assert!(fill("{{y}}", value).unwrap_err().to_string().contains("{{y}}"));
@@ -145,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_compressed_unpacks_to_the_same() {
+    fn compressed_files_decompress_to_the_original() {
         let content = "hutong ".repeat(1000).into_bytes();
         let mut files = Files::from([("a.js".to_owned(), content.clone()), ("b.png".to_owned(), content.clone())]);
         compress(&mut files).unwrap();
@@ -156,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_changed_is_written_and_the_rest_of_the_directory_is_cleared() {
+    fn only_changed_files_are_written_and_other_files_are_removed() {
         let dir = std::env::temp_dir().join(format!("xtask-assets-{}", std::process::id()));
         let files = Files::from([("a/b.js".to_owned(), b"1".to_vec()), ("c.css".to_owned(), b"2".to_vec())]);
         assert_eq!(write(&dir, &files).unwrap(), 2);

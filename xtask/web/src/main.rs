@@ -1,4 +1,4 @@
-//! Builds the web app: `cargo xtask ui` runs it. Apart from xtask, since wasm-bindgen takes half a minute to compile.
+//! Builder of the web app, run by `cargo xtask ui`. Separate from xtask, since wasm-bindgen takes half a minute to compile.
 
 mod app;
 mod assets;
@@ -8,33 +8,33 @@ use std::env;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use xtask::exec::say;
+use xtask::exec::status;
 use xtask::project::Project;
 use xtask::toolchain::WasmToolchain;
 
-use app::Options;
+use app::WebAppOptions;
 
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(format!("failed: {error:#}"));
+            status(format!("failed: {error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
-/// `[--release] [--watch] [--out DIR]`, in any order: `cargo xtask ui` has checked what a person typed.
+/// Parses `[--release] [--watch] [--out DIR]` in any order. `cargo xtask ui` has already validated the user's input.
 fn run() -> Result<()> {
     let project = Project::find()?;
-    let mut options = Options { release: false, out: project.dist() };
+    let mut options = WebAppOptions { release: false, out: project.dist() };
     let mut watch = false;
     let mut args = env::args_os().skip(1);
     while let Some(arg) = args.next() {
         match arg.to_str() {
             Some("--release") => options.release = true,
             Some("--watch") => watch = true,
-            Some("--out") => options.out = std::path::absolute(args.next().context("--out needs a directory")?)?,
+            Some("--out") => options.out = std::path::absolute(args.next().context("--out requires a directory")?)?,
             _ => bail!("unknown argument {}", arg.display()),
         }
     }

@@ -1,23 +1,23 @@
-//! What is packed and published. The desktop entry and the metainfo are checked with the other files of platforms.
+//! Checks of what is packaged and published. Desktop entry and AppStream metadata are checked with the platforms.
 
 use anyhow::Result;
-use xtask::exec::{Cmd, find, say};
+use xtask::exec::{Cmd, find_in_path, status};
 use xtask::packages::{self, SHELLCHECK};
 use xtask::project::Project;
 
-use super::{unit, workflows};
+use super::{systemd_unit, workflows};
 use crate::problems::{Check, files};
 
-/// The server's unit, the packages' scripts and the workflows.
+/// All checks of packaging.
 pub const CHECKS: &[Check] =
-    &[("systemd unit", unit::check), ("package scripts", scripts), ("workflows", workflows::check)];
+    &[("systemd unit", systemd_unit::check), ("package scripts", scripts), ("workflows", workflows::check)];
 
 fn scripts(project: &Project) -> Result<()> {
     if packages::is_debian() {
-        SHELLCHECK.ensure("checking what is packed")?;
+        SHELLCHECK.ensure("checking package scripts")?;
     }
-    if find("shellcheck").is_none() {
-        say("there is no shellcheck here: the packages' scripts are not checked");
+    if find_in_path("shellcheck").is_none() {
+        status("skipping the package scripts: shellcheck is not installed");
         return Ok(());
     }
     Cmd::new("shellcheck").args(files(&project.root.join("packaging/server/deb"))).output().map(drop)

@@ -1,8 +1,8 @@
-//! What people install, and what is published with it.
+//! Checks of packages and of what is published with them.
 
-pub mod install;
+mod debian_root;
+pub mod install_test;
 pub mod lint;
-mod root;
-mod unit;
-mod watcher;
+mod roster_client;
+mod systemd_unit;
 mod workflows;

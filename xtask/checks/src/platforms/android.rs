@@ -1,7 +1,6 @@
-//! The Android project, as far as it can be looked at without Android's own tools: what its manifest says, its texts, and
-//! that manifest and resources compile and link with the `aapt2` that builds use.
+//! Checks of the Android project that need no Android SDK: manifest, strings, and linking of manifest and resources by `aapt2`.
 //!
-//! Gradle, Kotlin and the NDK are not there; what only they see is built in CI.
+//! What needs Gradle, Kotlin or the NDK is built in CI.
 
 mod manifest;
 
@@ -12,130 +11,126 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use roxmltree::Document;
 use serde_json::{Value, json};
-use xtask::exec::{Cmd, find, say};
+use xtask::exec::{Cmd, find_in_path, status};
 use xtask::packages::ANDROID_RESOURCES;
 use xtask::project::Project;
 
 use crate::problems::{Problems, is_chinese, read};
 
-/// Manifest and resources.
+/// Directory of manifest and resources.
 const MAIN: &str = "gen/android/app/src/main";
 
-/// What the app's configuration is on Android beside what it is everywhere.
+/// The app's configuration for Android.
 const CONFIG: &str = "src-tauri/tauri.android.conf.json";
 
-/// Android's own resources, of Debian's package: those of Android 10.
+/// Android's framework resources in Debian's package: those of Android 10.
 const FRAMEWORK: &str = "/usr/share/android-framework-res/framework-res.apk";
 
-/// The version of Android (its API level) that these are of.
+/// API level of these resources.
 const FRAMEWORK_LEVEL: &str = "29";
 
-/// The oldest Android that the app runs on, as its build script says.
-const OLDEST: &str = "24";
+/// Minimum API level of the app, as in its build script.
+const MIN_API_LEVEL: &str = "24";
 
-/// What later versions of Android brought, which those resources do not know: left out for linking.
-const LATER: [&str; 1] = [r#"android:dataExtractionRules="@xml/data_extraction_rules""#];
+/// Attributes newer than those resources: removed for linking.
+const NEWER_ATTRIBUTES: [&str; 1] = [r#"android:dataExtractionRules="@xml/data_extraction_rules""#];
 
-/// Stands in for what Gradle brings from Google's libraries.
-const LIBRARIES: &str = r#"<resources>
+/// Substitute for resources of Google's libraries, which Gradle would add.
+const LIBRARY_RESOURCES: &str = r#"<resources>
     <style name="Theme.Material3.DayNight.NoActionBar" parent="@android:style/Theme.DeviceDefault.NoActionBar" />
 </resources>"#;
 
-/// Checks manifest, texts and resources of the Android project.
-///
-/// # Errors
-///
-/// Everything that is wrong with it.
+/// Checks manifest, strings and resources of the Android project.
 pub fn check(project: &Project) -> Result<()> {
     let main = project.root.join(MAIN);
     let mut problems = Problems::default();
-    problems.try_out(manifest::check(&read(&main.join("AndroidManifest.xml"))?));
-    problems.try_out(links(&read(&project.root.join(CONFIG))?));
-    problems.try_out(texts(&main.join("res")));
-    problems.try_out(link(project, &main));
-    problems.end()
+    problems.collect(manifest::check(&read(&main.join("AndroidManifest.xml"))?));
+    problems.collect(deep_links(&read(&project.root.join(CONFIG))?));
+    problems.collect(localized_strings(&main.join("res")));
+    problems.collect(link_resources(project, &main));
+    problems.finish()
 }
 
-/// The plugin hands on only links that its configuration names, whatever the manifest lets in.
-fn links(config: &str) -> Result<()> {
-    let config: Value = serde_json::from_str(config).with_context(|| format!("{CONFIG} is no JSON"))?;
-    let named = config.pointer("/plugins/deep-link/mobile");
+/// Checks the deep-link plugin's configuration: it forwards only links listed there, whatever the manifest accepts.
+fn deep_links(config: &str) -> Result<()> {
+    let config: Value = serde_json::from_str(config).with_context(|| format!("{CONFIG} is not JSON"))?;
+    let configured = config.pointer("/plugins/deep-link/mobile");
     let expected = json!([{ "scheme": ["hutong"], "host": "call", "appLink": false }]);
-    if named != Some(&expected) {
-        bail!("{CONFIG} does not name the links that the manifest lets in: hutong://call/");
+    if configured != Some(&expected) {
+        bail!("{CONFIG} does not list the links that the manifest accepts: hutong://call/");
     }
     Ok(())
 }
 
-/// English and Chinese say the same things.
-fn texts(res: &Path) -> Result<()> {
+/// Checks that every string exists in English and Chinese.
+fn localized_strings(res: &Path) -> Result<()> {
     let english = strings(&res.join("values/strings.xml"))?;
     let chinese = strings(&res.join("values-zh/strings.xml"))?;
     let mut problems = Problems::default();
     for name in english.keys().chain(chinese.keys()) {
         let (Some(english), Some(chinese)) = (english.get(name), chinese.get(name)) else {
-            problems.add(format!("the text {name} is there in one language only"));
+            problems.add(format!("the string {name} exists in one language only"));
             continue;
         };
-        problems.demand(!english.is_empty() && !is_chinese(english), || format!("the text {name} is not English"));
-        problems.demand(is_chinese(chinese), || format!("the text {name} is not Chinese"));
+        problems.require(!english.is_empty() && !is_chinese(english), || format!("the string {name} is not English"));
+        problems.require(is_chinese(chinese), || format!("the string {name} is not Chinese"));
     }
-    problems.end()
+    problems.finish()
 }
 
 fn strings(file: &Path) -> Result<BTreeMap<String, String>> {
     let text = read(file)?;
-    let document = Document::parse(&text).with_context(|| format!("{} is no XML", file.display()))?;
+    let document = Document::parse(&text).with_context(|| format!("{} is not XML", file.display()))?;
     let strings = document.descendants().filter(|node| node.has_tag_name("string"));
     Ok(strings
         .map(|node| (node.attribute("name").unwrap_or_default().into(), node.text().unwrap_or_default().into()))
         .collect())
 }
 
-/// Compiles the resources and links them with the manifest, as Gradle does.
-fn link(project: &Project, main: &Path) -> Result<()> {
+/// Compiles the resources, and links them with the manifest as Gradle does.
+fn link_resources(project: &Project, main: &Path) -> Result<()> {
     ANDROID_RESOURCES.ensure("checking the Android project's resources")?;
-    if find("aapt2").is_none() || !Path::new(FRAMEWORK).is_file() {
-        say("left out, for lack of aapt2 or of Android's own resources: linking those of the Android project");
+    if find_in_path("aapt2").is_none() || !Path::new(FRAMEWORK).is_file() {
+        status("skipping the resources of the Android project: aapt2 or the framework resources are not installed");
         return Ok(());
     }
-    let work = Work::new(project)?;
+    let work = AaptWorkDir::new(project)?;
     work.compile(&main.join("res"), "own.zip")?;
     fs::create_dir_all(work.0.join("libraries/values"))?;
-    fs::write(work.0.join("libraries/values/styles.xml"), LIBRARIES)?;
+    fs::write(work.0.join("libraries/values/styles.xml"), LIBRARY_RESOURCES)?;
     work.compile(&work.0.join("libraries"), "libraries.zip")?;
     let manifest = read(&main.join("AndroidManifest.xml"))?;
     work.link(&for_linking(&manifest)?)?;
-    // What passes over a text that is not there would tell nothing of one that is.
+    // Verifies that aapt2 detects a missing string.
     let broken = manifest.replace("@string/app_name", "@string/no_such_text");
     if work.link(&for_linking(&broken)?).is_ok() {
-        bail!("aapt2 linked a manifest that names a text that is not there, and so says nothing");
+        bail!("aapt2 linked a manifest with a missing string: this check is ineffective");
     }
     Ok(())
 }
 
-/// The manifest as Gradle gives it to aapt2, without what the resources at hand are too old for.
+/// The manifest as Gradle passes it to aapt2, without attributes that the resources are too old for.
 fn for_linking(manifest: &str) -> Result<String> {
     let mut text = manifest
         .replacen("<manifest ", "<manifest package=\"app.hutong.Hutong\" ", 1)
         .replace("${applicationId}", "app.hutong.Hutong");
-    for attribute in LATER {
+    for attribute in NEWER_ATTRIBUTES {
         text = text.replace(attribute, "");
     }
-    if let Some(place) = text.find("${") {
-        let name: String = text[place..].chars().take_while(|&c| c != '"').collect();
-        bail!("the manifest leaves {name} to Gradle, and this check does not know it");
+    if let Some(start) = text.find("${") {
+        let name: String = text[start..].chars().take_while(|&c| c != '"').collect();
+        bail!("the manifest has the placeholder {name}, which this check does not know");
     }
     Ok(text)
 }
 
-/// A directory for what aapt2 makes.
-struct Work(PathBuf);
+/// Directory of aapt2's output.
+struct AaptWorkDir(PathBuf);
 
-impl Work {
+impl AaptWorkDir {
     fn new(project: &Project) -> Result<Self> {
         let dir = project.target.join("check-platforms").join("android");
-        // Anew, so that nothing of an earlier run is linked.
+        // Removes the output of earlier runs.
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir).with_context(|| format!("cannot write to {}", dir.display()))?;
         Ok(Self(dir))
@@ -149,7 +144,15 @@ impl Work {
         let file = self.0.join("AndroidManifest.xml");
         fs::write(&file, manifest)?;
         Cmd::new("aapt2")
-            .args(["link", "-I", FRAMEWORK, "--min-sdk-version", OLDEST, "--target-sdk-version", FRAMEWORK_LEVEL])
+            .args([
+                "link",
+                "-I",
+                FRAMEWORK,
+                "--min-sdk-version",
+                MIN_API_LEVEL,
+                "--target-sdk-version",
+                FRAMEWORK_LEVEL,
+            ])
             .arg("--manifest")
             .arg(&file)
             .arg("-o")
@@ -163,35 +166,35 @@ impl Work {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problems::tests::{ours, write};
+    use crate::problems::tests::{this_project, write};
 
     #[test]
-    fn the_links_of_the_manifest_are_handed_on() {
-        let ours = read(&ours().root.join(CONFIG)).unwrap();
-        links(&ours).unwrap();
-        for wrong in ["{", "{}", &ours.replace("hutong", "https"), &ours.replace("call", "else")] {
-            assert!(links(wrong).is_err(), "{wrong}");
+    fn deep_links_are_checked() {
+        let config = read(&this_project().root.join(CONFIG)).unwrap();
+        deep_links(&config).unwrap();
+        for wrong in ["{", "{}", &config.replace("hutong", "https"), &config.replace("call", "else")] {
+            assert!(deep_links(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
-    fn a_text_in_one_language_only_is_told() {
-        texts(&ours().root.join(MAIN).join("res")).unwrap();
+    fn missing_translations_are_reported() {
+        localized_strings(&this_project().root.join(MAIN).join("res")).unwrap();
         for (chinese, expected) in [
             (r#"<resources><string name="b">通话</string></resources>"#, "one language only"),
             (r#"<resources><string name="a">Call</string></resources>"#, "not Chinese"),
-            ("<resources>", "no XML"),
+            ("<resources>", "not XML"),
         ] {
             let res = tempfile::tempdir().unwrap();
             write(&res.path().join("values/strings.xml"), r#"<resources><string name="a">Call</string></resources>"#);
             write(&res.path().join("values-zh/strings.xml"), chinese);
-            let said = format!("{:#}", texts(res.path()).unwrap_err());
-            assert!(said.contains(expected), "{chinese}: {said}");
+            let error = format!("{:#}", localized_strings(res.path()).unwrap_err());
+            assert!(error.contains(expected), "{chinese}: {error}");
         }
     }
 
     #[test]
-    fn a_place_that_nobody_fills_is_told() {
+    fn unknown_placeholders_are_reported() {
         assert!(for_linking(r#"<manifest a="${applicationId}.x">"#).unwrap().contains("app.hutong.Hutong.x"));
         assert!(for_linking(r#"<manifest a="${else}">"#).unwrap_err().to_string().contains("${else}"));
     }

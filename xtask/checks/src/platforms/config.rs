@@ -1,5 +1,5 @@
-//! `tauri.conf.json` and each platform's own merged into it, read by the library that reads it in builds on that platform. Only the
-//! one for this machine is read by builds here; what capabilities allow is checked by each build.
+//! Checks of Tauri's configuration, merged with that of each platform, by the library that builds use. Builds on this machine read
+//! only one of them. Capabilities are checked by every build.
 
 use anyhow::{Context, Result};
 use tauri_utils::config::{Config, parse};
@@ -14,10 +14,11 @@ const TARGETS: [Target; 5] = [Target::Linux, Target::Windows, Target::MacOS, Tar
 pub fn check(project: &Project) -> Result<()> {
     let mut problems = Problems::default();
     for target in TARGETS {
-        problems
-            .try_out(configuration(project, target).with_context(|| format!("src-tauri's configuration for {target}")));
+        problems.collect(
+            configuration(project, target).with_context(|| format!("the configuration in src-tauri for {target}")),
+        );
     }
-    problems.end()
+    problems.finish()
 }
 
 fn configuration(project: &Project, target: Target) -> Result<Config> {
@@ -31,16 +32,16 @@ mod tests {
     use crate::problems::tests::{project, write};
 
     #[test]
-    fn a_platforms_own_configuration_is_checked_where_it_is_merged() {
+    fn the_merged_configuration_of_each_platform_is_checked() {
         let dir = tempfile::tempdir().unwrap();
-        let told = || check(&project(dir.path())).map_err(|error| format!("{error:#}"));
+        let result = || check(&project(dir.path())).map_err(|error| format!("{error:#}"));
         write(&dir.path().join("src-tauri/tauri.conf.json"), r#"{ "identifier": "a.b" }"#);
         write(&dir.path().join("src-tauri/tauri.android.conf.json"), r#"{ "app": { "windows": [] } }"#);
-        assert_eq!(told(), Ok(()));
+        assert_eq!(result(), Ok(()));
         write(&dir.path().join("src-tauri/tauri.android.conf.json"), r#"{ "app": { "window": [] } }"#);
-        let one = told().unwrap_err();
+        let one = result().unwrap_err();
         assert!(one.contains("android") && one.contains("`window`") && !one.contains("windows configuration"), "{one}");
         write(&dir.path().join("src-tauri/tauri.conf.json"), "{");
-        assert!(told().unwrap_err().contains("linux"));
+        assert!(result().unwrap_err().contains("linux"));
     }
 }

@@ -1,4 +1,4 @@
-//! A fresh Debian 12 in a directory: what a package finds on a machine that has seen nothing of this project.
+//! Chroot with a fresh Debian 12, for installation tests.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -6,24 +6,24 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use xtask::exec::{Cmd, find, say};
-use xtask::packages::Need;
+use xtask::exec::{Cmd, find_in_path, status};
+use xtask::packages::SystemPackages;
 use xtask::project::Project;
 
-/// The Debian that packages are made for.
+/// The Debian release that the packages target.
 const RELEASE: &str = "bookworm";
 
-/// Where it comes from on a machine that is no Debian 12 itself; there apt's own sources are taken.
+/// Mirror for machines whose apt has no sources of the release.
 const MIRROR: &str = "http://deb.debian.org/debian";
 
-const TOOLS: Need = Need {
+const TOOLS: SystemPackages = SystemPackages {
     debian: &[("debootstrap", &["debootstrap"]), ("util-linux", &["unshare"]), ("debian-archive-keyring", &[])],
-    elsewhere: "debootstrap and unshare",
+    other_systems: "debootstrap and unshare",
 };
 
-/// Becomes process 1 of a namespace of its own, in which it mounts what programs expect; with its end all of it is gone. It ends
-/// what it started when its standard input is closed.
-const INSIDE: &str = r#"
+/// Runs as process 1 of new mount and PID namespaces: mounts what programs expect, and starts the script in the chroot. Kills it when
+/// standard input is closed.
+const CHROOT_SCRIPT: &str = r#"
 root=$1 archives=$2 script=$3
 mount -t proc proc "$root/proc"
 mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
@@ -41,22 +41,22 @@ exec 3<&-
 wait "$started"
 "#;
 
-/// A root directory, removed at its end.
+/// Root directory of the chroot, removed on drop.
 #[derive(Debug)]
-pub struct Root {
+pub struct DebianRoot {
     dir: PathBuf,
     archives: PathBuf,
 }
 
-impl Root {
-    /// A fresh one. Debian itself is fetched once, into the cache; so are packages that are installed later.
+impl DebianRoot {
+    /// Creates a chroot. Downloads Debian and packages into the cache.
     ///
     /// # Errors
     ///
-    /// Where this is no Linux with debootstrap, where one may not become root, or where Debian cannot be fetched.
+    /// debootstrap is missing, root is not available without a password, or a download fails.
     pub fn fresh(project: &Project) -> Result<Self> {
         TOOLS.ensure("a fresh Debian")?;
-        ensure!(as_root("true").is_some(), "it needs root, or sudo that asks for no password");
+        ensure!(as_root("true").is_some(), "this test needs root, or sudo without a password");
         let cache = project.cache.join("roots");
         let base = cache.join(RELEASE);
         fs::create_dir_all(&cache)?;
@@ -66,50 +66,50 @@ impl Root {
         let dir = project.target.join(format!("install-test-{}", std::process::id()));
         let archives = cache.join("archives");
         fs::create_dir_all(archives.join("partial"))?;
-        // Ended at once if something goes wrong from here on.
+        // Created first, so that a failure below removes the directory.
         let root = Self { dir, archives };
         fs::create_dir_all(&project.target)?;
-        run(as_root("cp").context("no root")?.args(["-a", "--reflink=auto"]).arg(&base).arg(&root.dir))?;
+        run(as_root("cp").context("root is not available")?.args(["-a", "--reflink=auto"]).arg(&base).arg(&root.dir))?;
         Ok(root)
     }
 
-    /// Copies a file to its first level, which is root's.
-    ///
-    /// # Errors
-    ///
-    /// Where it cannot be read or written.
-    pub fn bring(&self, file: &Path, name: &str) -> Result<()> {
-        run(as_root("cp").context("no root")?.arg(file).arg(self.dir.join(name)))
+    /// Copies a file into the root directory of the chroot.
+    pub fn copy_in(&self, file: &Path, name: &str) -> Result<()> {
+        run(as_root("cp").context("root is not available")?.arg(file).arg(self.dir.join(name)))
     }
 
-    /// Runs a script there as root, to its end. Gives what it said.
+    /// Runs a script in the chroot as root, and returns its standard output.
     ///
     /// # Errors
     ///
-    /// Where it does not end well; with what it said.
+    /// The script fails; the error contains its output.
     pub fn sh(&self, script: &str) -> Result<String> {
         let mut child =
             self.command(script)?.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        // Open until it has ended: closing it would end the script.
-        let open = child.stdin.take();
+        // Kept open, since closing it kills the script.
+        let stdin = child.stdin.take();
         let output = child.wait_with_output()?;
-        drop(open);
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        drop(stdin);
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
-            let problem = String::from_utf8_lossy(&output.stderr);
-            bail!("in the fresh Debian, this ended with {}: {script}\n{said}{problem}", output.status);
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            bail!("a script in the fresh Debian ended with {}: {script}\n{stdout}{stderr}", output.status);
         }
-        Ok(said)
+        Ok(stdout)
     }
 
-    /// Starts a script there as root, with what it says in a file.
-    pub fn start(&self, script: &str, log: &Path) -> Result<Running> {
+    /// Starts a script in the chroot as root. Its output goes to the file `log`.
+    ///
+    /// # Errors
+    ///
+    /// The log cannot be written, or root is not available.
+    pub fn start(&self, script: &str, log: &Path) -> Result<RunningScript> {
         let file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         let child = self.command(script)?.stdin(Stdio::piped()).stdout(file.try_clone()?).stderr(file).spawn()?;
-        Ok(Running { child, log: log.to_owned() })
+        Ok(RunningScript { child, log: log.to_owned() })
     }
 
-    /// Every file there with its owner, but for what the system itself keeps of packages, icons and logs.
+    /// Lists all files with their owner, except caches, logs and the package database.
     pub fn files(&self) -> Result<std::collections::BTreeSet<String>> {
         let listed = self.sh(
             "find / -xdev \\( -path /proc -o -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/cache -o -path /var/log \
@@ -119,14 +119,14 @@ impl Root {
     }
 
     fn command(&self, script: &str) -> Result<Command> {
-        let mut command = as_root("unshare").context("it needs root")?;
+        let mut command = as_root("unshare").context("root is not available")?;
         command.args(["--mount", "--pid", "--fork", "--kill-child", "--", "sh", "-euc"]);
-        command.arg(format!("exec 3<&0; {INSIDE}")).arg("sh").arg(&self.dir).arg(&self.archives).arg(script);
+        command.arg(format!("exec 3<&0; {CHROOT_SCRIPT}")).arg("sh").arg(&self.dir).arg(&self.archives).arg(script);
         Ok(command)
     }
 }
 
-impl Drop for Root {
+impl Drop for DebianRoot {
     fn drop(&mut self) {
         if let Some(mut remove) = as_root("rm") {
             let _ = remove.args(["-rf", "--one-file-system"]).arg(&self.dir).status();
@@ -134,47 +134,47 @@ impl Drop for Root {
     }
 }
 
-/// A program in the fresh Debian, ended with this.
+/// A script running in the chroot, killed on drop.
 #[derive(Debug)]
-pub struct Running {
+pub struct RunningScript {
     child: Child,
     log: PathBuf,
 }
 
-impl Running {
-    /// Waits until `look` sees something, for `limit` at most.
+impl RunningScript {
+    /// Polls `check` until it succeeds, for `limit` at most. `what` describes the condition.
     ///
     /// # Errors
     ///
-    /// Where it saw nothing, or the program has ended; with the last lines of what it said.
-    pub fn until<T>(&mut self, what: &str, limit: Duration, mut look: impl FnMut() -> Result<T>) -> Result<T> {
+    /// The check did not succeed in time, or the script ended; the error contains the last lines of its output.
+    pub fn wait_until<T>(&mut self, what: &str, limit: Duration, mut check: impl FnMut() -> Result<T>) -> Result<T> {
         let end = Instant::now() + limit;
         loop {
-            let problem = match look() {
-                Ok(seen) => return Ok(seen),
+            let problem = match check() {
+                Ok(value) => return Ok(value),
                 Err(problem) => problem,
             };
             let ended = self.child.try_wait()?;
             if ended.is_some() || Instant::now() > end {
-                let why = ended.map_or_else(
+                let reason = ended.map_or_else(
                     || format!("not within {} s", limit.as_secs()),
-                    |ended| format!("it ended with {ended}"),
+                    |ended| format!("the program ended with {ended}"),
                 );
-                return Err(problem.context(format!("{what}: {why}. It said:\n{}", self.said())));
+                return Err(problem.context(format!("{what}: {reason}. Its output:\n{}", self.last_lines())));
             }
             std::thread::sleep(Duration::from_millis(200));
         }
     }
 
-    /// The last lines of what it said.
-    pub fn said(&self) -> String {
+    /// The last lines of its output.
+    pub fn last_lines(&self) -> String {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(30)..].join("\n")
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningScript {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
         let end = Instant::now() + Duration::from_secs(15);
@@ -186,35 +186,44 @@ impl Drop for Running {
     }
 }
 
+/// Downloads Debian into the cache, with this machine's apt sources.
 fn make_base(base: &Path) -> Result<()> {
     let draft = base.with_extension("new");
-    run(as_root("rm").context("no root")?.args(["-rf", "--one-file-system"]).arg(&draft))?;
+    run(as_root("rm").context("root is not available")?.args(["-rf", "--one-file-system"]).arg(&draft))?;
     let sources = sources(&apt_sources());
     let mirror = sources.first().map_or(MIRROR, |(address, _)| address);
-    say(format!("fetching {RELEASE} from {mirror}, once (a minute or two)"));
-    run(as_root("debootstrap").context("no root")?.args(["--variant=minbase", RELEASE]).arg(&draft).arg(mirror))?;
+    status(format!("downloading {RELEASE} from {mirror} (once, one or two minutes)"));
+    run(as_root("debootstrap")
+        .context("root is not available")?
+        .args(["--variant=minbase", RELEASE])
+        .arg(&draft)
+        .arg(mirror))?;
     let mut list = String::new();
     for (address, release) in &sources {
         list.push_str(&format!("deb {address} {release} main\n"));
     }
-    // Nothing is started by being installed: there is no init here.
+    // Keeps packages from starting services, since a chroot has no init.
     let script = format!(
         "rm -f etc/apt/sources.list; printf '#!/bin/sh\nexit 101\n' > usr/sbin/policy-rc.d; chmod 755 usr/sbin/policy-rc.d; \
          printf '%s' '{list}' > etc/apt/sources.list.d/hutong.list"
     );
-    run(as_root("sh").context("no root")?.args(["-euc", &format!("cd \"$1\"; {script}"), "sh"]).arg(&draft))?;
-    run(as_root("mv").context("no root")?.arg(&draft).arg(base))
+    run(as_root("sh")
+        .context("root is not available")?
+        .args(["-euc", &format!("cd \"$1\"; {script}"), "sh"])
+        .arg(&draft))?;
+    run(as_root("mv").context("root is not available")?.arg(&draft).arg(base))
 }
 
-/// The addresses and releases that this machine's apt fetches from, the release itself first.
+/// Addresses and releases of this machine's apt sources.
 fn apt_sources() -> String {
-    if find("apt-get").is_none() {
+    if find_in_path("apt-get").is_none() {
         return String::new();
     }
     let format = ["indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"];
     Cmd::new("apt-get").args(format).output().unwrap_or_default()
 }
 
+/// The apt sources of [`RELEASE`], the release itself first; [`MIRROR`] if there are none.
 fn sources(listed: &str) -> Vec<(String, String)> {
     let mut sources: Vec<(String, String)> = listed
         .lines()
@@ -232,7 +241,7 @@ fn sources(listed: &str) -> Vec<(String, String)> {
     sources
 }
 
-/// A command as root, where one is root or can become it without being asked.
+/// A command as root; `None` if that needs a password.
 fn as_root(program: &str) -> Option<Command> {
     if Cmd::new("id").arg("-u").output().is_ok_and(|id| id.trim() == "0") {
         return Some(Command::new(program));
@@ -248,8 +257,8 @@ fn as_root(program: &str) -> Option<Command> {
 fn run(command: &mut Command) -> Result<()> {
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {command:?}"))?;
     if !output.status.success() {
-        let said = [output.stdout, output.stderr].concat();
-        bail!("{command:?} ended with {}: {}", output.status, String::from_utf8_lossy(&said).trim());
+        let printed = [output.stdout, output.stderr].concat();
+        bail!("{command:?} ended with {}: {}", output.status, String::from_utf8_lossy(&printed).trim());
     }
     Ok(())
 }
@@ -259,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_machines_own_sources_of_the_release_are_taken() {
+    fn apt_sources_of_the_release_are_used() {
         let listed = "http://a/security/ bookworm-security\nhttp://a/debian/ bookworm\nhttp://a/debian/ bookworm\n\
                       http://b/ nodistro\nhttp://a/debian/ bookworm-updates\nhttp://c/ bookworms";
         let addresses = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {

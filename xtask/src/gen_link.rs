@@ -1,42 +1,43 @@
-//! `src-tauri/gen` is a link to `gen`. Where git does not make links (Windows, unless told to), it checks out a file that holds
-//! the link's target as text, and the Tauri CLI would find no projects.
+//! Repair of `src-tauri/gen`, a symbolic link to `gen`, through which the Tauri CLI finds the mobile projects.
+//!
+//! Where git creates no symbolic links (Windows by default), it checks out a text file that contains the target.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use xtask::exec::say;
+use xtask::exec::status;
 use xtask::project::Project;
 
-/// In parts: cmd takes a slash for the beginning of a switch.
+/// Path of the link in parts, since `cmd` takes a slash for an option.
 const LINK: [&str; 2] = ["src-tauri", "gen"];
 const TARGET: &str = "../gen";
 
-/// Makes `src-tauri/gen` lead to `gen` where it does not.
+/// Makes `src-tauri/gen` a link to `gen` if it is not.
 ///
 /// # Errors
 ///
-/// Where something else stands in its place, or the system makes no link.
-pub fn mend(project: &Project) -> Result<()> {
-    if mend_at(&project.root, make_link).context("src-tauri/gen is no link to gen, and could not be made one")? {
-        say("src-tauri/gen was checked out as text; it is a link to gen now");
+/// Another file is in its place, or the system creates no link.
+pub fn repair(project: &Project) -> Result<()> {
+    if repair_at(&project.root, make_link).context("cannot make src-tauri/gen a link to gen")? {
+        status("replaced src-tauri/gen by a link to gen");
     }
     Ok(())
 }
 
-/// Whether there was something to mend.
-fn mend_at(root: &Path, make_link: impl Fn(&Path, &Path) -> io::Result<()>) -> Result<bool> {
+/// Returns whether a repair was necessary.
+fn repair_at(root: &Path, make_link: impl Fn(&Path, &Path) -> io::Result<()>) -> Result<bool> {
     let link = LINK.iter().fold(root.to_owned(), |path, part| path.join(part));
     match fs::symlink_metadata(&link) {
         Ok(found) if found.is_file() => {
             let text = fs::read_to_string(&link)?;
             if text.trim() != TARGET {
-                bail!("{} is a file, and holds something else than {TARGET:?}", link.display());
+                bail!("{} is a file with other content than {TARGET:?}", link.display());
             }
             fs::remove_file(&link)?;
         }
-        // A link or a junction, or the directory itself.
+        // A link, a junction or a directory.
         Ok(_) => return Ok(false),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error.into()),
@@ -51,13 +52,14 @@ fn make_link(_target: &Path, link: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink(TARGET, link)
 }
 
-/// A junction, since making a symbolic link asks for rights that an ordinary account has not. It has no call in the standard
-/// library; cmd's `mklink /J` makes one.
+/// Creates a junction by `cmd`, since symbolic links need privileges on Windows, and the standard library has no function for
+/// junctions.
 #[cfg(windows)]
 fn make_link(target: &Path, link: &Path) -> io::Result<()> {
     use std::process::{Command, Stdio};
-    let made = Command::new("cmd").args(["/C", "mklink", "/J"]).arg(link).arg(target).stdout(Stdio::null()).status()?;
-    if made.success() { Ok(()) } else { Err(io::Error::other(format!("mklink ended with {made}"))) }
+    let status =
+        Command::new("cmd").args(["/C", "mklink", "/J"]).arg(link).arg(target).stdout(Stdio::null()).status()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("mklink ended with {status}"))) }
 }
 
 #[cfg(test)]
@@ -65,8 +67,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_stands_there_leads_to_gen_unless_somebody_put_it_there() {
-        for (text, made) in [
+    fn a_missing_or_text_link_is_repaired_and_other_files_are_kept() {
+        for (text, repaired) in [
             (Some("../gen"), Some(true)),
             (Some("../gen\r\n"), Some(true)),
             (None, Some(true)),
@@ -79,10 +81,10 @@ mod tests {
             if let Some(text) = text {
                 fs::write(&link, text).unwrap();
             }
-            let done = mend_at(&root, make_link).ok();
-            let (leads, again) = (link.join("android").is_dir(), mend_at(&root, make_link).ok());
+            let done = repair_at(&root, make_link).ok();
+            let (works, again) = (link.join("android").is_dir(), repair_at(&root, make_link).ok());
             fs::remove_dir_all(&root).unwrap();
-            assert_eq!((done, leads, again), (made, made.is_some(), made.map(|_| false)), "{text:?}");
+            assert_eq!((done, works, again), (repaired, repaired.is_some(), repaired.map(|_| false)), "{text:?}");
         }
     }
 }

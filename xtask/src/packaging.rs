@@ -1,31 +1,28 @@
-//! Packages: the server's, a trial of both, and the checks of what is published with them.
+//! Commands for packages: building, test installation, and checks of what is published.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use xtask::exec::{Cmd, say};
-use xtask::packages::Need;
+use xtask::exec::{Cmd, status};
+use xtask::packages::SystemPackages;
 use xtask::project::Project;
 use xtask::tools;
 
 use crate::{cargo, tauri, version};
 
-/// Makes the package of what cargo builds.
+/// Version of `cargo-deb`, which builds the server's package.
 const CARGO_DEB: &str = "3.8.0";
 
-/// dpkg-shlibdeps finds the libraries that the program needs.
-const DEB_TOOLS: Need = Need { debian: &[("dpkg-dev", &["dpkg-shlibdeps"])], elsewhere: "dpkg-dev" };
+/// Tools that `cargo-deb` needs to find the dependencies of the program.
+const DEB_TOOLS: SystemPackages =
+    SystemPackages { debian: &[("dpkg-dev", &["dpkg-shlibdeps"])], other_systems: "dpkg-dev" };
 
-/// `cargo xtask server-deb`: builds the web app and the server, and packs them with the systemd unit; gives the package's path and
-/// prints it. What is in it is said in crates/server/Cargo.toml, below `[package.metadata.deb]`.
-///
-/// # Errors
-///
-/// Where something of it cannot be built, or where the web app is not in it.
+/// `cargo xtask server-deb`: builds the server's Debian package, and prints and returns its path. Its content is configured in
+/// `crates/server/Cargo.toml`, `[package.metadata.deb]`.
 pub fn server_deb(project: &Project) -> Result<PathBuf> {
-    DEB_TOOLS.ensure("making a Debian package")?;
+    DEB_TOOLS.ensure("building a Debian package")?;
     cargo::web_app(project, true, &project.dist()).run()?;
-    say("building the server");
+    status("building the server");
     cargo::host(project).args(["build", "--release", "--package", "hutong-server"]).run()?;
     let cargo_deb = tools::cargo_install(project, "cargo-deb", CARGO_DEB, "cargo-deb", &["--locked"])?;
     let package = server_package(project)?;
@@ -34,16 +31,16 @@ pub fn server_deb(project: &Project) -> Result<PathBuf> {
         .arg(&package)
         .dir(&project.root)
         .run()?;
-    ensure!(package.is_file(), "cargo-deb made no {}", package.display());
+    ensure!(package.is_file(), "cargo-deb created no {}", package.display());
     println!("{}", package.display());
     Ok(package)
 }
 
-/// `cargo xtask install-test`: tries both packages in a fresh Debian, which are built first unless they are there.
+/// `cargo xtask install-test`: installs both packages in a fresh Debian, after building them unless `are_built`.
 ///
 /// # Errors
 ///
-/// The first thing that is not as it should be.
+/// A package cannot be built, or its test fails.
 pub fn install_test(project: &Project, are_built: bool) -> Result<()> {
     if !are_built {
         tauri::build(project, &["--bundles", "deb"])?;
@@ -53,32 +50,28 @@ pub fn install_test(project: &Project, are_built: bool) -> Result<()> {
 }
 
 /// `cargo xtask lint-packaging`.
-///
-/// # Errors
-///
-/// Everything that is wrong.
 pub fn lint(project: &Project) -> Result<()> {
     version::check(project, None)?;
     cargo::checks(project).arg("packaging").run()
 }
 
-/// Where `cargo tauri build` puts the app's package.
+/// Path of the app's package, as `cargo tauri build` names it.
 fn app_package(project: &Project) -> Result<PathBuf> {
-    let name = format!("Hutong_{}_{}.deb", version::of(project)?, architecture()?);
+    let name = format!("Hutong_{}_{}.deb", version::workspace_version(project)?, architecture()?);
     Ok(project.target.join("release/bundle/deb").join(name))
 }
 
 fn server_package(project: &Project) -> Result<PathBuf> {
-    let name = format!("hutong-server_{}_{}.deb", version::of(project)?, architecture()?);
+    let name = format!("hutong-server_{}_{}.deb", version::workspace_version(project)?, architecture()?);
     Ok(project.target.join("release/bundle/server").join(name))
 }
 
-/// Debian's name of the processor that is built for.
+/// Debian's name of this machine's architecture.
 fn architecture() -> Result<&'static str> {
     match std::env::consts::ARCH {
         "x86_64" => Some("amd64"),
         "aarch64" => Some("arm64"),
         _ => None,
     }
-    .context("packages are made for x86_64 and aarch64 alone")
+    .context("packages are built on x86_64 and aarch64 only")
 }
