@@ -1,4 +1,4 @@
-//! Resource usage of processes and CPU pressure of the machine, read from /proc.
+//! Resource usage of processes (from /proc), and CPU contention of the machine: pressure figures and wake-up delays.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,5 @@
-//! The Tauri app: a window with the web interface, the client, and on desktops an embedded server.
+//! The Tauri app: a window with the web interface, the client state machine (`hutong-core`), and on desktops an embedded
+//! server.
 //!
 //! The page renders the client's view and uses the webview's media APIs. It invokes a few [`commands`] and receives
 //! messages over one channel. The [`controller`] owns everything else: its [`driver`] steps the client of `hutong-core`,

@@ -1,4 +1,4 @@
-//! Cargo commands, also for the parts of xtask that are compiled on demand.
+//! Builders of cargo commands, also of those that compile and run the helper programs `xtask-web` and `xtask-checks`.
 
 use std::path::Path;
 

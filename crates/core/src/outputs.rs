@@ -1,4 +1,4 @@
-//! Queue of outputs, with the view that results from them.
+//! Queue of the client's outputs until its driver takes them, and the view that the UI shows after all of them.
 
 use std::collections::VecDeque;
 

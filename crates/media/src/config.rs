@@ -1,4 +1,4 @@
-//! Configuration of a peer.
+//! Configuration of a peer: ICE servers, the media that it may send, its data channel, and local addresses.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 

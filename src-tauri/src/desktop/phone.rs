@@ -1,4 +1,4 @@
-//! Phones: only call links need set-up. There is one instance, no tray, and no window state.
+//! Phone variant of the desktop integration, with the same API: listens for call links (`hutong://`); the rest does nothing.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Mapping between RTP timestamps and capture times, for sent and received frames.
+//! Capture times of frames: estimated for the sender reports of sent streams, derived from those of received streams.
 
 /// Streams whose capture-to-send offsets differ by more, in microseconds, were not captured on one clock: no encoder takes that
 /// long.

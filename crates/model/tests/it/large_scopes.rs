@@ -1,4 +1,4 @@
-//! Exhaustive checks of larger scopes, which take minutes. `cargo xtask test --full` runs them.
+//! Exhaustive model checks of the call protocol with more users or events than `small_scopes`; they take minutes.
 
 use hutong_model::{CheckScope, EventBudget, Termination, check_termination};
 

@@ -1,4 +1,4 @@
-//! Gauges whose values are read from the hub at each scrape.
+//! Gauges (open WebSockets, calls, users by state), read at each scrape from the hub, which connects sockets and registry.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! State of one call: its members, its step, and its next deadline.
+//! State of one call: its two members, its step from ringing to ended, and its next deadline.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Rotation of the ticket key while the program runs.
+//! Keys that sign session tickets: replaced while the server runs (SIGHUP) or by a restart, and never printed.
 
 use std::{fs, net::SocketAddr};
 

@@ -1,4 +1,4 @@
-//! Properties of the jitter buffer: for any input its output is valid, and its memory bounded.
+//! Properties of the jitter buffer: for any input its output is valid and its memory bounded, and playout recovers.
 
 use proptest::prelude::*;
 
