@@ -217,7 +217,7 @@ impl Controller {
     /// Detaches the page. Returns the client's outputs, for the next page if one is attaching.
     fn detach(&mut self) -> Vec<UiOutput> {
         let outputs = if self.page.detach() {
-            tracing::info!("page detached; its call, if any, ends");
+            tracing::info!("page closed or reloaded; a call that it was in ends");
             self.driver.step(Input::PageReloaded)
         } else {
             Vec::new()

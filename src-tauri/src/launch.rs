@@ -24,7 +24,7 @@ pub enum LaunchError {
     #[error(transparent)]
     Arguments(#[from] MissingProfileDirectory),
     /// The profile's directory cannot be used.
-    #[error("profile directory {}: {source}", .directory.display())]
+    #[error("profile directory {}: cannot be created or locked: {source}", .directory.display())]
     Profile {
         /// The directory as given.
         directory: PathBuf,

@@ -114,7 +114,7 @@ impl ServerLink {
 
 /// Error: the link is down or its queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the server link is down or its queue is full")]
+#[error("message not sent: the connection to the server is closed or its queue is full")]
 pub struct LinkSendError;
 
 async fn run(

@@ -15,7 +15,7 @@ pub enum Error {
     #[error("the peer has no track or data channel to send this on")]
     NotSending,
     /// A frame or message is empty or exceeds its size limit.
-    #[error("the frame or message is empty or too large")]
+    #[error("empty, or larger than a frame or message may be; not sent")]
     InvalidSize,
     /// A delta frame cannot be decoded, because an earlier frame was dropped or no keyframe was sent yet. The encoder must
     /// produce a keyframe.
@@ -34,28 +34,28 @@ pub enum Error {
 #[non_exhaustive]
 pub enum PeerOperation {
     /// Opening sockets and creating the connection.
-    #[error("the connection could not be created")]
+    #[error("the WebRTC library could not open sockets or create the peer connection")]
     Setup,
     /// Adding a track.
-    #[error("a track could not be added")]
+    #[error("the WebRTC library could not add a track")]
     AddTrack,
     /// Opening the data channel, or sending on it.
-    #[error("the data channel failed")]
+    #[error("the WebRTC library could not open the data channel or send on it")]
     DataChannel,
     /// Creating an offer or an answer.
-    #[error("the offer or answer could not be created")]
+    #[error("the WebRTC library could not create a session description")]
     CreateDescription,
     /// Setting the local description.
-    #[error("the local description was rejected")]
+    #[error("the WebRTC library rejected its own session description")]
     SetLocalDescription,
     /// Setting the remote description.
-    #[error("the remote description was rejected")]
+    #[error("the WebRTC library rejected the other side's session description")]
     SetRemoteDescription,
     /// Adding a remote ICE candidate.
-    #[error("the remote ICE candidate was rejected")]
+    #[error("the WebRTC library rejected an ICE candidate of the other side")]
     AddIceCandidate,
     /// Closing the connection.
-    #[error("the connection could not be closed cleanly")]
+    #[error("the peer connection was closed, with an error of the WebRTC library")]
     Close,
 }
 

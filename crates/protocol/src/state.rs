@@ -106,7 +106,7 @@ pub enum TransitionError {
     #[error("the user is busy")]
     Busy,
     /// The user has no call in the state that the event needs.
-    #[error("the user has no call to which this applies")]
+    #[error("the user has no call in a state that permits this event")]
     NoCall,
 }
 

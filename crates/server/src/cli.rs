@@ -222,7 +222,7 @@ impl Cli {
 pub(crate) enum RunError {
     #[error(transparent)]
     Bind(#[from] BindError),
-    #[error("ticket key: {0}")]
+    #[error("the ticket key cannot be used: {0}")]
     TicketKey(#[from] TicketKeyError),
     #[error(transparent)]
     Tls(#[from] TlsError),

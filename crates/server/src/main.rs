@@ -80,7 +80,7 @@ async fn run(cli: Cli) -> Result<(), RunError> {
             Signal::Stop => {
                 tracing::info!(
                     users = server.users_online(),
-                    "stop signal received; disconnecting all clients at once"
+                    "stop signal received; closing all connections without a drain"
                 );
                 break Ok(());
             }
@@ -103,7 +103,7 @@ fn reload_ticket_key(server: &Server, ticket_key_file: Option<&Path>) {
             server.set_ticket_key(&key);
             tracing::info!(
                 former_keys = key.former_count(),
-                "ticket key reloaded; new tickets are signed with the first key"
+                "ticket key reloaded; the first key in the file signs new session tickets, all keys verify"
             );
         }
         Err(error) => tracing::error!(%error, "ticket key reload failed; the previous key stays in use"),

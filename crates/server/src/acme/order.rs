@@ -152,7 +152,7 @@ pub(super) enum OrderError {
     #[error("the authority offers no TLS-ALPN-01 challenge")]
     NoTlsAlpn,
     /// The order exceeded its time limit.
-    #[error("the order timed out")]
+    #[error("the ACME authority did not complete the certificate order in time")]
     Timeout,
     /// The account could not be read from or written to the cache.
     #[error("cannot access the account file: {0}")]

@@ -134,8 +134,8 @@ impl AdmissionLimits {
             *last = Some(now);
             tracing::warn!(
                 %proxy,
-                "forwarding header from an untrusted proxy on this machine; header ignored, so per-address limits do not \
-                 apply and the deny list sees only the proxy; name your proxy with --trusted-proxy"
+                "forwarding header from a local proxy that is not trusted; header ignored: its clients share the \
+                 proxy's address, which no per-address limit applies to; add --trusted-proxy"
             );
         }
     }
@@ -204,12 +204,16 @@ impl SecretAttempt<'_> {
             return;
         }
         if lock(&self.limits.prefix_failures).finish(&self.prefix, verdict, now) {
-            tracing::warn!("too many wrong secrets from one address; each further one delays its next attempt longer");
+            tracing::warn!(
+                "too many wrong secrets from one address; each further failure doubles the delay for this address"
+            );
         }
         if let Some(name) = &self.name
             && lock(&self.limits.name_failures).finish(name, verdict, now)
         {
-            tracing::warn!("too many wrong passwords for one name; each further one delays its next attempt longer");
+            tracing::warn!(
+                "too many wrong passwords for one name; each further failure doubles the delay for this name"
+            );
         }
     }
 }

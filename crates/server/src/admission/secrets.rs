@@ -138,7 +138,7 @@ pub enum UsersFileLineError {
     #[error("invalid name: a name has 1 to 40 visible characters")]
     Name,
     /// The name begins with `#`, so its line would be a comment.
-    #[error("invalid name: a line that begins with # is a comment")]
+    #[error("invalid name: it begins with #, which begins a comment in this file")]
     Comment,
     /// The password is empty, or longer than the protocol permits.
     #[error("invalid password: a password has 1 to 1024 bytes")]

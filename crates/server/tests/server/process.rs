@@ -86,7 +86,7 @@ async fn an_invalid_command_line_is_reported() {
         (&["--acme", "calls.example", "--acme-cache", "/nonexistent", "--self-signed", "x"], "cannot be used with"),
         (&["--acme", "192.0.2.1", "--acme-cache", "/nonexistent"], "not a public host name"),
         (&["--tls-cert", "/nonexistent", "--tls-key", "/nonexistent"], "/nonexistent: No such file"),
-        (&["--ticket-key-file", "/"], "ticket key: "),
+        (&["--ticket-key-file", "/"], "the ticket key cannot be used: "),
     ] {
         let output =
             with_timeout("exit", Command::new(SERVER_BINARY).args(arguments).env_clear().output()).await.unwrap();
