@@ -27,7 +27,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum BenchCommand {
     /// The app calls Chromium and the app, and Chromium calls Chromium
-    Native(native::Options),
+    Native(native::NativeBenchOptions),
 }
 
 // All measured processes are started from this thread, so they inherit its dropped capability.

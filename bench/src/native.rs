@@ -15,7 +15,7 @@ use crate::{
 
 /// Command line options: what is measured, and for how long.
 #[derive(Clone, Debug, Args)]
-pub struct Options {
+pub struct NativeBenchOptions {
     /// Pairs of runs with the video clock: the app calls Chromium, and Chromium calls Chromium
     #[arg(long, default_value_t = 3)]
     pairs: usize,
@@ -55,7 +55,7 @@ const BEFORE: Duration = Duration::from_secs(5);
 /// Number of busiest threads that are reported.
 const THREADS: usize = 12;
 
-impl Options {
+impl NativeBenchOptions {
     fn times(&self) -> PhaseDurations {
         PhaseDurations {
             before: BEFORE,
@@ -81,7 +81,7 @@ struct PairSeries {
 /// # Errors
 ///
 /// Returns an error when a run fails.
-pub async fn measure(options: &Options) -> Result<()> {
+pub async fn measure(options: &NativeBenchOptions) -> Result<()> {
     let all_series = [
         PairSeries {
             key: "clock",
@@ -128,7 +128,7 @@ pub async fn measure(options: &Options) -> Result<()> {
 
 impl PairSeries {
     /// Runs all pairs. The app's first run also measures IPC.
-    async fn run(&self, options: &Options, ipc: &mut Vec<IpcThroughput>) -> Result<Vec<[RunResult; 2]>> {
+    async fn run(&self, options: &NativeBenchOptions, ipc: &mut Vec<IpcThroughput>) -> Result<Vec<[RunResult; 2]>> {
         let rendering = if options.undrawn { VideoRendering::Off } else { VideoRendering::On };
         let setup = RunSetup { camera: self.camera, window: options.window, rendering };
         let mut all = Vec::new();
@@ -148,7 +148,13 @@ impl PairSeries {
         Ok(all)
     }
 
-    async fn once(&self, options: &Options, pair: CallPair, setup: RunSetup, with_ipc: bool) -> Result<RunResult> {
+    async fn once(
+        &self,
+        options: &NativeBenchOptions,
+        pair: CallPair,
+        setup: RunSetup,
+        with_ipc: bool,
+    ) -> Result<RunResult> {
         let extra = if with_ipc { IpcMeasurement::Include } else { IpcMeasurement::Skip };
         let outcome = run(pair, setup, options.times(), extra).await.with_context(|| format!("{pair:?}"))?;
         eprintln!("{pair:?}: {}; {:.2?}", outcome.pressure, outcome.metrics);
@@ -159,7 +165,7 @@ impl PairSeries {
     }
 
     /// Prints the comparison and returns the results as JSON.
-    fn report(&self, options: &Options, runs: &[[RunResult; 2]]) -> serde_json::Value {
+    fn report(&self, options: &NativeBenchOptions, runs: &[[RunResult; 2]]) -> serde_json::Value {
         let metrics: Vec<[MetricValues; 2]> =
             runs.iter().map(|pair| [&pair[0], &pair[1]].map(|it| it.metrics.clone())).collect();
         let compared = compare(&metrics);

@@ -40,7 +40,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Address of a server and whether it uses TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ServerAddress {
+pub struct TargetAddress {
     /// The loopback address.
     pub address: SocketAddr,
     /// Whether the server uses TLS.
@@ -53,7 +53,7 @@ pub struct ServerAddress {
 ///
 /// Returns an error when the server does not accept it within a minute.
 pub async fn open(
-    target: ServerAddress,
+    target: TargetAddress,
     tls: &ClientTls,
     number: u32,
     path: &str,
@@ -65,7 +65,7 @@ pub async fn open(
 }
 
 async fn try_open(
-    target: ServerAddress,
+    target: TargetAddress,
     tls: &ClientTls,
     number: u32,
     path: &str,

@@ -30,7 +30,7 @@ enum LoadCommand {
     ///
     /// The variables `HUTONG_SERVER_BIN`, `HUTONG_BENCH_NODE` (a folder) and `HUTONG_BENCH_MATCHBOX` set the programs under
     /// test; `cargo xtask bench server` builds them and sets these.
-    Server(Options),
+    Server(ServerBenchOptions),
     /// Rewrites the measured part of the documentation from earlier results
     Report {
         /// File written by --json or --write
@@ -52,7 +52,7 @@ enum LoadCommand {
 }
 
 #[derive(Debug, Args)]
-struct Options {
+struct ServerBenchOptions {
     /// A smaller plan for trials: about a minute
     #[arg(long)]
     quick: bool,
@@ -85,7 +85,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn compare_servers(options: &Options) -> Result<()> {
+async fn compare_servers(options: &ServerBenchOptions) -> Result<()> {
     let scratch = env::temp_dir().join(format!("hutong-load-{}", std::process::id()));
     fs::create_dir_all(&scratch)?;
     let path = |name: &str| env::var_os(name).map(PathBuf::from);

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::process::{Child, Command};
 
 use crate::{
-    connect::ServerAddress,
+    connect::TargetAddress,
     echo_baseline::{HELD_BUFFER, READ_AT_ONCE},
     protocols::Protocol,
     usage,
@@ -160,7 +160,7 @@ pub struct LoadServer {
     child: Child,
     pid: u32,
     /// Its address.
-    pub target: ServerAddress,
+    pub target: TargetAddress,
 }
 
 impl LoadServer {
@@ -184,7 +184,7 @@ impl LoadServer {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Ok(Self { child, pid, target: ServerAddress { address, tls: variant.is_tls() } })
+        Ok(Self { child, pid, target: TargetAddress { address, tls: variant.is_tls() } })
     }
 
     /// Process ID.

@@ -16,7 +16,7 @@ use tokio::{
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    connect::{ClientTls, LoadSocket, ServerAddress, open},
+    connect::{ClientTls, LoadSocket, TargetAddress, open},
     protocols::{LoginMode, OutgoingTexts, Protocol, ProtocolClient},
     worker_protocol::{WorkerCommand, WorkerReply},
     worker_state::{ClientAction, WorkerState, is_caller, pair_of, partner_of},
@@ -65,7 +65,7 @@ async fn execute(command: WorkerCommand, state: &SharedState, tls: &ClientTls) -
 
 #[derive(Clone, Copy)]
 struct ClientSettings {
-    target: ServerAddress,
+    target: TargetAddress,
     protocol: Protocol,
     mode: LoginMode,
     total_clients: u32,

@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::{
     call_schedule::CallResults,
-    connect::ServerAddress,
+    connect::TargetAddress,
     protocols::{LoginMode, Protocol},
     usage,
     worker_protocol::{WorkerCommand, WorkerReply},
@@ -79,7 +79,7 @@ impl WorkerPool {
     /// # Errors
     ///
     /// Returns an error when a client could not connect.
-    pub async fn open(&mut self, target: ServerAddress, clients: ClientBatch) -> Result<()> {
+    pub async fn open(&mut self, target: TargetAddress, clients: ClientBatch) -> Result<()> {
         let workers = self.0.len() as u32;
         let groups: &[fn(u32) -> bool] = match clients.mode {
             LoginMode::PairRooms => &[|number| number % 2 == 0, |number| number % 2 == 1],

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     call_schedule::CallResults,
-    connect::ServerAddress,
+    connect::TargetAddress,
     protocols::{LoginMode, Protocol},
     worker_state::TrafficCounts,
 };
@@ -17,7 +17,7 @@ pub enum WorkerCommand {
     /// Connects clients. The reply follows when all sockets are open.
     Open {
         /// The server.
-        target: ServerAddress,
+        target: TargetAddress,
         /// Their protocol.
         protocol: Protocol,
         /// How far they log in by themselves.

@@ -6,7 +6,7 @@ use std::{path::Path, time::Duration};
 
 use hutong_load::{
     call_schedule::CallResults,
-    connect::ServerAddress,
+    connect::TargetAddress,
     echo_baseline,
     protocols::{LoginMode, Protocol},
     worker_pool::{ClientBatch, WorkerPool},
@@ -20,10 +20,10 @@ fn workers() -> WorkerPool {
     WorkerPool::start(Path::new(env!("CARGO_BIN_EXE_hutong-load")), 2).unwrap()
 }
 
-async fn hutong(tls: Option<Tls>) -> (Server, ServerAddress) {
+async fn hutong(tls: Option<Tls>) -> (Server, TargetAddress) {
     let is_tls = tls.is_some();
     let server = Server::bind(Options { tls, ..Options::listen_on(([127, 0, 0, 1], 0).into()) }).await.unwrap();
-    let target = ServerAddress { address: server.local_addr(), tls: is_tls };
+    let target = TargetAddress { address: server.local_addr(), tls: is_tls };
     (server, target)
 }
 
@@ -76,7 +76,7 @@ async fn the_echo_baseline_and_a_tls_server_can_be_measured() {
     let directory = std::env::temp_dir().join(format!("hutong-load-test-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let (server, secured) = hutong(Some(Tls::self_signed(&directory, &["127.0.0.1".to_owned()]).unwrap())).await;
-    for (protocol, target) in [(Protocol::Echo, ServerAddress { address, tls: false }), (Protocol::Hutong, secured)] {
+    for (protocol, target) in [(Protocol::Echo, TargetAddress { address, tls: false }), (Protocol::Hutong, secured)] {
         let mut workers = workers();
         workers.open(target, clients(protocol, 0, 8)).await.unwrap();
         workers.wait_until("all clients", TIMEOUT, |counts| counts.ready == 8).await.unwrap();
