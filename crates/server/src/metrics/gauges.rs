@@ -1,4 +1,4 @@
-//! Gauges (open WebSockets, calls, users by state), read at each scrape from the hub, which connects sockets and registry.
+//! Gauges (open connections, calls, users by state), read at each scrape from the hub, which connects sockets and registry.
 
 use std::fmt;
 
