@@ -244,7 +244,7 @@ enum ServerLinkError {
     Socket(Box<tungstenite::Error>),
     #[error("the host is no valid name in a certificate")]
     Name,
-    #[error("a plain address resolves outside the own network or has a pinned key")]
+    #[error("not connected: http is permitted on the local network only, and never with a pinned key; use https")]
     InsecureAddress,
     #[error("the server presented another key than the known one")]
     KeyMismatch,

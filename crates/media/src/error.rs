@@ -15,7 +15,7 @@ pub enum Error {
     #[error("the peer has no track or data channel to send this on")]
     NotSending,
     /// A frame or message is empty or exceeds its size limit.
-    #[error("empty, or larger than a frame or message may be; not sent")]
+    #[error("not sent: the data is empty or exceeds the maximum size of a frame or message")]
     InvalidSize,
     /// A delta frame cannot be decoded, because an earlier frame was dropped or no keyframe was sent yet. The encoder must
     /// produce a keyframe.
@@ -55,7 +55,7 @@ pub enum PeerOperation {
     #[error("the WebRTC library rejected an ICE candidate of the other side")]
     AddIceCandidate,
     /// Closing the connection.
-    #[error("the peer connection was closed, with an error of the WebRTC library")]
+    #[error("the peer connection was closed, but the WebRTC library reported an error while closing")]
     Close,
 }
 

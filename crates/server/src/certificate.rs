@@ -13,7 +13,7 @@ pub(crate) fn log_certificate(tls: &Tls) {
     }
     if let Some(key) = tls.key_to_pin() {
         tracing::info!(
-            "append /#key={key} to the server's address for an invitation that makes the app accept this key only"
+            "invitation for the app: the server's address followed by /#key={key}; the app then accepts this key only"
         );
     }
 }

@@ -45,7 +45,7 @@ impl ShellEvents {
     pub fn send(&self, event: ShellEvent) {
         if self.0.try_send(event).is_err() {
             // The event is not logged: its link may contain a user's name.
-            tracing::warn!("shell event queue full or closed; event dropped");
+            tracing::warn!("queue of desktop events full or closed; event dropped");
         }
     }
 }

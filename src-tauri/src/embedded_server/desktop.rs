@@ -93,7 +93,7 @@ impl EmbeddedServer {
     pub async fn share(&mut self, on: bool) -> Result<(), AppProblem> {
         if !on {
             return self.server.close_to_network().await.map_err(|error| {
-                tracing::error!(%error, "embedded server cannot listen on loopback again; it accepts no connections");
+                tracing::error!(%error, "embedded server cannot return to listening on loopback; it accepts no connections");
                 AppProblem::EmbeddedFailed
             });
         }
@@ -142,7 +142,7 @@ impl EmbeddedServer {
     async fn open(&mut self) -> Result<(), AppProblem> {
         let names = self.addresses.iter().map(IpAddr::to_string).collect();
         let tls = certificate(self.directory.clone(), names).await.map_err(|error| {
-            tracing::error!(%error, "no certificate for the embedded server; it is not shared");
+            tracing::error!(%error, "embedded server has no certificate; it is not opened to the network");
             AppProblem::EmbeddedFailed
         })?;
         self.server.open_to_network(tls.clone()).await.map_err(|error| {

@@ -28,7 +28,7 @@ pub fn set_environment() {
     // GStreamer start a dozen threads per call: ten calls cost about 25 MiB more, for the same processor time.
     let (name, value) = MALLOC_ARENAS;
     if glib::setenv(name, value, false).is_err() {
-        tracing::info!(name, "setting an environment variable failed; calls leave more memory allocated");
+        tracing::info!(name, "setting an environment variable failed; more memory stays allocated after calls");
     }
 }
 
