@@ -73,8 +73,7 @@ impl WorkerPool {
         Ok(Self(workers.collect::<Result<_>>()?))
     }
 
-    /// Connects clients, distributed over the workers by pairs. With pair rooms, callers connect before those whom they
-    /// call.
+    /// Connects clients, distributed over the workers by pairs. With pair rooms, the callers connect first.
     ///
     /// # Errors
     ///

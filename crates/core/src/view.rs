@@ -95,7 +95,7 @@ pub enum SessionView {
     },
     /// Logged in, but the WebSocket is lost and is being reopened. Media of a call may continue.
     Reconnecting {
-        /// This user, whom other users see as `offline`.
+        /// This user. Other users see it as `offline`.
         me: User,
     },
     /// The same user resumed the session on another client. This client reconnects only on
@@ -186,7 +186,7 @@ pub enum Notice {
     Media {
         /// The cause.
         problem: MediaProblem,
-        /// The user to whom a voice call is possible instead, if any.
+        /// The callee, if a voice call is possible instead.
         voice_instead: Option<User>,
     },
     /// The server rejected a message of this client: a bug.
