@@ -347,7 +347,10 @@ impl DesktopApp {
         self.log().wait_for_line(after, START_TIMEOUT, |line| line.contains(attached).then_some(())).await?;
         let log = self.log().text_since(after);
         let before = log.split(attached).next().unwrap_or_default();
-        ensure!(before.contains("page detached"), "the old page was not detached before the new one attached:\n{log}");
+        ensure!(
+            before.contains("page closed or reloaded"),
+            "the old page was not detached before the new one attached:\n{log}"
+        );
         Ok(())
     }
 }
