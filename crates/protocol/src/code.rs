@@ -45,39 +45,40 @@ macro_rules! codes {
 }
 
 codes! {
-    /// Why the server refuses or ends a session. It is also the reason in the WebSocket's close frame.
+    /// Why the server refuses or ends a session. The WebSocket's close frame has the same code as its reason.
     RefusedCode {
-        /// The name is empty, too long, or has characters that names cannot have.
+        /// The name is empty, too long, or has characters that a name must not have.
         NameInvalid = "name_invalid",
-        /// Somebody online has this name, or one that looks the same.
+        /// Another user online has the same name after case folding, or has it reserved after a lost connection.
         NameTaken = "name_taken",
-        /// The ticket was not signed by this server, is too old, or is not a user's.
+        /// The session ticket was not signed by this server, has expired, or was issued for another name or secret.
         TicketInvalid = "ticket_invalid",
-        /// This server asks for an access key or a password, and none came.
+        /// The server requires an access key or a password, and `hello` has none.
         SecretRequired = "secret_required",
-        /// The access key is not this server's, or the password is not this name's.
+        /// The secret is not the server's access key, or not the password of this name.
         SecretWrong = "secret_wrong",
-        /// This server does not let this name or this address in.
+        /// The server's deny list contains the name or the client's address.
         NotWelcome = "not_welcome",
-        /// The same user came back on another connection. This one does not reconnect by itself.
+        /// The same user logged in on another connection. The client must not reconnect automatically.
         Replaced = "replaced",
-        /// The client speaks another version of the protocol: update it.
+        /// The client and the server use different protocol versions: update the older one.
         Version = "version",
-        /// The server has as many users as it takes.
+        /// The server has reached its limit of users online.
         Full = "full",
-        /// Too many connections, log-ins or wrong secrets from this address, or log-ins of this user: come back later.
+        /// Too many connections or logins from this address, too many logins of this user or on this connection, or too
+        /// many wrong secrets for this address or name: retry later.
         TooMany = "too_many",
-        /// No hello came in time.
+        /// The server accepted no `hello` within 10 s (`limits::HELLO_TIMEOUT`).
         HelloTimeout = "hello_timeout",
-        /// More messages than one connection may send.
+        /// The client kept exceeding the message rate.
         RateLimited = "rate_limited",
-        /// A message larger than the limit.
+        /// A message exceeded the size limit (`limits::MAX_MESSAGE_BYTES`).
         TooLarge = "too_large",
-        /// The reader did not keep up, even with a fresh snapshot.
+        /// The client reads too slowly, even with a fresh roster in place of missed `presence`.
         TooSlow = "too_slow",
-        /// Something other than a text frame, or broken framing.
+        /// The client sent something other than a text frame, or violated the WebSocket framing.
         BadFrame = "bad_frame",
-        /// The server is stopping or restarting: come back.
+        /// The server is stopping or restarting: reconnect later.
         ShuttingDown = "shutting_down",
     }
 }
@@ -109,51 +110,52 @@ impl RefusedCode {
 }
 
 codes! {
-    /// What was wrong with one message. The connection stays.
+    /// Why the server rejected a message. The connection stays open.
     ErrorCode {
-        /// The message is no JSON object, or lacks a field, or a field is out of its range.
+        /// The message is not a JSON object, lacks a field, or has a field with an invalid value.
         Malformed = "malformed",
-        /// The message's `type` is none of this version's.
+        /// This protocol version has no message of this `type`.
         UnknownType = "unknown_type",
-        /// A message before hello, or a second hello.
+        /// A message before `hello`, or a second `hello`.
         NotNow = "not_now",
-        /// The user called is not online.
+        /// The target is not online.
         NotOnline = "not_online",
-        /// The user called, or the caller, is connecting, in a call or ending one.
+        /// The target, or the sender of the message, is `connecting`, `in_call` or `ending`.
         Busy = "busy",
-        /// The user called has just offered a call itself: that one stands, and is accepted instead.
+        /// The target has just offered the sender a call. That call stands, and the client accepts it instead.
         Crossed = "crossed",
-        /// Nobody can call themselves.
+        /// A user cannot call itself.
         SelfCall = "self_call",
-        /// The call does not exist, is over, or is somebody else's.
+        /// The call does not exist, is over, or does not have this user as a member.
         NoCall = "no_call",
-        /// The call exists, but this message does not come now or not from this side.
+        /// The call is not at the step for this message, or the other side has to send it.
         WrongStep = "wrong_step",
-        /// The call's ticket was not signed by this server, or is somebody else's.
+        /// The call ticket was not signed by this server, has expired, or is for another user.
         TicketInvalid = "ticket_invalid",
-        /// More messages than one connection may send; after a few of these the connection is closed.
+        /// The client exceeds the message rate: the message has no effect. If that continues, the server closes the
+        /// connection.
         RateLimited = "rate_limited",
     }
 }
 
 codes! {
-    /// Why a call ended, as the other side is told.
+    /// Why a call ended, as reported by `ended`.
     EndReason {
         /// The other side hung up.
         Hangup = "hangup",
-        /// The called side declined.
+        /// The target declined the call.
         Declined = "declined",
-        /// The caller gave up before it was answered.
+        /// The caller gave up before the call was established.
         Cancelled = "cancelled",
-        /// Nobody answered in time.
+        /// The target did not answer within 45 s (`limits::RING_TIMEOUT`).
         Unanswered = "unanswered",
-        /// The next step of the flow did not come in time.
+        /// `confirm` or `calling` did not arrive before its deadline.
         Timeout = "timeout",
-        /// Media could not be set up or was lost.
+        /// The media connection could not be established, or was lost.
         Failed = "failed",
-        /// The other side has logged out, or its WebSocket was lost and the call was not claimed in time.
+        /// The other side logged out, or lost its WebSocket and did not claim the call in time.
         Gone = "gone",
-        /// The called side has returned into another call meanwhile.
+        /// The other side has claimed an earlier call in the meantime.
         Busy = "busy",
     }
 }
@@ -161,13 +163,13 @@ codes! {
 codes! {
     /// Why a client cancels a call.
     CancelReason {
-        /// A call that was set up is hung up.
+        /// The person hangs up an established call.
         Hangup = "hangup",
-        /// The ring is declined.
+        /// The target declines the call.
         Declined = "declined",
-        /// The caller gives up.
+        /// The caller gives up before the call is established.
         Cancelled = "cancelled",
-        /// Media could not be set up, or was lost.
+        /// The media connection could not be established, or was lost.
         Failed = "failed",
     }
 }

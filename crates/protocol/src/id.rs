@@ -8,17 +8,10 @@ use crate::limits::MAX_SECRET_BYTES;
 
 /// A user's identifier: the time of the first login, in microseconds since the Unix epoch, made unique by the server.
 ///
-/// It is public and no credential; the [`SessionTicket`] is. Until the year 2255 it is below 2^53, so a JavaScript
-/// number holds it exactly.
+/// It is public, and no credential. The session ticket is the credential. Until the year 2255 it is below 2^53, so a
+/// JavaScript number holds it exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-// The published schema keeps its text.
-#[cfg_attr(
-    feature = "schema",
-    schemars(
-        description = "A user's token: the moment of the first login, in microseconds since the Unix epoch, made unique by the server.\n\nIt fits a JavaScript number exactly until the year 2255 (2^53 microseconds)."
-    )
-)]
 #[serde(transparent)]
 pub struct Token(pub u64);
 

@@ -1,4 +1,5 @@
-//! Messages of protocol version 1. Each is one JSON object in a text frame; its `type` is the variant's name in snake case.
+//! Messages of protocol version 1. Each is one JSON object in a text frame; its `type` is the variant's name in snake
+//! case.
 
 use std::fmt;
 
@@ -8,108 +9,98 @@ use crate::{
     CallId, CallTicket, CancelReason, EndReason, ErrorCode, Name, RefusedCode, Secret, SessionTicket, Token, UserState,
 };
 
-/// What a client says to the server.
+/// Message from a client to the server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ClientMessage {
-    /// Log in, or come back with the ticket of an earlier login. The first message of every connection.
+    /// Logs in, or resumes a session with its ticket. The first message of every connection.
     Hello {
-        /// The name as the person typed it; the server checks it and answers with its normal form.
+        /// The name as the person typed it. The server validates it and returns its normal form in `welcome`.
         name: String,
-        /// The ticket of the earlier login's `welcome`; with it the token stays the same.
+        /// The session ticket from an earlier `welcome`. With it, the user keeps its token.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         resume: Option<SessionTicket>,
-        /// The access key or the password, where the server asks for one. Needless beside a ticket that is good.
+        /// The access key or the password, if the server requires one. A valid ticket replaces it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         secret: Option<Secret>,
     },
-    /// Leave for good: the name is free at once. Without it a lost connection keeps the name for a while.
+    /// Logs out: the name is free at once. If a connection closes without it, the name stays reserved for 30 s
+    /// (`limits::NAME_RESERVATION`).
     LogOut,
-    /// Offer somebody a call. Answered by `ringing`, or by an `error` about `offering`.
+    /// Offers another user a call. The server answers with `ringing`, or with an `error` about `offering`.
     Offering {
-        /// Who is called.
+        /// The token of the user to call: the target.
         to: Token,
-        /// What the caller starts with.
+        /// The media that the caller sends at first.
         media: MediaKind,
     },
-    /// The called person took the call: it stops ringing, and 30 s (`limits::CONFIRM_TIMEOUT`) are left for the offer.
-    // The published schema keeps its text.
-    #[cfg_attr(
-        feature = "schema",
-        schemars(
-            description = "The called person took the call: it stops ringing, and 30 s (`limits::CONFIRM`) are left for the offer."
-        )
-    )]
+    /// The target accepts the call: it stops ringing. `confirm` must follow within 30 s
+    /// (`limits::CONFIRM_TIMEOUT`).
     Accept {
-        /// Which call.
+        /// The call's ID.
         call: CallId,
-        /// What the called side answers with.
+        /// The media that the target sends at first.
         media: MediaKind,
     },
-    /// The called side's offer.
+    /// The target's SDP offer. From then on, both users are `in_call`.
     Confirm {
-        /// Which call.
+        /// The call's ID.
         call: CallId,
         /// The offer (RFC 8866, RFC 9429).
         sdp: String,
     },
-    /// The caller's answer.
+    /// The caller's SDP answer.
     Calling {
-        /// Which call.
+        /// The call's ID.
         call: CallId,
         /// The answer (RFC 8866, RFC 9429).
         sdp: String,
     },
-    /// Trickle ICE (RFC 8838), either way, from CONFIRM on.
+    /// An ICE candidate for the other side (trickle ICE, RFC 8838). Both sides send it, from `confirm` on.
     Candidate {
-        /// Which call.
+        /// The call's ID.
         call: CallId,
-        /// One candidate, or the end of candidates.
+        /// The candidate, or the end of candidates.
         candidate: IceCandidate,
     },
-    /// A later offer or answer, either way: renegotiation and ICE restart.
+    /// A later SDP offer or answer for the other side: renegotiation or ICE restart. Both sides send it.
     Description {
-        /// Which call.
+        /// The call's ID.
         call: CallId,
-        /// Offer or answer.
+        /// Whether `sdp` is an offer or an answer.
         kind: SdpKind,
         /// The session description.
         sdp: String,
     },
-    /// End the call: decline, give up, hang up or failed, by either side at any time. A cancel of a call that is over
-    /// already is no error.
+    /// Ends the call, for the given reason. Both sides may send it at any time. A `cancel` of a call that is already
+    /// over is no error.
     Cancel {
-        /// Which call.
+        /// The call's ID.
         call: CallId,
-        /// Why.
+        /// Why the client ends the call.
         reason: CancelReason,
     },
-    /// This side has let go of its devices: ends `ending`.
+    /// Reports that the client has released its devices after a call. This ends the user's state `ending`.
     Released {
-        /// Which call.
+        /// The call's ID.
         call: CallId,
     },
-    /// After a reconnect: I am still in this call.
+    /// Claims the call that the user was in before its connection was lost. The server answers with `claimed`, `ended`
+    /// or `error`.
     Claim {
-        /// The call's ticket, from `confirm` or `calling`.
+        /// The call ticket from `confirm` or `calling`.
         ticket: CallTicket,
     },
-    /// Whom to show, on a server that shows a part of who is online. Answered by `roster` there; a server that shows everybody
-    /// keeps it for later, and answers nothing. Each takes the place of the one before.
+    /// Sets the client's roster filter, which selects the users of a partial roster. Each `watch` replaces the previous
+    /// one. A server that sends partial rosters answers with `roster`. A server that sends the whole roster stores the
+    /// filter and answers nothing.
     Watch {
-        /// What the person searches for, as typed: the beginning of a name or of a word in it. Empty: nobody.
+        /// The search text as typed: the beginning of a name or of a word in it. An empty text matches nobody.
         #[serde(default)]
         query: String,
-        /// Names to be shown whenever they are online, as `users` has them. Those past the first 64 (`limits::MAX_WATCHED_NAMES`)
-        /// are passed over.
-        // The published schema keeps its text.
-        #[cfg_attr(
-            feature = "schema",
-            schemars(
-                description = "Names to be shown whenever they are online, as `users` has them. Those past the first 64 (`limits::WATCHED_NAMES`)\nare passed over."
-            )
-        )]
+        /// Names of users, as in `users`, that the roster contains whenever they are online. The server ignores names
+        /// past the first 64 (`limits::MAX_WATCHED_NAMES`).
         #[serde(default)]
         names: Vec<String>,
     },
@@ -151,130 +142,132 @@ impl ClientMessage {
     }
 }
 
-/// What the server says to a client.
+/// Message from the server to a client.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage {
-    /// Hello was accepted.
+    /// The server accepted `hello`: the user is logged in.
     Welcome {
         /// This user, with the name in its normal form.
         me: User,
-        /// For coming back with the same token.
+        /// The session ticket: a later `hello` with it resumes the session, with the same token.
         ticket: SessionTicket,
-        /// For the peer connection; may be empty.
+        /// The STUN and TURN servers for the peer connection. May be empty.
         ice_servers: Vec<IceServer>,
-        /// What this server takes.
+        /// The server's limits on messages from the client.
         limits: Limits,
-        /// Everybody else online, or a part of them.
+        /// All other users online. A part of them if `total` is present.
         users: Vec<User>,
-        /// How many users are online, this one included. Only where `users` is a part of them: without it, it is all.
+        /// The number of users online, including this one. Only present if `users` is a part of them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         total: Option<u32>,
     },
-    /// The session is refused or over; the connection closes.
+    /// The server refuses or ends the session, and closes the connection.
     Refused {
-        /// Why.
+        /// Why the server refuses or ends the session.
         code: RefusedCode,
-        /// For logs; people get a sentence in their language by the code.
+        /// Description for logs. Clients show people a translated sentence for the code.
         message: String,
     },
-    /// Who came, went (`offline`) or changed state, as far as this user is shown them.
+    /// Users that came online, went `offline` or changed state. A client with a partial roster receives only the
+    /// changes of users in its roster.
     Presence {
-        /// One entry a user, with its newest state.
+        /// The changed users, one entry each, with their newest state.
         changes: Vec<User>,
-        /// How many users are online, this one included; where it has changed noticeably. Only where this user is shown a part.
+        /// The number of users online, including this one. Only present for a client with a partial roster, after the
+        /// number has changed noticeably.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         total: Option<u32>,
     },
-    /// A fresh list in place of all that was told before: the answer to `watch`, what a slow reader gets for the presence that it
-    /// missed, and the news that the server shows everybody from now on, or no longer does.
+    /// A fresh roster, which replaces all users sent before. The server sends it as the answer to `watch`, to a slow
+    /// reader in place of missed `presence`, and when it changes from whole to partial rosters or back.
     Roster {
-        /// Everybody else online, or a part of them.
+        /// All other users online. A part of them if `total` is present.
         users: Vec<User>,
-        /// How many users are online, this one included. Only where `users` is a part of them: without it, it is all.
+        /// The number of users online, including this one. Only present if `users` is a part of them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         total: Option<u32>,
     },
-    /// Somebody offers this user a call.
+    /// Another user offers this user a call.
     Offering {
-        /// The new call.
+        /// The new call's ID.
         call: CallId,
         /// The caller.
         from: User,
-        /// What the caller starts with.
+        /// The media that the caller sends at first.
         media: MediaKind,
     },
-    /// The call that this user offered exists, and rings.
+    /// The call that this user offered rings at the target.
     Ringing {
-        /// The new call.
+        /// The new call's ID.
         call: CallId,
-        /// Who is rung.
+        /// The target's token.
         to: Token,
     },
-    /// The called person took the call.
+    /// The target accepted the call.
     Accepted {
-        /// Which call.
+        /// The call's ID.
         call: CallId,
-        /// What the called side answers with.
+        /// The media that the target sends at first.
         media: MediaKind,
     },
-    /// The called side's offer, to the caller.
+    /// The target's SDP offer, sent to the caller.
     Confirm {
-        /// Which call.
+        /// The call's ID.
         call: CallId,
-        /// The offer.
+        /// The offer (RFC 8866, RFC 9429).
         sdp: String,
-        /// For claiming the call after a lost connection.
+        /// The call ticket, for claiming the call after the connection was lost.
         ticket: CallTicket,
     },
-    /// The caller's answer, to the called side.
+    /// The caller's SDP answer, sent to the target.
     Calling {
-        /// Which call.
+        /// The call's ID.
         call: CallId,
-        /// The answer.
+        /// The answer (RFC 8866, RFC 9429).
         sdp: String,
-        /// For claiming the call after a lost connection.
+        /// The call ticket, for claiming the call after the connection was lost.
         ticket: CallTicket,
     },
-    /// The other side's candidate.
+    /// An ICE candidate from the other side.
     Candidate {
-        /// Which call.
+        /// The call's ID.
         call: CallId,
-        /// One candidate, or the end of candidates.
+        /// The candidate, or the end of candidates.
         candidate: IceCandidate,
     },
-    /// The other side's later offer or answer.
+    /// A later SDP offer or answer from the other side.
     Description {
-        /// Which call.
+        /// The call's ID.
         call: CallId,
-        /// Offer or answer.
+        /// Whether `sdp` is an offer or an answer.
         kind: SdpKind,
         /// The session description.
         sdp: String,
     },
-    /// The call is over. Answered by `released` as soon as the devices are let go.
+    /// The call is over. The client releases its devices, then sends `released`.
     Ended {
-        /// Which call.
+        /// The call's ID.
         call: CallId,
-        /// Why.
+        /// Why the call ended.
         reason: EndReason,
     },
-    /// The claim is met: this user is in the call again.
+    /// The claim succeeded: this user is in the call again.
     Claimed {
-        /// Which call.
+        /// The call's ID.
         call: CallId,
     },
-    /// A message of this client was wrong, and had no effect. The connection stays.
+    /// The server rejected a message of this client. The message had no effect, and the connection stays open.
     Error {
-        /// What was wrong.
+        /// Why the server rejected the message.
         code: ErrorCode,
-        /// For logs and developers.
+        /// Description for logs and developers.
         message: String,
-        /// The `type` of the message that was wrong, where it could be read.
+        /// The `type` of the rejected message, if the server could read it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         about: Option<String>,
-        /// The call that the message was about, where it named one.
+        /// The `call` of the rejected message, if it has one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         call: Option<CallId>,
     },
@@ -303,41 +296,42 @@ impl ServerMessage {
     }
 }
 
-/// What everybody may know of a user.
+/// Public data of a user.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct User {
-    /// Who.
+    /// The user's identifier.
     pub token: Token,
     /// The name in its normal form.
     pub name: Name,
-    /// The state now.
+    /// The current state.
     pub state: UserState,
 }
 
-/// What a side of a call sends when it starts.
+/// Media that one side of a call sends at first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MediaKind {
     /// Camera and microphone.
     Video,
-    /// The microphone alone.
+    /// The microphone only.
     Voice,
 }
 
-/// Which half of an exchange a session description is (W3C `RTCSdpType`, without provisional answers and rollback).
+/// Type of a session description (W3C `RTCSdpType`, without provisional answers and rollback).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SdpKind {
-    /// The first half.
+    /// An SDP offer.
     Offer,
-    /// The second half.
+    /// An SDP answer.
     Answer,
 }
 
-/// An ICE candidate in the W3C's names (`RTCIceCandidateInit`). An empty `candidate` says that no more will come.
+/// An ICE candidate, with the W3C's field names (`RTCIceCandidateInit`). An empty `candidate` marks the end of
+/// candidates.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -350,7 +344,7 @@ pub struct IceCandidate {
     /// The index of the media description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sdp_m_line_index: Option<u16>,
-    /// Which generation of ICE credentials it belongs to (RFC 8839, section 5.4).
+    /// The ICE username fragment: the generation of ICE credentials of this candidate (RFC 8839, section 5.4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username_fragment: Option<String>,
 }
@@ -362,17 +356,16 @@ impl fmt::Debug for IceCandidate {
     }
 }
 
-/// A STUN or TURN server in the W3C's names (`RTCIceServer`). The credential is left out of debug output, so that it cannot
-/// reach a log.
+/// A STUN or TURN server, with the W3C's field names (`RTCIceServer`).
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IceServer {
     /// `stun:` and `turn:` URLs (RFC 7064, RFC 7065).
     pub urls: Vec<String>,
-    /// For TURN.
+    /// The user name for TURN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
-    /// For TURN.
+    /// The password for TURN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
 }
@@ -384,13 +377,13 @@ impl fmt::Debug for IceServer {
     }
 }
 
-/// What a server takes, so that a client need not find out by being refused.
+/// The server's limits on messages from a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Limits {
-    /// Bytes in a message.
+    /// The largest message, in bytes.
     pub message_bytes: u32,
-    /// Messages a second, lasting.
+    /// The sustained rate, in messages per second.
     pub messages_per_second: u32,
 }
 

@@ -24,8 +24,8 @@ pub fn schema() -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Hutong's protocol, version 1",
-        "description": "One message a text frame. What a client sends is $defs/ClientMessage, what a server sends \
-                        $defs/ServerMessage. Made from the Rust types; docs/PROTOCOL.md says when each message comes.",
+        "description": "Each text frame has one message: $defs/ClientMessage from a client, $defs/ServerMessage from a \
+                        server. Generated from the Rust types. docs/PROTOCOL.md describes when each message is sent.",
         "anyOf": [client, server],
         "$defs": definitions,
     })
@@ -38,7 +38,7 @@ impl JsonSchema for CallId {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A call's id, unique on its server. To be compared as text, and not to be taken apart.",
+            "description": "A call's ID, unique on its server. Compare it as text, and do not parse it.",
             "type": "string",
             "pattern": "^c-[0-9a-fA-F]{1,16}$",
         })
@@ -55,7 +55,7 @@ macro_rules! ticket_schema {
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
                 json_schema!({
-                    "description": "What the server signed so that its holder can come back. Opaque, and a secret.",
+                    "description": "Session or call ticket: a credential signed by the server, opaque and secret.",
                     "type": "string",
                 })
             }
@@ -86,7 +86,7 @@ impl JsonSchema for Name {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A user's name in its normal form (NFKC, single spaces). Text, never markup.",
+            "description": "A user's name in normal form (NFKC, single spaces). Display it as text, never as markup.",
             "type": "string",
             "minLength": 1,
             "maxLength": MAX_NAME_CHARS,

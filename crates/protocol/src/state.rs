@@ -2,20 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a user is doing. A user is in exactly one state at a time, and the server decides which.
+/// State of a user. A user is in exactly one state at a time, and only the server changes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum UserState {
-    /// 在线: has a WebSocket, and is in no call.
+    /// 在线: the user has a WebSocket, and is in no call.
     Online,
-    /// 离线: has no WebSocket. Never shown in a roster; only told as a change.
+    /// 离线: the user has no WebSocket. Only `presence` reports it; a roster never contains it.
     Offline,
-    /// 通话连接中: offers a call, is being rung, or is coming back into a call that it has claimed.
+    /// 通话连接中: the user offers a call or is offered one, until `confirm`; or has claimed a call and waits for the
+    /// other side.
     Connecting,
-    /// 通话中: in a call, from CONFIRM on.
+    /// 通话中: the user is in a call, from `confirm` on.
     InCall,
-    /// 通话结束中: the call is over, and this user has not let go of its camera and microphone yet.
+    /// 通话结束中: the call is over, and the user has not released its camera and microphone yet.
     Ending,
 }
 
