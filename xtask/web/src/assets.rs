@@ -37,7 +37,7 @@ pub fn fill(template: &str, mut value: impl FnMut(&str) -> Option<String>) -> Re
     let mut page = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {
-        let (name, after) = after.split_once("}}").context("the page has {{ without }}")?;
+        let (name, after) = after.split_once("}}").context("the page has a placeholder without closing }}")?;
         let name = name.trim();
         let Some(value) = value(name) else { bail!("the page has the unknown placeholder {{{{{name}}}}}") };
         page.push_str(before);
@@ -116,7 +116,8 @@ fn is_compressible(name: &str, content: &[u8]) -> bool {
 
 fn brotli(content: &[u8]) -> Result<Vec<u8>> {
     let mut packed = Vec::new();
-    let params = ::brotli::enc::BrotliEncoderParams { quality: 11, lgwin: 22, ..Default::default() };
+    let params =
+        ::brotli::enc::BrotliEncoderParams { quality: 11, lgwin: 22, size_hint: content.len(), ..Default::default() };
     ::brotli::BrotliCompress(&mut &content[..], &mut packed, &params)?;
     Ok(packed)
 }
