@@ -164,7 +164,7 @@ async fn measure_pair(
         side.is_measured = pair != CallPair::AppAndChromium || kind == ClientKind::App;
         sides.push(side);
     }
-    let sides = <[CallSide; 2]>::try_from(sides).map_err(|_| anyhow!("two sides"))?;
+    let sides = <[CallSide; 2]>::try_from(sides).map_err(|_| anyhow!("a call must have two sides"))?;
     let mut result = RunResult::default();
     if ipc == IpcMeasurement::Include {
         result.ipc = ipc::measure(&sides[0].page).await?;
@@ -192,7 +192,7 @@ async fn measure_pair(
             }
         }
     }
-    let (first, later) = waits.split_first().context("a call")?;
+    let (first, later) = waits.split_first().context("no call was measured")?;
     result.metrics.insert(Metric::FirstCallToVideo, first[0]);
     result.metrics.insert(Metric::FirstAcceptToVideo, first[1]);
     for (index, metric) in [(0, Metric::LaterCallToVideo), (1, Metric::LaterAcceptToVideo)] {
@@ -241,9 +241,13 @@ async fn first_frame_waits([ana, bo]: &[CallSide; 2], round: usize) -> Result<[f
             &format!("return window.__bench.firstFrames.length > {round}"),
         )
         .await?;
-        let first = video_clock::first_frame_times(page).await?.get(round).copied().context("a first frame")?;
+        let first = video_clock::first_frame_times(page)
+            .await?
+            .get(round)
+            .copied()
+            .context("the page reported no first frame")?;
         let clicks = page.clicks().await?;
-        let click = clicks.iter().rev().find(|click| click.id == button).context("a click")?;
+        let click = clicks.iter().rev().find(|click| click.id == button).context("the page reported no click")?;
         *wait = first - click.at;
     }
     Ok(waits)

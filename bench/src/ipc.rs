@@ -58,7 +58,7 @@ async fn measure_one(page: &TestPage, kib: usize, at_once: usize, count: usize) 
     let values = format!("const size = {}, count = {count}, inFlight = {at_once};", kib * 1024);
     let reply: ScriptReply = page.run(&format!("{values}\n{IPC_SCRIPT}")).await?;
     let refused = reply.replies.get("closed").copied().unwrap_or(0);
-    ensure!(refused == count, "the app did not reject all {count} frames: {:?}", reply.replies);
+    ensure!(refused == count, "expected {count} replies \"closed\" from the app, got {:?}", reply.replies);
     let mut trips = reply.trips;
     trips.sort_by(f64::total_cmp);
     let at = |share: f64| trips.get((trips.len() as f64 * share) as usize).copied().unwrap_or(f64::NAN);

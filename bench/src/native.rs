@@ -105,7 +105,10 @@ pub async fn measure(options: &NativeBenchOptions) -> Result<()> {
             count: options.fake_pairs,
         },
     ];
-    ensure!(all_series.iter().any(|series| series.count > 0), "nothing to measure: all counts are 0");
+    ensure!(
+        all_series.iter().any(|series| series.count > 0),
+        "nothing to measure: --pairs, --app-pairs and --fake-pairs are all 0"
+    );
     let mut json = serde_json::Map::new();
     let mut ipc = Vec::new();
     for series in all_series.iter().filter(|series| series.count > 0) {

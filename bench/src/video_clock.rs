@@ -60,13 +60,13 @@ impl ClockReadings {
     pub fn ensure_readable(&self, name: &str) -> Result<()> {
         ensure!(
             self.readable >= 5,
-            "{name}: only {} frames with a readable clock, {} without",
+            "{name}: the clock was readable in {} frames only, and unreadable in {}",
             self.readable,
             self.unreadable
         );
         ensure!(
             self.unreadable * 10 < self.readable,
-            "{name}: {} of {} frames unreadable",
+            "{name}: the clock was unreadable in {} of {} frames",
             self.unreadable,
             self.readable + self.unreadable
         );

@@ -102,7 +102,7 @@ impl Controller {
             DefaultPort::AnyFree => Some(0),
         });
         let roots = TrustRoots::from_platform()
-            .inspect_err(|error| tracing::warn!(%error, "no certificate authorities; servers outside the own network are unreachable"))
+            .inspect_err(|error| tracing::warn!(%error, "cannot load the system's certificate authorities; https servers are unreachable"))
             .ok();
         let (embedded, problem) = OptionalServer::start(&config.directory, port).await;
         let problem = problem.or(servers.stored().server.problem());
@@ -201,7 +201,7 @@ impl Controller {
     }
 
     fn attach(&mut self, page: PageSender) {
-        tracing::info!("page attached; it receives a snapshot");
+        tracing::info!("page attached; sending the current state to it");
         let outputs = self.detach();
         self.page.attach(page);
         self.page.send(HostToPage::Snapshot(self.driver.view().clone()));
@@ -217,7 +217,7 @@ impl Controller {
     /// Detaches the page. Returns the client's outputs, for the next page if one is attaching.
     fn detach(&mut self) -> Vec<UiOutput> {
         let outputs = if self.page.detach() {
-            tracing::info!("page closed or reloaded; a call that it was in ends");
+            tracing::info!("page closed or reloaded; its call, if any, ends");
             self.driver.step(Input::PageReloaded)
         } else {
             Vec::new()
@@ -389,7 +389,7 @@ impl Controller {
             }
         };
         if timeout(HANG_UP_TIMEOUT, confirmed).await.is_err() {
-            tracing::info!("hang-up not confirmed in time; the app exits");
+            tracing::info!("server did not confirm the hang-up in time; the app exits");
         }
     }
 

@@ -24,7 +24,7 @@ pub enum LaunchError {
     #[error(transparent)]
     Arguments(#[from] MissingProfileDirectory),
     /// The profile's directory cannot be used.
-    #[error("profile directory {}: cannot be created or locked: {source}", .directory.display())]
+    #[error("cannot create or lock the profile directory {}: {source}", .directory.display())]
     Profile {
         /// The directory as given.
         directory: PathBuf,
@@ -100,7 +100,8 @@ mod tests {
         let file = root.path().join("file");
         std::fs::write(&file, "").unwrap();
         let error = LaunchContext::from_parts([], Some(file.clone().into())).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("profile directory {}: ", file.display())), "{error}");
+        let expected = format!("cannot create or lock the profile directory {}: ", file.display());
+        assert!(error.starts_with(&expected), "{error}");
         let error = LaunchContext::from_parts(["--profile".into()], None).unwrap_err();
         assert!(matches!(error, LaunchError::Arguments(MissingProfileDirectory)));
     }

@@ -26,7 +26,7 @@ pub enum Route {
 
 /// Error: the server's address is plain, and its host has no address on the own network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("http is permitted on the local network only, and the server's name has no address there: use https")]
+#[error("http is permitted on the local network only, and the server has no address there: use https")]
 pub struct InsecureRoute;
 
 impl Route {

@@ -84,7 +84,7 @@ impl ServerLink {
         let (events, incoming) = mpsc::channel(INCOMING_CAPACITY);
         tokio::spawn(async move {
             if let Err(error) = run(&target, roots.as_ref(), &resolver, to_send, &events).await {
-                tracing::info!(server = %target.address, %error, "server link down");
+                tracing::info!(server = %target.address, %error, "connection to the server failed");
                 let event = match error {
                     ServerLinkError::InsecureAddress => ServerLinkEvent::InsecureAddress,
                     ServerLinkError::KeyMismatch => ServerLinkEvent::KeyMismatch,
@@ -242,17 +242,17 @@ enum ServerLinkError {
     Tls(#[from] rustls::Error),
     #[error(transparent)]
     Socket(Box<tungstenite::Error>),
-    #[error("the host is no valid name in a certificate")]
+    #[error("the server's host name is invalid, so no certificate can match it")]
     Name,
     #[error("not connected: http is permitted on the local network only, and never with a pinned key; use https")]
     InsecureAddress,
-    #[error("the server presented another key than the known one")]
+    #[error("the server's key differs from the known one")]
     KeyMismatch,
-    #[error("no certificate authorities on this computer")]
+    #[error("cannot check the server's certificate: this computer has no certificate authorities")]
     NoRoots,
     #[error("timeout: the server did not answer")]
     ReadTimeout,
-    #[error("timeout: writing to the server made no progress")]
+    #[error("timeout: nothing could be sent to the server")]
     WriteTimeout,
     #[error("the server closed the connection")]
     Closed,

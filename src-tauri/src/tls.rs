@@ -195,7 +195,7 @@ impl ServerCertVerifier for KeyVerifier {
             return Ok(ServerCertVerified::assertion());
         }
         // Perhaps an attack, perhaps a reinstalled server: the person decides.
-        tracing::warn!("server presented another key than the known one; connection rejected");
+        tracing::warn!("the server's key differs from the known one; connection rejected");
         self.key_check.set(KeyCheckOutcome::Mismatch);
         Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
     }

@@ -147,7 +147,9 @@ impl Cmd {
     pub fn for_each_line(mut self, mut on_line: impl FnMut(&str)) -> Result<()> {
         let child = self.0.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
         let mut child = child.with_context(|| format!("cannot start {}", self.command_line()))?;
-        let mut reader = BufReader::new(child.stdout.take().context("no standard output")?);
+        let stdout =
+            child.stdout.take().with_context(|| format!("cannot read the output of {}", self.command_line()))?;
+        let mut reader = BufReader::new(stdout);
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line).unwrap_or(0) > 0 {
             on_line(String::from_utf8_lossy(&line).trim_end());

@@ -74,5 +74,5 @@ pub fn run(project: &Project, only: Option<&str>, seconds: u32) -> Result<()> {
 fn host_triple() -> Result<String> {
     let version = Cmd::new("rustc").arg("-vV").output()?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.context("rustc -vV prints no host")?.to_owned())
+    Ok(host.context("the output of rustc -vV has no host line")?.to_owned())
 }

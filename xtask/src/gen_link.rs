@@ -20,7 +20,7 @@ const TARGET: &str = "../gen";
 ///
 /// Another file is in its place, or the system creates no link.
 pub fn repair(project: &Project) -> Result<()> {
-    if repair_at(&project.root, make_link).context("cannot make src-tauri/gen a link to gen")? {
+    if repair_at(&project.root, make_link).context("cannot replace src-tauri/gen by a link to gen")? {
         status("replaced src-tauri/gen by a link to gen");
     }
     Ok(())
@@ -33,7 +33,10 @@ fn repair_at(root: &Path, make_link: impl Fn(&Path, &Path) -> io::Result<()>) ->
         Ok(found) if found.is_file() => {
             let text = fs::read_to_string(&link)?;
             if text.trim() != TARGET {
-                bail!("{} is a file with other content than {TARGET:?}", link.display());
+                bail!(
+                    "{} is in the way: it should be a link to {TARGET}; move it away and run this again",
+                    link.display()
+                );
             }
             fs::remove_file(&link)?;
         }

@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 fn dispatch(matches: &ArgMatches) -> Result<()> {
     let project = Project::find()?;
     gen_link::repair(&project)?;
-    let Some((name, args)) = matches.subcommand() else { bail!("clap requires a command") };
+    let Some((name, args)) = matches.subcommand() else { bail!("no command given; see cargo xtask --help") };
     let flag = |name: &str| args.get_flag(name);
     let text = |name: &str| args.get_one::<String>(name).map(String::as_str);
     match name {

@@ -149,7 +149,7 @@ fn build_all(project: &Project, run: &mut TestRun) -> Option<TestBuild> {
 }
 
 fn not_built() -> anyhow::Error {
-    anyhow!("not run: the build failed")
+    anyhow!("this step did not run, because the build failed")
 }
 
 /// Checks files of other platforms and packages, with the `xtask-checks` of the build.

@@ -88,7 +88,11 @@ impl TestBuild {
     ///
     /// The number of warnings, which are already printed.
     pub fn ensure_no_warnings(&self) -> Result<()> {
-        ensure!(self.warnings.is_empty(), "{} warnings, printed above", self.warnings.len());
+        ensure!(
+            self.warnings.is_empty(),
+            "fix the warnings of the build, which are printed above: {}",
+            self.warnings.len()
+        );
         Ok(())
     }
 
@@ -117,7 +121,7 @@ impl TestBuild {
         results: &mut TestResults,
     ) -> Result<()> {
         let selected: Vec<&TestBinary> = self.test_binaries.iter().filter(|binary| is_selected(binary)).collect();
-        ensure!(!selected.is_empty(), "there are no such tests");
+        ensure!(!selected.is_empty(), "no test binary was built for the selected tests");
         let mut failed = Vec::new();
         for binary in selected {
             status(format!("{} {}", binary.package, binary.target));
@@ -133,7 +137,7 @@ impl TestBuild {
                 failed.push(format!("{} {}: {error:#}", binary.package, binary.target));
             }
         }
-        ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
+        ensure!(failed.is_empty(), "test programs failed: {}", failed.join(", "));
         Ok(())
     }
 }
@@ -203,7 +207,7 @@ mod tests {
         let reported = "echo 'test result: FAILED. 3 passed; 2 failed; 0 ignored'; exit 101";
         let (passed, failed, error) = run(reported, |binary| binary.target == "it");
         assert_eq!((passed, failed), (3, 2), "reported failures are not counted twice");
-        assert!(error.starts_with("failed: hutong-core it: sh ") && error.contains("101"), "{error}");
+        assert!(error.starts_with("test programs failed: hutong-core it: sh ") && error.contains("101"), "{error}");
         let (passed, failed, error) = run("kill -ABRT $$", |_| true);
         assert_eq!((passed, failed), (0, 2), "one for each program");
         assert!(error.contains("signal: 6"), "{error}");
@@ -216,6 +220,6 @@ mod tests {
         for _ in 0..2 {
             build.read(r#"{"reason":"compiler-message","message":{"rendered":"warning: it is odd\n"}}"#);
         }
-        assert!(build.ensure_no_warnings().unwrap_err().to_string().starts_with("1 warning"));
+        assert!(build.ensure_no_warnings().unwrap_err().to_string().ends_with("above: 1"));
     }
 }

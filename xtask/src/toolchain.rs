@@ -241,7 +241,9 @@ fn build_debian_toolchain(project: &Project) -> Result<WasmToolchain> {
     built.context("cannot build the standard library for wasm")?;
     let toolchain = WasmToolchain::Debian { sysroot };
     if !toolchain.works(project) {
-        bail!("the standard library for wasm was built, but linking with it fails; check the package lld-22");
+        bail!(
+            "the standard library for wasm was built, but a test program does not link with it; check the package lld-22"
+        );
     }
     Ok(toolchain)
 }
@@ -269,7 +271,7 @@ fn build_std(work: &Path, sysroot: &Path) -> Result<()> {
         }
     }
     // Renamed at the end, so that an interrupted build leaves no incomplete library.
-    fs::create_dir_all(sysroot.parent().context("the cache directory is the root directory")?)?;
+    fs::create_dir_all(sysroot.parent().context("the path of the wasm sysroot has no parent")?)?;
     let _ = fs::remove_dir_all(sysroot);
     fs::rename(&staged, sysroot)?;
     Ok(())

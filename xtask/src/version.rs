@@ -28,7 +28,7 @@ const UNBUILT: &str = "0.0.0";
 pub fn workspace_version(project: &Project) -> Result<String> {
     let text = read(&project.root, "Cargo.toml")?;
     let line = text.lines().skip_while(|line| *line != "[workspace.package]").find_map(version_of_line);
-    Ok(line.context("Cargo.toml has no version below [workspace.package]")?.to_owned())
+    Ok(line.context("Cargo.toml has no version in [workspace.package]")?.to_owned())
 }
 
 /// Checks that no file has another version, and that `tag`, if any, matches.
@@ -47,7 +47,7 @@ pub fn check(project: &Project, tag: Option<&str>) -> Result<()> {
         ensure!(notes.is_some_and(|notes| !notes.is_empty()), "CHANGELOG.md has no section [{version}]");
     }
     let config = read(&project.root, TAURI_CONFIG)?;
-    ensure!(!has_version(&config), "{TAURI_CONFIG} has a version; remove it, so that Cargo.toml's applies");
+    ensure!(!has_version(&config), "{TAURI_CONFIG} has a version; remove it: the version in Cargo.toml applies");
     let newest = newest_release(&read(&project.root, METAINFO)?).map(str::to_owned);
     match newest {
         Some(newest) if newest == version => {}

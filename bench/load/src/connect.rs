@@ -61,7 +61,7 @@ pub async fn open(
 ) -> Result<LoadSocket> {
     timeout(TIMEOUT, try_open(target, tls, number, path, subprotocol))
         .await
-        .context("the WebSocket was not open within a minute")?
+        .context("the server did not accept the WebSocket within a minute")?
 }
 
 async fn try_open(
@@ -75,7 +75,7 @@ async fn try_open(
     socket
         .bind(SocketAddr::new(IpAddr::V4(source_address(number)), 0))
         .context("cannot bind a client's source address")?;
-    let stream = socket.connect(target.address).await.context("cannot connect")?;
+    let stream = socket.connect(target.address).await.context("cannot connect to the server")?;
     stream.set_nodelay(true)?;
     // No TIME_WAIT: ports must be reusable at once after a run.
     socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;

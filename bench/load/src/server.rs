@@ -180,7 +180,7 @@ impl LoadServer {
                 bail!("{label} exited with {status} before it listened");
             }
             if start.elapsed() > TIMEOUT {
-                bail!("{label} does not listen within the time limit");
+                bail!("{label} did not listen within {} s", TIMEOUT.as_secs());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -155,7 +155,7 @@ async fn run_calls(rate: f64, warm_up: f64, seconds: f64, sdp: usize, state: &Sh
         let has_partner = |number: &u32| is_caller(*number) && numbers.binary_search(&partner_of(*number)).is_ok();
         numbers.iter().copied().filter(has_partner).map(pair_of).collect::<Vec<_>>()
     };
-    ensure!(!pairs.is_empty(), "no pair of clients to make calls");
+    ensure!(!pairs.is_empty(), "cannot run calls: no caller and callee are connected");
     let start = Instant::now() + Duration::from_millis(20);
     let from = start + Duration::from_secs_f64(warm_up);
     let until = from + Duration::from_secs_f64(seconds);
@@ -174,7 +174,7 @@ async fn run_calls(rate: f64, warm_up: f64, seconds: f64, sdp: usize, state: &Sh
 
 async fn run_churn(rate: f64, seconds: f64, state: &SharedState) -> Result<WorkerReply> {
     let numbers = state.borrow().client_numbers();
-    ensure!(!numbers.is_empty(), "no client is connected");
+    ensure!(!numbers.is_empty(), "cannot run the churn: no client is connected");
     let start = Instant::now() + Duration::from_millis(20);
     let mut due_times = schedule(rate, start, start + Duration::from_secs_f64(seconds));
     let mut changes = 0;

@@ -66,8 +66,9 @@ impl WorkerPool {
             let mut command = tokio::process::Command::new(program);
             command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
             let mut child = command.spawn().context("cannot start a worker")?;
-            let input = child.stdin.take().context("the worker has no standard input")?;
-            let output = BufReader::new(child.stdout.take().context("the worker has no standard output")?).lines();
+            let input = child.stdin.take().context("the worker's standard input is not a pipe")?;
+            let output =
+                BufReader::new(child.stdout.take().context("the worker's standard output is not a pipe")?).lines();
             Ok(WorkerProcess { child, input, output })
         });
         Ok(Self(workers.collect::<Result<_>>()?))
@@ -96,7 +97,9 @@ impl WorkerPool {
                 concurrency: CONCURRENT_HANDSHAKES,
             };
             for reply in self.broadcast(|index, _| command(index as u32)).await? {
-                let WorkerReply::Opened { problem, failed } = reply else { bail!("unexpected reply: {reply:?}") };
+                let WorkerReply::Opened { problem, failed } = reply else {
+                    bail!("unexpected reply of a worker: {reply:?}")
+                };
                 ensure!(failed == 0, "{failed} clients could not connect: {}", problem.unwrap_or_default());
             }
         }
@@ -111,7 +114,7 @@ impl WorkerPool {
     pub async fn counts(&mut self) -> Result<TrafficCounts> {
         let mut sum = TrafficCounts::default();
         for reply in self.broadcast(|_, _| WorkerCommand::Count).await? {
-            let WorkerReply::Counted(counts) = reply else { bail!("unexpected reply: {reply:?}") };
+            let WorkerReply::Counted(counts) = reply else { bail!("unexpected reply of a worker: {reply:?}") };
             sum = sum.plus(counts);
         }
         Ok(sum)
@@ -162,7 +165,7 @@ impl WorkerPool {
             if counts.messages == before.messages {
                 return Ok(counts);
             }
-            ensure!(start.elapsed() < timeout, "messages still arrive after {} s", timeout.as_secs());
+            ensure!(start.elapsed() < timeout, "clients still receive messages after {} s", timeout.as_secs());
             before = counts;
         }
     }
@@ -177,7 +180,7 @@ impl WorkerPool {
         for reply in
             self.broadcast(|_, of| WorkerCommand::Call { rate: rate / of as f64, warm_up, seconds, sdp }).await?
         {
-            let WorkerReply::Called(results) = reply else { bail!("unexpected reply: {reply:?}") };
+            let WorkerReply::Called(results) = reply else { bail!("unexpected reply of a worker: {reply:?}") };
             sum.scheduled += results.scheduled;
             sum.completed += results.completed;
             sum.refused += results.refused;
@@ -195,7 +198,7 @@ impl WorkerPool {
     pub async fn run_churn(&mut self, rate: f64, seconds: f64) -> Result<u64> {
         let mut sum = 0;
         for reply in self.broadcast(|_, of| WorkerCommand::Churn { rate: rate / of as f64, seconds }).await? {
-            let WorkerReply::Churned { changes } = reply else { bail!("unexpected reply: {reply:?}") };
+            let WorkerReply::Churned { changes } = reply else { bail!("unexpected reply of a worker: {reply:?}") };
             sum += changes;
         }
         Ok(sum)
@@ -221,11 +224,11 @@ impl WorkerPool {
         for (index, worker) in self.0.iter_mut().enumerate() {
             let mut line = serde_json::to_vec(&command(index, of))?;
             line.push(b'\n');
-            worker.input.write_all(&line).await.context("a worker has exited")?;
+            worker.input.write_all(&line).await.context("a worker process exited unexpectedly")?;
         }
         let mut replies = Vec::with_capacity(of);
         for worker in &mut self.0 {
-            let line = worker.output.next_line().await?.context("a worker has exited")?;
+            let line = worker.output.next_line().await?.context("a worker process exited unexpectedly")?;
             replies.push(serde_json::from_str(&line)?);
         }
         Ok(replies)

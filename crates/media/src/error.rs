@@ -6,23 +6,23 @@
 #[non_exhaustive]
 pub enum Error {
     /// The peer is closed.
-    #[error("the peer is closed")]
+    #[error("the peer connection is closed")]
     Closed,
     /// A frame was passed in before the connection was established.
-    #[error("the peer is not connected")]
+    #[error("not sent: the peer connection is not established")]
     NotConnected,
     /// The peer has no track or data channel to send this on.
-    #[error("the peer has no track or data channel to send this on")]
+    #[error("not sent: the peer connection has no outgoing track or data channel for it")]
     NotSending,
     /// A frame or message is empty or exceeds its size limit.
     #[error("not sent: the data is empty or exceeds the maximum size of a frame or message")]
     InvalidSize,
     /// A delta frame cannot be decoded, because an earlier frame was dropped or no keyframe was sent yet. The encoder must
     /// produce a keyframe.
-    #[error("a keyframe must be sent first")]
+    #[error("the frame was dropped: a keyframe must be sent first")]
     KeyframeNeeded,
     /// The data channel's send buffer is full. Try again later.
-    #[error("the send buffer is full")]
+    #[error("not sent: the data channel's send buffer is full; try again later")]
     SendBufferFull,
     /// The WebRTC library returned an error.
     #[error("{0}")]
@@ -46,13 +46,13 @@ pub enum PeerOperation {
     #[error("the WebRTC library could not create a session description")]
     CreateDescription,
     /// Setting the local description.
-    #[error("the WebRTC library rejected its own session description")]
+    #[error("the WebRTC library rejected the local session description")]
     SetLocalDescription,
     /// Setting the remote description.
-    #[error("the WebRTC library rejected the other side's session description")]
+    #[error("the WebRTC library rejected the remote session description")]
     SetRemoteDescription,
     /// Adding a remote ICE candidate.
-    #[error("the WebRTC library rejected an ICE candidate of the other side")]
+    #[error("the WebRTC library rejected a remote ICE candidate")]
     AddIceCandidate,
     /// Closing the connection.
     #[error("the peer connection was closed, but the WebRTC library reported an error while closing")]

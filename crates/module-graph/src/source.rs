@@ -44,7 +44,7 @@ pub type ModuleMap = BTreeMap<ModulePath, ParsedModule>;
 /// Parses `root` and all files that it declares.
 pub fn read(root: &Path) -> Result<ModuleMap> {
     let mut modules = ModuleMap::new();
-    let dir = root.parent().context("the root module has no directory")?;
+    let dir = root.parent().with_context(|| format!("{} has no parent directory", root.display()))?;
     read_file(root, dir, Vec::new(), &mut modules)?;
     Ok(modules)
 }

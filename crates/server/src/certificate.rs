@@ -9,11 +9,11 @@ pub(crate) fn log_certificate(tls: &Tls) {
             sha256_fingerprint = %fingerprint,
             "certificate loaded; users can compare its fingerprint with the one in their browser"
         ),
-        None => tracing::info!("no certificate yet; https fails until the authority has issued one"),
+        None => tracing::info!("no certificate yet; https fails until the certificate authority has issued one"),
     }
     if let Some(key) = tls.key_to_pin() {
         tracing::info!(
-            "invitation for the app: the server's address followed by /#key={key}; the app then accepts this key only"
+            "to invite users of the app, append /#key={key} to the server's address; the app then accepts only this key"
         );
     }
 }
@@ -21,7 +21,7 @@ pub(crate) fn log_certificate(tls: &Tls) {
 /// Reloads the certificate now, and logs the result.
 pub(crate) async fn reload(tls: &Tls) {
     match tls.reload().await {
-        Ok(result) => tracing::info!(?result, "certificate reload requested"),
+        Ok(result) => tracing::info!(?result, "certificate reload finished"),
         Err(error) => tracing::warn!(%error, "certificate reload failed; the previous certificate stays in use"),
     }
 }

@@ -367,7 +367,7 @@ impl HubState {
 
     fn refuse(&mut self, now: Duration, conn: ConnId, code: RefusedCode) {
         if let Some(connection) = self.connections.remove(&conn) {
-            tracing::debug!(conn = conn.0, %code, "server closed a connection; its user is offline");
+            tracing::debug!(conn = conn.0, %code, "server closed a connection; its user goes offline");
             connection.outbox.close(code);
             self.registry.handle_disconnect(now, conn);
         }

@@ -149,7 +149,7 @@ impl AcceptErrorLog {
 async fn serve(stream: TcpStream, peer: SocketAddr, state: Arc<ServerState>, permit: Arc<ConnectionPermit>) {
     // Signalling messages are small and urgent, so they must not wait for a full segment.
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "connection closed right after accept");
+        tracing::debug!(%error, "cannot set TCP_NODELAY; connection closed");
         return;
     }
     let shutdown = permit.group.shutdown.clone();
@@ -215,7 +215,7 @@ async fn serve_http(
         }
     };
     if let Ok(Err(error)) = ended {
-        tracing::debug!(%error, "HTTP connection broke");
+        tracing::debug!(%error, "HTTP connection failed; closed");
     }
 }
 

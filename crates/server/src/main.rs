@@ -80,7 +80,7 @@ async fn run(cli: Cli) -> Result<(), RunError> {
             Signal::Stop => {
                 tracing::info!(
                     users = server.users_online(),
-                    "stop signal received; closing all connections without a drain"
+                    "stop signal received; closing all connections immediately"
                 );
                 break Ok(());
             }
@@ -103,7 +103,7 @@ fn reload_ticket_key(server: &Server, ticket_key_file: Option<&Path>) {
             server.set_ticket_key(&key);
             tracing::info!(
                 former_keys = key.former_count(),
-                "ticket key reloaded; the first key in the file signs new session tickets, all keys verify"
+                "ticket key reloaded; the first key in the file signs new tickets, tickets of the other keys stay valid"
             );
         }
         Err(error) => tracing::error!(%error, "ticket key reload failed; the previous key stays in use"),

@@ -60,7 +60,7 @@ pub(crate) fn metrics(request: &Request<Incoming>, exposition: &Exposition) -> R
     let text = match exposition.text() {
         Ok(text) => text,
         Err(error) => {
-            tracing::error!(%error, "cannot encode the metrics; scrape answered with an error");
+            tracing::error!(%error, "cannot encode the metrics; the scrape is answered with status 500");
             return plain_text(StatusCode::INTERNAL_SERVER_ERROR, "The metrics could not be encoded.\n");
         }
     };

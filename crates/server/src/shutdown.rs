@@ -28,7 +28,7 @@ impl ConnectionGroup {
         self.shutdown.cancel();
         self.tasks.close();
         if timeout(CLOSE_TIMEOUT, self.tasks.wait()).await.is_err() {
-            tracing::warn!(tasks = self.tasks.len(), "connections did not close in time; their tasks still run");
+            tracing::warn!(tasks = self.tasks.len(), "connections did not close in time; no longer waiting for them");
         }
     }
 }

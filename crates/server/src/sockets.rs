@@ -22,10 +22,10 @@ pub enum BindError {
     #[error("{0} is not an address of this machine: choose one of its addresses")]
     AddressNotAvailable(SocketAddr),
     /// The options contain no address.
-    #[error("there is no address to listen on: name at least one")]
+    #[error("no address to listen on was given: give at least one")]
     NoAddress,
     /// The operating system's random number generator failed.
-    #[error("no ticket key could be generated: the operating system's random number generator failed")]
+    #[error("cannot generate a ticket key: the operating system's random number generator failed")]
     NoRandomness,
     /// A file of admission control cannot be used.
     #[error("{0}")]

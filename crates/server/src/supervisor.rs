@@ -55,7 +55,7 @@ impl Supervisor {
     }
 
     fn fail(&self, failure: TaskFailure) {
-        tracing::error!(task = failure.task, panic = failure.message, "background task panicked; server stopped");
+        tracing::error!(task = failure.task, panic = failure.message, "background task panicked; the server stops");
         // The first of several failures is the cause.
         let _first: Result<(), TaskFailure> = self.failure.set(failure);
         self.stop.cancel();

@@ -20,7 +20,7 @@ impl TicketKey {
     ///
     /// # Errors
     ///
-    /// [`TicketKeyError::NoRandomness`] if the system random source fails.
+    /// [`TicketKeyError::NoRandomness`] if the operating system's random number generator fails.
     pub fn random() -> Result<Self, TicketKeyError> {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|_| TicketKeyError::NoRandomness)?;
@@ -84,8 +84,8 @@ impl fmt::Debug for TicketKey {
 /// Error of generating or reading a ticket key.
 #[derive(Debug, thiserror::Error)]
 pub enum TicketKeyError {
-    /// The system random source failed.
-    #[error("cannot generate a key: the system random source failed")]
+    /// The operating system's random number generator failed.
+    #[error("cannot generate a ticket key: the operating system's random number generator failed")]
     NoRandomness,
     /// The text is not one to eight keys of 64 hexadecimal digits.
     #[error(

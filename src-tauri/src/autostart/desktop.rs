@@ -41,7 +41,9 @@ impl Autostart {
     pub fn is_on(&self) -> bool {
         let enabled = self.0.autolaunch().is_enabled();
         enabled
-            .inspect_err(|error| tracing::warn!(%error, "reading the autostart list failed; shown as off"))
+            .inspect_err(
+                |error| tracing::warn!(%error, "cannot read the autostart list; the switch shows autostart as off"),
+            )
             .unwrap_or(false)
     }
 

@@ -34,7 +34,7 @@ impl AutostartSwitch {
         let Some(autostart) = self.autostart.clone() else { return Ok(()) };
         let set = spawn_blocking(move || autostart.set(on)).await;
         let set = set.map_err(|error| error.to_string()).and_then(|set| set).map_err(|error| {
-            tracing::warn!(%error, "changing the autostart entry failed");
+            tracing::warn!(%error, "cannot add or remove the autostart entry; the app shows an error");
             AppProblem::AutostartFailed
         });
         self.is_on = read(self.autostart.clone()).await;

@@ -49,7 +49,7 @@ impl ControllerHandle {
     /// command is queued before the next page's messages.
     pub fn detach(&self) {
         if self.commands.try_send(ControllerCommand::Detach).is_err() {
-            tracing::info!("command queue full; a closed page stays registered until the next page registers");
+            tracing::info!("command queue full; closed page stays attached until the next page attaches");
         }
     }
 
@@ -79,7 +79,7 @@ impl ControllerHandle {
 
     async fn send(&self, command: ControllerCommand) {
         if self.commands.send(command).await.is_err() {
-            tracing::debug!("app is ending; command of the page dropped");
+            tracing::debug!("app is exiting; command to the controller dropped");
         }
     }
 }

@@ -39,7 +39,7 @@ impl PageState {
         if let Self::Attached(page) = self
             && !page(message)
         {
-            tracing::debug!("page unreachable; nothing is sent to it any more");
+            tracing::debug!("cannot send to the app's page; messages to it are dropped until it attaches again");
             *self = Self::Detached;
         }
     }

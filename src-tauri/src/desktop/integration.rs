@@ -53,7 +53,7 @@ impl DesktopIntegration {
         }
         handle.plugin(tauri_plugin_notification::init())?;
         let autostart = Autostart::prepare(handle, launch.profile())
-            .inspect_err(|error| tracing::warn!(%error, "no access to the autostart list; the switch is not shown"))
+            .inspect_err(|error| tracing::warn!(%error, "cannot set up autostart; the app does not offer it"))
             .unwrap_or_default();
         Ok(Self { events, queue, autostart })
     }

@@ -53,7 +53,7 @@ impl Notifications {
             builder = builder.id(ring).action_type_id(RING);
         }
         if let Err(error) = builder.show() {
-            tracing::warn!(%error, is_ring = ring.is_some(), "notification not shown");
+            tracing::warn!(%error, is_ring = ring.is_some(), "cannot show a notification");
         }
     }
 
@@ -63,7 +63,7 @@ impl Notifications {
         // The call blocks until the notification service answers.
         tauri::async_runtime::spawn_blocking(move || {
             if let Err(error) = app.notification().remove_active(vec![ring]) {
-                tracing::debug!(%error, "notification not dismissed");
+                tracing::debug!(%error, "cannot remove the notification of an incoming call; it stays visible");
             }
         });
     }

@@ -142,7 +142,7 @@ impl<H: ShellHost> DesktopShell<H> {
             WindowRestore::WindowList => self.host.minimize_window(),
         };
         if let Err(error) = hidden {
-            tracing::warn!(%error, "hiding the window failed; it stays open");
+            tracing::warn!(%error, "cannot hide or minimize the window; it stays visible");
             return;
         }
         self.restore = Some(restore);

@@ -58,7 +58,7 @@ impl ShellHost for TauriHost {
         let window = &self.window;
         let shown = window.show().and_then(|()| window.unminimize()).and_then(|()| window.set_focus());
         if let Err(error) = shown {
-            tracing::warn!(%error, "showing the window failed");
+            tracing::warn!(%error, "cannot show or focus the window");
         }
     }
 
@@ -115,9 +115,9 @@ async fn add_tray(app: &AppHandle, directory: &Path, content: TrayContent, event
     let scheduled = app.run_on_main_thread(move || {
         let added = Tray::add(&handle, &directory, &content, events);
         // The receiver is gone when the app exits meanwhile.
-        drop(
-            result.send(added.inspect_err(|error| tracing::info!(%error, "tray unavailable; continuing without")).ok()),
-        );
+        drop(result.send(
+            added.inspect_err(|error| tracing::info!(%error, "cannot add the tray; continuing without it")).ok(),
+        ));
     });
     scheduled.ok()?;
     added.await.ok().flatten()

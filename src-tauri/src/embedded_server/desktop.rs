@@ -38,7 +38,7 @@ impl EmbeddedServer {
         };
         let (bound, wanted_port_taken) = match bind(wanted).await {
             Err(error @ (BindError::AddressInUse(_) | BindError::Denied(_))) => {
-                tracing::warn!(%error, "embedded server cannot use its port; using a free one");
+                tracing::warn!(%error, "embedded server cannot use the wanted port; it uses a free port instead");
                 (bind(0).await, Some(wanted))
             }
             bound => (bound, None),
@@ -93,7 +93,7 @@ impl EmbeddedServer {
     pub async fn share(&mut self, on: bool) -> Result<(), AppProblem> {
         if !on {
             return self.server.close_to_network().await.map_err(|error| {
-                tracing::error!(%error, "embedded server cannot return to listening on loopback; it accepts no connections");
+                tracing::error!(%error, "embedded server cannot listen on loopback again; it accepts no connections");
                 AppProblem::EmbeddedFailed
             });
         }
@@ -125,7 +125,7 @@ impl EmbeddedServer {
     /// Waits until the server has stopped because one of its tasks panicked.
     pub async fn failed(&self) {
         let failure = self.server.failed().await;
-        tracing::error!(%failure, "embedded server stopped");
+        tracing::error!(%failure, "embedded server stopped: one of its tasks panicked");
     }
 
     /// Disconnects all clients and stops the server.
@@ -142,11 +142,11 @@ impl EmbeddedServer {
     async fn open(&mut self) -> Result<(), AppProblem> {
         let names = self.addresses.iter().map(IpAddr::to_string).collect();
         let tls = certificate(self.directory.clone(), names).await.map_err(|error| {
-            tracing::error!(%error, "embedded server has no certificate; it is not opened to the network");
+            tracing::error!(%error, "cannot load or create the embedded server's certificate; sharing stays as it was");
             AppProblem::EmbeddedFailed
         })?;
         self.server.open_to_network(tls.clone()).await.map_err(|error| {
-            tracing::error!(%error, "opening the embedded server to the network failed; it is not shared");
+            tracing::error!(%error, "cannot open the embedded server to the network; only this computer can use it");
             AppProblem::EmbeddedFailed
         })?;
         self.fingerprint = tls.fingerprint();
@@ -161,7 +161,7 @@ fn ticket_key(directory: &Path) -> Option<TicketKey> {
         .map_err(|error| error.to_string())
         .and_then(|()| TicketKey::from_file(&directory.join("ticket.key")).map_err(|error| error.to_string()));
     key.inspect_err(|error| {
-        tracing::warn!(%error, "no stored ticket key; sessions do not survive a restart of the app");
+        tracing::warn!(%error, "cannot load or store the ticket key; sessions end when the app exits");
     })
     .ok()
 }

@@ -190,7 +190,7 @@ impl OpenPeer {
 
     async fn close(&self) {
         if let Err(error) = self.peer.close().await {
-            tracing::debug!(%error, "closing a native peer failed");
+            tracing::debug!(%error, "native peer closed with an error");
         }
     }
 }
@@ -240,7 +240,7 @@ fn peer_error(error: &media::Error) -> NativePeerError {
         media::Error::KeyframeNeeded => NativePeerError::KeyframeNeeded,
         media::Error::SendBufferFull => NativePeerError::Busy,
         media::Error::Failed(operation) => {
-            tracing::debug!(?operation, "native peer operation failed");
+            tracing::debug!(?operation, "WebRTC library reported an error; the page receives a failure");
             NativePeerError::Failed
         }
         _ => NativePeerError::Failed,

@@ -28,7 +28,7 @@ pub fn set_environment() {
     // GStreamer start a dozen threads per call: ten calls cost about 25 MiB more, for the same processor time.
     let (name, value) = MALLOC_ARENAS;
     if glib::setenv(name, value, false).is_err() {
-        tracing::info!(name, "setting an environment variable failed; more memory stays allocated after calls");
+        tracing::info!(name, "cannot set an environment variable for the webview; it keeps more memory after calls");
     }
 }
 
@@ -49,7 +49,7 @@ pub fn configure(window: &WebviewWindow) -> tauri::Result<()> {
             settings.set_enable_write_console_messages_to_stdout(cfg!(debug_assertions));
             if !hutong_webkit_features::enable(&settings, TRACK_PROCESSING) {
                 tracing::info!(
-                    "WebKitGTK has no track processing in workers; calls use more CPU and their video stops while hidden"
+                    "WebKitGTK lacks MediaStreamTrackProcessor; calls use more CPU, and video stops in a hidden window"
                 );
             }
         }

@@ -78,7 +78,7 @@ pub static TEXTS: Texts = Texts {
     no_device: |kind| match kind {
         DeviceKind::Camera => "没有找到摄像头",
         DeviceKind::Microphone => "没有找到麦克风",
-        DeviceKind::Speaker => "没有可选的扬声器",
+        DeviceKind::Speaker => "没有找到扬声器",
     },
     you: "你",
     your_screen: "你的屏幕",

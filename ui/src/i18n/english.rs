@@ -84,7 +84,7 @@ pub static TEXTS: Texts = Texts {
     no_device: |kind| match kind {
         DeviceKind::Camera => "No camera found",
         DeviceKind::Microphone => "No microphone found",
-        DeviceKind::Speaker => "No speaker to choose",
+        DeviceKind::Speaker => "No speaker found",
     },
     you: "You",
     your_screen: "Your screen",
@@ -137,7 +137,7 @@ pub static TEXTS: Texts = Texts {
     server_is_other: |address| format!("You are using {address}."),
     server_is_none: "To begin, enter the address of a server.",
     share: "Let others join",
-    share_hint: "Opens the server inside this app to your network.",
+    share_hint: "Lets other devices in your network use the server inside this app.",
     share_how: "To join, others open this address in a browser or scan the QR code with a phone. The browser warns them once, \
                 because this computer issued its own certificate; they can choose to continue. The Hutong app shows no \
                 warning, because the key in the address identifies this computer.",
@@ -146,11 +146,11 @@ pub static TEXTS: Texts = Texts {
     other_server: "Address of another server",
     use_server: "Use this server",
     use_embedded: "Use the server inside this app",
-    autostart: "Start with this computer",
+    autostart: "Start automatically",
     autostart_hint: "Opens Hutong when you log in to this computer.",
     call_link: |name, server| format!("Call {name} on {server}?"),
-    call_link_moves: "A link asks for this call. If you agree, Hutong leaves the server that you are using and joins this one \
-                      under the same name. Agree only if you know where the link comes from.",
+    call_link_moves: "A link asks for this call. If you press “Call”, Hutong leaves your current server and joins the server \
+                      named above under the same name. Do so only if you know where the link comes from.",
     call_link_offline: |name, server| {
         format!("{name} is not online on {server}. Ask them to open Hutong, then try again.")
     },
@@ -183,8 +183,8 @@ fn refused(code: RefusedCode) -> &'static str {
             "The server does not admit this name or this network. If that is a mistake, ask the server’s administrator."
         }
         RefusedCode::TooMany => {
-            "Too many people joined, or too many wrong keys were entered, from your network just now. Hutong keeps trying; this \
-             can take a few minutes."
+            "Too many people joined from your network in a short time, or somebody entered too many wrong access keys or \
+             passwords. Hutong keeps trying; this can take a few minutes."
         }
         RefusedCode::Full => "The server is full. Hutong keeps trying, and joins as soon as somebody leaves.",
         RefusedCode::HelloTimeout => "The connection was too slow to join in time. Hutong tries again.",
@@ -225,10 +225,10 @@ fn ended(reason: EndReason, name: &str) -> String {
         EndReason::Declined => format!("{name} declined the call."),
         EndReason::Cancelled => format!("{name} cancelled the call before you answered. You can call back."),
         EndReason::Unanswered => format!("{name} did not answer. Try again later."),
-        EndReason::Timeout => format!("Connecting the call with {name} took too long. Call again."),
+        EndReason::Timeout => format!("The call with {name} took too long to connect. Call again."),
         EndReason::Failed => format!(
-            "No video and sound connection to {name} could be made. Call again; if it fails again, one of you should use \
-             another network."
+            "The call with {name} could not be connected. Call again; if it fails again, one of you should use another \
+             network."
         ),
         EndReason::Gone => format!("{name} lost the connection. Call again when they are back online."),
         EndReason::Busy => format!("{name} is in another call. Try again later."),
@@ -286,7 +286,7 @@ fn error(code: ErrorCode) -> &'static str {
         ErrorCode::NoCall | ErrorCode::WrongStep | ErrorCode::TicketInvalid => {
             "That call has already ended. Call again."
         }
-        ErrorCode::RateLimited => "That was too much in a short time. Wait a moment, and try again.",
+        ErrorCode::RateLimited => "This device sent too many requests in a short time. Wait a moment, and try again.",
         ErrorCode::Malformed | ErrorCode::UnknownType | ErrorCode::NotNow | ErrorCode::Unknown => {
             "The server did not understand a request. Reload the page or restart the app, and try again."
         }
@@ -322,15 +322,16 @@ fn app_problem(problem: AppProblem) -> &'static str {
              this server. Ask the person who invited you for a new invitation; if that fails too, do not use this network."
         }
         AppProblem::LinkKeyDiffers => {
-            "The link has another key for the server than the one that Hutong knows, so Hutong did not follow it. Ask the \
-             server’s administrator for an invitation address, and enter it yourself."
+            "The server key in the link differs from the one that Hutong knows, so Hutong did not open the link. Ask the \
+             server’s administrator for an invitation address, and enter that address yourself."
         }
         AppProblem::AutostartFailed => {
-            "The system did not accept the change. Look for Hutong in the system settings for apps that start automatically."
+            "The automatic start could not be changed. Look for Hutong in the system settings for apps that start \
+             automatically."
         }
         AppProblem::NotSaved => {
-            "Your choice could not be saved and will be lost. Check that the disk is not full and that you may write to your \
-             own folder."
+            "Your choice could not be saved, and is lost when Hutong closes. Check that the disk is not full and that you may \
+             write to your home folder."
         }
     }
 }

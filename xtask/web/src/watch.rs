@@ -39,7 +39,7 @@ pub fn run(project: &Project, options: &WebAppOptions) -> Result<()> {
             let _ = changed.try_send(());
         }
     })
-    .context("cannot watch files")?;
+    .context("cannot watch the source files for changes")?;
     for source in SOURCES {
         let path = project.root.join(source);
         watcher.watch(&path, RecursiveMode::Recursive).with_context(|| format!("cannot watch {}", path.display()))?;

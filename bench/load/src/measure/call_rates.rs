@@ -121,7 +121,7 @@ async fn run_rate(
     for (time, count) in &calls.times {
         all.saturating_record_n(*time, *count);
     }
-    ensure!(!all.is_empty(), "no call was scheduled");
+    ensure!(!all.is_empty(), "no call was measured: none was scheduled, or the server refused all");
     let times = [all.value_at_quantile(0.5), all.value_at_quantile(0.99), all.value_at_quantile(0.999), all.max()];
     // Calls of the warm-up cost as much as measured ones.
     let total_calls = (rate * (warm_up + seconds)).max(1.0);

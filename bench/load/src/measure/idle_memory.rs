@@ -69,7 +69,7 @@ async fn measure_with_processes(
         let login_cpu = cpu_seconds(&servers) - cpu_before;
         tokio::time::sleep(SETTLE_TIME).await;
         let counts = workers.counts().await?;
-        ensure!(counts.closed == 0, "{} connections closed", counts.closed);
+        ensure!(counts.closed == 0, "{} connections closed before the memory was measured", counts.closed);
         let now = memory(&servers)?;
         let per_user = |now: u64, before: u64| (now as f64 - before as f64) / f64::from(users);
         results.push(IdleMemory {

@@ -67,7 +67,7 @@ pub(super) async fn measure(context: &MeasureContext, variant: ServerVariant) ->
         let syscalls = trace.end().await?;
         // A change is sent to all other users; the cost is per message.
         let count = if activity == TracedActivity::Presence { counts.presence } else { calls_completed };
-        ensure!(count > 0, "the traced server did nothing");
+        ensure!(count > 0, "no presence message or call was counted while strace traced the server");
         let each = |total: u64| total as f64 / count as f64;
         results.push(SyscallCosts {
             variant,
@@ -116,8 +116,8 @@ impl Strace {
 
     /// Detaches strace and returns the system calls with their counts, most frequent first.
     async fn end(mut self) -> Result<Vec<(String, u64)>> {
-        let pid = self.child.id().context("strace has exited")?;
-        let pid = rustix::process::Pid::from_raw(i32::try_from(pid)?).context("invalid process ID")?;
+        let pid = self.child.id().context("strace exited before the measurement ended")?;
+        let pid = rustix::process::Pid::from_raw(i32::try_from(pid)?).context("the process ID of strace is invalid")?;
         rustix::process::kill_process(pid, rustix::process::Signal::INT)?;
         self.child.wait().await?;
         Ok(parse_counts(&fs::read_to_string(&self.file)?))

@@ -27,8 +27,8 @@ pub fn markdown(results: &BenchResults) -> String {
 pub fn write(results: &BenchResults, docs: &Path) -> Result<()> {
     let page = docs.join("BENCHMARKS.md");
     let text = fs::read_to_string(&page).with_context(|| page.display().to_string())?;
-    let (before, rest) = text.split_once(BEGIN).context("docs/BENCHMARKS.md has no begin marker")?;
-    let (_, after) = rest.split_once(END).context("docs/BENCHMARKS.md has no end marker")?;
+    let (before, rest) = text.split_once(BEGIN).with_context(|| format!("docs/BENCHMARKS.md has no line {BEGIN}"))?;
+    let (_, after) = rest.split_once(END).with_context(|| format!("docs/BENCHMARKS.md has no line {END}"))?;
     results.write(&docs.join("bench-server.json"))?;
     fs::write(&page, [before, BEGIN, "\n\n", &markdown(results), END, after].concat())?;
     Ok(())

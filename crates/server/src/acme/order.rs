@@ -146,7 +146,7 @@ pub(super) enum OrderError {
     #[error(transparent)]
     Acme(#[from] instant_acme::Error),
     /// The order failed, and no challenge has a reason.
-    #[error("the authority rejected the order without a reason")]
+    #[error("the authority rejected the order and gave no reason")]
     NoReason,
     /// The authority does not offer TLS-ALPN-01 for a name.
     #[error("the authority offers no TLS-ALPN-01 challenge")]
@@ -155,7 +155,7 @@ pub(super) enum OrderError {
     #[error("the ACME authority did not complete the certificate order in time")]
     Timeout,
     /// The account could not be read from or written to the cache.
-    #[error("cannot access the account file: {0}")]
+    #[error("cannot read or write the ACME account file: {0}")]
     Cache(#[from] io::Error),
     /// The response to a challenge could not be generated.
     #[error(transparent)]

@@ -134,8 +134,8 @@ impl AdmissionLimits {
             *last = Some(now);
             tracing::warn!(
                 %proxy,
-                "forwarding header from a local proxy that is not trusted; header ignored: its clients share the \
-                 proxy's address, which no per-address limit applies to; add --trusted-proxy"
+                "forwarding header of an untrusted local proxy ignored; no per-address limit applies to the proxy's \
+                 clients; to trust the proxy, add --trusted-proxy"
             );
         }
     }

@@ -25,9 +25,9 @@ pub(crate) struct ReloadableFile<T> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FileContentError {
     /// Line number, counted from 1, and the problem.
-    #[error(", line {0}: {1}")]
+    #[error("line {0}: {1}")]
     Line(usize, &'static str),
-    #[error(": {0}")]
+    #[error("{0}")]
     Whole(&'static str),
 }
 
@@ -87,7 +87,7 @@ impl<T> ReloadableFile<T> {
 
 /// Error: a file of secrets or the deny list cannot be read or parsed.
 #[derive(Debug, thiserror::Error)]
-#[error("{}{problem}", path.display())]
+#[error("{}: {problem}", path.display())]
 pub struct AdmissionFileError {
     path: PathBuf,
     problem: FileProblem,
@@ -96,7 +96,7 @@ pub struct AdmissionFileError {
 /// The part of the message after the path.
 #[derive(Debug, thiserror::Error)]
 enum FileProblem {
-    #[error(": {0}")]
+    #[error("{0}")]
     Io(io::Error),
     #[error("{0}")]
     Content(FileContentError),

@@ -116,7 +116,7 @@ pub(crate) fn is_password(hash: &str, secret: &Secret) -> bool {
 ///
 /// # Errors
 ///
-/// [`UsersFileLineError`] if the name or the password is invalid, or the system random source fails.
+/// [`UsersFileLineError`] if the name or the password is invalid, or the operating system's random number generator fails.
 pub fn users_file_line(name: &str, password: &str) -> Result<String, UsersFileLineError> {
     let name = Name::new(name).map_err(|_| UsersFileLineError::Name)?;
     if name.as_str().starts_with('#') {
@@ -143,8 +143,8 @@ pub enum UsersFileLineError {
     /// The password is empty, or longer than the protocol permits.
     #[error("invalid password: a password has 1 to 1024 bytes")]
     Password,
-    /// The system random source failed.
-    #[error("cannot create a salt: the system random source failed")]
+    /// The operating system's random number generator failed.
+    #[error("cannot create a salt: the operating system's random number generator failed")]
     NoRandomness,
 }
 

@@ -105,7 +105,7 @@ pub(crate) fn hash_password(name: &str) -> Result<String, HashPasswordError> {
 /// Error of `hash-password`.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HashPasswordError {
-    #[error("the two passwords differ")]
+    #[error("the two passwords differ; run the command again")]
     Mismatch,
     #[error("cannot read the password: {0}")]
     Io(#[from] io::Error),

@@ -111,7 +111,7 @@ async fn open(upgrade: OnUpgrade, deadlines: Arc<Deadlines>) -> Option<ClientCon
         }
     };
     let Ok(parts) = upgraded.downcast::<TokioIo<Stream>>() else {
-        tracing::error!("upgraded connection has an unknown type; WebSocket dropped");
+        tracing::error!("HTTP upgrade returned an unexpected stream type; WebSocket dropped");
         return None;
     };
     let config = Some(websocket_config());

@@ -56,6 +56,6 @@ async fn serve_one(stream: TcpStream, handler: Arc<MetricsHandler>) {
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = connection.await {
-        tracing::debug!(%error, "connection for metrics broke");
+        tracing::debug!(%error, "metrics connection failed; closed");
     }
 }

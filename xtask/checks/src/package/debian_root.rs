@@ -69,13 +69,13 @@ impl DebianRoot {
         // Created first, so that a failure below removes the directory.
         let root = Self { dir, archives };
         fs::create_dir_all(&project.target)?;
-        run(as_root("cp").context("root is not available")?.args(["-a", "--reflink=auto"]).arg(&base).arg(&root.dir))?;
+        run(as_root("cp").context("cannot get root rights")?.args(["-a", "--reflink=auto"]).arg(&base).arg(&root.dir))?;
         Ok(root)
     }
 
     /// Copies a file into the root directory of the chroot.
     pub fn copy_in(&self, file: &Path, name: &str) -> Result<()> {
-        run(as_root("cp").context("root is not available")?.arg(file).arg(self.dir.join(name)))
+        run(as_root("cp").context("cannot get root rights")?.arg(file).arg(self.dir.join(name)))
     }
 
     /// Runs a script in the chroot as root, and returns its standard output.
@@ -119,7 +119,7 @@ impl DebianRoot {
     }
 
     fn command(&self, script: &str) -> Result<Command> {
-        let mut command = as_root("unshare").context("root is not available")?;
+        let mut command = as_root("unshare").context("cannot get root rights")?;
         command.args(["--mount", "--pid", "--fork", "--kill-child", "--", "sh", "-euc"]);
         command.arg(format!("exec 3<&0; {CHROOT_SCRIPT}")).arg("sh").arg(&self.dir).arg(&self.archives).arg(script);
         Ok(command)
@@ -189,12 +189,12 @@ impl Drop for RunningScript {
 /// Downloads Debian into the cache, with this machine's apt sources.
 fn make_base(base: &Path) -> Result<()> {
     let draft = base.with_extension("new");
-    run(as_root("rm").context("root is not available")?.args(["-rf", "--one-file-system"]).arg(&draft))?;
+    run(as_root("rm").context("cannot get root rights")?.args(["-rf", "--one-file-system"]).arg(&draft))?;
     let sources = sources(&apt_sources());
     let mirror = sources.first().map_or(MIRROR, |(address, _)| address);
     status(format!("downloading {RELEASE} from {mirror} (once, one or two minutes)"));
     run(as_root("debootstrap")
-        .context("root is not available")?
+        .context("cannot get root rights")?
         .args(["--variant=minbase", RELEASE])
         .arg(&draft)
         .arg(mirror))?;
@@ -208,10 +208,10 @@ fn make_base(base: &Path) -> Result<()> {
          printf '%s' '{list}' > etc/apt/sources.list.d/hutong.list"
     );
     run(as_root("sh")
-        .context("root is not available")?
+        .context("cannot get root rights")?
         .args(["-euc", &format!("cd \"$1\"; {script}"), "sh"])
         .arg(&draft))?;
-    run(as_root("mv").context("root is not available")?.arg(&draft).arg(base))
+    run(as_root("mv").context("cannot get root rights")?.arg(&draft).arg(base))
 }
 
 /// Addresses and releases of this machine's apt sources.

@@ -36,6 +36,9 @@ const TOOLS: SystemPackages = SystemPackages {
 const GSTREAMER_PLUGINS: [&str; 5] =
     ["libgstvpx.so", "libgstopus.so", "libgstvideo4linux2.so", "libgstpulseaudio.so", "libgstapp.so"];
 
+/// Mode and owner of a file that may contain a credential.
+const CREDENTIAL_ACCESS: &str = "640 root";
+
 /// Installs, runs and removes the app and the server, each in a fresh Debian 12.
 ///
 /// # Errors
@@ -43,8 +46,8 @@ const GSTREAMER_PLUGINS: [&str; 5] =
 /// The first problem.
 pub fn run(project: &Project, app_package: &Path, server_package: &Path) -> Result<()> {
     TOOLS.ensure("testing packages")?;
-    test_app(project, app_package).context("the app's package")?;
-    test_server(project, server_package).context("the server's package")?;
+    test_app(project, app_package).context("the app's package failed its test")?;
+    test_server(project, server_package).context("the server's package failed its test")?;
     status("both packages install, run and uninstall");
     Ok(())
 }
@@ -72,10 +75,7 @@ fn test_app(project: &Project, package: &Path) -> Result<()> {
         port.port()
     );
     let mut running = root.start(&script, &log)?;
-    running.wait_until("the embedded server responds", START_TIMEOUT, || {
-        ensure!(roster_client::get(port, "/healthz")?.ends_with("ok"), "the health check failed");
-        Ok(())
-    })?;
+    running.wait_until("the embedded server responds", START_TIMEOUT, || check_health(port))?;
     let window = running.wait_until("the app's window opens", START_TIMEOUT, || display.window("Hutong"))?;
     log_in(&mut running, &display, &window, port)?;
     display.save_screenshot(&project.target.join("install-test-app.png"));
@@ -104,7 +104,11 @@ fn test_server(project: &Project, package: &Path) -> Result<()> {
     install(&root, package, "hutong-server")?;
     let installed = root.files()?;
     let mode = root.sh("stat -c '%a %U' /etc/hutong/server.env")?;
-    ensure!(mode.trim() == "640 root", "server.env, which may contain a credential, has mode and owner {mode}");
+    ensure!(
+        mode.trim() == CREDENTIAL_ACCESS,
+        "server.env may contain a credential, so its mode and owner must be {CREDENTIAL_ACCESS}, not {}",
+        mode.trim()
+    );
     root.sh("test -L /etc/systemd/system/multi-user.target.wants/hutong-server.service")
         .context("the systemd unit is not enabled")?;
 
@@ -122,10 +126,7 @@ fn test_server(project: &Project, package: &Path) -> Result<()> {
         value("ExecStart")?
     );
     let mut running = root.start(&script, &log)?;
-    running.wait_until("the server responds", START_TIMEOUT, || {
-        ensure!(roster_client::get(port, "/healthz")?.ends_with("ok"), "the health check failed");
-        Ok(())
-    })?;
+    running.wait_until("the server responds", START_TIMEOUT, || check_health(port))?;
     let page = roster_client::get(port, "/")?;
     ensure!(
         page.starts_with("HTTP/1.1 200 ") && page.contains("<script"),
@@ -135,15 +136,22 @@ fn test_server(project: &Project, package: &Path) -> Result<()> {
     let _second = RosterClient::log_in(port, "Bo")?;
     first.wait_for("\"name\":\"Bo\"", START_TIMEOUT)?;
     root.sh("test \"$(stat -c %a /var/lib/hutong/ticket-key)\" = 600")
-        .context("the mode of the ticket key is not 600")?;
+        .context("/var/lib/hutong/ticket-key does not have mode 600")?;
     drop(running);
 
     remove(&root, "hutong-server", &installed, None)
 }
 
+/// Checks that the server on this port reports itself healthy.
+fn check_health(port: SocketAddr) -> Result<()> {
+    let response = roster_client::get(port, "/healthz")?;
+    ensure!(response.ends_with("ok"), "the server did not answer the health check with ok: {response}");
+    Ok(())
+}
+
 fn install(root: &DebianRoot, package: &Path, name: &str) -> Result<()> {
     status(format!("installing {name} with apt into a fresh Debian"));
-    root.copy_in(package, "package.deb").context("cannot copy the package")?;
+    root.copy_in(package, "package.deb").context("cannot copy the package into the fresh Debian")?;
     root.sh("apt-get -qq update")?;
     root.sh("apt-get -qq install -y --no-install-recommends /package.deb; rm /package.deb")?;
     Ok(())
@@ -152,13 +160,14 @@ fn install(root: &DebianRoot, package: &Path, name: &str) -> Result<()> {
 /// Checks what starting the app does not show: libraries, GStreamer plugins, and files for the desktop.
 fn check_app_files(root: &DebianRoot) -> Result<()> {
     let missing = root.sh("ldd /usr/bin/hutong-app | grep 'not found' || true")?;
-    ensure!(missing.is_empty(), "libraries are missing: {missing}");
+    ensure!(missing.is_empty(), "the app needs libraries that are not installed: {missing}");
     for plugin in GSTREAMER_PLUGINS {
-        root.sh(&format!("ls /usr/lib/*/gstreamer-1.0/{plugin}")).context("a GStreamer plugin for calls is missing")?;
+        root.sh(&format!("ls /usr/lib/*/gstreamer-1.0/{plugin}"))
+            .with_context(|| format!("the GStreamer plugin {plugin}, which calls need, is not installed"))?;
     }
     let entry = root.sh("cat /usr/share/applications/Hutong.desktop")?;
     for line in ["Exec=hutong-app %u", "Icon=hutong-app", "MimeType=x-scheme-handler/hutong;", "Name[zh]=互通"] {
-        ensure!(entry.lines().any(|written| written == line), "the desktop entry has no line {line}:\n{entry}");
+        ensure!(entry.lines().any(|written| written == line), "the desktop entry lacks the line {line}:\n{entry}");
     }
     for file in [
         "/usr/share/metainfo/app.hutong.Hutong.metainfo.xml",
@@ -177,7 +186,8 @@ fn remove(root: &DebianRoot, name: &str, installed: &BTreeSet<String>, kept: Opt
     let listed = root.sh(&format!("dpkg -L {name}"))?;
     let owned: BTreeSet<&str> = listed.lines().collect();
     root.sh(&format!("apt-get -qq purge -y {name}"))?;
-    ensure!(root.sh(&format!("dpkg -s {name}")).is_err(), "dpkg still knows {name}");
+    let is_known = root.sh(&format!("dpkg -s {name}")).is_ok();
+    ensure!(!is_known, "dpkg still lists {name} after its removal");
     let remaining = root.files()?;
     let path = |line: &str| -> String { line.split_once(' ').map_or(line, |(_, path)| path).to_owned() };
     let paths: BTreeSet<String> = remaining.iter().map(|line| path(line)).collect();
@@ -185,17 +195,21 @@ fn remove(root: &DebianRoot, name: &str, installed: &BTreeSet<String>, kept: Opt
     let is_shared = |file: &str| root.sh(&format!("dpkg -S {file}")).is_ok();
     let leftover: Vec<&str> =
         owned.iter().copied().filter(|file| *file != "/." && paths.contains(*file) && !is_shared(file)).collect();
-    ensure!(leftover.is_empty(), "files of {name} were not removed: {}", leftover.join(" "));
+    ensure!(leftover.is_empty(), "removing {name} left files of the package behind: {}", leftover.join(" "));
     let foreign: Vec<String> = installed
         .difference(&remaining)
         .map(|line| path(line))
         .filter(|file| !belongs_to(&owned, file, name))
         .collect();
-    ensure!(foreign.is_empty(), "removing {name} also removed foreign files: {}", foreign.join(" "));
+    ensure!(
+        foreign.is_empty(),
+        "removing {name} also removed files that are not in the package: {}",
+        foreign.join(" ")
+    );
     let new: Vec<String> = remaining.difference(installed).map(|line| path(line)).collect();
     let (users, others): (Vec<&String>, Vec<&String>) =
         new.iter().partition(|file| kept.is_some_and(|kept| file.starts_with(kept)));
-    ensure!(others.is_empty(), "{name} leaves files behind: {others:?}");
+    ensure!(others.is_empty(), "removing {name} left files behind: {others:?}");
     if kept.is_some() {
         ensure!(users.iter().any(|file| file.ends_with("/ticket.key")), "the user's data was removed: {users:?}");
         status(format!("the user's data was kept: {} files and directories", users.len()));
@@ -228,7 +242,7 @@ impl XvfbDisplay {
             .spawn()
             .context("cannot start Xvfb")?;
         let mut number = String::new();
-        let stdout = server.stdout.take().context("Xvfb has no standard output")?;
+        let stdout = server.stdout.take().context("cannot read the display number from Xvfb")?;
         BufReader::new(stdout).read_line(&mut number)?;
         if number.trim().is_empty() {
             let _ = server.kill();
@@ -244,7 +258,8 @@ impl XvfbDisplay {
     /// ID of the visible window whose title starts with `title`.
     fn window(&self, title: &str) -> Result<String> {
         let found = self.xdotool().args(["search", "--onlyvisible", "--name", &format!("^{title}")]).output()?;
-        Ok(found.lines().next().context("no window")?.to_owned())
+        let window = found.lines().next();
+        Ok(window.with_context(|| format!("no visible window has a title that starts with {title}"))?.to_owned())
     }
 
     /// Replaces the text of the focused field by a name, and presses Return.

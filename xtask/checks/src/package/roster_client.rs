@@ -56,9 +56,9 @@ impl RosterClient {
         let end = Instant::now() + limit;
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            ensure!(!left.is_zero(), "no message contains {text}");
+            ensure!(!left.is_zero(), "the server sent no message that contains {text}");
             self.0.get_ref().set_read_timeout(Some(left))?;
-            let message = self.0.read().with_context(|| format!("no message contains {text}"))?;
+            let message = self.0.read().with_context(|| format!("the server sent no message that contains {text}"))?;
             if message.to_text().is_ok_and(|message| message.contains(text)) {
                 return Ok(());
             }

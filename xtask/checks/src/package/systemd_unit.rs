@@ -19,7 +19,7 @@ const MAX_EXPOSURE: f32 = 2.0;
 pub fn value(unit: &str, key: &str) -> Result<String> {
     let values = unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
     let value = values.collect::<Vec<_>>().join(" ");
-    ensure!(!value.is_empty(), "the unit has no {key}");
+    ensure!(!value.is_empty(), "the systemd unit does not set {key}");
     ensure!(!value.contains(['"', '\'', '\\', '%', '$']), "the unit's {key} has unsupported syntax: {value}");
     Ok(value)
 }
@@ -46,7 +46,10 @@ pub fn check(project: &Project) -> Result<()> {
         Cmd::new("systemd-analyze").args(["security", "--no-pager", "--offline=true"]).arg(&unit).combined_output()?;
     let exposure =
         exposure(&report).with_context(|| format!("systemd-analyze reports no exposure of {UNIT}: {report}"))?;
-    ensure!(exposure <= MAX_EXPOSURE, "{UNIT} has an exposure of {exposure}; the limit is {MAX_EXPOSURE}");
+    ensure!(
+        exposure <= MAX_EXPOSURE,
+        "systemd-analyze rates the exposure of {UNIT} as {exposure}; the limit is {MAX_EXPOSURE}"
+    );
     Ok(())
 }
 

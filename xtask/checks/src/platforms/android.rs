@@ -57,7 +57,7 @@ fn deep_links(config: &str) -> Result<()> {
     let configured = config.pointer("/plugins/deep-link/mobile");
     let expected = json!([{ "scheme": ["hutong"], "host": "call", "appLink": false }]);
     if configured != Some(&expected) {
-        bail!("{CONFIG} does not list the links that the manifest accepts: hutong://call/");
+        bail!("{CONFIG}: the deep-link plugin must list exactly what the manifest accepts, hutong://call/");
     }
     Ok(())
 }
@@ -104,7 +104,7 @@ fn link_resources(project: &Project, main: &Path) -> Result<()> {
     // Verifies that aapt2 detects a missing string.
     let broken = manifest.replace("@string/app_name", "@string/no_such_text");
     if work.link(&for_linking(&broken)?).is_ok() {
-        bail!("aapt2 linked a manifest with a missing string: this check is ineffective");
+        bail!("aapt2 linked a manifest that refers to a missing string, so this check would miss such errors");
     }
     Ok(())
 }
@@ -119,7 +119,7 @@ fn for_linking(manifest: &str) -> Result<String> {
     }
     if let Some(start) = text.find("${") {
         let name: String = text[start..].chars().take_while(|&c| c != '"').collect();
-        bail!("the manifest has the placeholder {name}, which this check does not know");
+        bail!("the manifest has the placeholder {name}; add its value to this check");
     }
     Ok(text)
 }

@@ -96,7 +96,8 @@ fn parse_strings(text: &str) -> Result<BTreeMap<String, String>> {
 /// Checks project.yml (<https://github.com/yonaskolb/XcodeGen>, Docs/ProjectSpec.md): every path exists, and XcodeGen would write an
 /// equal Info.plist.
 fn xcodegen(apple: &Path) -> Result<()> {
-    let spec: Value = serde_saphyr::from_str(&read(&apple.join("project.yml"))?).context("project.yml")?;
+    let spec: Value =
+        serde_saphyr::from_str(&read(&apple.join("project.yml"))?).context("project.yml is not valid YAML")?;
     let target = &spec["targets"][TARGET];
     let sources = target["sources"].as_array().with_context(|| format!("project.yml has no target {TARGET}"))?;
     let paths = sources.iter().chain([&target["info"], &target["entitlements"]]);

@@ -49,7 +49,10 @@ fn catalog(dir: &Path) -> Result<()> {
             |key: &str| image[key].as_str().with_context(|| format!("an image of the asset catalog has no {key}"));
         let name = text("filename")?;
         let opaque = check_png(&dir.join(name), text("size")?, text("scale")?).and_then(|color| {
-            ensure!(matches!(color, ColorType::Rgb | ColorType::Grayscale), "{name} has an alpha channel");
+            ensure!(
+                matches!(color, ColorType::Rgb | ColorType::Grayscale),
+                "{name} has an alpha channel; Xcode rejects icons with transparency"
+            );
             Ok(())
         });
         problems.collect(opaque);
@@ -64,8 +67,9 @@ fn check_png(file: &Path, points: &str, scale: &str) -> Result<ColorType> {
         Ok((reader.info().width, reader.info().height, reader.info().color_type))
     };
     let (width, height, color) = read().with_context(|| format!("{} is not a PNG", file.display()))?;
-    let points: f64 = points.split('x').next().unwrap_or_default().parse().context("invalid icon size")?;
-    let pixels = points * scale.trim_end_matches('x').parse::<f64>().context("invalid icon scale")?;
+    let points: f64 =
+        points.split('x').next().unwrap_or_default().parse().context("the icon's size is not a number")?;
+    let pixels = points * scale.trim_end_matches('x').parse::<f64>().context("the icon's scale is not a number")?;
     let is_square = f64::from(width) == pixels && width == height;
     ensure!(is_square, "{} has {width}x{height} pixels instead of {pixels}", file.display());
     Ok(color)

@@ -46,11 +46,11 @@ const LINKS: &str = r#"["category.BROWSABLE", "category.DEFAULT"] ["hutong"] ["c
 
 /// Checks the manifest.
 pub fn check(text: &str) -> Result<()> {
-    let document = Document::parse(text).context("the manifest is not XML")?;
+    let document = Document::parse(text).context("the manifest is not valid XML")?;
     let mut problems = Problems::default();
     permissions(&document, &mut problems);
     let application = document.descendants().find(|node| node.has_tag_name("application"));
-    let application = application.context("the manifest has no application")?;
+    let application = application.context("the manifest has no <application> element")?;
     for (name, expected) in APPLICATION_ATTRIBUTES {
         let found = attribute(application, name);
         problems.require(found == expected, || format!("{name} must be {expected:?}, but is {found:?}"));
@@ -155,6 +155,6 @@ mod tests {
             let error = check(&good.replacen(from, to, 1)).unwrap_err().to_string();
             assert!(error.contains(expected), "{from} to {to}: {error}");
         }
-        assert!(check("<manifest />").unwrap_err().to_string().contains("no application"));
+        assert!(check("<manifest />").unwrap_err().to_string().contains("no <application>"));
     }
 }
