@@ -13,14 +13,13 @@ use std::{
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-env-changed=HUTONG_UI_DIST");
     println!("cargo::rerun-if-changed=build.rs");
-    let dist = match env::var_os("HUTONG_UI_DIST") {
-        Some(dist) => PathBuf::from(dist),
-        None => Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../../ui/dist"),
-    };
+    // The default is relative, as Cargo runs this in the package's directory: with an absolute path, clones that share a target
+    // directory would embed the web app of the clone that built first.
+    let dist = env::var_os("HUTONG_UI_DIST").map_or_else(|| PathBuf::from("../../ui/dist"), PathBuf::from);
     // Cargo reruns the build script on each build if a watched path does not exist.
     fs::create_dir_all(&dist)?;
-    let dist = dist.canonicalize()?;
     println!("cargo::rerun-if-changed={}", dist.display());
+    let dist = dist.canonicalize()?;
 
     let mut files = Vec::new();
     // Without index.html, the build of the web app was interrupted.
