@@ -32,6 +32,7 @@ use crate::{
     call_status::CallStatusPublisher,
     driver::{ClientDriver, DriverEvent, UiOutput},
     invitation::Invitation,
+    network_watch,
     route::Resolver,
     settings::SavedServer,
     tls::TrustRoots,
@@ -134,6 +135,7 @@ impl Controller {
         let mut address_checks =
             tokio::time::interval_at(Instant::now() + ADDRESS_CHECK_INTERVAL, ADDRESS_CHECK_INTERVAL);
         address_checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut network_changes = network_watch::start();
         loop {
             tokio::select! {
                 command = commands.recv() => match command {
@@ -151,6 +153,7 @@ impl Controller {
                 event = self.driver.next() => self.handle_driver_event(event).await,
                 () = self.embedded.failed() => self.embedded_failed(),
                 _ = address_checks.tick() => self.refresh_addresses().await,
+                Some(()) = network_changes.recv() => self.step(Input::CheckConnection),
             }
         }
         self.stop().await;
@@ -230,6 +233,7 @@ impl Controller {
         match message {
             PageToHost::Command(command) => self.step(Input::Command(command)),
             PageToHost::Media(event) => self.step(Input::Media(event)),
+            PageToHost::CheckConnection => self.step(Input::CheckConnection),
             PageToHost::App(command) => {
                 self.problem = None;
                 self.handle_app_command(command).await;

@@ -50,7 +50,7 @@ impl ClientDriver {
     /// Creates a client without a server.
     #[must_use]
     pub fn new(seed: u64, roots: Option<TrustRoots>) -> Self {
-        let client = Client::new(Config { seed, saved: None }, Duration::ZERO);
+        let client = Client::new(Config { seed, ..Config::default() }, Duration::ZERO);
         Self {
             client,
             started: Instant::now(),
@@ -105,6 +105,10 @@ impl ClientDriver {
                 Some(ServerLinkEvent::Message(message)) => DriverEvent::Input(Input::Message(message)),
                 Some(ServerLinkEvent::InsecureAddress) => DriverEvent::InsecureAddress,
                 Some(ServerLinkEvent::KeyMismatch) => DriverEvent::KeyMismatch,
+                Some(ServerLinkEvent::Refused) => {
+                    self.link = None;
+                    DriverEvent::Input(Input::Socket(SocketEvent::Refused))
+                }
                 None => {
                     self.link = None;
                     DriverEvent::Input(Input::Socket(SocketEvent::Closed))

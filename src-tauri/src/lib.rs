@@ -28,6 +28,7 @@ pub mod embedded_server;
 pub mod invitation;
 pub mod launch;
 pub mod native_peers;
+pub mod network_watch;
 pub mod own_network;
 pub mod permissions;
 pub mod profile;

@@ -1,8 +1,8 @@
 //! The signalling link: one WebSocket to a server, run by a task, with a bounded queue in each direction.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{SinkExt, StreamExt, stream::FuturesUnordered};
 use hutong_protocol::{ClientMessage, SUBPROTOCOL, ServerMessage, decode_server, limits};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -32,6 +32,9 @@ use crate::{
 
 /// Timeout from resolving the host to the open WebSocket. Allows for two retransmissions of a TCP SYN (after 1 s and 3 s).
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Delay before the next address of a server is tried beside the previous one (RFC 8305, section 8).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// Timeout of one write, and of the closing handshake.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -66,6 +69,8 @@ pub enum ServerLinkEvent {
     InsecureAddress,
     /// Not opened: the server presented another key than the known one.
     KeyMismatch,
+    /// Not opened: the server answered with an HTTP response other than the upgrade.
+    Refused,
 }
 
 /// Handle of a link's task. Dropping it sends the queued messages and closes the WebSocket.
@@ -88,6 +93,7 @@ impl ServerLink {
                 let event = match error {
                     ServerLinkError::InsecureAddress => ServerLinkEvent::InsecureAddress,
                     ServerLinkError::KeyMismatch => ServerLinkEvent::KeyMismatch,
+                    ServerLinkError::Socket(error) if is_refusal(&error) => ServerLinkEvent::Refused,
                     _ => return,
                 };
                 // Fails when the client has dropped the link.
@@ -131,7 +137,7 @@ async fn run(
         }
         let route = Route::choose(address, &resolver.resolve(address).await?)?;
         let (Route::OwnNetwork(addresses) | Route::Public(addresses)) = &route;
-        let stream = TcpStream::connect(addresses.as_slice()).await?;
+        let stream = connect(addresses).await?;
         // ICE candidates are small messages that must not be delayed.
         stream.set_nodelay(true)?;
         if !address.secure() {
@@ -152,6 +158,28 @@ async fn run(
         return Ok(());
     }
     exchange(socket, to_send, events).await
+}
+
+/// Connects to the first address that accepts. An address that does not answer delays the next by [`ATTEMPT_DELAY`] only
+/// (RFC 8305, section 5): the client abandons the whole attempt after 3 s.
+async fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let mut attempts = FuturesUnordered::new();
+    let mut rest = addresses.iter();
+    let mut last_error = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    loop {
+        if let Some(address) = rest.next() {
+            attempts.push(TcpStream::connect(*address));
+        } else if attempts.is_empty() {
+            return Err(last_error);
+        }
+        tokio::select! {
+            Some(connected) = attempts.next() => match connected {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last_error = error,
+            },
+            () = tokio::time::sleep(ATTEMPT_DELAY), if rest.len() > 0 => {}
+        }
+    }
 }
 
 /// A byte stream to the server: TCP, or TLS over TCP.
@@ -233,6 +261,11 @@ async fn exchange(
     }
 }
 
+/// Whether the server itself answered, and not a proxy for a server that is away (502 to 504).
+fn is_refusal(error: &tungstenite::Error) -> bool {
+    matches!(error, tungstenite::Error::Http(response) if !response.status().is_server_error())
+}
+
 /// Why a link is down. Logged, so no message contains a secret.
 #[derive(Debug, thiserror::Error)]
 enum ServerLinkError {
@@ -267,5 +300,25 @@ impl From<InsecureRoute> for ServerLinkError {
 impl From<tungstenite::Error> for ServerLinkError {
     fn from(error: tungstenite::Error) -> Self {
         Self::Socket(Box::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_does_not_hold_up_the_others() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let reachable = listener.local_addr().unwrap();
+        // A documentation address (RFC 5737): no answer, or no route. Then a port that refuses.
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let addresses = [SocketAddr::from(([192, 0, 2, 1], 9)), closed, reachable];
+        let stream = timeout(Duration::from_secs(3), connect(&addresses)).await.unwrap().unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), reachable);
+        assert_eq!(connect(&[closed]).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(connect(&[]).await.unwrap_err().kind(), io::ErrorKind::AddrNotAvailable);
     }
 }

@@ -48,6 +48,11 @@ pub fn is_visible() -> bool {
     document.is_none_or(|document| document.visibility_state() == VisibilityState::Visible)
 }
 
+/// Whether the browser is Firefox: only it has this class.
+pub fn is_firefox() -> bool {
+    window().is_some_and(|window| property(&window, "InternalError").is_some())
+}
+
 /// The focused element, unless it is the body.
 pub fn focused() -> Option<HtmlElement> {
     let element: HtmlElement = window()?.document()?.active_element()?.dyn_into().ok()?;

@@ -1,14 +1,16 @@
-//! The origin of this page, and the URLs derived from it.
+//! The origin and folder of this page, and the URLs derived from them.
 
 use crate::dom;
 
-/// The origin of the page.
+/// The origin of the page, and the folder that it is in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PageOrigin {
     /// `location.protocol`, such as `https:`.
     protocol: String,
     /// `location.host`: host and port.
     host: String,
+    /// The folder of the page: `/`, or a path such as `/hutong/` under which a proxy serves Hutong.
+    folder: String,
     /// Whether the page is a secure context, in which the browser offers camera and microphone.
     secure: bool,
     /// The fragment with the server's key (`#key=…`), if the page was opened by an invitation with one; else empty.
@@ -23,6 +25,7 @@ impl PageOrigin {
         Self {
             protocol: location.protocol().unwrap_or_default(),
             host: location.host().unwrap_or_default(),
+            folder: folder_of(&location.pathname().unwrap_or_default()).to_owned(),
             secure: window.is_secure_context(),
             key_fragment: location.hash().ok().filter(|hash| is_key_fragment(hash)).unwrap_or_default(),
         }
@@ -31,19 +34,24 @@ impl PageOrigin {
     /// The WebSocket URL of the server.
     pub fn websocket_url(&self) -> String {
         let scheme = if self.protocol == "https:" { "wss" } else { "ws" };
-        format!("{scheme}://{}{}", self.host, hutong_protocol::WS_PATH)
+        format!("{scheme}://{}{}{}", self.host, self.folder.trim_end_matches('/'), hutong_protocol::WS_PATH)
+    }
+
+    /// The URL that answers while the server runs.
+    pub fn health_url(&self) -> String {
+        format!("{}//{}{}healthz", self.protocol, self.host, self.folder)
     }
 
     /// The https URL of an insecure page; `None` if the page is secure. The server answers both schemes on one port.
     pub fn https_url(&self) -> Option<String> {
-        (!self.secure && self.protocol == "http:").then(|| format!("https://{}/", self.host))
+        (!self.secure && self.protocol == "http:").then(|| format!("https://{}{}", self.host, self.folder))
     }
 
     /// The URL that invites others. Only the app checks the key in it; browsers cannot.
     pub fn invitation_url(&self) -> String {
         let key = Some(self.key_fragment.as_str()).filter(|key| !key.is_empty() && self.protocol == "https:");
-        let slash = if key.is_some() { "/" } else { "" };
-        format!("{}//{}{slash}{}", self.protocol, self.host, key.unwrap_or_default())
+        let folder = if key.is_none() && self.folder == "/" { "" } else { self.folder.as_str() };
+        format!("{}//{}{folder}{}", self.protocol, self.host, key.unwrap_or_default())
     }
 }
 
@@ -55,6 +63,11 @@ pub fn without_key(address: &str) -> &str {
 /// The part of an invitation address with the key of the server, if any.
 pub fn key_fragment(address: &str) -> &str {
     &address[without_key(address).len()..]
+}
+
+/// The folder of a URL path, with the slash at its end.
+fn folder_of(path: &str) -> &str {
+    path.rfind('/').map_or("/", |slash| &path[..=slash])
 }
 
 /// Whether a fragment contains a server's key: the SHA-256 of its public key in base64url.
@@ -81,13 +94,30 @@ mod tests {
     use super::*;
 
     fn origin(protocol: &str, host: &str, secure: bool) -> PageOrigin {
-        PageOrigin { protocol: protocol.into(), host: host.into(), secure, key_fragment: String::new() }
+        let folder = "/".to_owned();
+        PageOrigin { protocol: protocol.into(), host: host.into(), folder, secure, key_fragment: String::new() }
     }
 
     #[test]
     fn the_websocket_is_as_secure_as_the_page() {
         assert_eq!(origin("http:", "127.0.0.1:8017", true).websocket_url(), "ws://127.0.0.1:8017/ws");
         assert_eq!(origin("https:", "calls.example", true).websocket_url(), "wss://calls.example/ws");
+    }
+
+    #[test]
+    fn urls_stay_in_the_folder_of_the_page() {
+        for (path, folder) in
+            [("/", "/"), ("/index.html", "/"), ("/hutong/", "/hutong/"), ("/a/b/index.html", "/a/b/"), ("", "/")]
+        {
+            assert_eq!(folder_of(path), folder, "{path}");
+        }
+        let page =
+            |protocol: &str| PageOrigin { folder: "/hutong/".into(), ..origin(protocol, "calls.example", false) };
+        assert_eq!(page("https:").websocket_url(), "wss://calls.example/hutong/ws");
+        assert_eq!(page("https:").health_url(), "https://calls.example/hutong/healthz");
+        assert_eq!(page("http:").https_url().as_deref(), Some("https://calls.example/hutong/"));
+        assert_eq!(page("https:").invitation_url(), "https://calls.example/hutong/");
+        assert_eq!(origin("https:", "calls.example:8443", true).health_url(), "https://calls.example:8443/healthz");
     }
 
     #[test]

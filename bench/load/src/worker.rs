@@ -13,7 +13,7 @@ use tokio::{
     sync::mpsc::{self, UnboundedReceiver},
     task::{JoinSet, LocalSet, spawn_local},
 };
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use crate::{
     connect::{ClientTls, LoadSocket, TargetAddress, open},
@@ -24,6 +24,9 @@ use crate::{
 
 /// Time limit for calls in progress after the last one is scheduled.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Hutong's answer to a heartbeat.
+const PONG: &str = r#"{"type":"pong"}"#;
 
 type SharedState = Rc<RefCell<WorkerState>>;
 
@@ -115,6 +118,8 @@ async fn run_client(
 ) {
     let mut out = OutgoingTexts::new();
     client.on_open(&mut state.borrow_mut(), &mut out);
+    let heartbeat = client.heartbeat();
+    let mut last_received = tokio::time::Instant::now();
     loop {
         if !out.is_empty() && send_all(&mut socket, &mut out).await.is_none() {
             break;
@@ -122,9 +127,10 @@ async fn run_client(
         tokio::select! {
             message = socket.next() => match message {
                 Some(Ok(Message::Text(text))) => {
+                    last_received = tokio::time::Instant::now();
                     let mut state = state.borrow_mut();
-                    // A single character is socket.io's ping, which is not counted.
-                    if text.len() > 1 {
+                    // Heartbeats are not counted; a single character is socket.io's.
+                    if text.len() > 1 && text != PONG {
                         state.counts.messages += 1;
                         state.counts.bytes += text.len() as u64;
                     }
@@ -133,12 +139,27 @@ async fn run_client(
                 Some(Ok(Message::Close(_)) | Err(_)) | None => break,
                 Some(Ok(_)) => {}
             },
+            text = heartbeat_due(heartbeat.as_ref(), last_received) => {
+                last_received = tokio::time::Instant::now();
+                out.push(text);
+            }
             Some(action) = actions.recv() => client.on_action(action, &mut state.borrow_mut(), &mut out),
         }
     }
     let mut state = state.borrow_mut();
     client.on_close(&mut state);
     state.remove_client(number);
+}
+
+/// Waits until the heartbeat is due, and returns its text.
+async fn heartbeat_due(heartbeat: Option<&(Duration, Utf8Bytes)>, last_received: tokio::time::Instant) -> Utf8Bytes {
+    match heartbeat {
+        Some((silence, text)) => {
+            tokio::time::sleep_until(last_received + *silence).await;
+            text.clone()
+        }
+        None => std::future::pending().await,
+    }
 }
 
 async fn send_all(socket: &mut LoadSocket, out: &mut OutgoingTexts) -> Option<()> {

@@ -140,7 +140,8 @@ impl CallFlow {
             | ServerMessage::Refused { .. }
             | ServerMessage::Presence { .. }
             | ServerMessage::Roster { .. }
-            | ServerMessage::Error { .. } => {}
+            | ServerMessage::Error { .. }
+            | ServerMessage::Pong => {}
         }
     }
 

@@ -19,8 +19,20 @@ use crate::{
 pub struct Config {
     /// Seed for the jitter of reconnects. Not a secret.
     pub seed: u64,
+    /// Whether the client detects a connection that is lost without being closed.
+    pub heartbeat: HeartbeatMode,
     /// State that this page saved before a reload: the client resumes that session without a command.
     pub saved: Option<SavedSession>,
+}
+
+/// Whether a client sends pings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HeartbeatMode {
+    /// It pings a silent server, and reconnects without an answer.
+    #[default]
+    Enabled,
+    /// It relies on its driver to report each lost connection: for models and for measuring without pings.
+    Disabled,
 }
 
 /// Client of one server, as a state machine without I/O.
@@ -42,7 +54,7 @@ impl Client {
     #[must_use]
     pub fn new(config: Config, now: Duration) -> Self {
         let mut client = Self {
-            session: SessionFlow::new(config.seed),
+            session: SessionFlow::new(config.seed, config.heartbeat == HeartbeatMode::Enabled),
             roster_filter: RosterFilter::default(),
             calls: CallFlow::new(),
             outputs: Outputs::default(),
@@ -66,10 +78,11 @@ impl Client {
             Input::Command(command) => self.handle_command(now, command),
             Input::Socket(SocketEvent::Opened) => self.session.socket_opened(now, &mut self.outputs),
             Input::Socket(SocketEvent::Closed) => self.connection_lost(now, RetryReason::ServerUnreachable),
+            Input::Socket(SocketEvent::Refused) => self.connection_lost(now, RetryReason::SocketRefused),
             Input::Message(message) => self.handle_message(now, message),
             Input::Media(event) => self.step_call(now, |calls, cx| calls.media_event(cx, event)),
             Input::PageReloaded => self.step_call(now, CallFlow::page_reloaded),
-            Input::NetworkRestored => self.session.network_restored(now, &mut self.outputs),
+            Input::CheckConnection => self.session.check_connection(now, &mut self.outputs),
             Input::Tick => {}
         }
         if self.session.on_deadline(now, &mut self.outputs) {
@@ -114,10 +127,11 @@ impl Client {
     }
 
     fn handle_message(&mut self, now: Duration, message: ServerMessage) {
+        self.session.received(now);
         match message {
             ServerMessage::Welcome { me, ticket, ice_servers, limits: _, users, total } => {
                 self.calls.set_ice_servers(ice_servers);
-                if self.session.welcome(me, ticket) {
+                if self.session.welcome(now, me, ticket) {
                     self.show_session();
                     // The server has no filter for this connection yet: forget the total, so that `handle_roster` sends
                     // it.
@@ -223,7 +237,8 @@ impl Client {
             (Some("accept" | "confirm" | "calling"), ErrorCode::NoCall | ErrorCode::WrongStep) => {
                 self.step_call(now, |calls, cx| calls.message_rejected(cx, call));
             }
-            (_, ErrorCode::NoCall | ErrorCode::WrongStep | ErrorCode::RateLimited) => {}
+            // An older server does not know `ping`, but answers.
+            (Some("ping"), _) | (_, ErrorCode::NoCall | ErrorCode::WrongStep | ErrorCode::RateLimited) => {}
             _ => self.outputs.show_notice(Some(Notice::Error { code })),
         }
     }

@@ -19,6 +19,8 @@ pub enum PageToHost {
     Command(Command),
     /// A report of the page's media engine to the client.
     Media(MediaEvent),
+    /// The page noticed an event after which the connection to the server may be lost.
+    CheckConnection,
     /// A command to the app itself.
     App(AppCommand),
 }

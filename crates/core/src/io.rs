@@ -23,8 +23,9 @@ pub enum Input {
     Media(MediaEvent),
     /// The page was reloaded while the client kept running (webview): peer connection and devices are gone.
     PageReloaded,
-    /// The operating system reports a network again: the client reconnects without waiting for its backoff.
-    NetworkRestored,
+    /// The operating system reports another network, or the page or the computer was asleep: the client checks its
+    /// connection, or reconnects without waiting for its backoff.
+    CheckConnection,
     /// The time requested by [`Output::Wake`] has come. Extra or early ticks are harmless.
     Tick,
 }
@@ -77,9 +78,12 @@ pub enum Command {
 pub enum SocketEvent {
     /// The WebSocket is open: the client can send `hello`.
     Opened,
-    /// The WebSocket could not be opened, or closed. Reported once per [`Output::Connect`], unless
-    /// [`Output::Disconnect`] came first.
+    /// The WebSocket could not be opened, or closed. This or [`Refused`](Self::Refused) is reported once per
+    /// [`Output::Connect`], unless [`Output::Disconnect`] came first.
     Closed,
+    /// The WebSocket could not be opened, although the server answers requests: it refused the page's origin, or a proxy
+    /// does not forward the upgrade.
+    Refused,
 }
 
 /// Action that a driver performs, in the given order.

@@ -14,11 +14,13 @@
 //! There are two drivers: `ui/src/driver/web.rs` (web-sys WebSocket, in the browser) and `src-tauri/src/driver.rs`
 //! (tokio-tungstenite, in the app).
 
+mod backoff;
 mod call;
 mod call_flow;
 mod cancels;
 mod client;
 mod context;
+mod heartbeat;
 pub mod host_messages;
 mod io;
 mod media;
@@ -28,7 +30,7 @@ mod roster_filter;
 mod session_flow;
 mod view;
 
-pub use client::{Client, Config};
+pub use client::{Client, Config, HeartbeatMode};
 pub use io::{Command, Input, Output, SavedSession, SocketEvent};
 pub use media::{Connectivity, MediaCommand, MediaEvent, MediaProblem, PeerId};
 pub use view::{CallPhase, CallView, Notice, RetryReason, SessionView, View, ViewUpdate};

@@ -1,30 +1,23 @@
 //! Session flow: login, refusals, and reconnecting with backoff.
 
-use std::{
-    hash::{Hash, Hasher},
-    time::Duration,
-};
+use std::time::Duration;
 
 use hutong_protocol::{CallId, ClientMessage, Name, RefusedCode, Secret, SessionTicket, User, UserState, limits};
 
 use crate::{
+    backoff::{AttemptCause, Backoff},
+    heartbeat::{Heartbeat, HeartbeatAction},
     io::{Output, SavedSession},
     outputs::Outputs,
     view::{RetryReason, SessionView},
 };
 
-/// Timeout for opening a WebSocket, and then for the server's answer to `hello`.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Timeout for the server's answer to `hello`. Hashing a password on a busy server takes seconds.
+const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Upper bound of the first, random delay before reconnecting to a small server.
-const BASE_DELAY: Duration = Duration::from_secs(1);
-
-/// Target rate of reconnects after all users of a large server lost it at once: the first delay grows with the number
-/// of users. A server can welcome several times as many.
-const RECONNECTS_PER_SECOND: u32 = 1_000;
-
-/// Upper bound of the delay before reconnecting. A call has to be claimed within 30 s, and one attempt may fail.
-const MAX_DELAY: Duration = Duration::from_secs(15);
+/// An attempt older than this starts again when the network changes: its packets were sent over the old network, and TCP
+/// repeats them at growing intervals.
+const STALE_ATTEMPT_AGE: Duration = Duration::from_secs(1);
 
 /// State machine of the session: its state, the credentials for the next `hello`, and the backoff.
 #[derive(Clone, Debug, Hash)]
@@ -32,6 +25,7 @@ pub struct SessionFlow {
     state: SessionState,
     credentials: Credentials,
     backoff: Backoff,
+    has_heartbeat: bool,
 }
 
 /// State of the session, with that of its WebSocket.
@@ -53,6 +47,7 @@ enum SessionState {
     /// The server has answered `hello` with `welcome`.
     LoggedIn {
         me: User,
+        heartbeat: Heartbeat,
     },
     /// Was logged in; the WebSocket is being reopened.
     Reconnecting {
@@ -65,7 +60,7 @@ enum SessionState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum ConnectionAttempt {
     /// The WebSocket is being opened.
-    Opening { until: Duration },
+    Opening { started: Duration, until: Duration },
     /// The WebSocket is open, and `hello` is sent.
     AwaitingWelcome { until: Duration },
     /// The WebSocket closed or could not be opened; the next attempt starts at `until`.
@@ -80,13 +75,6 @@ struct Credentials {
     ticket: Option<SessionTicket>,
     /// Kept in case the server rejects the ticket. Never saved.
     secret: Option<Secret>,
-}
-
-/// Exponential backoff with full jitter.
-#[derive(Clone, Debug)]
-struct Backoff {
-    failures: u32,
-    random: fastrand::Rng,
 }
 
 /// What the closed WebSocket was used for.
@@ -114,8 +102,13 @@ pub enum Refusal {
 }
 
 impl SessionFlow {
-    pub fn new(seed: u64) -> Self {
-        Self { state: SessionState::LoggedOut, credentials: Credentials::default(), backoff: Backoff::new(seed) }
+    pub fn new(seed: u64, has_heartbeat: bool) -> Self {
+        Self {
+            state: SessionState::LoggedOut,
+            credentials: Credentials::default(),
+            backoff: Backoff::new(seed),
+            has_heartbeat,
+        }
     }
 
     /// The session as the interface shows it.
@@ -127,7 +120,7 @@ impl SessionFlow {
             SessionState::LoggingIn { retry_reason, .. } => {
                 SessionView::LoggingIn { name: self.credentials.name.clone(), retry_reason: *retry_reason }
             }
-            SessionState::LoggedIn { me } => SessionView::LoggedIn { me: me.clone() },
+            SessionState::LoggedIn { me, .. } => SessionView::LoggedIn { me: me.clone() },
             SessionState::Reconnecting { me, .. } => SessionView::Reconnecting { me: me.clone() },
         }
     }
@@ -138,18 +131,22 @@ impl SessionFlow {
 
     /// This user, while logged in.
     pub const fn me_logged_in(&self) -> Option<&User> {
-        if let SessionState::LoggedIn { me } = &self.state { Some(me) } else { None }
+        if let SessionState::LoggedIn { me, .. } = &self.state { Some(me) } else { None }
     }
 
     /// When [`on_deadline`](Self::on_deadline) has to be called.
     pub const fn deadline(&self) -> Option<Duration> {
-        match self.attempt() {
-            Some(
-                ConnectionAttempt::Opening { until }
-                | ConnectionAttempt::AwaitingWelcome { until }
-                | ConnectionAttempt::BackingOff { until },
+        match (&self.state, self.attempt()) {
+            (SessionState::LoggedIn { heartbeat, .. }, _) => heartbeat.deadline(),
+            (
+                _,
+                Some(
+                    ConnectionAttempt::Opening { until, .. }
+                    | ConnectionAttempt::AwaitingWelcome { until }
+                    | ConnectionAttempt::BackingOff { until },
+                ),
             ) => Some(until),
-            None => None,
+            (_, None) => None,
         }
     }
 
@@ -194,8 +191,8 @@ impl SessionFlow {
     fn start_login(&mut self, now: Duration, name: String, ticket: Option<SessionTicket>, outputs: &mut Outputs) {
         self.credentials.name = name;
         self.credentials.ticket = ticket;
-        self.backoff.failures = 0;
-        self.state = SessionState::LoggingIn { attempt: open_socket(now, outputs), retry_reason: None };
+        self.backoff.reset();
+        self.state = SessionState::LoggingIn { attempt: self.open_socket(now, outputs), retry_reason: None };
     }
 
     /// Logs out.
@@ -211,7 +208,7 @@ impl SessionFlow {
     /// Sends `hello` over the WebSocket that has opened.
     pub fn socket_opened(&mut self, now: Duration, outputs: &mut Outputs) {
         let Some(attempt @ ConnectionAttempt::Opening { .. }) = self.attempt_mut() else { return };
-        *attempt = ConnectionAttempt::AwaitingWelcome { until: now + ATTEMPT_TIMEOUT };
+        *attempt = ConnectionAttempt::AwaitingWelcome { until: now + WELCOME_TIMEOUT };
         let Credentials { name, ticket, secret } = &self.credentials;
         // A valid ticket suffices, and a secret that is not sent cannot leak.
         let secret = if ticket.is_none() { secret.clone() } else { None };
@@ -224,9 +221,16 @@ impl SessionFlow {
         if !self.is_open() {
             return None;
         }
-        let backing_off = ConnectionAttempt::BackingOff { until: now + self.backoff.next_delay(online) };
+        let cause = match (reason, self.attempt()) {
+            (RetryReason::Refused(_), _) => AttemptCause::Refused,
+            (_, Some(ConnectionAttempt::Opening { started, .. })) => AttemptCause::Unreachable { started },
+            // It may be busy with passwords.
+            (_, Some(ConnectionAttempt::AwaitingWelcome { .. })) => AttemptCause::Refused,
+            (_, Some(ConnectionAttempt::BackingOff { .. }) | None) => AttemptCause::SessionLost,
+        };
+        let backing_off = ConnectionAttempt::BackingOff { until: self.backoff.next_attempt(now, cause, online) };
         match &mut self.state {
-            SessionState::LoggedIn { me } => {
+            SessionState::LoggedIn { me, .. } => {
                 self.state = SessionState::Reconnecting { me: me.clone(), attempt: backing_off };
                 return Some(ClosedSocket::Session);
             }
@@ -240,10 +244,10 @@ impl SessionFlow {
     }
 
     /// Handles `welcome`. Returns whether it was expected.
-    pub fn welcome(&mut self, me: User, ticket: SessionTicket) -> bool {
+    pub fn welcome(&mut self, now: Duration, me: User, ticket: SessionTicket) -> bool {
         let Some(ConnectionAttempt::AwaitingWelcome { .. }) = self.attempt() else { return false };
-        self.state = SessionState::LoggedIn { me };
-        self.backoff.failures = 0;
+        self.state = SessionState::LoggedIn { me, heartbeat: Heartbeat::new(self.has_heartbeat, now) };
+        self.backoff.reset();
         self.credentials.ticket = Some(ticket);
         true
     }
@@ -265,7 +269,7 @@ impl SessionFlow {
                 self.start_attempt(now, outputs);
                 Refusal::TicketDropped
             }
-            (RefusedCode::Replaced, SessionState::LoggedIn { me } | SessionState::Reconnecting { me, .. }) => {
+            (RefusedCode::Replaced, SessionState::LoggedIn { me, .. } | SessionState::Reconnecting { me, .. }) => {
                 let name = me.name.clone();
                 self.close(SessionState::Replaced { name }, outputs);
                 Refusal::Replaced
@@ -281,23 +285,52 @@ impl SessionFlow {
 
     /// Updates this user's state after a presence message.
     pub const fn set_own_state(&mut self, state: UserState) {
-        if let SessionState::LoggedIn { me } = &mut self.state {
+        if let SessionState::LoggedIn { me, .. } = &mut self.state {
             me.state = state;
         }
     }
 
-    /// Reconnects at once: the backoff protects a server, but this client's own network was the cause.
-    pub fn network_restored(&mut self, now: Duration, outputs: &mut Outputs) {
-        if let Some(ConnectionAttempt::BackingOff { .. }) = self.attempt() {
-            self.start_attempt(now, outputs);
+    /// Restarts the heartbeat's timer: the server sent a message.
+    pub fn received(&mut self, now: Duration) {
+        if let SessionState::LoggedIn { heartbeat, .. } = &mut self.state {
+            heartbeat.received(now);
         }
     }
 
-    /// Handles a passed deadline. Returns whether an attempt timed out, so that its WebSocket counts as closed.
+    /// Checks the connection at once, or reconnects at once: the backoff protects a server, but this client's own network
+    /// was the cause.
+    pub fn check_connection(&mut self, now: Duration, outputs: &mut Outputs) {
+        if let SessionState::LoggedIn { heartbeat, .. } = &mut self.state
+            && heartbeat.check(now)
+        {
+            outputs.send(ClientMessage::Ping);
+        }
+        match self.attempt() {
+            Some(ConnectionAttempt::BackingOff { .. }) => self.start_attempt(now, outputs),
+            Some(ConnectionAttempt::Opening { started, .. }) if now >= started + STALE_ATTEMPT_AGE => {
+                outputs.push(Output::Disconnect);
+                self.start_attempt(now, outputs);
+            }
+            _ => {}
+        }
+    }
+
+    /// Handles a passed deadline. Returns whether the WebSocket now counts as closed: an attempt timed out, or the heartbeat
+    /// has no answer.
     pub fn on_deadline(&mut self, now: Duration, outputs: &mut Outputs) -> bool {
+        if let SessionState::LoggedIn { heartbeat, .. } = &mut self.state {
+            match heartbeat.on_deadline(now) {
+                Some(HeartbeatAction::SendPing) => outputs.send(ClientMessage::Ping),
+                Some(HeartbeatAction::ConnectionLost) => {
+                    outputs.push(Output::Disconnect);
+                    return true;
+                }
+                None => {}
+            }
+        }
         match self.attempt() {
             Some(ConnectionAttempt::BackingOff { until }) if until <= now => self.start_attempt(now, outputs),
-            Some(ConnectionAttempt::Opening { until } | ConnectionAttempt::AwaitingWelcome { until })
+            Some(ConnectionAttempt::Opening { until, .. } | ConnectionAttempt::AwaitingWelcome { until })
                 if until <= now =>
             {
                 outputs.push(Output::Disconnect);
@@ -310,14 +343,21 @@ impl SessionFlow {
 
     /// Starts the next attempt.
     fn start_attempt(&mut self, now: Duration, outputs: &mut Outputs) {
-        let attempt = open_socket(now, outputs);
+        let attempt = self.open_socket(now, outputs);
         match &mut self.state {
             SessionState::LoggingIn { attempt: last, .. } | SessionState::Reconnecting { attempt: last, .. } => {
                 *last = attempt;
             }
-            SessionState::LoggedIn { me } => self.state = SessionState::Reconnecting { me: me.clone(), attempt },
+            SessionState::LoggedIn { me, .. } => {
+                self.state = SessionState::Reconnecting { me: me.clone(), attempt };
+            }
             SessionState::LoggedOut | SessionState::Refused { .. } | SessionState::Replaced { .. } => {}
         }
+    }
+
+    fn open_socket(&self, now: Duration, outputs: &mut Outputs) -> ConnectionAttempt {
+        outputs.push(Output::Connect);
+        ConnectionAttempt::Opening { started: now, until: now + self.backoff.open_timeout() }
     }
 
     /// Closes the WebSocket without reconnecting.
@@ -358,50 +398,5 @@ impl SessionFlow {
     }
 }
 
-fn open_socket(now: Duration, outputs: &mut Outputs) -> ConnectionAttempt {
-    outputs.push(Output::Connect);
-    ConnectionAttempt::Opening { until: now + ATTEMPT_TIMEOUT }
-}
-
-impl Backoff {
-    fn new(seed: u64) -> Self {
-        Self { failures: 0, random: fastrand::Rng::with_seed(seed) }
-    }
-
-    /// Delay before the next attempt: random up to a bound that grows with the number of users and doubles with each
-    /// failure ("full jitter").
-    fn next_delay(&mut self, online: usize) -> Duration {
-        let first = u32::try_from(online).map_or(MAX_DELAY, |online| BASE_DELAY * online / RECONNECTS_PER_SECOND);
-        let most = MAX_DELAY.min(first.max(BASE_DELAY).saturating_mul(1 << self.failures.min(8)));
-        self.failures = self.failures.saturating_add(1);
-        most.mul_f64(self.random.f64())
-    }
-}
-
-impl Hash for Backoff {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        let Self { failures, random } = self;
-        (failures, random.get_seed()).hash(hasher);
-    }
-}
-
 // A client that claims its call relies on the server reserving its name for as long.
 const _: () = assert!(limits::NAME_RESERVATION.as_secs() == limits::CLAIM_WINDOW.as_secs());
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn clients_of_a_server_of_any_size_reconnect_within_the_claim_window() {
-        for online in [15_000, 100_000, usize::MAX] {
-            let mut backoff = Backoff::new(online as u64);
-            let mut now = Duration::ZERO;
-            // The server is down for 5 s, as long as a restart may take; then each client waits once more.
-            while now < Duration::from_secs(5) {
-                now += backoff.next_delay(online);
-            }
-            assert!(now < limits::CLAIM_WINDOW, "{online} online: reconnected after {now:?}");
-        }
-    }
-}

@@ -112,6 +112,8 @@ pub enum SessionView {
 pub enum RetryReason {
     /// The server does not answer.
     ServerUnreachable,
+    /// The server answers requests, but no WebSocket could be opened.
+    SocketRefused,
     /// The server refused this client temporarily.
     Refused(RefusedCode),
 }

@@ -7,7 +7,9 @@ use std::{
     time::Duration,
 };
 
-use hutong_core::{CallPhase, Client, Command, Config as ClientConfig, Input, Output, SessionView, SocketEvent};
+use hutong_core::{
+    CallPhase, Client, Command, Config as ClientConfig, HeartbeatMode, Input, Output, SessionView, SocketEvent,
+};
 use hutong_protocol::{ClientMessage, MediaKind, ServerMessage, Token, UserState, limits};
 use hutong_server::registry::{ConnId, Effect, Registry, RegistryConfig, inspect::RegistrySnapshot};
 
@@ -53,6 +55,12 @@ pub(crate) struct Participant {
     pub wake: Option<Duration>,
 }
 
+/// Clients without heartbeat: connections that are lost without being closed are a matter of time alone, and their
+/// pings would multiply the states.
+fn client_config(seed: u64) -> ClientConfig {
+    ClientConfig { seed, saved: None, heartbeat: HeartbeatMode::Disabled }
+}
+
 impl ModelWorld {
     /// Initial state: all participants logged in, all presence delivered, nothing in transit.
     pub fn new(scope: &CheckScope) -> Self {
@@ -69,7 +77,7 @@ impl ModelWorld {
             fingerprint: 0,
         };
         for seed in 0..scope.participants {
-            let client = Client::new(ClientConfig { seed: seed as u64, saved: None }, world.now);
+            let client = Client::new(client_config(seed as u64), world.now);
             world.participants.push(Participant {
                 client,
                 engine: ModelEngine::default(),

@@ -12,7 +12,7 @@ use crate::{CallId, ClientMessage, ErrorCode, ServerMessage};
 ///
 /// [`DecodeError`], which the server sends back as an `error` message.
 pub fn decode_client(text: &str) -> Result<ClientMessage, DecodeError> {
-    const KINDS: [&str; 12] = [
+    const KINDS: [&str; 13] = [
         "hello",
         "log_out",
         "offering",
@@ -25,6 +25,7 @@ pub fn decode_client(text: &str) -> Result<ClientMessage, DecodeError> {
         "released",
         "claim",
         "watch",
+        "ping",
     ];
     decode(text, &KINDS)
 }
@@ -35,7 +36,7 @@ pub fn decode_client(text: &str) -> Result<ClientMessage, DecodeError> {
 ///
 /// [`DecodeError`]. A client ignores messages that it does not know.
 pub fn decode_server(text: &str) -> Result<ServerMessage, DecodeError> {
-    const KINDS: [&str; 14] = [
+    const KINDS: [&str; 15] = [
         "welcome",
         "refused",
         "presence",
@@ -50,6 +51,7 @@ pub fn decode_server(text: &str) -> Result<ServerMessage, DecodeError> {
         "ended",
         "claimed",
         "error",
+        "pong",
     ];
     decode(text, &KINDS)
 }
@@ -136,6 +138,7 @@ mod tests {
             ClientMessage::Released { call },
             ClientMessage::Claim { ticket: CallTicket::new("t") },
             ClientMessage::Watch { query: "an".into(), names: vec!["Bo".into()] },
+            ClientMessage::Ping,
         ]
     }
 
@@ -172,6 +175,7 @@ mod tests {
                 about: Some("offering".into()),
                 call: None,
             },
+            ServerMessage::Pong,
         ]
     }
 
@@ -228,7 +232,7 @@ mod tests {
 
         #[test]
         fn a_message_with_one_replaced_character_decodes_or_is_rejected(
-            index in 0_usize..11,
+            index in 0_usize..13,
             at in 0_usize..200,
             replacement in any::<char>(),
         ) {

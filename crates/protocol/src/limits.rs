@@ -30,13 +30,22 @@ pub const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// Too short for people to notice.
 pub const PRESENCE_BATCH_DELAY: Duration = Duration::from_millis(40);
 
-/// How often the server pings a silent WebSocket. Below the 30 to 60 s after which proxies and home routers drop idle
-/// connections.
-pub const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// How long a WebSocket may be silent before the server sends a ping frame (RFC 6455, section 5.5.2).
+///
+/// Browsers answer it even for frozen pages. It also keeps the connection open in proxies and home routers, which drop
+/// idle ones after 30 to 60 s.
+pub const PING_INTERVAL: Duration = Duration::from_secs(8);
 
-/// How long a WebSocket may stay silent, pongs included, before it counts as lost: [`PING_INTERVAL`] and time for a
-/// pong.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
+/// How long a WebSocket may stay silent, pongs included, before the server counts it as lost: [`PING_INTERVAL`] and time
+/// for a pong that TCP has to repeat.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long a client waits for any message before it sends `ping`, since pages do not see the server's ping frames.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long a client waits for the answer to `ping` before it reconnects: with [`HEARTBEAT_INTERVAL`], a person learns of
+/// a silent loss within 15 s.
+pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The longest name, in Unicode scalar values after normalization.
 pub const MAX_NAME_CHARS: usize = 40;

@@ -104,6 +104,8 @@ pub enum ClientMessage {
         #[serde(default)]
         names: Vec<String>,
     },
+    /// Heartbeat of the client. The server answers with `pong`.
+    Ping,
 }
 
 impl ClientMessage {
@@ -123,6 +125,7 @@ impl ClientMessage {
             Self::Released { .. } => "released",
             Self::Claim { .. } => "claim",
             Self::Watch { .. } => "watch",
+            Self::Ping => "ping",
         }
     }
 
@@ -137,7 +140,12 @@ impl ClientMessage {
             | Self::Description { call, .. }
             | Self::Cancel { call, .. }
             | Self::Released { call } => Some(*call),
-            Self::Hello { .. } | Self::LogOut | Self::Offering { .. } | Self::Claim { .. } | Self::Watch { .. } => None,
+            Self::Hello { .. }
+            | Self::LogOut
+            | Self::Offering { .. }
+            | Self::Claim { .. }
+            | Self::Watch { .. }
+            | Self::Ping => None,
         }
     }
 }
@@ -271,6 +279,8 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         call: Option<CallId>,
     },
+    /// Answer to `ping`.
+    Pong,
 }
 
 impl ServerMessage {
@@ -292,6 +302,7 @@ impl ServerMessage {
             Self::Ended { .. } => "ended",
             Self::Claimed { .. } => "claimed",
             Self::Error { .. } => "error",
+            Self::Pong => "pong",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Driver in a plain browser: runs the client in this page, with a WebSocket, a timer and `sessionStorage`.
+//! Driver in a plain browser: runs the client in this page, with a WebSocket, a timer worker and `sessionStorage`.
 
 use std::{
     cell::{Cell, RefCell},
@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use gloo_timers::callback::Timeout;
 use hutong_core::{
     Client, Config, Input, Output, SavedSession, SocketEvent,
     host_messages::{HostToPage, PageToHost},
@@ -17,7 +16,11 @@ use wasm_bindgen::JsCast;
 use web_sys::{MessageEvent, WebSocket};
 use yew::Callback;
 
-use super::page_driver::PageDriver;
+use super::{
+    connection_events,
+    page_driver::PageDriver,
+    timer_worker::{TimerEvent, TimerWorker},
+};
 use crate::{
     dom::{self, EventListener},
     page_origin::PageOrigin,
@@ -25,9 +28,6 @@ use crate::{
 
 /// `sessionStorage` key of the session, which a reloaded page resumes.
 const SESSION_KEY: &str = "hutong.session";
-
-/// Longest timeout that browsers support: they store milliseconds in 31 bits.
-const MAX_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// Runs a [`Client`] in this page.
 pub struct BrowserDriver {
@@ -39,26 +39,26 @@ impl BrowserDriver {
     /// Creates the client, with the session that this page saved before a reload.
     pub fn new(sink: Callback<HostToPage>) -> Self {
         let seed = (js_sys::Math::random() * 9_007_199_254_740_992.0) as u64;
-        let client = Client::new(Config { seed, saved: load() }, now());
+        let client = Client::new(Config { seed, saved: load(), ..Config::default() }, now());
         let client = Rc::new_cyclic(|me| BrowserClient {
             me: me.clone(),
             client: RefCell::new(client),
             inputs: RefCell::default(),
             stepping: Cell::new(false),
-            socket: RefCell::default(),
-            timer: RefCell::default(),
+            link: RefCell::default(),
+            last_failure: Cell::default(),
+            timer: TimerWorker::start({
+                let me = me.clone();
+                move |event| {
+                    if let Some(client) = me.upgrade() {
+                        client.timer_event(event);
+                    }
+                }
+            }),
             sink,
         });
-        let listeners = dom::window().map_or_else(Vec::new, |window| {
-            // Timers do not run while the machine sleeps or the page is in the back/forward cache.
-            [("online", Input::NetworkRestored), ("pageshow", Input::Tick)]
-                .into_iter()
-                .map(|(event, input)| {
-                    let client = Rc::downgrade(&client);
-                    EventListener::new(&window, event, move |_| feed(&client, input.clone()))
-                })
-                .collect()
-        });
+        let weak = Rc::downgrade(&client);
+        let listeners = connection_events::listen(move || feed(&weak, Input::CheckConnection));
         Self { client, _listeners: listeners }
     }
 }
@@ -74,6 +74,7 @@ impl PageDriver for BrowserDriver {
         match message {
             PageToHost::Command(command) => self.client.feed(Input::Command(command)),
             PageToHost::Media(event) => self.client.feed(Input::Media(event)),
+            PageToHost::CheckConnection => self.client.feed(Input::CheckConnection),
             // Without an app, no view offers its commands.
             PageToHost::App(_) => {}
         }
@@ -90,9 +91,53 @@ struct BrowserClient {
     client: RefCell<Client>,
     inputs: RefCell<VecDeque<Input>>,
     stepping: Cell<bool>,
-    socket: RefCell<Option<ClientSocket>>,
-    timer: RefCell<Option<Timeout>>,
+    link: RefCell<Link>,
+    last_failure: Cell<Failure>,
+    timer: TimerWorker,
     sink: Callback<HostToPage>,
+}
+
+/// The connection to the server.
+#[derive(Default)]
+enum Link {
+    #[default]
+    Closed,
+    /// A request checks whether the server answers; then the WebSocket is opened.
+    Checking,
+    /// The WebSocket is being opened.
+    Opening {
+        socket: ClientSocket,
+        /// The server has just answered a request.
+        is_server_up: bool,
+    },
+    /// The WebSocket is open.
+    Open(ClientSocket),
+}
+
+/// How the last attempt to open a WebSocket failed, if it did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Failure {
+    #[default]
+    None,
+    /// At once: the server is away, or refuses this page.
+    Closed,
+    /// By the client's timeout: packets are lost.
+    TimedOut,
+}
+
+impl Failure {
+    /// Whether the next attempt checks with a request first whether the server answers.
+    ///
+    /// After a failure at once the answer tells a server that is away from one that refuses the page. Firefox delays
+    /// a WebSocket to a server that it could not reach by up to a minute, but not requests. Chromium must not request
+    /// while packets are lost: each abandoned request leaves a connection attempt, and six of them block the next ones.
+    fn calls_for_check(self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Closed => true,
+            Self::TimedOut => dom::is_firefox(),
+        }
+    }
 }
 
 impl BrowserClient {
@@ -116,33 +161,76 @@ impl BrowserClient {
     fn perform(&self, output: Output) {
         match output {
             Output::Connect => {
-                let socket = ClientSocket::open(&self.me);
-                if socket.is_none() {
-                    self.inputs.borrow_mut().push_back(Input::Socket(SocketEvent::Closed));
+                if self.last_failure.get().calls_for_check() && self.timer.check(&PageOrigin::current().health_url()) {
+                    self.link.replace(Link::Checking);
+                } else {
+                    self.open_socket(false);
                 }
-                self.socket.replace(socket);
             }
             Output::Disconnect => {
-                self.socket.replace(None);
+                let link = self.link.take();
+                if matches!(link, Link::Checking) {
+                    self.timer.cancel_check();
+                }
+                if matches!(link, Link::Checking | Link::Opening { .. }) {
+                    self.last_failure.set(Failure::TimedOut);
+                }
             }
             Output::Send(message) => {
-                let socket = self.socket.borrow();
-                if let (Some(socket), Ok(text)) = (&*socket, serde_json::to_string(&message)) {
+                let link = self.link.borrow();
+                if let (Link::Open(socket), Ok(text)) = (&*link, serde_json::to_string(&message)) {
                     // Fails only on a socket that is closing; the close event follows.
                     socket.raw.send_with_str(&text).ok();
                 }
             }
             Output::Media(command) => self.sink.emit(HostToPage::Media(command)),
             Output::Show(update) => self.sink.emit(HostToPage::Show(update)),
-            Output::Wake(at) => {
-                // Rounded up: a timer that fires early would only be set again.
-                let wait = at.saturating_sub(now()).min(MAX_TIMEOUT).as_millis() + 1;
-                let me = self.me.clone();
-                let timer = Timeout::new(u32::try_from(wait).unwrap_or(u32::MAX), move || feed(&me, Input::Tick));
-                self.timer.replace(Some(timer));
-            }
+            Output::Wake(at) => self.timer.wake_after(at.saturating_sub(now())),
             Output::Save(saved) => save(saved.as_ref()),
         }
+    }
+
+    fn timer_event(&self, event: TimerEvent) {
+        let is_checking = matches!(*self.link.borrow(), Link::Checking);
+        match event {
+            TimerEvent::Tick => self.feed(Input::Tick),
+            TimerEvent::Answered if is_checking => self.open_socket(true),
+            TimerEvent::Unanswered if is_checking => {
+                self.link.take();
+                self.last_failure.set(Failure::Closed);
+                self.feed(Input::Socket(SocketEvent::Closed));
+            }
+            TimerEvent::Answered | TimerEvent::Unanswered => {}
+        }
+    }
+
+    fn open_socket(&self, is_server_up: bool) {
+        match ClientSocket::open(&self.me) {
+            Some(socket) => {
+                self.link.replace(Link::Opening { socket, is_server_up });
+            }
+            None => {
+                self.link.replace(Link::Closed);
+                self.feed(Input::Socket(SocketEvent::Closed));
+            }
+        }
+    }
+
+    fn socket_opened(&self) {
+        let link = self.link.take();
+        self.link.replace(if let Link::Opening { socket, .. } = link { Link::Open(socket) } else { link });
+        self.last_failure.set(Failure::None);
+        self.feed(Input::Socket(SocketEvent::Opened));
+    }
+
+    fn socket_closed(&self) {
+        let (failure, event) = match &*self.link.borrow() {
+            Link::Opening { is_server_up: true, .. } => (Failure::Closed, SocketEvent::Refused),
+            Link::Opening { is_server_up: false, .. } => (Failure::Closed, SocketEvent::Closed),
+            Link::Closed | Link::Checking | Link::Open(_) => (Failure::None, SocketEvent::Closed),
+        };
+        self.last_failure.set(failure);
+        self.feed(Input::Socket(event));
     }
 }
 
@@ -163,7 +251,11 @@ impl ClientSocket {
         let raw = WebSocket::new_with_str(&PageOrigin::current().websocket_url(), SUBPROTOCOL).ok()?;
         let (on_open, on_message, on_close) = (client.clone(), client.clone(), client.clone());
         let listeners = [
-            EventListener::new(&raw, "open", move |_| feed(&on_open, Input::Socket(SocketEvent::Opened))),
+            EventListener::new(&raw, "open", move |_| {
+                if let Some(client) = on_open.upgrade() {
+                    client.socket_opened();
+                }
+            }),
             EventListener::new(&raw, "message", move |event| {
                 let text = event.dyn_ref::<MessageEvent>().and_then(|event| event.data().as_string());
                 // Messages of a newer server that this version does not know are ignored.
@@ -171,7 +263,11 @@ impl ClientSocket {
                     feed(&on_message, Input::Message(message));
                 }
             }),
-            EventListener::new(&raw, "close", move |_| feed(&on_close, Input::Socket(SocketEvent::Closed))),
+            EventListener::new(&raw, "close", move |_| {
+                if let Some(client) = on_close.upgrade() {
+                    client.socket_closed();
+                }
+            }),
         ];
         Some(Self { raw, _listeners: listeners })
     }

@@ -5,8 +5,10 @@
 //! rest of the page does not depend on the choice.
 
 mod browser;
+mod connection_events;
 mod page_driver;
 mod tauri;
+mod timer_worker;
 
 pub use page_driver::PageDriver;
 pub use tauri::TauriInternals;

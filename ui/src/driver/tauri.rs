@@ -15,8 +15,8 @@ use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use yew::Callback;
 
-use super::page_driver::PageDriver;
-use crate::dom;
+use super::{connection_events, page_driver::PageDriver};
+use crate::dom::{self, EventListener};
 
 /// Tauri's injected IPC object.
 #[derive(Clone)]
@@ -60,6 +60,7 @@ impl TauriInternals {
 pub struct TauriDriver {
     requests: Rc<RequestQueue>,
     on_message: Closure<dyn FnMut(JsValue)>,
+    _listeners: Vec<EventListener>,
 }
 
 impl TauriDriver {
@@ -78,7 +79,9 @@ impl TauriDriver {
             }
         });
         let requests = Rc::new(RequestQueue { internals, queue: RefCell::default(), sending: Cell::new(false) });
-        Self { requests, on_message }
+        let check_requests = Rc::clone(&requests);
+        let listeners = connection_events::listen(move || check_requests.send(&PageToHost::CheckConnection));
+        Self { requests, on_message, _listeners: listeners }
     }
 }
 
@@ -93,9 +96,7 @@ impl PageDriver for TauriDriver {
     }
 
     fn send(&self, message: PageToHost) {
-        if let Some(value) = dom::to_js(&message) {
-            self.requests.push(AppRequest::PageToHost(value));
-        }
+        self.requests.send(&message);
     }
 
     fn in_app(&self) -> bool {
@@ -118,6 +119,12 @@ struct RequestQueue {
 }
 
 impl RequestQueue {
+    fn send(self: &Rc<Self>, message: &PageToHost) {
+        if let Some(value) = dom::to_js(message) {
+            self.push(AppRequest::PageToHost(value));
+        }
+    }
+
     fn push(self: &Rc<Self>, request: AppRequest) {
         self.queue.borrow_mut().push_back(request);
         if self.sending.replace(true) {

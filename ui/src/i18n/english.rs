@@ -19,6 +19,9 @@ pub static TEXTS: Texts = Texts {
     entering: "Joining…",
     server_away: "The server does not answer. Hutong keeps trying. Check your network connection, or ask the server’s \
                   administrator whether the server is running.",
+    socket_refused: "The server answers, but does not accept the connection. Hutong keeps trying. If you run the \
+                     server: its log names the origin that it refused, and a proxy in front of it must forward \
+                     WebSockets and the Host header.",
     refused,
     cancel: "Cancel",
 
@@ -50,7 +53,7 @@ pub static TEXTS: Texts = Texts {
     call_voice: |name| format!("Voice call with {name}"),
     video: "Video",
     voice: "Voice",
-    log_out: "Leave",
+    log_out: "Log out",
     logged_in_as: |name| format!("Your name here is {name}"),
 
     invite_title: "Invite others",

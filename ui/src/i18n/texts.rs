@@ -30,6 +30,8 @@ pub struct Texts {
     pub entering: &'static str,
     /// Login: the server cannot be reached.
     pub server_away: &'static str,
+    /// Login: the server answers requests, but no WebSocket could be opened.
+    pub socket_refused: &'static str,
     /// Login: why the server refused it, and what to do.
     pub refused: fn(RefusedCode) -> &'static str,
     /// Login: button that aborts a pending login.

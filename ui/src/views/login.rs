@@ -206,6 +206,7 @@ impl LoginForm {
     fn problem_text(&self, texts: &Texts) -> Html {
         let text = |problem| match problem {
             RetryReason::ServerUnreachable => texts.server_away,
+            RetryReason::SocketRefused => texts.socket_refused,
             RetryReason::Refused(code) => (texts.refused)(code),
         };
         html! {
@@ -263,6 +264,7 @@ fn use_secret_required(props: &LoginPageProps) -> bool {
 const fn code_of(problem: RetryReason) -> &'static str {
     match problem {
         RetryReason::ServerUnreachable => "server_away",
+        RetryReason::SocketRefused => "socket_refused",
         RetryReason::Refused(code) => code.as_str(),
     }
 }

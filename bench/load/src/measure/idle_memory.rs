@@ -1,6 +1,9 @@
-//! Server memory per idle user.
+//! Server memory and CPU time per idle user.
 
-use std::{ops::Range, time::Duration};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -15,6 +18,9 @@ use crate::{
 
 /// Idle time before memory is read.
 const SETTLE_TIME: Duration = Duration::from_secs(2);
+
+/// Idle time over which heartbeats are measured: at least two of each server that has any within 10 s.
+const HEARTBEAT_TIME: Duration = Duration::from_secs(20);
 
 /// Memory for a number of idle users.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,6 +41,18 @@ pub struct IdleMemory {
     pub kernel_per_connection: f64,
     /// Server CPU microseconds per login.
     pub login_cpu_micros: f64,
+    /// What heartbeats cost; `None` in older results.
+    #[serde(default)]
+    pub heartbeats: Option<HeartbeatCost>,
+}
+
+/// Cost of the heartbeats of idle users.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct HeartbeatCost {
+    /// Server CPU microseconds per user and second.
+    pub cpu_micros: f64,
+    /// Bytes per user (PSS) after them, without the baseline.
+    pub pss_per_user: f64,
 }
 
 /// Measures rising numbers of users on one server; where they need several processes, on new ones.
@@ -71,7 +89,14 @@ async fn measure_with_processes(
         let counts = workers.counts().await?;
         ensure!(counts.closed == 0, "{} connections closed before the memory was measured", counts.closed);
         let now = memory(&servers)?;
+        let kernel_now = usage::kernel_memory();
         let per_user = |now: u64, before: u64| (now as f64 - before as f64) / f64::from(users);
+        let idle_since = (Instant::now(), cpu_seconds(&servers));
+        tokio::time::sleep(HEARTBEAT_TIME).await;
+        let idle_cpu = (cpu_seconds(&servers) - idle_since.1) / idle_since.0.elapsed().as_secs_f64();
+        let after_heartbeats = memory(&servers)?;
+        let counts = workers.counts().await?;
+        ensure!(counts.closed == 0, "{} connections closed while heartbeats were measured", counts.closed);
         results.push(IdleMemory {
             variant,
             users,
@@ -79,8 +104,12 @@ async fn measure_with_processes(
             baseline_pss: baseline.pss,
             pss_per_user: per_user(now.pss, baseline.pss),
             rss_per_user: per_user(now.rss, baseline.rss),
-            kernel_per_connection: per_user(usage::kernel_memory(), kernel),
+            kernel_per_connection: per_user(kernel_now, kernel),
             login_cpu_micros: login_cpu * 1e6 / f64::from(users - connected),
+            heartbeats: Some(HeartbeatCost {
+                cpu_micros: idle_cpu * 1e6 / f64::from(users),
+                pss_per_user: per_user(after_heartbeats.pss, baseline.pss),
+            }),
         });
         connected = users;
     }

@@ -1,5 +1,7 @@
 //! Client side of a protocol as a trait, and how far clients log in by themselves.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -28,6 +30,10 @@ pub trait ProtocolClient {
     fn on_text(&mut self, text: &str, state: &mut WorkerState, out: &mut OutgoingTexts);
     /// Called when the client is to perform an action.
     fn on_action(&mut self, action: ClientAction, state: &mut WorkerState, out: &mut OutgoingTexts);
+    /// Heartbeat: the text to send, and the server's silence before it. None by default.
+    fn heartbeat(&self) -> Option<(Duration, Utf8Bytes)> {
+        None
+    }
     /// Called when the connection has closed.
     fn on_close(&mut self, _state: &mut WorkerState) {}
 }

@@ -1,6 +1,9 @@
 //! Client of Hutong's server.
 
-use hutong_protocol::{CallId, CancelReason, ClientMessage, MediaKind, ServerMessage, Token, decode_server};
+use std::time::Duration;
+
+use hutong_protocol::{CallId, CancelReason, ClientMessage, MediaKind, ServerMessage, Token, decode_server, limits};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::client::{LoginMode, OutgoingTexts, ProtocolClient};
 use crate::{
@@ -104,6 +107,10 @@ impl ProtocolClient for HutongClient {
                 }
             }
         }
+    }
+
+    fn heartbeat(&self) -> Option<(Duration, Utf8Bytes)> {
+        Some((limits::HEARTBEAT_INTERVAL, Utf8Bytes::from_static(r#"{"type":"ping"}"#)))
     }
 
     fn on_close(&mut self, state: &mut WorkerState) {

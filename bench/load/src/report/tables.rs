@@ -25,8 +25,8 @@ fn memory(results: &BenchResults) -> String {
         return String::new();
     }
     let mut text = "### Idle users\n\n\
-        | server | users | processes | PSS per user, KiB | RSS per user, KiB | vs. socket.io | vs. echo | CPU per login, µs | kernel, both ends, KiB |\n\
-        | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+        | server | users | processes | PSS per user, KiB | RSS per user, KiB | vs. socket.io | vs. echo | CPU per login, µs | kernel, both ends, KiB | heartbeats: CPU, µs per user and s | heartbeats: PSS per user, KiB |\n\
+        | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
         .to_owned();
     for it in &results.idle {
         let to = |variant| idle(results, variant, it.users).map(|other| it.pss_per_user / other.pss_per_user);
@@ -34,7 +34,7 @@ fn memory(results: &BenchResults) -> String {
         let to_echo = to(ServerVariant::EchoSmallBuffer).or_else(|| to(ServerVariant::Echo));
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {:.2} | {:.2} | {} | {} | {:.0} | {:.1} |",
+            "| {} | {} | {} | {:.2} | {:.2} | {} | {} | {:.0} | {:.1} | {} | {} |",
             it.variant.label(),
             it.users,
             it.processes,
@@ -43,7 +43,9 @@ fn memory(results: &BenchResults) -> String {
             ratio(to(ServerVariant::SocketIo)),
             ratio(to_echo),
             it.login_cpu_micros,
-            it.kernel_per_connection / 1_024.0
+            it.kernel_per_connection / 1_024.0,
+            it.heartbeats.map_or_else(String::new, |it| format!("{:.2}", it.cpu_micros)),
+            it.heartbeats.map_or_else(String::new, |it| format!("{:.2}", it.pss_per_user / 1_024.0))
         );
     }
     text

@@ -19,7 +19,7 @@ pub struct ClientHarness {
 
 impl ClientHarness {
     pub fn new(saved: Option<SavedSession>) -> (Self, Vec<Output>) {
-        let client = Client::new(Config { seed: 7, saved }, Duration::ZERO);
+        let client = Client::new(Config { seed: 7, saved, ..Config::default() }, Duration::ZERO);
         let mut harness = Self { client, now: Duration::ZERO };
         let outputs = harness.outputs();
         (harness, outputs)

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::common::{CALL, ClientHarness, sent, user, welcome};
 use hutong_core::{Command, Input, Output, RetryReason, SavedSession, SessionView, SocketEvent};
-use hutong_protocol::{CancelReason, ClientMessage, RefusedCode, Secret, ServerMessage, SessionTicket, UserState};
+use hutong_protocol::{
+    CancelReason, ClientMessage, ErrorCode, RefusedCode, Secret, ServerMessage, SessionTicket, UserState,
+};
 
 fn refused(code: RefusedCode) -> Input {
     Input::Message(ServerMessage::Refused { code, message: String::new() })
@@ -145,7 +147,7 @@ fn a_secret_is_sent_only_in_hello_and_not_saved() {
 fn reconnecting_sends_the_ticket_alone_and_falls_back_to_the_secret() {
     let mut harness = logged_in_with_a_secret();
     harness.input(Input::Socket(SocketEvent::Closed));
-    harness.input(Input::NetworkRestored);
+    harness.input(Input::CheckConnection);
     let outputs = harness.input(Input::Socket(SocketEvent::Opened));
     assert_eq!(sent(&outputs), [hello(Some(SessionTicket::new("ana")), None)]);
     // A restarted server with another ticket key and the same access key.
@@ -216,7 +218,7 @@ fn a_replaced_client_reconnects_only_on_a_login_command() {
 }
 
 #[test]
-fn an_unresponsive_server_is_retried_with_growing_delays() {
+fn an_unresponsive_server_is_retried_every_few_seconds() {
     let (mut harness, _) = ClientHarness::new(None);
     harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
     harness.input(Input::Socket(SocketEvent::Opened));
@@ -233,25 +235,90 @@ fn an_unresponsive_server_is_retried_with_growing_delays() {
             harness.input(Input::Socket(SocketEvent::Closed));
         }
     }
-    assert!((40..140).contains(&attempts), "{attempts} attempts in ten minutes");
+    assert!((150..300).contains(&attempts), "{attempts} attempts in ten minutes");
 }
 
 #[test]
-fn a_restored_network_ends_the_backoff() {
+fn an_event_of_the_network_ends_the_backoff() {
     let mut harness = ClientHarness::logged_in();
-    assert_eq!(connects(&harness.input(Input::NetworkRestored)), 0, "the socket is open");
+    assert_eq!(connects(&harness.input(Input::CheckConnection)), 0, "the socket is open");
     harness.input(Input::Socket(SocketEvent::Closed));
-    assert_eq!(connects(&harness.input(Input::NetworkRestored)), 1);
-    assert_eq!(connects(&harness.input(Input::NetworkRestored)), 0, "a socket is being opened already");
+    assert_eq!(connects(&harness.input(Input::CheckConnection)), 1);
+    assert_eq!(connects(&harness.input(Input::CheckConnection)), 0, "a socket is being opened already");
+    harness.now += Duration::from_secs(1);
+    let outputs = harness.input(Input::CheckConnection);
+    assert!(outputs.contains(&Output::Disconnect), "it was opened over the network from before");
+    assert_eq!(connects(&outputs), 1);
     harness.input(Input::Command(Command::LogOut));
-    assert_eq!(connects(&harness.input(Input::NetworkRestored)), 0, "logged out");
+    assert_eq!(connects(&harness.input(Input::CheckConnection)), 0, "logged out");
+}
+
+#[test]
+fn a_silent_server_is_pinged_and_counts_as_lost_after_15_s() {
+    let mut harness = ClientHarness::logged_in();
+    assert_eq!(sent(&harness.tick_at(Duration::from_secs(9))), []);
+    assert_eq!(sent(&harness.tick_at(Duration::from_secs(10))), [ClientMessage::Ping]);
+    assert_eq!(harness.tick_at(Duration::from_secs(14)), []);
+    let outputs = harness.tick_at(Duration::from_secs(15));
+    assert!(outputs.contains(&Output::Disconnect), "{outputs:?}");
+    assert!(matches!(harness.client.view().session, SessionView::Reconnecting { .. }));
+    let first = (15..=17).find(|second| connects(&harness.tick_at(Duration::from_secs(*second))) == 1);
+    assert!(first.is_some(), "no attempt to reconnect within two seconds");
+}
+
+#[test]
+fn any_answer_to_a_ping_keeps_the_session_also_that_of_an_older_server() {
+    let unknown = ServerMessage::Error {
+        code: ErrorCode::UnknownType,
+        message: "unknown message type \"ping\"".into(),
+        about: Some("ping".into()),
+        call: None,
+    };
+    for answer in [ServerMessage::Pong, ServerMessage::Presence { changes: vec![], total: None }, unknown] {
+        let mut harness = ClientHarness::logged_in();
+        harness.tick_at(Duration::from_secs(10));
+        harness.now = Duration::from_secs(14);
+        harness.message(answer);
+        assert_eq!(harness.client.view().notice, None);
+        assert_eq!(sent(&harness.tick_at(Duration::from_secs(23))), []);
+        assert_eq!(sent(&harness.tick_at(Duration::from_secs(24))), [ClientMessage::Ping]);
+        assert!(matches!(harness.client.view().session, SessionView::LoggedIn { .. }));
+    }
+}
+
+#[test]
+fn a_page_that_was_frozen_asks_the_server_before_it_reconnects() {
+    let mut harness = ClientHarness::logged_in();
+    assert_eq!(sent(&harness.tick_at(Duration::from_secs(3_600))), [ClientMessage::Ping]);
+    assert!(matches!(harness.client.view().session, SessionView::LoggedIn { .. }));
+    harness.tick_at(Duration::from_secs(3_605));
+    assert!(matches!(harness.client.view().session, SessionView::Reconnecting { .. }));
+}
+
+#[test]
+fn an_event_of_the_network_checks_the_connection_within_3_s() {
+    let mut harness = ClientHarness::logged_in();
+    harness.now = Duration::from_secs(1);
+    assert_eq!(sent(&harness.input(Input::CheckConnection)), [ClientMessage::Ping]);
+    assert_eq!(sent(&harness.input(Input::CheckConnection)), [], "one ping is enough");
+    harness.tick_at(Duration::from_secs(4));
+    assert!(matches!(harness.client.view().session, SessionView::Reconnecting { .. }));
+}
+
+#[test]
+fn an_attempt_to_connect_is_abandoned_after_3_s() {
+    let mut harness = ClientHarness::logged_in();
+    harness.input(Input::Socket(SocketEvent::Closed));
+    harness.input(Input::CheckConnection);
+    assert_eq!(harness.tick_at(Duration::from_millis(2_999)), []);
+    assert!(harness.tick_at(Duration::from_secs(3)).contains(&Output::Disconnect));
 }
 
 #[test]
 fn clients_that_lose_a_server_together_reconnect_at_different_times() {
     let mut first_attempts = Vec::new();
     for seed in 0..100 {
-        let config = hutong_core::Config { seed, saved: None };
+        let config = hutong_core::Config { seed, ..Default::default() };
         let mut harness =
             ClientHarness { client: hutong_core::Client::new(config, Duration::ZERO), now: Duration::ZERO };
         harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
@@ -271,7 +338,7 @@ fn clients_that_lose_a_server_together_reconnect_at_different_times() {
 
 /// Delay until a client reconnects that loses a server with `total` users.
 fn first_reconnect(seed: u64, total: u32) -> Duration {
-    let config = hutong_core::Config { seed, saved: None };
+    let config = hutong_core::Config { seed, ..Default::default() };
     let mut harness = ClientHarness { client: hutong_core::Client::new(config, Duration::ZERO), now: Duration::ZERO };
     harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
     harness.input(Input::Socket(SocketEvent::Opened));

@@ -27,6 +27,7 @@ pub fn client() -> impl Strategy<Value = ClientMessage> {
         call_ticket().prop_map(|ticket| ClientMessage::Claim { ticket }),
         (any::<String>(), prop::collection::vec(any::<String>(), 0..4))
             .prop_map(|(query, names)| ClientMessage::Watch { query, names }),
+        Just(ClientMessage::Ping),
     ]
 }
 
@@ -67,6 +68,7 @@ pub fn server() -> impl Strategy<Value = ServerMessage> {
         call().prop_map(|call| ServerMessage::Claimed { call }),
         (select(ErrorCode::ALL), any::<String>(), prop::option::of(any::<String>()), prop::option::of(call()))
             .prop_map(|(code, message, about, call)| ServerMessage::Error { code, message, about, call }),
+        Just(ServerMessage::Pong),
     ]
 }
 

@@ -96,7 +96,7 @@ mod tests {
         let mut keepalive = Keepalive::new(Arc::default(), start);
         assert_eq!(
             actions(&mut keepalive, start, 100),
-            [(10, KeepaliveAction::CheckHello), (20, KeepaliveAction::SendPing), (45, KeepaliveAction::ConnectionLost)]
+            [(8, KeepaliveAction::SendPing), (10, KeepaliveAction::CheckHello), (15, KeepaliveAction::ConnectionLost)]
         );
     }
 
@@ -105,13 +105,13 @@ mod tests {
         let start = Instant::now();
         let mut keepalive = Keepalive::new(Arc::default(), start);
         assert_eq!(
-            actions(&mut keepalive, start, 30),
-            [(10, KeepaliveAction::CheckHello), (20, KeepaliveAction::SendPing)]
+            actions(&mut keepalive, start, 12),
+            [(8, KeepaliveAction::SendPing), (10, KeepaliveAction::CheckHello)]
         );
-        keepalive.received(start + Duration::from_secs(30));
+        keepalive.received(start + Duration::from_secs(12));
         assert_eq!(
             actions(&mut keepalive, start, 100),
-            [(50, KeepaliveAction::SendPing), (75, KeepaliveAction::ConnectionLost)]
+            [(20, KeepaliveAction::SendPing), (27, KeepaliveAction::ConnectionLost)]
         );
     }
 
@@ -123,6 +123,6 @@ mod tests {
         assert_eq!(keepalive.due(late), Some(KeepaliveAction::CheckHello));
         assert_eq!(keepalive.due(late), Some(KeepaliveAction::SendPing));
         assert_eq!(keepalive.due(late), None);
-        assert_eq!(keepalive.next(), late + Duration::from_secs(25));
+        assert_eq!(keepalive.next(), late + Duration::from_secs(7));
     }
 }

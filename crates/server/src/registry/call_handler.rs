@@ -49,7 +49,7 @@ impl CallHandler<'_> {
                 Ok(())
             }
             ClientMessage::Claim { ticket } => self.claim(now, me, ticket),
-            ClientMessage::Hello { .. } | ClientMessage::LogOut | ClientMessage::Watch { .. } => {
+            ClientMessage::Hello { .. } | ClientMessage::LogOut | ClientMessage::Watch { .. } | ClientMessage::Ping => {
                 Err((ErrorCode::NotNow, "this message is not about a call"))
             }
         }

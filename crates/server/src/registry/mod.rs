@@ -176,6 +176,9 @@ impl Registry {
             (Some(me), ClientMessage::Watch { query, names }) => {
                 self.rosters.on_watch(&mut self.state, now, from, me, &query, &names);
             }
+            (Some(_), ClientMessage::Ping) => {
+                self.state.effects.push_back(Effect::Send { to: from, message: ServerMessage::Pong });
+            }
             (Some(me), message) => {
                 if let Err((code, text)) = self.call_handler().handle(now, me, &message) {
                     self.state.effects.push_back(error(from, &message, code, text));

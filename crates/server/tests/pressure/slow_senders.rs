@@ -15,7 +15,8 @@ use super::{
 };
 use crate::common::program::ServerProgram;
 
-/// Longer than the longest timeout of the server: 45 s of silence, and 2 s for the close handshake.
+/// Longer than the longest timeout of the server: 20 s for a request head or a TLS handshake, 15 s of silence, and 2 s for
+/// the close handshake.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Memory per connection in KiB, on average. One in eleven has a head of up to 16 KiB, two have a message of up to 64 KiB in a

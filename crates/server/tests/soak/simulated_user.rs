@@ -127,7 +127,7 @@ impl SimulatedUser {
             address,
             number,
             users,
-            client: Client::new(Config { seed: chance.next(), saved: None }, Duration::ZERO),
+            client: Client::new(Config { seed: chance.next(), ..Config::default() }, Duration::ZERO),
             chance,
             engine: FakeEngine::default(),
             link: None,
@@ -282,7 +282,7 @@ impl SimulatedUser {
                 self.link = None;
                 self.wake = None;
                 self.engine = FakeEngine::default();
-                let config = Config { seed: self.chance.next(), saved: self.saved.clone() };
+                let config = Config { seed: self.chance.next(), saved: self.saved.clone(), ..Config::default() };
                 self.client = Client::new(config, self.started.elapsed());
                 self.input(Input::Tick);
             }

@@ -3,8 +3,8 @@
 use std::{collections::VecDeque, time::Duration};
 
 use hutong_core::{
-    CallPhase, CallView, Client, Command, Config as ClientConfig, Connectivity, Input, MediaCommand, MediaEvent,
-    MediaProblem, Output, PeerId, SavedSession, SessionView, SocketEvent,
+    CallPhase, CallView, Client, Command, Config as ClientConfig, Connectivity, HeartbeatMode, Input, MediaCommand,
+    MediaEvent, MediaProblem, Output, PeerId, SavedSession, SessionView, SocketEvent,
 };
 use hutong_protocol::{ClientMessage, MediaKind, SdpKind, ServerMessage, Token, UserState};
 
@@ -55,6 +55,11 @@ pub struct MediaEngineStub {
     pub acquired: usize,
 }
 
+/// Clients without heartbeat: [`RegistryWorld::advance`] delivers no messages, so that pings would have no answer.
+fn client_config(seed: u64, saved: Option<SavedSession>) -> ClientConfig {
+    ClientConfig { seed, saved, heartbeat: HeartbeatMode::Disabled }
+}
+
 impl RegistryWorld {
     pub fn new(people: usize) -> Self {
         let key = [3; 32];
@@ -62,7 +67,7 @@ impl RegistryWorld {
         let mut world =
             Self { now: EPOCH, registry: Registry::new(config, EPOCH), participants: Vec::new(), next_conn: 0, key };
         for seed in 0..people {
-            let client = Client::new(ClientConfig { seed: seed as u64, saved: None }, world.now);
+            let client = Client::new(client_config(seed as u64, None), world.now);
             let engine = MediaEngineStub::default();
             world.participants.push(SimulatedParticipant {
                 client,
@@ -305,7 +310,7 @@ impl RegistryWorld {
         let participant = &mut self.participants[index];
         participant.engine = MediaEngineStub::default();
         participant.wake = None;
-        participant.client = Client::new(ClientConfig { seed: 77, saved }, self.now);
+        participant.client = Client::new(client_config(77, saved), self.now);
         self.handle_outputs(index);
     }
 

@@ -74,7 +74,7 @@ impl RestartClient {
     pub fn log_in(name: &str, seed: u64, server: SocketAddr) -> Self {
         let (commands, command_queue) = mpsc::unbounded_channel();
         let (sender, history) = watch::channel(ClientHistory::default());
-        let client = Client::new(Config { seed, saved: None }, Duration::ZERO);
+        let client = Client::new(Config { seed, ..Config::default() }, Duration::ZERO);
         let driver = ClientTask {
             server,
             client,
