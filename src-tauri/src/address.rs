@@ -14,16 +14,21 @@ use crate::own_network;
 /// The default port of a Hutong server on the own network.
 pub const DEFAULT_PORT: u16 = 8017;
 
-/// A server's scheme, host and port. Without TLS (`secure` is false) only on the own network.
+/// The longest path of a server, in bytes.
+const MAX_PATH_BYTES: usize = 200;
+
+/// A server's scheme, host, port and path. Without TLS (`secure` is false) only on the own network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerAddress {
     secure: bool,
     host: Host,
     port: u16,
+    /// Empty, or a path such as `/hutong` under which a proxy serves Hutong. Without a slash at its end.
+    path: String,
 }
 
 impl ServerAddress {
-    /// Parses what a person typed: a host, host and port, or an http, https, ws or wss URL.
+    /// Parses what a person typed: a host, host and port, or an http, https, ws or wss URL, each with or without a path.
     ///
     /// Without a scheme the address is https; a loopback address is http, which the embedded server speaks. Without
     /// scheme and port, an address on the own network gets [`DEFAULT_PORT`].
@@ -50,24 +55,30 @@ impl ServerAddress {
             return Err(AppProblem::AddressInvalid);
         }
         let secure = secure.unwrap_or(!is_loopback(&host));
+        let typed_host = host_of(typed);
         let port = match url.port() {
             Some(0) => return Err(AppProblem::AddressInvalid),
             Some(port) => port,
             // `Url` drops a scheme's default port, so an explicit `:443` after a bare host also arrives here.
-            None if !typed.contains("://") && is_own_network(&host) && !typed.ends_with(":443") => DEFAULT_PORT,
+            None if !typed.contains("://") && is_own_network(&host) && !typed_host.ends_with(":443") => DEFAULT_PORT,
             None if secure => 443,
             None => 80,
         };
         if !secure && !is_own_network(&host) {
             return Err(AppProblem::AddressNotSecure);
         }
-        Ok(Self { secure, host, port })
+        let mut path = url.path().trim_end_matches('/');
+        while let Some(folder) = path.strip_suffix(WS_PATH) {
+            path = folder.trim_end_matches('/');
+        }
+        let path = path.to_owned();
+        Ok(Self { secure, host, port, path })
     }
 
     /// The address of the server inside this app.
     #[must_use]
-    pub const fn embedded(port: u16) -> Self {
-        Self { secure: false, host: Host::Ipv4(Ipv4Addr::LOCALHOST), port }
+    pub fn embedded(port: u16) -> Self {
+        Self { secure: false, host: Host::Ipv4(Ipv4Addr::LOCALHOST), port, path: String::new() }
     }
 
     /// Whether connections use TLS.
@@ -108,7 +119,7 @@ impl ServerAddress {
     /// The WebSocket URL.
     #[must_use]
     pub fn socket_url(&self) -> String {
-        format!("{}://{}{WS_PATH}", if self.secure { "wss" } else { "ws" }, self.authority())
+        format!("{}://{}{}{WS_PATH}", if self.secure { "wss" } else { "ws" }, self.authority(), self.path)
     }
 }
 
@@ -117,7 +128,10 @@ impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, own_port) = if self.secure { ("https", 443) } else { ("http", 80) };
         write!(f, "{scheme}://{}", self.host)?;
-        if self.port == own_port { Ok(()) } else { write!(f, ":{}", self.port) }
+        if self.port != own_port {
+            write!(f, ":{}", self.port)?;
+        }
+        f.write_str(&self.path)
     }
 }
 
@@ -138,18 +152,22 @@ pub fn https_url(address: IpAddr, port: u16) -> String {
 }
 
 fn parse_url(scheme: &str, rest: &str) -> Result<Url, AppProblem> {
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = host_of(rest);
     // Without brackets, `Url` would read part of an IPv6 address as the port.
     let url = if host.parse::<Ipv6Addr>().is_ok() {
-        Url::parse(&format!("{scheme}://[{host}]"))
+        Url::parse(&format!("{scheme}://[{host}]{}", &rest[host.len()..]))
     } else {
         Url::parse(&format!("{scheme}://{rest}"))
     };
     let url = url.map_err(|_| AppProblem::AddressInvalid)?;
     // Credentials would be stored in the settings and shown on the screen.
     let has_no_credentials = url.username().is_empty() && url.password().is_none();
-    let is_served = matches!(url.path().trim_end_matches('/'), "" | WS_PATH);
-    if has_no_credentials && is_served { Ok(url) } else { Err(AppProblem::AddressInvalid) }
+    if has_no_credentials && url.path().len() <= MAX_PATH_BYTES { Ok(url) } else { Err(AppProblem::AddressInvalid) }
+}
+
+/// Host and port of an address without a scheme.
+fn host_of(address: &str) -> &str {
+    address.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
 fn is_unreachable(host: &Host) -> bool {
@@ -204,9 +222,17 @@ mod tests {
 
     use super::*;
 
+    const LONG_PATH: &str = concat!(
+        "calls.example/",
+        "01234567890123456789012345678901234567890123456789",
+        "01234567890123456789012345678901234567890123456789",
+        "01234567890123456789012345678901234567890123456789",
+        "01234567890123456789012345678901234567890123456789"
+    );
+
     #[test]
     fn typed_addresses_are_parsed_or_rejected() {
-        let cases: [(&str, Result<&str, AppProblem>); 50] = [
+        let cases: [(&str, Result<&str, AppProblem>); 56] = [
             ("calls.example", Ok("https://calls.example")),
             ("  calls.example  ", Ok("https://calls.example")),
             ("Calls.Example", Ok("https://calls.example")),
@@ -253,7 +279,13 @@ mod tests {
             ("ftp://calls.example", Err(AddressInvalid)),
             ("https://", Err(AddressInvalid)),
             ("https://ana:secret@calls.example", Err(AddressInvalid)),
-            ("https://calls.example/other/path", Err(AddressInvalid)),
+            ("https://calls.example/hutong/", Ok("https://calls.example/hutong")),
+            ("calls.example:8443/a/b?query#top", Ok("https://calls.example:8443/a/b")),
+            ("wss://calls.example/hutong/ws", Ok("https://calls.example/hutong")),
+            ("192.168.1.20/hutong", Ok("https://192.168.1.20:8017/hutong")),
+            ("192.168.1.20:443/hutong", Ok("https://192.168.1.20/hutong")),
+            ("fd00::7/hutong", Ok("https://[fd00::7]:8017/hutong")),
+            (LONG_PATH, Err(AddressInvalid)),
             ("calls.example:0", Err(AddressInvalid)),
             ("calls.example:99999", Err(AddressInvalid)),
             ("http://0.0.0.0:8017", Err(AddressInvalid)),
@@ -266,7 +298,15 @@ mod tests {
 
     #[test]
     fn the_normal_form_parses_to_the_same_address() {
-        for typed in ["calls.example", "127.0.0.1", "fd00::7", "http://10.0.0.7", "192.168.1.20:443"] {
+        for typed in [
+            "calls.example",
+            "127.0.0.1",
+            "fd00::7",
+            "http://10.0.0.7",
+            "192.168.1.20:443",
+            "calls.example:8443/hutong/",
+            "calls.example/ws/ws",
+        ] {
             let address = ServerAddress::parse(typed).unwrap();
             assert_eq!(ServerAddress::parse(&address.to_string()), Ok(address), "{typed}");
         }
@@ -277,6 +317,7 @@ mod tests {
         let cases = [
             ("calls.example", "wss://calls.example:443/ws", "calls.example"),
             ("[::1]:9000", "ws://[::1]:9000/ws", "::1"),
+            ("calls.example/hutong/", "wss://calls.example:443/hutong/ws", "calls.example"),
         ];
         for (typed, url, host) in cases {
             let address = ServerAddress::parse(typed).unwrap();

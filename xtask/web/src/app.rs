@@ -23,6 +23,9 @@ const VOICE: &str = "hutong-voice";
 /// Name of its wasm file in the web app.
 const VOICE_WASM: &str = "voice.wasm";
 
+/// Script that every page loads at its start, although not by a tag.
+const LOADED_AT_START: &str = "timer-worker";
+
 /// wasm features that rustc enables by default, and SIMD for the audio worklet. `wasm-opt` rejects code with other features.
 const WASM_FEATURES: [&str; 9] = [
     "--enable-bulk-memory",
@@ -159,10 +162,10 @@ fn assemble(ui: &Path, app: Files, voice: &[u8]) -> Result<(Files, BTreeSet<Stri
         let hashed = assets::hashed_name(name, content);
         named.insert(hashed.clone(), content.clone());
         mentioned.insert(name.to_owned());
-        Some(format!("/{hashed}"))
+        Some(hashed)
     })?;
     statics.retain(|name, _| !mentioned.contains(name));
-    let on_demand = scripts.keys().cloned().collect();
+    let on_demand = scripts.keys().filter(|name| !name.starts_with(LOADED_AT_START)).cloned().collect();
     files.extend(statics);
     files.extend(named);
     files.extend(scripts);
@@ -177,7 +180,7 @@ fn hash_on_demand_files(files: Files) -> (Files, String) {
     for (name, content) in files {
         let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
         let hashed = assets::hashed_name(&name, &content);
-        tags.push(format!("<meta name=\"hutong-{stem}\" content=\"/{hashed}\">"));
+        tags.push(format!("<meta name=\"hutong-{stem}\" content=\"{hashed}\">"));
         named.insert(hashed, content);
     }
     (named, tags.join("\n    "))
@@ -194,8 +197,8 @@ fn hash_app_files(mut app: Files) -> Result<(Files, String)> {
     js.push_str(&format!("\n__wbg_init({{ module_or_path: new URL('{wasm_file}', import.meta.url) }});\n"));
     let js_file = assets::hashed_name(&js_name, js.as_bytes());
     let tags = format!(
-        "<link rel=\"preload\" href=\"/{wasm_file}\" as=\"fetch\" type=\"application/wasm\" crossorigin>\n    \
-         <script type=\"module\" src=\"/{js_file}\"></script>"
+        "<link rel=\"preload\" href=\"{wasm_file}\" as=\"fetch\" type=\"application/wasm\" crossorigin>\n    \
+         <script type=\"module\" src=\"{js_file}\"></script>"
     );
     app.insert(wasm_file, wasm);
     app.insert(js_file, js.into_bytes());
@@ -256,13 +259,13 @@ mod tests {
         assert_eq!(files.len(), 8);
         assert_eq!(on_demand.len(), 2);
         for (name, script) in [("hutong-some-worker", "some-worker-"), ("hutong-voice", "voice-")] {
-            let (_, rest) = page.split_once(&format!("<meta name=\"{name}\" content=\"/")).unwrap();
+            let (_, rest) = page.split_once(&format!("<meta name=\"{name}\" content=\"")).unwrap();
             let (address, _) = rest.split_once('"').unwrap();
             assert!(address.starts_with(script) && on_demand.contains(address), "{address}");
             assert!(files.contains_key(address));
         }
         for name in files.keys().filter(|name| name.starts_with("hutong-ui") || name.ends_with(".css")) {
-            assert!(page.contains(&format!("\"/{name}\"")), "{name} in {page}");
+            assert!(page.contains(&format!("\"{name}\"")), "{name} in {page}");
         }
         assert!(files.contains_key("icon.svg") && files.contains_key("snippets/a/inline0.js"));
         assert!(!files.contains_key("style.css") && !files.contains_key("some-worker.js"));

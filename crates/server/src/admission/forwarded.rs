@@ -4,6 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use hyper::{HeaderMap, header, header::HeaderName};
 
+/// Longer than any real chain of proxies. Bounds the work for a forged header.
+const MAX_HOPS: usize = 32;
+
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Request header in which the trusted proxies record client addresses.
@@ -26,8 +29,6 @@ pub(crate) fn is_forwarded(headers: &HeaderMap) -> bool {
 
 /// Addresses in the header, nearest hop first. `None` stands for an entry that is not an address.
 pub(crate) fn hops(headers: &HeaderMap, header: ProxyHeader) -> Vec<Option<IpAddr>> {
-    /// Longer than any real chain of proxies. Bounds the work for a forged header.
-    const MAX_HOPS: usize = 32;
     let name = match header {
         ProxyHeader::XForwardedFor => X_FORWARDED_FOR,
         ProxyHeader::Forwarded => header::FORWARDED,
@@ -48,21 +49,33 @@ pub(crate) fn hops(headers: &HeaderMap, header: ProxyHeader) -> Vec<Option<IpAdd
         .collect()
 }
 
+/// Hosts that the elements of `Forwarded` name (RFC 7239, section 5.3).
+pub(crate) fn forwarded_hosts(headers: &HeaderMap) -> Vec<String> {
+    let lines = headers.get_all(header::FORWARDED).into_iter().filter_map(|line| line.to_str().ok());
+    let elements = lines.flat_map(|line| rsplit_unquoted(line, b','));
+    elements.take(MAX_HOPS).filter_map(|element| pair(element, "host")).collect()
+}
+
 /// Address in a `forwarded-element`, which is a list of pairs such as `for="[2001:db8::1]:80";proto=https`.
 fn forwarded_element(element: &str) -> Option<IpAddr> {
+    parse_node(&pair(element, "for")?)
+}
+
+/// Value of the pair with this name in a `forwarded-element`.
+fn pair(element: &str, name: &str) -> Option<String> {
     let pairs = rsplit_unquoted(element, b';');
     let mut values = pairs.iter().filter_map(|pair| {
-        let (name, value) = pair.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("for").then_some(value.trim())
+        let (found, value) = pair.split_once('=')?;
+        found.trim().eq_ignore_ascii_case(name).then_some(value.trim())
     });
     let value = values.next()?;
-    // An element with two `for` pairs is invalid (RFC 7239, section 4).
+    // An element with two pairs of one name is invalid (RFC 7239, section 4).
     if values.next().is_some() {
         return None;
     }
     match value.strip_prefix('"') {
-        Some(quoted) => parse_node(&unescape(quoted.strip_suffix('"')?)),
-        None => parse_node(value),
+        Some(quoted) => Some(unescape(quoted.strip_suffix('"')?)),
+        None => Some(value.to_owned()),
     }
 }
 

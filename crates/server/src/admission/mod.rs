@@ -39,6 +39,7 @@ pub(crate) use limits::{NAME_LOCKOUT, PREFIX_LOCKOUT};
 
 pub use deny_list::parse_network;
 pub use forwarded::ProxyHeader;
+pub(crate) use forwarded::forwarded_hosts;
 pub use options::{AdmissionOptions, SecretRequirement};
 pub use reloadable_file::AdmissionFileError;
 pub use secrets::{UsersFileLineError, users_file_line};
@@ -143,6 +144,11 @@ impl AdmissionControl {
             }
             ResolvedAddr::BehindProxy(ip) => ClientAddr { ip, is_limited: true },
         }
+    }
+
+    /// The header in which the peer records addresses, if it is a trusted proxy.
+    pub(crate) fn trusted_proxy_header(&self, peer: IpAddr) -> Option<ProxyHeader> {
+        self.proxies.contains(peer).then_some(self.proxies.header)
     }
 
     /// Counts a new TCP connection. `None` if its address has too many; the caller drops the connection.

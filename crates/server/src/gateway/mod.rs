@@ -4,6 +4,7 @@ mod connection;
 mod deadlines;
 mod keepalive;
 mod message_rate;
+mod origin;
 mod read_ahead;
 mod refusal;
 mod upgrade;
