@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, rc::Rc, str::FromStr, time::Duration};
 
 use hutong_e2e::{
-    AppOptions, BrowserOptions, Context, DesktopApp, Result, TestEnv, TestPage, WindowPlacement, anyhow,
+    AppOptions, BrowserOptions, Context, DesktopApp, Result, TestEnv, TestPage, WindowPlacement, anyhow, bail,
     call_steps::{CallKind, MEDIA_TIMEOUT, RELEASE_TIMEOUT, wait_until_connected, wait_until_released},
     clients::ClientKind,
     page::UI_TIMEOUT,
@@ -214,6 +214,7 @@ async fn log_in_side(env: &mut TestEnv, name: &str, kind: ClientKind, url: &str,
             page.open(url).await?;
             (page, None)
         }
+        ClientKind::Firefox => bail!("Firefox is not measured"),
         ClientKind::App => {
             let app = env.start_app_with(name, &AppOptions::with_test_devices(url)).await?;
             app.resize_window(width, height).await?;

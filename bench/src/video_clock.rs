@@ -80,7 +80,7 @@ impl ClockReadings {
 ///
 /// Returns an error when the script fails.
 pub async fn prepare(page: &TestPage, camera: BenchCamera) -> Result<()> {
-    page.driver().execute(CLOCK_SCRIPT, Vec::new()).await.with_context(|| format!("{}: the clock", page.name()))?;
+    page.inject(CLOCK_SCRIPT).await.with_context(|| format!("{}: the clock", page.name()))?;
     match camera {
         BenchCamera::Clock => page.run("window.__bench.camera(); return null").await,
         BenchCamera::BrowserFake => Ok(()),

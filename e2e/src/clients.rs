@@ -13,6 +13,8 @@ use crate::{
 pub enum ClientKind {
     /// Chromium.
     Chromium,
+    /// Firefox.
+    Firefox,
     /// The desktop app.
     App,
 }
@@ -88,6 +90,11 @@ pub async fn log_in_client(
         (ClientKind::Chromium, None) => (env.open_page(name, url).await?, None),
         (ClientKind::Chromium, Some(namespace)) => {
             let page = env.new_page_in(namespace, name, &BrowserOptions::default()).await?;
+            page.open(url).await?;
+            (page, None)
+        }
+        (ClientKind::Firefox, namespace) => {
+            let page = env.new_firefox_page(name, namespace.map(Rc::as_ref)).await?;
             page.open(url).await?;
             (page, None)
         }

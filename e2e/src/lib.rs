@@ -7,6 +7,7 @@
 //! A scenario stops everything that it has started, on success and on failure. After a failure the screenshots, page sources and
 //! logs are in `target/e2e-failures`.
 
+pub mod bidi;
 pub mod browser;
 pub mod call_assertions;
 pub mod call_quality;
@@ -14,13 +15,16 @@ pub mod call_steps;
 pub mod clients;
 pub mod dbus;
 pub mod desktop;
+pub mod firefox;
 pub mod instrument;
 pub mod network;
 pub mod page;
+mod page_control;
 pub mod paths;
 pub mod playback_monitor;
 pub mod process;
 pub mod proxy;
+pub mod reverse_proxy;
 pub mod sampler;
 pub mod scenario;
 pub mod server;
@@ -29,7 +33,7 @@ pub mod synthetic_media;
 pub mod usage;
 pub mod virtual_display;
 
-pub use anyhow::{Context, Result, anyhow, bail, ensure};
+pub use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 
 pub use browser::{BrowserOptions, DevicePermissions, FakeDevices, WindowPlacement};
 pub use dbus::SessionBus;

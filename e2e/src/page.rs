@@ -11,13 +11,16 @@ use std::{
 use rustix::process::Pid;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use thirtyfour::{By, WebDriver};
+use thirtyfour::WebDriver;
 
 use crate::{
     Context, Result, bail,
     browser::BrowserSession,
     ensure,
+    firefox::FirefoxBrowser,
     instrument::{Click, FirstFrame, OpenResources, ReceivedTotals, RosterChange, TimelineMark},
+    network::Namespace,
+    page_control::{PageControl, RunningBrowser},
     process,
 };
 
@@ -30,13 +33,14 @@ const INSTRUMENT: &str = include_str!("instrument.js");
 #[derive(Clone, Debug)]
 pub struct TestPage {
     name: Rc<str>,
-    driver: WebDriver,
+    control: PageControl,
+    is_webview: bool,
     /// `None` for a webview, and once the browser is closed or killed.
-    browser: Rc<RefCell<Option<BrowserSession>>>,
+    browser: Rc<RefCell<Option<RunningBrowser>>>,
 }
 
 impl TestPage {
-    /// Wraps the page of a browser and has `instrument.js` injected into each document that it loads from now on.
+    /// Wraps the page of Chromium and has `instrument.js` injected into each document that it loads from now on.
     ///
     /// # Errors
     ///
@@ -45,7 +49,24 @@ impl TestPage {
         let driver = browser.driver().clone();
         let cdp = driver.cdp();
         cdp.send_raw("Page.addScriptToEvaluateOnNewDocument", json!({ "source": INSTRUMENT })).await?;
-        Ok(Self { name: name.into(), driver, browser: Rc::new(RefCell::new(Some(browser))) })
+        let browser = Rc::new(RefCell::new(Some(RunningBrowser::Chromium(browser))));
+        Ok(Self { name: name.into(), control: PageControl::WebDriver(driver), is_webview: false, browser })
+    }
+
+    /// Starts Firefox, in a network namespace if one is given, and wraps its page; `instrument.js` runs in each document that it loads.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when Firefox is not installed or does not start.
+    pub async fn in_firefox(name: &str, namespace: Option<&Namespace>) -> Result<Self> {
+        let browser = FirefoxBrowser::start(namespace, INSTRUMENT).await?;
+        let control = PageControl::Bidi(Rc::clone(&browser.session));
+        Ok(Self {
+            name: name.into(),
+            control,
+            is_webview: false,
+            browser: Rc::new(RefCell::new(Some(RunningBrowser::Firefox(browser)))),
+        })
     }
 
     /// Wraps the page of a webview. No script can be injected there before a page loads: `instrument.js` runs now,
@@ -56,7 +77,12 @@ impl TestPage {
     /// Returns an error when the script fails.
     pub async fn in_webview(name: &str, driver: WebDriver) -> Result<Self> {
         driver.execute(INSTRUMENT, Vec::new()).await.with_context(|| format!("{name}: instrumenting"))?;
-        Ok(Self { name: name.into(), driver, browser: Rc::default() })
+        Ok(Self {
+            name: name.into(),
+            control: PageControl::WebDriver(driver),
+            is_webview: true,
+            browser: Rc::default(),
+        })
     }
 
     /// The name of the person who uses it.
@@ -65,17 +91,35 @@ impl TestPage {
         &self.name
     }
 
-    /// The `WebDriver` session, for commands that this type lacks.
+    /// Whether it is the app's page.
     #[must_use]
-    pub fn driver(&self) -> &WebDriver {
-        &self.driver
+    pub fn is_webview(&self) -> bool {
+        self.is_webview
+    }
+
+    /// The `WebDriver` session, for commands that this type lacks.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error for Firefox.
+    pub fn driver(&self) -> Result<&WebDriver> {
+        self.control.web_driver()
+    }
+
+    /// Runs a script in the loaded page.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the script fails.
+    pub async fn inject(&self, script: &str) -> Result<()> {
+        self.control.execute(script).await.with_context(|| format!("{}: injecting a script", self.name))
     }
 
     /// The browser's process tree, without the driver. Empty for a webview, whose processes the app returns, and once
     /// killed.
     #[must_use]
     pub fn processes(&self) -> Vec<Pid> {
-        self.browser.borrow().as_ref().and_then(BrowserSession::pid).map(process::process_tree).unwrap_or_default()
+        self.browser.borrow().as_ref().and_then(RunningBrowser::pid).map(process::process_tree).unwrap_or_default()
     }
 
     /// Kills the browser, as a crash does.
@@ -97,7 +141,7 @@ impl TestPage {
     ///
     /// Returns an error when loading fails.
     pub async fn open(&self, url: &str) -> Result<()> {
-        self.driver.goto(url).await.with_context(|| format!("{}: opening {url}", self.name))
+        self.control.open(url).await.with_context(|| format!("{}: opening {url}", self.name))
     }
 
     /// Reloads the page, as F5 does.
@@ -106,7 +150,7 @@ impl TestPage {
     ///
     /// Returns an error when loading fails.
     pub async fn reload(&self) -> Result<()> {
-        self.driver.refresh().await.with_context(|| format!("{}: reloading", self.name))
+        self.control.reload().await.with_context(|| format!("{}: reloading", self.name))
     }
 
     /// Submits a name and waits until the user is logged in.
@@ -131,9 +175,7 @@ impl TestPage {
     /// Returns an error when the page has no such field or button.
     pub async fn submit_login(&self, name: &str) -> Result<()> {
         self.wait_until("the name field", UI_TIMEOUT, "return document.querySelector('input#name')").await?;
-        let field = self.driver.find(By::Css("input#name")).await?;
-        field.clear().await?;
-        field.send_keys(name).await?;
+        self.control.type_into("input#name", name).await?;
         self.press("login").await
     }
 
@@ -182,8 +224,7 @@ impl TestPage {
         let deadline = Instant::now() + UI_TIMEOUT;
         loop {
             // The page may re-render or move the button between lookup and click: retry.
-            let pressed = async { self.driver.find(By::Css(css)).await?.click().await }.await;
-            match pressed {
+            match self.control.click(css).await {
                 Ok(()) => return Ok(()),
                 Err(error) if Instant::now() > deadline => {
                     return Err(error).with_context(|| format!("{}: pressing {css}", self.name));
@@ -224,14 +265,14 @@ impl TestPage {
             step();"#,
             limit = limit.as_millis()
         );
-        let answer = self.driver.execute_async(script, Vec::new()).await;
+        let answer = self.control.execute_async(script).await;
         let answer = answer.with_context(|| format!("{}: waiting for {expectation}", self.name))?;
-        match answer.json().get("found") {
+        match answer.get("found") {
             Some(found) => Ok(found.clone()),
             None => bail!(
                 "{}: timed out after {limit:?} waiting for {expectation}\n{}\nvisible elements: {}",
                 self.name,
-                answer.json().get("problem").and_then(Value::as_str).unwrap_or_default(),
+                answer.get("problem").and_then(Value::as_str).unwrap_or_default(),
                 self.visible_elements().await
             ),
         }
@@ -248,11 +289,11 @@ impl TestPage {
             const done = arguments[arguments.length - 1];
             (async () => {{ {script} }})().then((value) => done({{ value }}), (error) => done({{ error: String(error) }}));"#
         );
-        let answer = self.driver.execute_async(script, Vec::new()).await?;
-        if let Some(error) = answer.json().get("error") {
+        let answer = self.control.execute_async(script).await?;
+        if let Some(error) = answer.get("error") {
             bail!("{}: a script failed: {error}", self.name);
         }
-        let value = answer.json().get("value").cloned().unwrap_or(Value::Null);
+        let value = answer.get("value").cloned().unwrap_or(Value::Null);
         serde_json::from_value(value).with_context(|| format!("{}: unexpected type of the script's value", self.name))
     }
 
@@ -436,7 +477,7 @@ impl TestPage {
     /// Returns an error when the browser refuses.
     pub async fn set_permission(&self, device: &str, answer: &str, origin: &str) -> Result<()> {
         let answer = json!({ "permission": { "name": device }, "setting": answer, "origin": origin });
-        self.driver.cdp().send_raw("Browser.setPermission", answer).await?;
+        self.driver()?.cdp().send_raw("Browser.setPermission", answer).await?;
         Ok(())
     }
 
@@ -446,7 +487,7 @@ impl TestPage {
     ///
     /// Returns an error when the browser refuses, or animations do not end in time.
     pub async fn set_viewport(&self, width: u32, height: u32, scheme: &str) -> Result<()> {
-        let cdp = self.driver.cdp();
+        let cdp = self.driver()?.cdp();
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
         cdp.send_raw("Emulation.setDeviceMetricsOverride", size).await?;
         let scheme = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
@@ -465,17 +506,18 @@ impl TestPage {
     ///
     /// Returns an error when the screenshot or writing the file fails.
     pub async fn screenshot(&self, file: &Path) -> Result<()> {
-        self.driver.screenshot(file).await.with_context(|| format!("{}: screenshot", self.name))
+        self.control.screenshot(file).await.with_context(|| format!("{}: screenshot", self.name))
     }
 
     /// Saves screenshot, source and log in this folder, as far as the browser still answers.
     pub async fn save_artifacts(&self, folder: &Path) {
         // Best effort: an error here must not hide the scenario's failure.
-        let _ = self.driver.screenshot(&folder.join(format!("{}.png", self.name))).await;
-        if let Ok(source) = self.driver.source().await {
+        let _ = self.control.screenshot(&folder.join(format!("{}.png", self.name))).await;
+        let Ok(driver) = self.driver() else { return };
+        if let Ok(source) = driver.source().await {
             let _ = std::fs::write(folder.join(format!("{}.html", self.name)), source);
         }
-        if let Ok(entries) = self.driver.browser_log().await {
+        if let Ok(entries) = driver.browser_log().await {
             let mut log = String::new();
             for entry in entries {
                 let _ = writeln!(log, "{entry:?}");

@@ -170,10 +170,7 @@ impl TestPage {
     ///
     /// Returns an error when the script fails.
     pub async fn start_playback_monitor(&self) -> Result<()> {
-        self.driver()
-            .execute(PLAYBACK_MONITOR, Vec::new())
-            .await
-            .with_context(|| format!("{}: starting the playback monitor", self.name()))?;
+        self.inject(PLAYBACK_MONITOR).await?;
         self.reset_playback_monitor().await
     }
 

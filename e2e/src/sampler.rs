@@ -107,11 +107,7 @@ impl TestPage {
     ///
     /// Returns an error when the script fails.
     pub async fn install_sampler(&self) -> Result<()> {
-        self.driver()
-            .execute(SAMPLER, Vec::new())
-            .await
-            .with_context(|| format!("{}: installing the sampler", self.name()))?;
-        Ok(())
+        self.inject(SAMPLER).await
     }
 
     /// Samples the next seconds.

@@ -63,9 +63,23 @@ impl TestEnv {
     /// Returns an error when the server is not built or does not start.
     pub async fn start_server_with(&mut self, listen: &str, options: &[&str]) -> Result<ServerProcess> {
         let server = ServerProcess::start_with(listen, options).await?;
+        Ok(self.add_server(server))
+    }
+
+    /// Starts a server in this network namespace.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the server is not built or does not start.
+    pub async fn start_server_in(&mut self, namespace: &Namespace, listen: &str) -> Result<ServerProcess> {
+        let server = ServerProcess::start_in(namespace, listen).await?;
+        Ok(self.add_server(server))
+    }
+
+    fn add_server(&mut self, server: ServerProcess) -> ServerProcess {
         self.logs.push((format!("server-{}", self.servers.len()), server.log().clone()));
         self.servers.push(server.clone());
-        Ok(server)
+        server
     }
 
     /// Starts a server in this process's own network namespace. The proxies make it reachable from the loopback of the
@@ -139,6 +153,17 @@ impl TestEnv {
         }
         let driver = self.driver.as_ref().ok_or_else(|| anyhow!("no chromedriver"))?;
         let page = TestPage::in_browser(name, driver.browser(profile).await?).await?;
+        self.pages.push(page.clone());
+        Ok(page)
+    }
+
+    /// Opens an empty page in a new Firefox, in a network namespace if one is given.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when Firefox is not installed or does not start.
+    pub async fn new_firefox_page(&mut self, name: &str, namespace: Option<&Namespace>) -> Result<TestPage> {
+        let page = TestPage::in_firefox(name, namespace).await?;
         self.pages.push(page.clone());
         Ok(page)
     }

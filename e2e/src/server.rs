@@ -5,7 +5,9 @@ use std::{net::SocketAddr, rc::Rc, time::Duration};
 use tokio::{process::Command, sync::Mutex};
 
 use crate::{
-    Context, Result, paths,
+    Context, Result,
+    network::Namespace,
+    paths,
     process::{ChildProcess, ProcessLog},
 };
 
@@ -36,7 +38,20 @@ impl ServerProcess {
     /// Returns an error when it is not built or does not start.
     pub async fn start_with(listen: &str, options: &[&str]) -> Result<Self> {
         let program = paths::workspace_program("HUTONG_SERVER_BIN", "hutong-server")?;
-        let mut command = Command::new(program);
+        Self::spawn(Command::new(program), listen, options).await
+    }
+
+    /// Starts a server in this network namespace.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when it is not built or does not start.
+    pub async fn start_in(namespace: &Namespace, listen: &str) -> Result<Self> {
+        let program = paths::workspace_program("HUTONG_SERVER_BIN", "hutong-server")?;
+        Self::spawn(namespace.command(program), listen, &[]).await
+    }
+
+    async fn spawn(mut command: Command, listen: &str, options: &[&str]) -> Result<Self> {
         command.args(["--listen", listen]).args(options);
         // Settings of the developer's own server must not apply here.
         for (name, _) in std::env::vars_os() {

@@ -14,7 +14,7 @@
 //! The two sides of a call have different voices: an echo canceller rightly takes a microphone signal for an echo when
 //! it equals what the other side sends.
 
-use crate::{Context, Result, TestPage};
+use crate::{Result, TestPage};
 
 /// A synthetic voice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +46,7 @@ impl TestPage {
             "const [pitch, swing, slow, middle, quick] = {:?};\n{REPLACE_TRACK}{SYNTHETIC_MICROPHONE}",
             voice.modulation()
         );
-        self.driver()
-            .execute(script, Vec::new())
-            .await
-            .with_context(|| format!("{}: installing the synthetic voice", self.name()))?;
-        Ok(())
+        self.inject(&script).await
     }
 }
 
@@ -62,11 +58,7 @@ impl TestPage {
     ///
     /// Returns an error when the script fails.
     pub async fn use_noise_camera(&self) -> Result<()> {
-        self.driver()
-            .execute(format!("{REPLACE_TRACK}{NOISE_CAMERA}"), Vec::new())
-            .await
-            .with_context(|| format!("{}: installing the noise camera", self.name()))?;
-        Ok(())
+        self.inject(&format!("{REPLACE_TRACK}{NOISE_CAMERA}")).await
     }
 }
 

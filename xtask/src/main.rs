@@ -6,6 +6,7 @@ mod cli;
 mod fuzz;
 mod gen_link;
 mod packaging;
+mod proxies;
 mod run;
 mod steps;
 mod tauri;

@@ -36,6 +36,7 @@ pub const BROWSERS: SystemPackages = SystemPackages {
     debian: &[
         ("chromium", &["chromium", "chromium-browser", "google-chrome"]),
         ("chromium-driver", &["chromedriver"]),
+        ("firefox-esr", &["firefox-esr", "firefox"]),
         ("webkit2gtk-driver", &["WebKitWebDriver"]),
         ("xvfb", &["Xvfb"]),
         ("xauth", &["xauth"]),
@@ -45,6 +46,9 @@ pub const BROWSERS: SystemPackages = SystemPackages {
         ("util-linux", &["nsenter"]),
         // TURN server for relayed calls.
         ("coturn", &["turnserver"]),
+        // Reverse proxies: as installed, this one listens nowhere, and the package without `-bin` would start the other.
+        ("haproxy", &["haproxy"]),
+        ("apache2-bin", &["apache2", "httpd"]),
         // ACME server that issues certificates to the server under test.
         ("pebble", &["pebble"]),
         // Session bus for single instance, notifications and tray.
@@ -54,7 +58,7 @@ pub const BROWSERS: SystemPackages = SystemPackages {
         ("python3-aiortc", &[]),
         ("python3-websockets", &[]),
     ],
-    other_systems: "Chromium or Chrome with its chromedriver, WebKitWebDriver, Xvfb, iproute2, util-linux, coturn, pebble, dbus-daemon, Python 3 \
+    other_systems: "Chromium or Chrome with its chromedriver, Firefox, WebKitWebDriver, Xvfb, iproute2, util-linux, coturn, nginx, HAProxy, Caddy, Apache, pebble, dbus-daemon, Python 3 \
                 with aiortc and websockets, and a font with Chinese characters",
 };
 

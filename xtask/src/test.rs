@@ -14,7 +14,7 @@ use crate::cargo::{self, EMBEDDED_UI};
 use crate::steps::{self, BudgetKind, TestRun};
 use crate::test_build::{TestBinary, TestBuild};
 use crate::test_results::TestResults;
-use crate::{fuzz, packaging, version};
+use crate::{fuzz, packaging, proxies, version};
 
 /// The package of the end-to-end tests, which start the built programs and real browsers.
 const E2E: &str = "hutong-e2e";
@@ -53,7 +53,7 @@ pub fn all(project: &Project, full: bool) -> Result<()> {
     run.step(steps::UNIT.name, |results| unit(build.as_ref().ok_or_else(not_built)?, full, results));
     run.step(steps::DOCUMENTATION.name, |results| documentation(project, build.as_ref(), results));
     run.step(steps::END_TO_END.name, |results| match &build {
-        Some(build) if has_ui => end_to_end(build, None, full, results),
+        Some(build) if has_ui => end_to_end(project, build, None, full, results),
         _ => Err(not_built()),
     });
     if full {
@@ -71,7 +71,7 @@ pub fn only_end_to_end(project: &Project, filter: Option<&str>, dev: bool) -> Re
     if run.step(steps::WEB_APP.name, |_| cargo::web_app(project, !dev, &project.dist()).run())
         && let Some(build) = build_all(project, &mut run)
     {
-        run.step(steps::END_TO_END.name, |results| end_to_end(&build, filter, false, results));
+        run.step(steps::END_TO_END.name, |results| end_to_end(project, &build, filter, false, results));
     }
     run.finish()
 }
@@ -176,7 +176,13 @@ fn unit(build: &TestBuild, full: bool, results: &mut TestResults) -> Result<()> 
     result
 }
 
-fn end_to_end(build: &TestBuild, filter: Option<&str>, full: bool, results: &mut TestResults) -> Result<()> {
+fn end_to_end(
+    project: &Project,
+    build: &TestBuild,
+    filter: Option<&str>,
+    full: bool,
+    results: &mut TestResults,
+) -> Result<()> {
     let (server, app) = (build.program("hutong-server")?, build.program("hutong-app")?);
     let programs = [("HUTONG_SERVER_BIN", server), ("HUTONG_APP_BIN", app)];
     let mut args: Vec<&str> = filter.into_iter().chain(["--test-threads=1"]).collect();
@@ -189,7 +195,9 @@ fn end_to_end(build: &TestBuild, filter: Option<&str>, full: bool, results: &mut
             args.extend(["--skip", name]);
         }
     }
-    let env = programs.map(|(name, program)| (name, program.as_os_str()));
+    let path = proxies::search_path(project)?;
+    let [server, app] = programs.map(|(name, program)| (name, program.as_os_str()));
+    let env = [server, app, ("PATH", path.as_os_str())];
     build.run(|binary| binary.package == E2E, &args, &env, results)
 }
 

@@ -24,7 +24,7 @@ async fn submit_secret(page: &TestPage, secret: &str) -> Result<()> {
     let ready = "const it = document.querySelector('input#secret');
         return it && it === document.activeElement && it.value === '' && !it.readOnly";
     page.wait_until("an empty focused secret field", UI_TIMEOUT, ready).await?;
-    page.driver().find(By::Css(FIELD)).await?.send_keys(secret).await?;
+    page.driver()?.find(By::Css(FIELD)).await?.send_keys(secret).await?;
     page.press("login").await
 }
 
@@ -51,7 +51,7 @@ async fn the_access_key_is_requested_only_by_a_server_that_requires_one() -> Tes
         let chinese = wait_for_login_error(&ana, "secret_required").await?;
         ensure!(english != chinese && !english.is_empty() && chinese.contains("密钥"), "{english} {chinese}");
         ana.press("language").await?;
-        ana.driver().find(By::Css(FIELD)).await?.click().await?;
+        ana.driver()?.find(By::Css(FIELD)).await?.click().await?;
 
         submit_secret(&ana, "open sesame!").await?;
         wait_for_login_error(&ana, "secret_wrong").await?;

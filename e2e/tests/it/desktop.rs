@@ -102,7 +102,7 @@ async fn a_missing_codec_notice_names_the_package_to_install() -> TestResult {
 
 /// Enters a server's address and applies it.
 async fn use_server(page: &TestPage, address: &str) -> Result<()> {
-    let field = page.driver().find(By::Css("[data-testid=server-address]")).await?;
+    let field = page.driver()?.find(By::Css("[data-testid=server-address]")).await?;
     field.clear().await?;
     field.send_keys(address).await?;
     page.press("server-use").await

@@ -198,13 +198,13 @@ async fn call_statistics_are_shown_and_hidden() -> TestResult {
         call(&ana, &bo, CallKind::Video).await?;
         ana.wait_for_received(20, MEDIA_TIMEOUT).await?;
         ana.run::<()>("one('call').focus()").await?;
-        ana.driver().action_chain().send_keys("i").perform().await?;
+        ana.driver()?.action_chain().send_keys("i").perform().await?;
         let statistics = r"const text = (id) => one(id).innerText;
             return ['received', 'sent'].every((way) => /^\d+ × \d+$/.test(text(`${way}-size`))
                 && Number(text(`${way}-frames`)) > 0 && parseFloat(text(`${way}-bitrate`)) > 0)
                 && /^[\d.]+ %$/.test(text('received-loss')) && /^[\d.]+ ms$/.test(text('round-trip'))";
         ana.wait_until("the statistics", MEDIA_TIMEOUT, statistics).await?;
-        ana.driver().action_chain().send_keys("i").perform().await?;
+        ana.driver()?.action_chain().send_keys("i").perform().await?;
         ana.wait_until("the statistics to close", UI_TIMEOUT, "return !one('details')").await?;
 
         ana.press("more").await?;

@@ -38,7 +38,7 @@ async fn focused_element(page: &TestPage) -> Result<FocusedElement> {
 }
 
 async fn type_keys(page: &TestPage, keys: impl Into<thirtyfour::TypingData>) -> Result<()> {
-    Ok(page.driver().action_chain().send_keys(keys).perform().await?)
+    Ok(page.driver()?.action_chain().send_keys(keys).perform().await?)
 }
 
 /// Presses Tab until a button has the focus, and checks that every element on the way has a name and a visible focus.

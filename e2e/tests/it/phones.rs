@@ -24,7 +24,7 @@ async fn emulate_screen(page: &TestPage, screen: &PhoneScreen) -> Result<()> {
     let (width, height) = screen.size;
     let [top, right, bottom, left] = screen.insets;
     let insets = json!({ "insets": { "top": top, "right": right, "bottom": bottom, "left": left } });
-    page.driver().cdp().send_raw("Emulation.setSafeAreaInsetsOverride", insets).await?;
+    page.driver()?.cdp().send_raw("Emulation.setSafeAreaInsetsOverride", insets).await?;
     page.set_viewport(width, height, "dark").await?;
     // Checks that the insets took effect: otherwise the test would pass with any style sheet.
     let applied = format!(

@@ -164,7 +164,7 @@ async fn screen_share_and_speaker_choice_are_hidden_where_unsupported() -> TestR
         let ana = env.new_page("Ana", &BrowserOptions::default()).await?;
         let remove_apis = "delete MediaDevices.prototype.getDisplayMedia; delete HTMLMediaElement.prototype.setSinkId;";
         let script = serde_json::json!({ "source": remove_apis });
-        ana.driver().cdp().send_raw("Page.addScriptToEvaluateOnNewDocument", script).await?;
+        ana.driver()?.cdp().send_raw("Page.addScriptToEvaluateOnNewDocument", script).await?;
         ana.open(&server.url()).await?;
         ana.log_in("Ana").await?;
         let bo = env.log_in("Bo", &server).await?;

@@ -1,0 +1,100 @@
+//! A network that drops all packets without closing a connection, with the signalling server on its other side.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::try_join_all;
+use hutong_e2e::{
+    AppOptions, BrowserOptions, EmulatedNetwork, Error, Result, ServerProcess, TestEnv, TestPage, TestResult,
+    call_steps::{CallKind, ring},
+    network::{LinkConditions, LinkState, Namespace, RIGHT_ADDRESS},
+    page::UI_TIMEOUT,
+    scenario,
+};
+
+/// Time from the last packet until the person reads that the connection is lost (docs/PROTOCOL.md, "Heartbeat").
+const NOTICED_WITHIN: Duration = Duration::from_secs(15);
+
+/// Time from the network's return until the user is online for others.
+const BACK_WITHIN: Duration = Duration::from_secs(5);
+
+/// Limit of one look at a page.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A page in Chromium, on one side of the network, that is logged in on the server on the right side.
+async fn log_in_from(env: &mut TestEnv, side: &Namespace, url: &str, name: &str) -> Result<TestPage> {
+    // The address is neither loopback nor https, but calls need a secure context.
+    let args = vec![format!("--unsafely-treat-insecure-origin-as-secure={url}")];
+    let page = env.new_page_in(side, name, &BrowserOptions { args, ..BrowserOptions::default() }).await?;
+    page.open(url).await?;
+    page.log_in(name).await?;
+    Ok(page)
+}
+
+async fn start_server_on_right(env: &mut TestEnv, network: &EmulatedNetwork) -> Result<ServerProcess> {
+    env.start_server_in(&network.right, &format!("{RIGHT_ADDRESS}:0")).await
+}
+
+async fn wait_until_reconnecting(page: &TestPage, limit: Duration) -> Result<()> {
+    let script = r#"const it = one("reconnecting"); return it && it.innerText.trim()"#;
+    page.wait_until("the notice that the connection is lost", limit, script).await
+}
+
+/// Cuts the network for `outage`, and checks when Ana in Chromium, Cai in the app and Di in Firefox are told, and when
+/// Bo sees them again. Then Bo calls each.
+async fn check_outage(name: &str, outage: Duration) -> TestResult {
+    scenario(name, async |env| {
+        let network = EmulatedNetwork::new().await?;
+        let server = start_server_on_right(env, &network).await?;
+        let ana = log_in_from(env, &network.left, &server.url(), "Ana").await?;
+        let options = AppOptions::with_test_devices(&server.url()).in_namespace(&network.left);
+        let cai = env.start_app_with("Cai", &options).await?;
+        cai.page().log_in("Cai").await?;
+        let cai = cai.page();
+        // Logging in and being called need no secure context.
+        let di = env.new_firefox_page("Di", Some(&network.left)).await?;
+        di.open(&server.url()).await?;
+        di.log_in("Di").await?;
+        let bo = log_in_from(env, &network.right, &server.url(), "Bo").await?;
+        for page in [&ana, cai, &di] {
+            bo.wait_for_user_state(page.name(), "online", UI_TIMEOUT).await?;
+        }
+
+        network.link.set_both(LinkConditions { state: LinkState::Down, ..LinkConditions::default() });
+        let cut = Instant::now();
+        try_join_all([&ana, cai, &di].map(async |page: &TestPage| {
+            wait_until_reconnecting(page, NOTICED_WITHIN + LOOK).await?;
+            println!("{}: told after {:.1} s", page.name(), cut.elapsed().as_secs_f32());
+            Ok::<_, Error>(())
+        }))
+        .await?;
+        for page in [&ana, cai, &di] {
+            bo.wait_until_user_gone(page.name(), LOOK).await?;
+        }
+        tokio::time::sleep_until((cut + outage).into()).await;
+        network.link.set_both(LinkConditions::default());
+        let back = Instant::now();
+        for page in [&ana, cai, &di] {
+            let limit = BACK_WITHIN.saturating_sub(back.elapsed()) + LOOK;
+            bo.wait_for_user_state(page.name(), "online", limit).await?;
+            println!("{}: online again after {:.1} s", page.name(), back.elapsed().as_secs_f32());
+        }
+        for page in [&ana, cai, &di] {
+            ring(&bo, page, CallKind::Voice).await?;
+            bo.press("hang-up").await?;
+            bo.wait_for_own_state("online", UI_TIMEOUT).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_silent_loss_is_noticed_and_all_clients_are_callable_after_it() -> TestResult {
+    check_outage("silent_loss", Duration::from_secs(25)).await
+}
+
+#[tokio::test]
+#[ignore = "an outage of 100 s"]
+async fn a_long_silent_loss_is_noticed_and_all_clients_are_callable_after_it() -> TestResult {
+    check_outage("silent_loss_long", Duration::from_secs(100)).await
+}
