@@ -42,7 +42,7 @@ async fn a_call_continues_while_the_window_is_hidden() -> TestResult {
             page.start_playback_monitor().await?;
             page.wait_for_video_and_audio(MEDIA_TIMEOUT).await?;
             // Gaps in the first seconds of a call are not due to the window.
-            page.wait_for_steady_audio(QualityBounds::APP.max_gap).await?;
+            page.wait_for_steady_audio(QualityBounds::APP.max_webview_gap).await?;
         }
         app.hide_window().await?;
         for page in [&ana.page, &bo.page] {
@@ -57,13 +57,13 @@ async fn a_call_continues_while_the_window_is_hidden() -> TestResult {
         at_bo.ensure_video("Bo", QualityBounds::APP.max_freeze)?;
         at_bo.ensure_audio("Bo", QualityBounds::APP.max_gap)?;
         // A hidden window presents no video; its audio has to go on, and its video to be there when it is shown.
-        at_ana.ensure_audio("Ana", QualityBounds::APP.max_gap)?;
+        at_ana.ensure_audio("Ana", QualityBounds::APP.max_webview_gap)?;
         app.show_window().await?;
         ana.page.reset_playback_monitor().await?;
         let shown = ana.page.playback_report_after(Duration::from_secs(4)).await?;
         println!("Ana, shown again, received {}", shown.summary());
         shown.ensure_video("Ana", QualityBounds::APP.max_freeze)?;
-        shown.ensure_audio("Ana", QualityBounds::APP.max_gap)
+        shown.ensure_audio("Ana", QualityBounds::APP.max_webview_gap)
     })
     .await
 }
