@@ -1,8 +1,5 @@
-// The client's timer, and its checks whether the server answers. In a worker, because browsers run the timers of hidden
-// pages once a minute.
-let timer;
-let check;
-
+// See ui/src/driver/timer_worker.rs.
+let timer, check;
 onmessage = ({ data }) => {
   if (typeof data === "number") {
     clearTimeout(timer);
@@ -10,12 +7,11 @@ onmessage = ({ data }) => {
     return;
   }
   check?.abort();
-  check = data ? new AbortController() : undefined;
-  const signal = check?.signal;
+  check = new AbortController();
+  const { signal } = check;
   const report = (result) => signal.aborted || postMessage(result);
   if (data) {
     fetch(data, { cache: "no-store", signal }).then(
-      // A proxy answers 502 to 504 for a server that is away.
       ({ status }) => report(status < 500 ? "answered" : "unanswered"),
       () => report("unanswered"),
     );

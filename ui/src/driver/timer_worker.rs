@@ -1,4 +1,8 @@
-//! Timer that also runs in hidden pages, and checks whether the server answers: both in a web worker.
+//! Timer that also runs in hidden pages, and checks whether the server answers: both in a web worker, `timer-worker.js`.
+//!
+//! Browsers run the timers of hidden pages once a minute, but not those of workers. The worker receives a number, the
+//! milliseconds until a tick, or a URL to request (empty: cancel); it sends the events of [`TimerEvent`]. A status of 500
+//! or more comes from a proxy whose server is away.
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 

@@ -18,7 +18,7 @@ pub static TEXTS: Texts = Texts {
     enter: "进入",
     entering: "正在进入…",
     server_away: "服务器没有回应，互通会不断重试。请检查网络，或向服务器管理员确认服务器是否已开启。",
-    socket_refused: "服务器有回应，但不接受连接，互通会不断重试。如果服务器由您管理：日志里有被拒绝的来源；前面的代理要转发 WebSocket 和 Host 头。",
+    socket_refused: "服务器有回应，但拒绝连接，互通会不断重试。如果服务器由您管理，请查看它的日志。",
     refused,
     cancel: "取消",
 

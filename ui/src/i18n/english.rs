@@ -19,9 +19,8 @@ pub static TEXTS: Texts = Texts {
     entering: "Joining…",
     server_away: "The server does not answer. Hutong keeps trying. Check your network connection, or ask the server’s \
                   administrator whether the server is running.",
-    socket_refused: "The server answers, but does not accept the connection. Hutong keeps trying. If you run the \
-                     server: its log names the origin that it refused, and a proxy in front of it must forward \
-                     WebSockets and the Host header.",
+    socket_refused: "The server answers, but refuses the connection. Hutong keeps trying. If you run the server, look at \
+                     its log.",
     refused,
     cancel: "Cancel",
 

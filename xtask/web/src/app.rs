@@ -62,6 +62,9 @@ pub fn build(project: &Project, toolchain: &WasmToolchain, options: &WebAppOptio
             // rustc has optimized for size already. -Oz makes the wasm 5 % smaller, but the compressed wasm larger.
             *wasm = optimize(project, wasm, "-O1")?;
         }
+        if let Some(js) = app.get_mut(&format!("{NAME}.js")) {
+            *js = without_indentation(js);
+        }
         voice = optimize(project, &voice, "-O3")?;
     }
     let (mut files, on_demand) = assemble(&project.root.join("ui"), app, &voice)?;
@@ -111,6 +114,13 @@ fn compile_voice(project: &Project, toolchain: &WasmToolchain) -> Result<PathBuf
         .run()?;
     let name = format!("{}.wasm", VOICE.replace('-', "_"));
     Ok(toolchain::target_dir(project).join(TARGET).join("wasm").join(name))
+}
+
+/// Removes the indentation of wasm-bindgen's JavaScript, a tenth of its compressed size. It writes no string over several
+/// lines.
+fn without_indentation(js: &[u8]) -> Vec<u8> {
+    let lines: Vec<_> = js.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_start).collect();
+    lines.join(&b'\n')
 }
 
 fn optimize(project: &Project, wasm: &[u8], level: &str) -> Result<Vec<u8>> {
@@ -235,6 +245,11 @@ fn kib(bytes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn javascript_loses_its_indentation_and_nothing_else() {
+        assert_eq!(without_indentation(b"a {\n    b: ' c',\n\n}\n"), b"a {\nb: ' c',\n\n}\n");
+    }
 
     fn app() -> Files {
         Files::from([

@@ -116,8 +116,7 @@ fn is_compressible(name: &str, content: &[u8]) -> bool {
 
 fn brotli(content: &[u8]) -> Result<Vec<u8>> {
     let mut packed = Vec::new();
-    let params =
-        ::brotli::enc::BrotliEncoderParams { quality: 11, lgwin: 22, size_hint: content.len(), ..Default::default() };
+    let params = ::brotli::enc::BrotliEncoderParams { quality: 11, lgwin: 22, ..Default::default() };
     ::brotli::BrotliCompress(&mut &content[..], &mut packed, &params)?;
     Ok(packed)
 }
