@@ -1,4 +1,4 @@
-//! Events of the page after which a connection may be lost: another network, and the end of a sleep, of a freeze (Page
+//! Events of the page after which a connection may be lost: no network or another, and the end of a sleep, of a freeze (Page
 //! Lifecycle) and of the back/forward cache. No timer runs while these last.
 
 use std::rc::Rc;
@@ -21,7 +21,7 @@ pub fn listen(on_event: impl Fn() + 'static) -> Vec<EventListener> {
             }
         })
     };
-    let mut listeners = vec![listen(&window, "online"), listen(&window, "pageshow")];
+    let mut listeners = vec![listen(&window, "online"), listen(&window, "offline"), listen(&window, "pageshow")];
     if let Some(document) = window.document() {
         listeners.extend([listen(&document, "visibilitychange"), listen(&document, "resume")]);
     }

@@ -101,6 +101,9 @@ fn requested_hosts(headers: &HeaderMap, proxy: Option<ProxyHeader>) -> Vec<Strin
             }
         }
     }
+    // A repetitive header must not fill the log.
+    hosts.sort_unstable();
+    hosts.dedup();
     hosts
 }
 
