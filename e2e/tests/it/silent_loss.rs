@@ -68,7 +68,8 @@ async fn check_outage(name: &str, outage: Duration) -> TestResult {
         }))
         .await?;
         for page in [&ana, cai, &di] {
-            bo.wait_until_user_gone(page.name(), LOOK).await?;
+            let limit = NOTICED_WITHIN.saturating_sub(cut.elapsed()) + LOOK;
+            bo.wait_until_user_gone(page.name(), limit).await?;
         }
         tokio::time::sleep_until((cut + outage).into()).await;
         network.link.set_both(LinkConditions::default());
