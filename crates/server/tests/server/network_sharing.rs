@@ -22,9 +22,21 @@ fn external_address() -> Option<std::net::IpAddr> {
     (!address.is_loopback() && !address.is_unspecified()).then_some(address)
 }
 
+/// Starts a server on a port below those that the system gives to outgoing connections (Linux: from 32768): a connection of
+/// another test may have such a port at another address, and then the server could not open to the network.
+async fn start_server_below_ephemeral_ports() -> Server {
+    let first = 20_000 + u16::try_from(std::process::id() % 8_000).unwrap();
+    for port in first..30_000 {
+        if let Ok(server) = Server::bind(Options::listen_on(([127, 0, 0, 1], port).into())).await {
+            return server;
+        }
+    }
+    panic!("no free port");
+}
+
 #[tokio::test]
 async fn local_users_stay_in_their_call_while_the_server_opens_and_closes() {
-    let mut server = start_server().await;
+    let mut server = start_server_below_ephemeral_ports().await;
     let address = server.local_addr();
     let (mut ana, _) = TestClient::login(address, "Ana").await;
     let (mut bo, bo_login) = TestClient::login(address, "Bo").await;
@@ -53,7 +65,7 @@ async fn remote_users_join_over_https_and_are_disconnected_when_the_server_close
         eprintln!("skipped: this machine has only loopback addresses");
         return;
     };
-    let mut server = start_server().await;
+    let mut server = start_server_below_ephemeral_ports().await;
     let (mut ana, ana_login) = TestClient::login(server.local_addr(), "Ana").await;
     let outside = SocketAddr::new(external, server.local_addr().port());
     assert!(TcpStream::connect(outside).await.is_err(), "the server is closed to the network");
@@ -93,7 +105,7 @@ async fn a_port_in_use_is_an_error_and_the_server_stays_as_it_was() {
         other => panic!("{other:?}"),
     }
 
-    let mut second = start_server().await;
+    let mut second = start_server_below_ephemeral_ports().await;
     let port = second.local_addr().port();
     let Some(external) = external_address() else { return };
     let _other_program = std::net::TcpListener::bind((external, port)).unwrap();
