@@ -39,8 +39,8 @@ async fn wait_until_reconnecting(page: &TestPage, limit: Duration) -> Result<()>
     page.wait_until("the notice that the connection is lost", limit, script).await
 }
 
-/// Cuts the network for `outage`, and checks when Ana in Chromium, Cai in the app and Di in Firefox are told, and when
-/// Bo sees them again. Then Bo calls each.
+/// Cuts the network for `outage`. Checks when Chromium (Ana), the app (Cai) and Firefox (Di) show the loss, and when Bo
+/// sees them online again. Then Bo calls each.
 async fn check_outage(name: &str, outage: Duration) -> TestResult {
     scenario(name, async |env| {
         let network = EmulatedNetwork::new().await?;
@@ -63,7 +63,7 @@ async fn check_outage(name: &str, outage: Duration) -> TestResult {
         let cut = Instant::now();
         try_join_all([&ana, cai, &di].map(async |page: &TestPage| {
             wait_until_reconnecting(page, NOTICED_WITHIN + LOOK).await?;
-            println!("{}: told after {:.1} s", page.name(), cut.elapsed().as_secs_f32());
+            println!("{}: shows the loss after {:.1} s", page.name(), cut.elapsed().as_secs_f32());
             Ok::<_, Error>(())
         }))
         .await?;

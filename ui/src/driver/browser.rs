@@ -128,7 +128,7 @@ enum Failure {
 impl Failure {
     /// Whether the next attempt checks with a request first whether the server answers.
     ///
-    /// After a failure at once the answer tells a server that is away from one that refuses the page. Firefox delays
+    /// When an attempt fails at once, the answer distinguishes a stopped server from one that refuses the page. Firefox delays
     /// a WebSocket to a server that it could not reach by up to a minute, but not requests. Chromium must not request
     /// while packets are lost: each abandoned request leaves a connection attempt, and six of them block the next ones.
     fn calls_for_check(self) -> bool {
