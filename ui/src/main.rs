@@ -1,11 +1,12 @@
-//! Hutong's user interface: one WebAssembly program for the app's webview and for plain browsers.
+//! Hutong's user interface: a WebAssembly program, built twice. The build for browsers lacks the feature `app`, which adds what
+//! only the app's webview uses.
 //!
 //! [`app`] holds the state and renders the [`views`]. A [`driver`] connects it to the client; [`media`] owns camera, microphone
 //! and peer connection of a call. Both are chosen at startup.
 
 mod actions;
 mod app;
-#[cfg(all(test, target_arch = "wasm32"))]
+#[cfg(all(test, target_arch = "wasm32", feature = "app"))]
 mod browser_tests;
 mod contacts;
 mod dom;

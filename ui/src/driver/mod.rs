@@ -1,5 +1,5 @@
 //! Connects the page to the client: in a plain browser the client runs in this program ([`browser`]), in the app it runs in the
-//! host process ([`tauri`]).
+//! host process (`tauri`).
 //!
 //! Both drivers exchange the same messages, [`PageToHost`](hutong_core::host_messages::PageToHost) and [`HostToPage`], so the
 //! rest of the page does not depend on the choice.
@@ -7,10 +7,12 @@
 mod browser;
 mod connection_events;
 mod page_driver;
+#[cfg(feature = "app")]
 mod tauri;
 mod timer_worker;
 
 pub use page_driver::PageDriver;
+#[cfg(feature = "app")]
 pub use tauri::TauriInternals;
 
 use std::rc::Rc;
@@ -20,8 +22,9 @@ use yew::Callback;
 
 /// Creates the driver for this page's environment. It emits its messages to `sink`.
 pub fn create(sink: Callback<HostToPage>) -> Rc<dyn PageDriver> {
-    match TauriInternals::find() {
-        Some(internals) => Rc::new(tauri::TauriDriver::new(internals, sink)),
-        None => Rc::new(browser::BrowserDriver::new(sink)),
+    #[cfg(feature = "app")]
+    if let Some(internals) = TauriInternals::find() {
+        return Rc::new(tauri::TauriDriver::new(internals, sink));
     }
+    Rc::new(browser::BrowserDriver::new(sink))
 }

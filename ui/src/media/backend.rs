@@ -1,15 +1,16 @@
-//! Selects the backend that makes peer connections: [`browser`] (`RTCPeerConnection`), or [`native`] (the app's native peer)
-//! for webviews that have none.
+//! Selects the backend that makes peer connections: [`browser`] (`RTCPeerConnection`), or `native` (the app's native peer) for
+//! the app's webviews that have none.
 
 use std::rc::Rc;
 
 use hutong_protocol::IceServer;
 use yew::Callback;
 
+#[cfg(feature = "app")]
+use super::native;
 use super::{
     browser,
     connection::{ConnectionError, ConnectionEvent, MediaConnection},
-    native,
 };
 
 /// An implementation of [`MediaConnection`].
@@ -18,19 +19,28 @@ pub enum Backend {
     /// The browser's `RTCPeerConnection`.
     Browser,
     /// The app's native peer.
+    #[cfg(feature = "app")]
     Native,
 }
 
 impl Backend {
     /// The backend that works in this page, if any.
     pub fn detect() -> Option<Self> {
-        if browser::is_supported() { Some(Self::Browser) } else { native::is_supported().then_some(Self::Native) }
+        if browser::is_supported() {
+            return Some(Self::Browser);
+        }
+        #[cfg(feature = "app")]
+        if native::is_supported() {
+            return Some(Self::Native);
+        }
+        None
     }
 
     /// Prepares in the background what the first call would otherwise wait for.
     pub fn prepare(self) {
         match self {
             Self::Browser => {}
+            #[cfg(feature = "app")]
             Self::Native => native::prepare(),
         }
     }
@@ -47,6 +57,7 @@ impl Backend {
     ) -> Result<Rc<dyn MediaConnection>, ConnectionError> {
         match self {
             Self::Browser => browser::connect(ice_servers, events),
+            #[cfg(feature = "app")]
             Self::Native => native::connect(ice_servers, events),
         }
     }

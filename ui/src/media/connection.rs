@@ -62,6 +62,7 @@ pub enum ConnectionEvent {
     /// The status channel is open.
     ChannelOpen,
     /// This computer lacks something that every connection needs. The call cannot take place.
+    #[cfg_attr(not(feature = "app"), expect(dead_code, reason = "only the native backend reports problems"))]
     Problem(MediaProblem),
     /// The remote side wrote this text to the status channel.
     ChannelText(String),

@@ -13,6 +13,7 @@ mod capture;
 mod connection;
 mod device_choice;
 mod engine;
+#[cfg(feature = "app")]
 mod native;
 mod peer;
 mod peer_engine;
@@ -24,13 +25,13 @@ use std::rc::Rc;
 
 pub use call_stats::{CallStats, DirectionStats, StatsSample};
 pub use capabilities::MediaCapabilities;
-#[cfg(all(test, target_arch = "wasm32"))]
+#[cfg(all(test, target_arch = "wasm32", feature = "app"))]
 pub use capture::tracks;
-#[cfg(all(test, target_arch = "wasm32"))]
+#[cfg(all(test, target_arch = "wasm32", feature = "app"))]
 pub use connection::{ConnectionError, ConnectionEvent, TrackKind};
 pub use device_choice::{DeviceKind, MediaDevice, choose, chosen, devices, on_device_change};
 pub use engine::{LocalSource, MediaCallbacks, MediaEngine, StatsFuture};
-#[cfg(all(test, target_arch = "wasm32"))]
+#[cfg(all(test, target_arch = "wasm32", feature = "app"))]
 pub use native::connect as connect_native;
 pub use view::{DevicesInUse, LocalMedia, MediaView, RemoteMedia, SourceState};
 

@@ -67,7 +67,8 @@ pub fn LoginPage(props: &LoginPageProps) -> Html {
                 if !props.can_call {
                     <p class="card caution" data-testid="no-calls">{ texts.no_calls }</p>
                 }
-                if props.in_app {
+                // By the feature too, so that the build for browsers lacks the card.
+                if cfg!(feature = "app") && props.in_app {
                     <AppServer app={props.app.clone()} command={props.actions.app.clone()} />
                 }
             </main>

@@ -81,7 +81,8 @@ pub fn MainPage(props: &MainPageProps) -> Html {
                     />
                 </main>
                 <aside>
-                    if props.in_app {
+                    // By the feature too, so that the build for browsers lacks the card.
+                    if cfg!(feature = "app") && props.in_app {
                         <AppServer app={props.app.clone()} command={props.actions.app.clone()} />
                         if let Some(AppView { invitation: Some(invitation), .. }) = &props.app {
                             <Invite address={invitation.clone()} />
