@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 /// The commands of the page, as in `src-tauri/capabilities/main.json`.
 const COMMANDS: &[&str] = &["attach", "from_ui", "media_open", "media_request", "media_receive", "media_send_frame"];
 
-const UI_DIST: &str = "../ui/dist";
+const UI_DIST: &str = "../ui/dist-app";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-env-changed=TAURI_CONFIG");

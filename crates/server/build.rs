@@ -1,4 +1,4 @@
-//! Embeds the web app: generates `web_app.rs`, a table of the files in `ui/dist`, which `src/web.rs` includes.
+//! Embeds the web app for browsers: generates `web_app.rs`, a table of the files in `ui/dist`, which `src/web.rs` includes.
 //!
 //! The variable `HUTONG_UI_DIST` overrides the directory. Without files the table is empty, and the server serves a page that
 //! explains how to build the web app.

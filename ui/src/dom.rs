@@ -31,7 +31,7 @@ pub fn from_js<T: DeserializeOwned>(value: &JsValue) -> Option<T> {
     serde_json::from_str(&JSON::stringify(value).ok()?.as_string()?).ok()
 }
 
-/// The URL of a file that is loaded on demand, by the name of its source in `ui/static` without extension.
+/// The URL of a file that is loaded on demand, by the name of its source in `ui/static` or `ui/static-app` without extension.
 pub fn asset(name: &str) -> Option<String> {
     let meta = window()?.document()?.query_selector(&format!("meta[name=hutong-{name}]")).ok()??;
     meta.get_attribute("content")

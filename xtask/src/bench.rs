@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use xtask::exec::{Cmd, status};
 use xtask::packages::{BROWSERS, DESKTOP, PROFILERS, ensure_npm};
 use xtask::project::Project;
+use xtask::web_app::WebAppBuild;
 
 use crate::cargo::{self, EMBEDDED_UI};
 
@@ -17,18 +18,18 @@ const PROFILE: &str = "bench-app";
 /// The servers that are measured beside ours, and what installs them.
 const NODE_FILES: [&str; 4] = ["package.json", "package-lock.json", "peer.mjs", "socket_io.mjs"];
 
-/// Compares the app's native peer with Chromium. Builds the web app into a separate directory.
+/// Compares the app's native peer with Chromium. Builds the web app into separate directories.
 pub fn native(project: &Project, args: &[OsString]) -> Result<()> {
     DESKTOP.ensure("the desktop app")?;
     BROWSERS.ensure("comparing with a browser")?;
-    let dist = project.target.join("bench-ui");
-    cargo::web_app(project, true, &dist).run()?;
+    let out = project.target.join("bench-ui");
+    cargo::web_app(project, None, true).arg("--out").arg(&out).run()?;
     status("building the server and the app (several minutes the first time)");
-    let page = dist.display().to_string().replace('\\', "\\\\").replace('"', "\\\"");
+    let page = WebAppBuild::App.dir(&out).display().to_string().replace('\\', "\\\\").replace('"', "\\\"");
     cargo::host(project)
         .args(["build", "--profile", PROFILE, "--package", "hutong-server", "--package", "hutong-app"])
         .args(EMBEDDED_UI)
-        .env("HUTONG_UI_DIST", &dist)
+        .env("HUTONG_UI_DIST", WebAppBuild::Browser.dir(&out))
         .env("TAURI_CONFIG", format!(r#"{{"build":{{"frontendDist":"{page}"}}}}"#))
         .run()?;
     cargo::host(project).args(["build", "--package", "hutong-bench"]).run()?;

@@ -1,9 +1,8 @@
 //! Builders of cargo commands, also of those that compile and run the helper programs `xtask-web` and `xtask-checks`.
 
-use std::path::Path;
-
 use xtask::exec::Cmd;
 use xtask::project::Project;
+use xtask::web_app::WebAppBuild;
 
 /// Arguments that embed the web app in the desktop app, as shipped, instead of loading it from a development server.
 pub const EMBEDDED_UI: [&str; 2] = ["--features", "hutong-app/custom-protocol"];
@@ -14,9 +13,9 @@ pub fn host(project: &Project) -> Cmd {
     cargo.env("CARGO_TARGET_DIR", &project.target).dir(&project.root)
 }
 
-/// Command that builds the web app into `out`: small (`release`) or fast. Compiles `xtask-web` first if needed.
-pub fn web_app(project: &Project, release: bool, out: &Path) -> Cmd {
-    tool(project, "xtask-web").args(release.then_some("--release")).arg("--out").arg(out)
+/// Command that builds the web app, small (`release`) or fast: both builds, or `only` one. Compiles `xtask-web` first if needed.
+pub fn web_app(project: &Project, only: Option<WebAppBuild>, release: bool) -> Cmd {
+    tool(project, "xtask-web").args(only.map(WebAppBuild::name)).args(release.then_some("--release"))
 }
 
 /// Command that checks packages and other platforms. Compiles `xtask-checks` first if needed.

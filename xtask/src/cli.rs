@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use xtask::web_app::WebAppBuild;
 
 const ABOUT: &str = "Builds, runs and tests Hutong, and installs what that needs.";
 
@@ -57,10 +58,16 @@ fn everyday_commands() -> [Command; 4] {
                  ignored tests",
             )),
         Command::new("ui")
-            .about("Builds the web app into ui/dist, from which the server and the app embed it")
+            .about("Builds the web app: for browsers into ui/dist, for the app into ui/dist-app; server and app embed them")
+            .arg(
+                Arg::new("build")
+                    .value_name("BUILD")
+                    .value_parser(WebAppBuild::ALL.map(WebAppBuild::name))
+                    .help("Only this build"),
+            )
             .arg(flag("release", "Small build (optimized for size, wasm-opt, precompressed) instead of a fast one"))
             .arg(flag("watch", "Rebuilds when ui, crates/core or crates/protocol change"))
-            .arg(option("out", "DIR", "Output directory").value_parser(value_parser!(PathBuf))),
+            .arg(option("out", "DIR", "Builds into DIR/dist and DIR/dist-app").value_parser(value_parser!(PathBuf))),
         Command::new("tauri")
             .about("Runs the Tauri CLI: `cargo xtask tauri dev`, `cargo xtask tauri build --bundles deb`")
             .arg(rest("Arguments of the Tauri CLI")),

@@ -6,3 +6,4 @@ pub mod packages;
 pub mod project;
 pub mod toolchain;
 pub mod tools;
+pub mod web_app;

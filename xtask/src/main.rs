@@ -22,6 +22,7 @@ use anyhow::{Result, bail};
 use clap::ArgMatches;
 use xtask::exec::status;
 use xtask::project::Project;
+use xtask::web_app::WebAppBuild;
 
 use run::RunTarget;
 use steps::StepsFailed;
@@ -51,11 +52,13 @@ fn dispatch(matches: &ArgMatches) -> Result<()> {
         }
         "test" => test::all(&project, flag("full")),
         "ui" => {
+            let command = cargo::web_app(&project, text("build").and_then(WebAppBuild::from_name), flag("release"));
+            let command = command.args(flag("watch").then_some("--watch"));
             let out = args.get_one::<PathBuf>("out").map(std::path::absolute).transpose()?;
-            let watch = flag("watch").then_some("--watch");
-            cargo::web_app(&project, flag("release"), &out.unwrap_or_else(|| project.dist()))
-                .args(watch)
-                .replace_process()
+            match out {
+                Some(out) => command.arg("--out").arg(out).replace_process(),
+                None => command.replace_process(),
+            }
         }
         "tauri" => tauri::run(&project, &cli::forwarded_args(args)),
         "fmt" => test::format(&project, flag("check")),

@@ -7,6 +7,7 @@ use xtask::exec::{Cmd, status};
 use xtask::packages::SystemPackages;
 use xtask::project::Project;
 use xtask::tools;
+use xtask::web_app::WebAppBuild;
 
 use crate::{cargo, tauri, version};
 
@@ -21,7 +22,7 @@ const DEB_TOOLS: SystemPackages =
 /// `crates/server/Cargo.toml`, `[package.metadata.deb]`.
 pub fn server_deb(project: &Project) -> Result<PathBuf> {
     DEB_TOOLS.ensure("building a Debian package")?;
-    cargo::web_app(project, true, &project.dist()).run()?;
+    cargo::web_app(project, Some(WebAppBuild::Browser), true).run()?;
     status("building the server");
     cargo::host(project).args(["build", "--release", "--package", "hutong-server"]).run()?;
     let cargo_deb = tools::cargo_install(project, "cargo-deb", CARGO_DEB, "cargo-deb", &["--locked"])?;

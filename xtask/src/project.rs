@@ -37,9 +37,9 @@ impl Project {
         Ok(Self { root, target, cache })
     }
 
-    /// Default output directory of the web app, from which the server and the app embed it.
-    pub fn dist(&self) -> PathBuf {
-        self.root.join("ui").join("dist")
+    /// The web app's package. By default it also holds the output directories, from which the server and the app embed their builds.
+    pub fn ui(&self) -> PathBuf {
+        self.root.join("ui")
     }
 }
 

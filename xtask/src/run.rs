@@ -6,6 +6,7 @@ use anyhow::Result;
 use xtask::exec::status;
 use xtask::packages::DESKTOP;
 use xtask::project::Project;
+use xtask::web_app::WebAppBuild;
 
 use crate::cargo::{self, EMBEDDED_UI};
 
@@ -37,7 +38,9 @@ pub fn run(project: &Project, target: RunTarget, listen: &str, release: bool) ->
     if target == RunTarget::App {
         DESKTOP.ensure("the desktop app")?;
     }
-    cargo::web_app(project, release, &project.dist()).run()?;
+    // The app's server needs the browsers' build too.
+    let only = (target == RunTarget::Server).then_some(WebAppBuild::Browser);
+    cargo::web_app(project, only, release).run()?;
     let profile = release.then_some("--release");
     match target {
         RunTarget::App => {

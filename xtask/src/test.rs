@@ -43,7 +43,7 @@ pub fn all(project: &Project, full: bool) -> Result<()> {
     });
     run.step(steps::FORMAT.name, |_| format(project, true));
     // Before the build: the server and the app embed it, and would be compiled twice.
-    let has_ui = run.step(steps::WEB_APP.name, |_| cargo::web_app(project, true, &project.dist()).run());
+    let has_ui = run.step(steps::WEB_APP.name, |_| cargo::web_app(project, None, true).run());
     let build = build_all(project, &mut run);
     if let Some(toolchain) = &toolchain {
         run.step(steps::WASM_CLIPPY.name, |_| clippy_wasm(project, toolchain));
@@ -68,7 +68,7 @@ pub fn all(project: &Project, full: bool) -> Result<()> {
 pub fn only_end_to_end(project: &Project, filter: Option<&str>, dev: bool) -> Result<()> {
     let mut run = TestRun::new(BudgetKind::Unlimited);
     run.step(steps::SYSTEM_PACKAGES.name, |_| desktop_and_browsers());
-    if run.step(steps::WEB_APP.name, |_| cargo::web_app(project, !dev, &project.dist()).run())
+    if run.step(steps::WEB_APP.name, |_| cargo::web_app(project, None, !dev).run())
         && let Some(build) = build_all(project, &mut run)
     {
         run.step(steps::END_TO_END.name, |results| end_to_end(project, &build, filter, false, results));

@@ -4,7 +4,7 @@
 //! The page sends a [`PeerRequest`] and gets a [`PeerResponse`]. It polls for messages and gets a [`MessageBatch`] of
 //! all that are queued; each is a [`PeerEvent`] as JSON behind [`EVENT_TAG`], or an encoded frame. In the other
 //! direction the page sends single frames. A frame is a [`FrameHeader`] of [`FrameHeader::SIZE`] bytes followed by the
-//! encoder's output, so that neither end has to convert it. `ui/static/native-video.js` and `native-audio.js` reserve
+//! encoder's output, so that neither end has to convert it. `ui/static-app/native-video.js` and `native-audio.js` reserve
 //! room for the same header.
 
 use std::ops::Range;

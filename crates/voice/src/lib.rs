@@ -4,7 +4,7 @@
 //! [`AudioProcessor`] does both, one render quantum at a time. It takes decoded packets with their timestamps as they arrive,
 //! and outputs gapless audio for the speaker ([`JitterBuffer`]). It outputs the microphone's audio in packets of 20 ms, without
 //! the echo of the speaker ([`MicrophoneProcessor`]). The module [`abi`] exports it to JavaScript, which loads this crate as
-//! WebAssembly (`ui/static/voice-worklet.js`).
+//! WebAssembly (`ui/static-app/voice-worklet.js`).
 //!
 //! All audio is mono at 48 kHz. Nothing here has a clock, a thread or a random source: the current time is an argument, counted
 //! in samples of the sound card (`currentFrame` of the Web Audio API).

@@ -1,5 +1,5 @@
-//! The app's audio workers, each tested alone in the app's webview: the encoder (`ui/static/native-audio.js`), and the
-//! one that compiles the module before a call (`ui/static/voice-precompile.js`).
+//! The app's audio workers, each tested alone in the app's webview: the encoder (`ui/static-app/native-audio.js`), and the
+//! one that compiles the module before a call (`ui/static-app/voice-precompile.js`).
 
 use hutong_e2e::{AppOptions, TestResult, ensure, page::UI_TIMEOUT, scenario};
 

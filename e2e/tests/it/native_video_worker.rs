@@ -1,4 +1,4 @@
-//! The app's video worker (`ui/static/native-video.js`), tested alone in the app's webview: encoding, timestamps and
+//! The app's video worker (`ui/static-app/native-video.js`), tested alone in the app's webview: encoding, timestamps and
 //! presentation.
 
 use std::{rc::Rc, time::Duration};

@@ -12,6 +12,7 @@ use xtask::lockfile;
 use xtask::project::Project;
 use xtask::toolchain::{self, TARGET, WasmToolchain};
 use xtask::tools;
+use xtask::web_app::WebAppBuild;
 
 use crate::assets::{self, Files};
 
@@ -22,9 +23,6 @@ const NAME: &str = "hutong-ui";
 const VOICE: &str = "hutong-voice";
 /// Name of its wasm file in the web app.
 const VOICE_WASM: &str = "voice.wasm";
-
-/// Script that every page loads at its start, although not by a tag.
-const LOADED_AT_START: &str = "timer-worker";
 
 /// wasm features that rustc enables by default, and SIMD for the audio worklet. `wasm-opt` rejects code with other features.
 const WASM_FEATURES: [&str; 9] = [
@@ -39,23 +37,30 @@ const WASM_FEATURES: [&str; 9] = [
     "--enable-simd",
 ];
 
-/// Options of a build of the web app.
+/// Options of building the web app.
 #[derive(Debug, Clone)]
 pub struct WebAppOptions {
-    /// Small and precompressed, instead of fast to build and with symbols.
+    /// What to build.
+    pub builds: Vec<WebAppBuild>,
+    /// Small, instead of fast to build and with symbols.
     pub release: bool,
-    /// Output directory.
+    /// Parent of the output directories.
     pub out: PathBuf,
 }
 
-/// Builds the web app into `options.out`.
+/// Makes the builds, each into its directory below `options.out`.
 pub fn build(project: &Project, toolchain: &WasmToolchain, options: &WebAppOptions) -> Result<()> {
-    let started = Instant::now();
     lockfile::wasm_bindgen_version(&project.root)?;
-    let wasm = compile(project, toolchain, options.release)?;
-    let voice = compile_voice(project, toolchain)?;
+    for build in &options.builds {
+        build_one(project, toolchain, *build, options)?;
+    }
+    Ok(())
+}
+
+fn build_one(project: &Project, toolchain: &WasmToolchain, build: WebAppBuild, options: &WebAppOptions) -> Result<()> {
+    let started = Instant::now();
+    let wasm = compile(project, toolchain, build, options.release)?;
     let mut app = run_wasm_bindgen(project, &wasm, options.release)?;
-    let mut voice = fs::read(&voice).with_context(|| format!("cannot read {}", voice.display()))?;
     if options.release {
         let name = format!("{NAME}_bg.wasm");
         if let Some(wasm) = app.get_mut(&name) {
@@ -65,25 +70,28 @@ pub fn build(project: &Project, toolchain: &WasmToolchain, options: &WebAppOptio
         if let Some(js) = app.get_mut(&format!("{NAME}.js")) {
             *js = without_indentation(js);
         }
-        voice = optimize(project, &voice, "-O3")?;
     }
-    let (mut files, on_demand) = assemble(&project.root.join("ui"), app, &voice)?;
-    if options.release {
+    let statics = static_files(&project.ui(), build, || compile_voice(project, toolchain, options.release))?;
+    let mut files = assemble(&project.ui(), app, statics)?;
+    // Tauri compresses what the app embeds by itself.
+    if options.release && build == WebAppBuild::Browser {
         assets::compress(&mut files)?;
     }
-    let changed = assets::write(&options.out, &files)?;
-    print_sizes(&files, &on_demand);
-    let out = options.out.strip_prefix(&project.root).unwrap_or(&options.out);
+    let out = build.dir(&options.out);
+    let changed = assets::write(&out, &files)?;
+    print_sizes(&files, build);
+    let out = out.strip_prefix(&project.root).unwrap_or(&out);
     status(format!("{}: {changed} files changed, {:.1} s", out.display(), started.elapsed().as_secs_f32()));
     Ok(())
 }
 
-fn compile(project: &Project, toolchain: &WasmToolchain, release: bool) -> Result<PathBuf> {
-    status(format!("compiling the web app to wasm with {}", toolchain.describe()));
+fn compile(project: &Project, toolchain: &WasmToolchain, build: WebAppBuild, release: bool) -> Result<PathBuf> {
+    status(format!("compiling the web app ({}) to wasm with {}", build.name(), toolchain.describe()));
     let (profile, dir) = if release { ("wasm", "wasm") } else { ("dev", "debug") };
     toolchain
         .cargo(project)
         .args(["build", "--package", NAME, "--bin", NAME, "--target", TARGET, "--profile", profile])
+        .args((build == WebAppBuild::Browser).then_some("--no-default-features"))
         .run()?;
     Ok(toolchain::target_dir(project).join(TARGET).join(dir).join(format!("{NAME}.wasm")))
 }
@@ -102,8 +110,8 @@ fn run_wasm_bindgen(project: &Project, wasm: &Path, release: bool) -> Result<Fil
     assets::read(&dir)
 }
 
-/// Compiles the audio worklet. Always optimized, since audio processing must meet the deadline of each render quantum.
-fn compile_voice(project: &Project, toolchain: &WasmToolchain) -> Result<PathBuf> {
+/// Compiles the audio worklet's wasm. Always optimized, since audio processing must meet the deadline of each render quantum.
+fn compile_voice(project: &Project, toolchain: &WasmToolchain, release: bool) -> Result<Vec<u8>> {
     toolchain
         // All webviews of the app support SIMD. WebKit compiles wasm with SIMD ahead of time, but interprets other wasm for the
         // first seconds, ten times as slow.
@@ -113,7 +121,9 @@ fn compile_voice(project: &Project, toolchain: &WasmToolchain) -> Result<PathBuf
         .env("CARGO_PROFILE_WASM_OPT_LEVEL", "3")
         .run()?;
     let name = format!("{}.wasm", VOICE.replace('-', "_"));
-    Ok(toolchain::target_dir(project).join(TARGET).join("wasm").join(name))
+    let path = toolchain::target_dir(project).join(TARGET).join("wasm").join(name);
+    let wasm = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    if release { optimize(project, &wasm, "-O3") } else { Ok(wasm) }
 }
 
 /// Removes the indentation of wasm-bindgen's JavaScript, a tenth of its compressed size. It writes no string over several
@@ -139,13 +149,24 @@ fn optimize(project: &Project, wasm: &[u8], level: &str) -> Result<Vec<u8>> {
     Ok(fs::read(&to)?)
 }
 
-/// Assembles all files of the web app; returns them, and the names of those that are loaded on demand.
+/// Reads the static files of a build. Those in `static-app`, and the audio worklet's wasm, are loaded by the native backend, which
+/// only the app's build has.
+fn static_files(ui: &Path, build: WebAppBuild, voice: impl FnOnce() -> Result<Vec<u8>>) -> Result<Files> {
+    let mut files = assets::read(&ui.join("static"))?;
+    if build == WebAppBuild::App {
+        files.extend(assets::read(&ui.join("static-app"))?);
+        files.insert(VOICE_WASM.to_owned(), voice()?);
+    }
+    Ok(files)
+}
+
+/// Assembles all files of a build from wasm-bindgen's output and the static files.
 ///
-/// Placeholders in `ui/index.html`: `{{app}}` becomes the tags that load the app, and `{{name}}` the hashed URL of `static/name`.
-/// `{{scripts}}` becomes meta tags with the hashed URLs of the other scripts and of the audio worklet's wasm:
-/// `<meta name="hutong-some-worker" content="URL">` for `static/some-worker.js`, and `hutong-voice` for the wasm. Files in `static` that
-/// the page does not mention keep their names.
-fn assemble(ui: &Path, app: Files, voice: &[u8]) -> Result<(Files, BTreeSet<String>)> {
+/// Placeholders in `ui/index.html`: `{{app}}` becomes the tags that load the app, and `{{name}}` the hashed URL of the static file
+/// `name`. `{{scripts}}` becomes meta tags with the hashed URLs of the other scripts and of static wasm:
+/// `<meta name="hutong-some-worker" content="URL">` for `some-worker.js`. Other static files that the page does not mention keep
+/// their names.
+fn assemble(ui: &Path, app: Files, mut statics: Files) -> Result<Files> {
     let path = ui.join("index.html");
     let template = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     for placeholder in ["{{app}}", "{{scripts}}"] {
@@ -153,12 +174,10 @@ fn assemble(ui: &Path, app: Files, voice: &[u8]) -> Result<(Files, BTreeSet<Stri
             bail!("{} has no placeholder {placeholder}", path.display());
         }
     }
-    let mut statics = assets::read(&ui.join("static"))?;
-    let mut scripts = Files::from([(VOICE_WASM.to_owned(), voice.to_vec())]);
-    scripts.extend(
-        statics.extract_if(.., |name, _| name.ends_with(".js") && !template.contains(&format!("{{{{{name}}}}}"))),
-    );
-    let (scripts, metas) = hash_on_demand_files(scripts);
+    let is_script = |name: &str| name.ends_with(".js") || name.ends_with(".wasm");
+    let scripts =
+        statics.extract_if(.., |name, _| is_script(name) && !template.contains(&format!("{{{{{name}}}}}"))).collect();
+    let (scripts, metas) = hash_scripts(scripts);
     let (mut files, tags) = hash_app_files(app)?;
     let mut named = BTreeMap::new();
     let mut mentioned = BTreeSet::new();
@@ -175,16 +194,15 @@ fn assemble(ui: &Path, app: Files, voice: &[u8]) -> Result<(Files, BTreeSet<Stri
         Some(hashed)
     })?;
     statics.retain(|name, _| !mentioned.contains(name));
-    let on_demand = scripts.keys().filter(|name| !name.starts_with(LOADED_AT_START)).cloned().collect();
     files.extend(statics);
     files.extend(named);
     files.extend(scripts);
     files.insert("index.html".to_owned(), page.into_bytes());
-    Ok((files, on_demand))
+    Ok(files)
 }
 
-/// Hashes the names of files that are loaded on demand; returns them, and the meta tags with their URLs.
-fn hash_on_demand_files(files: Files) -> (Files, String) {
+/// Hashes the names of scripts that the program loads; returns them, and the meta tags with their URLs.
+fn hash_scripts(files: Files) -> (Files, String) {
     let mut named = Files::new();
     let mut tags = Vec::new();
     for (name, content) in files {
@@ -215,8 +233,8 @@ fn hash_app_files(mut app: Files) -> Result<(Files, String)> {
     Ok((app, tags))
 }
 
-/// Prints the size of each file, and the transfer size of a first visit.
-fn print_sizes(files: &Files, on_demand: &BTreeSet<String>) {
+/// Prints the size of each file, and for browsers the transfer size of a first visit.
+fn print_sizes(files: &Files, build: WebAppBuild) {
     let mut transfer = 0;
     for (name, content) in files.iter().filter(|(name, _)| !is_compressed(name)) {
         let compressed = |extension: &str| files.get(&format!("{name}.{extension}")).map(Vec::len);
@@ -226,11 +244,13 @@ fn print_sizes(files: &Files, on_demand: &BTreeSet<String>) {
             .collect::<String>();
         println!("{:>10}  {name}{packed}", kib(content.len()));
         let is_loaded = [".html", ".js", ".css", ".wasm"].iter().any(|extension| name.ends_with(extension));
-        if is_loaded && !on_demand.contains(name) {
+        if is_loaded {
             transfer += compressed("br").unwrap_or(content.len());
         }
     }
-    println!("{:>10}  transfer size of page, scripts, wasm and styles", kib(transfer));
+    if build == WebAppBuild::Browser {
+        println!("{:>10}  transfer size of page, scripts, wasm and styles", kib(transfer));
+    }
 }
 
 fn is_compressed(name: &str) -> bool {
@@ -259,31 +279,54 @@ mod tests {
         ])
     }
 
+    /// URL of a script in the page's meta tag.
+    fn script_url(files: &Files, name: &str) -> Option<String> {
+        let page = String::from_utf8(files["index.html"].clone()).unwrap();
+        let (_, rest) = page.split_once(&format!("<meta name=\"hutong-{name}\" content=\""))?;
+        Some(rest.split_once('"')?.0.to_owned())
+    }
+
     #[test]
     fn the_page_refers_to_hashed_names() {
         let dir = std::env::temp_dir().join(format!("xtask-page-{}", std::process::id()));
-        fs::create_dir_all(dir.join("static")).unwrap();
+        fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join("index.html"), "<head>{{scripts}}{{app}}<link href=\"{{style.css}}\"></head>").unwrap();
-        fs::write(dir.join("static/style.css"), "body {}").unwrap();
-        fs::write(dir.join("static/icon.svg"), "<svg/>").unwrap();
-        fs::write(dir.join("static/some-worker.js"), "1").unwrap();
-        let (files, on_demand) = assemble(&dir, app(), b"\0asm3").unwrap();
+        let statics = Files::from([
+            ("style.css".to_owned(), b"body {}".to_vec()),
+            ("icon.svg".to_owned(), b"<svg/>".to_vec()),
+            ("some-worker.js".to_owned(), b"1".to_vec()),
+            (VOICE_WASM.to_owned(), b"\0asm3".to_vec()),
+        ]);
+        let files = assemble(&dir, app(), statics).unwrap();
         fs::remove_dir_all(&dir).unwrap();
 
         let page = String::from_utf8(files["index.html"].clone()).unwrap();
         assert_eq!(files.len(), 8);
-        assert_eq!(on_demand.len(), 2);
-        for (name, script) in [("hutong-some-worker", "some-worker-"), ("hutong-voice", "voice-")] {
-            let (_, rest) = page.split_once(&format!("<meta name=\"{name}\" content=\"")).unwrap();
-            let (address, _) = rest.split_once('"').unwrap();
-            assert!(address.starts_with(script) && on_demand.contains(address), "{address}");
-            assert!(files.contains_key(address));
+        for name in ["some-worker", "voice"] {
+            let url = script_url(&files, name).unwrap();
+            assert!(url.starts_with(&format!("{name}-")) && files.contains_key(&url), "{url}");
         }
         for name in files.keys().filter(|name| name.starts_with("hutong-ui") || name.ends_with(".css")) {
             assert!(page.contains(&format!("\"{name}\"")), "{name} in {page}");
         }
         assert!(files.contains_key("icon.svg") && files.contains_key("snippets/a/inline0.js"));
         assert!(!files.contains_key("style.css") && !files.contains_key("some-worker.js"));
+    }
+
+    #[test]
+    fn only_the_apps_build_has_the_native_backends_files() {
+        let ui = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ui");
+        let [browser, app] = WebAppBuild::ALL.map(|build| {
+            let statics = static_files(&ui, build, || Ok(b"\0asm3".to_vec())).unwrap();
+            assemble(&ui, app(), statics).unwrap()
+        });
+        for name in ["native-audio", "native-video", "voice", "voice-precompile", "voice-worklet"] {
+            assert!(app.contains_key(&script_url(&app, name).unwrap()), "{name}");
+            assert_eq!(script_url(&browser, name), None);
+        }
+        let is_native = |name: &String| name.starts_with("native-") || name.starts_with("voice");
+        assert_eq!(browser.keys().find(|name| is_native(name)), None);
+        assert_eq!(script_url(&browser, "timer-worker"), script_url(&app, "timer-worker"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use xtask::exec::status;
 use xtask::project::Project;
 use xtask::toolchain::WasmToolchain;
+use xtask::web_app::WebAppBuild;
 
 use app::WebAppOptions;
 
@@ -24,10 +25,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Parses `[--release] [--watch] [--out DIR]` in any order. `cargo xtask ui` has already validated the user's input.
+/// Parses `[browser|app] [--release] [--watch] [--out DIR]` in any order. `cargo xtask ui` has already validated the user's input.
 fn run() -> Result<()> {
     let project = Project::find()?;
-    let mut options = WebAppOptions { release: false, out: project.dist() };
+    let mut options = WebAppOptions { builds: WebAppBuild::ALL.to_vec(), release: false, out: project.ui() };
     let mut watch = false;
     let mut args = env::args_os().skip(1);
     while let Some(arg) = args.next() {
@@ -35,7 +36,10 @@ fn run() -> Result<()> {
             Some("--release") => options.release = true,
             Some("--watch") => watch = true,
             Some("--out") => options.out = std::path::absolute(args.next().context("--out requires a directory")?)?,
-            _ => bail!("unknown argument {}", arg.display()),
+            other => match other.and_then(WebAppBuild::from_name) {
+                Some(build) => options.builds = vec![build],
+                None => bail!("unknown argument {}", arg.display()),
+            },
         }
     }
     if watch {

@@ -10,6 +10,7 @@ use notify::{EventKind, RecursiveMode, Watcher};
 use xtask::exec::status;
 use xtask::project::Project;
 use xtask::toolchain::WasmToolchain;
+use xtask::web_app::WebAppBuild;
 
 use crate::app::{self, WebAppOptions};
 
@@ -28,10 +29,12 @@ const PLACEHOLDER_PAGE: &str = "<!doctype html><meta charset=\"utf-8\"><meta htt
 ///
 /// There is no wasm toolchain, or files cannot be watched.
 pub fn run(project: &Project, options: &WebAppOptions) -> Result<()> {
-    write_placeholder_page(&options.out)?;
+    for build in &options.builds {
+        write_placeholder_page(&build.dir(&options.out))?;
+    }
     let toolchain = WasmToolchain::ensure(project)?;
     let (changed, changes) = mpsc::sync_channel::<()>(1);
-    let ignored = options.out.clone();
+    let ignored = WebAppBuild::ALL.map(|build| build.dir(&options.out));
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let Ok(event) = event else { return };
         if is_change(&event, &ignored) {
@@ -64,9 +67,10 @@ fn write_placeholder_page(out: &Path) -> Result<()> {
     fs::write(&path, PLACEHOLDER_PAGE).with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn is_change(event: &notify::Event, out: &Path) -> bool {
+fn is_change(event: &notify::Event, outputs: &[PathBuf]) -> bool {
     let is_write = !matches!(event.kind, EventKind::Access(_) | EventKind::Other);
-    is_write && event.paths.iter().any(|path: &PathBuf| !path.starts_with(out) && !is_hidden(path))
+    let is_output = |path: &Path| outputs.iter().any(|dir| path.starts_with(dir));
+    is_write && event.paths.iter().any(|path| !is_output(path) && !is_hidden(path))
 }
 
 /// Whether a path is a swap or backup file of an editor.
@@ -86,11 +90,12 @@ mod tests {
 
     #[test]
     fn source_changes_trigger_a_rebuild_and_output_changes_do_not() {
-        let out = Path::new("/p/ui/dist");
+        let outputs = WebAppBuild::ALL.map(|build| build.dir(Path::new("/p/ui")));
         let created = EventKind::Create(CreateKind::File);
-        assert!(is_change(&event(created, "/p/ui/src/main.rs"), out));
-        assert!(!is_change(&event(created, "/p/ui/dist/index.html"), out));
-        assert!(!is_change(&event(created, "/p/ui/src/.main.rs.swp"), out));
-        assert!(!is_change(&event(EventKind::Access(AccessKind::Read), "/p/ui/src/main.rs"), out));
+        assert!(is_change(&event(created, "/p/ui/src/main.rs"), &outputs));
+        assert!(!is_change(&event(created, "/p/ui/dist/index.html"), &outputs));
+        assert!(!is_change(&event(created, "/p/ui/dist-app/index.html"), &outputs));
+        assert!(!is_change(&event(created, "/p/ui/src/.main.rs.swp"), &outputs));
+        assert!(!is_change(&event(EventKind::Access(AccessKind::Read), "/p/ui/src/main.rs"), &outputs));
     }
 }

@@ -1,5 +1,5 @@
 //! Audio of a native connection: a worklet on the audio thread captures the microphone and plays remote audio, a worker
-//! encodes and decodes. The worklet is `ui/static/voice-worklet.js` around `crates/voice` (jitter buffer, echo cancellation).
+//! encodes and decodes. The worklet is `ui/static-app/voice-worklet.js` around `crates/voice` (jitter buffer, echo cancellation).
 
 use std::{cell::RefCell, rc::Rc};
 

@@ -74,7 +74,7 @@ impl Drop for CallAudioContext {
 }
 
 /// Has the JavaScript engine compile the worklet's module ahead of the first call, by running it in a worker
-/// (`ui/static/voice-precompile.js`). Best effort.
+/// (`ui/static-app/voice-precompile.js`). Best effort.
 pub async fn precompile() -> Result<(), ConnectionError> {
     let module = module().await?;
     let worker = spawn_worker("voice-precompile")?;

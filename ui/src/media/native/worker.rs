@@ -39,7 +39,7 @@ impl WorkerFrame {
     }
 }
 
-/// Starts a worker, by the name of its script in `ui/static`.
+/// Starts a worker, by the name of its script in `ui/static-app`.
 pub fn spawn_worker(name: &str) -> Result<Worker, ConnectionError> {
     Ok(Worker::new(&dom::asset(name).ok_or(ConnectionError)?)?)
 }
