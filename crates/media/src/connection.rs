@@ -157,6 +157,8 @@ pub(crate) async fn connect(
         .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
         .with_relay_acceptance_min_wait(Some(if config.relay_only { Duration::ZERO } else { RELAY_ACCEPTANCE_DELAY }))
         .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(MAX_CHECKS))
+        // An ICE restart also opens new sockets, because the interfaces of the old ones may be gone.
+        .with_discard_local_candidates_during_ice_restart(true)
         .build();
     let policy = if config.relay_only { RTCIceTransportPolicy::Relay } else { RTCIceTransportPolicy::All };
     let servers = RTCConfigurationBuilder::new()

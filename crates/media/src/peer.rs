@@ -1,5 +1,6 @@
 //! The public API of a WebRTC connection.
 
+use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -34,6 +35,9 @@ const AUDIO_CAPACITY: usize = 50;
 /// Capacity of the send queue for video frames: half a second at 30 frames a second.
 const VIDEO_CAPACITY: usize = 15;
 
+/// Multicast group of mDNS (RFC 6762, section 3).
+const MDNS_GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
+
 /// One WebRTC connection. Runs on the tokio runtime on which it was created.
 ///
 /// The methods that negotiate must be called one at a time. Glare (both sides offer at once) is resolved by the caller, before
@@ -42,6 +46,7 @@ const VIDEO_CAPACITY: usize = 15;
 /// Dropping the peer closes it in the background, without any notice when that is complete.
 pub struct Peer {
     connection: Arc<dyn PeerConnection>,
+    mdns: MulticastDnsMode,
     tasks: PeerTasks,
     events: EventSender,
     closed: Arc<watch::Sender<bool>>,
@@ -77,9 +82,9 @@ impl Peer {
             sends_video: config.sends_video,
         });
         // mDNS fails the whole connection where no interface supports multicast or the system forbids it: retry without.
-        let connection = match connect(&config, handler.clone(), MulticastDnsMode::QueryOnly).await {
-            Ok(connection) => connection,
-            Err(_) => connect(&config, handler, MulticastDnsMode::Disabled).await?,
+        let (connection, mdns) = match connect(&config, handler.clone(), MulticastDnsMode::QueryOnly).await {
+            Ok(connection) => (connection, MulticastDnsMode::QueryOnly),
+            Err(_) => (connect(&config, handler, MulticastDnsMode::Disabled).await?, MulticastDnsMode::Disabled),
         };
         let mut pending_sources = Vec::new();
         let audio = config.sends_audio.then(|| {
@@ -95,6 +100,7 @@ impl Peer {
         });
         let mut peer = Self {
             connection,
+            mdns,
             tasks,
             events,
             closed,
@@ -123,12 +129,14 @@ impl Peer {
         self.create_offer(false).await
     }
 
-    /// Creates an offer with new ICE credentials (ICE restart), sets it as local description, and returns its SDP.
+    /// Creates an offer with new ICE credentials (ICE restart), sets it as local description, and returns its SDP. New
+    /// sockets replace the old ones, on the network interfaces of now.
     ///
     /// # Errors
-    /// As [`Self::offer`].
+    /// As [`Self::offer`], and [`Error::NoNetwork`].
     pub async fn ice_restart_offer(&self) -> Result<String, Error> {
         self.check_open()?;
+        self.check_network()?;
         self.create_offer(true).await
     }
 
@@ -146,10 +154,10 @@ impl Peer {
         self.set_local_description(answer).await
     }
 
-    /// Sets the remote description.
+    /// Sets the remote description. New sockets replace the old ones if it is an offer that restarts ICE.
     ///
     /// # Errors
-    /// [`Error::Closed`]; [`PeerOperation::SetRemoteDescription`] when it cannot be parsed, contradicts the negotiated state,
+    /// [`Error::Closed`]; [`Error::NoNetwork`] for a later offer; [`PeerOperation::SetRemoteDescription`] when it cannot be parsed, contradicts the negotiated state,
     /// or is not expected in the current signaling state.
     pub async fn set_remote_description(&self, kind: SdpKind, sdp: &str) -> Result<(), Error> {
         self.check_open()?;
@@ -158,6 +166,9 @@ impl Peer {
             SdpKind::Answer => RTCSessionDescription::answer(sdp.to_owned()),
         }
         .at(PeerOperation::SetRemoteDescription)?;
+        if kind == SdpKind::Offer && self.connection.remote_description().await.is_some() {
+            self.check_network()?;
+        }
         self.connection.set_remote_description(description).await.at(PeerOperation::SetRemoteDescription)
     }
 
@@ -285,7 +296,7 @@ impl Peer {
     }
 
     async fn set_local_description(&self, description: RTCSessionDescription) -> Result<String, Error> {
-        let sdp = description.sdp.clone();
+        let sdp = without_candidates(&description.sdp);
         self.connection.set_local_description(description).await.at(PeerOperation::SetLocalDescription)?;
         Ok(sdp)
     }
@@ -296,6 +307,15 @@ impl Peer {
             return Err(Error::NotConnected);
         }
         if frame.data.is_empty() || frame.data.len() > MAX_FRAME { Err(Error::InvalidSize) } else { Ok(()) }
+    }
+
+    /// Whether the library can replace its sockets. It would close the connection if the socket for mDNS could not be
+    /// replaced, which no network without a multicast route permits.
+    fn check_network(&self) -> Result<(), Error> {
+        let is_usable = self.mdns == MulticastDnsMode::Disabled
+            || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
+                .is_ok_and(|socket| socket.join_multicast_v4(&MDNS_GROUP, &Ipv4Addr::UNSPECIFIED).is_ok());
+        if is_usable { Ok(()) } else { Err(Error::NoNetwork) }
     }
 
     fn check_open(&self) -> Result<(), Error> {
@@ -318,5 +338,22 @@ impl Drop for Peer {
             let connection = self.connection.clone();
             runtime.spawn(async move { connection.close().await });
         }
+    }
+}
+
+/// The description without candidates: after an ICE restart they are those of the old sockets. The new ones follow as events.
+fn without_candidates(sdp: &str) -> String {
+    let is_kept = |line: &&str| !line.starts_with("a=candidate:") && !line.starts_with("a=end-of-candidates");
+    sdp.split_inclusive('\n').filter(is_kept).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_candidates_are_removed_from_a_description() {
+        let sdp = "v=0\r\na=candidate:1 1 udp 1 10.0.0.7 5000 typ host\r\na=mid:0\r\na=end-of-candidates\r\n";
+        assert_eq!(without_candidates(sdp), "v=0\r\na=mid:0\r\n");
     }
 }

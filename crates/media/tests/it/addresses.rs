@@ -4,7 +4,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use hutong_core::Connectivity;
-use hutong_media::{Config, Event, MediaType};
+use hutong_media::{Config, Error, Event, MediaType};
 use hutong_protocol::IceCandidate;
 
 use crate::common;
@@ -71,25 +71,69 @@ async fn no_candidate_has_the_unspecified_address() {
     tokio::time::timeout(Duration::from_secs(10), gathering).await.unwrap();
 }
 
-/// Runs the test below in a network namespace, since mDNS queries are multicast.
-#[tokio::test]
-async fn unresolvable_mdns_names_do_not_delay_the_connection() {
-    let _lock = common::shared().await;
+/// Runs an ignored test of this module in a network namespace with the address 10.99.0.1 and a default route.
+fn run_in_namespace(test: &str) {
     let network = "ip link set lo up && ip link add d0 type veth peer name d1 && ip link set d1 up && ip link set d0 up multicast on \
                    && ip addr add 10.99.0.1/24 dev d0 && ip route add default dev d0 && exec \"$0\" \"$@\"";
     let output = std::process::Command::new("unshare")
         .args(["--net", "--map-root-user", "sh", "-c", network])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "addresses::inside_a_network_namespace", "--ignored", "--nocapture"])
+        .args(["--exact", &format!("addresses::{test}"), "--ignored", "--nocapture"])
         .output()
         .unwrap();
     let printed = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && printed.contains("1 passed"), "{printed}");
 }
 
+/// Runs the program `ip` in this process's namespace.
+fn ip(arguments: &str) {
+    let status = std::process::Command::new("ip").args(arguments.split(' ')).status().unwrap();
+    assert!(status.success(), "ip {arguments}");
+}
+
+#[tokio::test]
+async fn an_ice_restart_follows_the_computer_to_another_address() {
+    let _lock = common::shared().await;
+    run_in_namespace("another_address_inside_a_namespace");
+}
+
+#[tokio::test]
+#[ignore = "run by an_ice_restart_follows_the_computer_to_another_address"]
+async fn another_address_inside_a_namespace() {
+    let config = Config { bind_addresses: Config::default().bind_addresses, ..common::config() };
+    let (mut offerer, mut answerer) = connect_with(config).await;
+    assert_frame_arrives(&offerer, &mut answerer).await;
+
+    ip("addr del 10.99.0.1/24 dev d0");
+    assert_eq!(offerer.peer.ice_restart_offer().await, Err(Error::NoNetwork));
+
+    ip("addr add 10.99.0.2/24 dev d0");
+    ip("route add default dev d0");
+    let offer = offerer.peer.ice_restart_offer().await.unwrap();
+    let start = std::time::Instant::now();
+    let candidates = std::cell::RefCell::new(Vec::new());
+    let collect = |candidate: IceCandidate| {
+        candidates.borrow_mut().push(candidate.candidate.clone());
+        candidate
+    };
+    common::connect(&mut offerer, &mut answerer, &offer, collect, collect).await;
+    let candidates = candidates.into_inner();
+    assert!(candidates.iter().any(|candidate| candidate.contains(" 10.99.0.2 ")), "{candidates:?}");
+    assert!(!candidates.iter().any(|candidate| candidate.contains(" 10.99.0.1 ")), "{candidates:?}");
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert_frame_arrives(&offerer, &mut answerer).await;
+}
+
+/// In a network namespace, since mDNS queries are multicast.
+#[tokio::test]
+async fn unresolvable_mdns_names_do_not_delay_the_connection() {
+    let _lock = common::shared().await;
+    run_in_namespace("unresolvable_names_inside_a_namespace");
+}
+
 #[tokio::test]
 #[ignore = "run by unresolvable_mdns_names_do_not_delay_the_connection"]
-async fn inside_a_network_namespace() {
+async fn unresolvable_names_inside_a_namespace() {
     let config = Config { bind_addresses: Config::default().bind_addresses, ..common::config() };
     let mut offerer = common::test_peer(config.clone()).await;
     let mut answerer = common::test_peer(config).await;

@@ -12,7 +12,7 @@ use std::{
     rc::{Rc, Weak},
 };
 
-use hutong_core::{MediaCommand, MediaEvent, PeerId};
+use hutong_core::{MediaCommand, MediaEvent, MediaProblem, PeerId};
 use hutong_protocol::{IceCandidate, IceServer, SdpKind, limits};
 use web_sys::MediaStreamTrack;
 use yew::Callback;
@@ -115,7 +115,8 @@ impl MediaPeer {
                 self.state.connection()?.add_candidate(&candidate).await.ok();
                 Ok(())
             }
-            MediaCommand::RestartIce { .. } => self.offer(true).await,
+            // Media may go on over the old path, and the client tries again until its deadline.
+            MediaCommand::RestartIce { .. } => ignore_failure(self.offer(true).await),
             MediaCommand::Close { .. } => Ok(()),
         }
     }
@@ -156,7 +157,8 @@ impl MediaPeer {
             SdpKind::Answer if !connection.has_local_offer() => Ok(()),
             SdpKind::Answer => Ok(connection.accept(sdp).await?),
             SdpKind::Offer if connection.has_local_offer() && !polite => Ok(()),
-            SdpKind::Offer => self.answer(sdp).await,
+            // Later offers only restart ICE: see there.
+            SdpKind::Offer => ignore_failure(self.answer(sdp).await),
         }
     }
 
@@ -186,6 +188,7 @@ impl MediaPeer {
             }
             ConnectionEvent::State(state) => self.state.emit(MediaEvent::Connectivity { peer, state }),
             ConnectionEvent::Problem(problem) => self.state.emit(MediaEvent::Problem { peer, problem }),
+            ConnectionEvent::LocalNetworkBlocked => self.state.emit(MediaEvent::LocalNetworkBlocked { peer }),
             ConnectionEvent::Track(track) => self.add_remote_track(track),
             ConnectionEvent::ChannelOpen => self.state.send_status(),
             ConnectionEvent::ChannelText(text) => {
@@ -209,5 +212,13 @@ impl MediaPeer {
             parts.remote.add(track);
             parts.update_remote();
         });
+    }
+}
+
+/// Ignores that the connection failed an operation.
+const fn ignore_failure(result: Result<(), OperationError>) -> Result<(), OperationError> {
+    match result {
+        Err(OperationError::Problem(MediaProblem::Engine)) => Ok(()),
+        result => result,
     }
 }
