@@ -153,7 +153,10 @@ impl Controller {
                 event = self.driver.next() => self.handle_driver_event(event).await,
                 () = self.embedded.failed() => self.embedded_failed(),
                 _ = address_checks.tick() => self.refresh_addresses().await,
-                Some(()) = network_changes.recv() => self.step(Input::CheckConnection),
+                Some(change) = network_changes.recv() => {
+                    let outputs = self.driver.network_changed(&change);
+                    self.perform(outputs);
+                }
             }
         }
         self.stop().await;
@@ -350,7 +353,13 @@ impl Controller {
     }
 
     fn step(&mut self, input: Input) {
-        for output in self.driver.step(input) {
+        let outputs = self.driver.step(input);
+        self.perform(outputs);
+    }
+
+    /// Passes the client's outputs to the page.
+    fn perform(&mut self, outputs: Vec<UiOutput>) {
+        for output in outputs {
             self.page.send(match output {
                 UiOutput::Show(update) => HostToPage::Show(update),
                 UiOutput::Media(command) => HostToPage::Media(command),

@@ -1,11 +1,12 @@
 //! The client's driver: feeds link events and timers into `hutong_core::Client` and executes its outputs.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use hutong_core::{Client, Config, Input, MediaCommand, Output, SocketEvent, View, ViewUpdate};
 use tokio::time::Instant;
 
 use crate::{
+    network_watch::NetworkChange,
     route::Resolver,
     server_link::{ServerLink, ServerLinkEvent, ServerTarget},
     tls::{KeyFingerprint, TrustRoots},
@@ -18,6 +19,8 @@ pub struct ClientDriver {
     started: Instant,
     wake: Option<Instant>,
     link: Option<ServerLink>,
+    /// This computer's address of the open link.
+    link_address: Option<IpAddr>,
     target: Option<ServerTarget>,
     roots: Option<TrustRoots>,
     resolver: Resolver,
@@ -56,6 +59,7 @@ impl ClientDriver {
             started: Instant::now(),
             wake: None,
             link: None,
+            link_address: None,
             target: None,
             roots,
             resolver: Resolver::System,
@@ -95,7 +99,8 @@ impl ClientDriver {
         };
         tokio::select! {
             event = link_event => match event {
-                Some(ServerLinkEvent::Up { first_use }) => {
+                Some(ServerLinkEvent::Up { first_use, local_address }) => {
+                    self.link_address = Some(local_address);
                     let input = Input::Socket(SocketEvent::Opened);
                     match first_use {
                         Some(key) => DriverEvent::FirstUse(key, input),
@@ -121,6 +126,19 @@ impl ClientDriver {
         }
     }
 
+    /// Steps the client after a change of the network. A link whose local address is lost counts as closed: otherwise it
+    /// would only be given up when the server does not answer.
+    pub fn network_changed(&mut self, change: &NetworkChange) -> Vec<UiOutput> {
+        let mut outputs = Vec::new();
+        if self.link_address.is_some_and(|address| change.lost_addresses.contains(&address)) && self.link.is_some() {
+            self.link = None;
+            outputs.extend(self.step(Input::Socket(SocketEvent::Closed)));
+        }
+        let is_address_lost = !change.lost_addresses.is_empty();
+        outputs.extend(self.step(if is_address_lost { Input::AddressLost } else { Input::CheckConnection }));
+        outputs
+    }
+
     /// Steps the client with an input and executes its outputs. Returns those for the page, in order.
     pub fn step(&mut self, input: Input) -> Vec<UiOutput> {
         let mut outputs = Vec::new();
@@ -140,7 +158,10 @@ impl ClientDriver {
     fn execute(&mut self, output: Output, outputs: &mut Vec<UiOutput>) -> Option<Input> {
         match output {
             Output::Connect => match self.target.clone() {
-                Some(target) => self.link = Some(ServerLink::open(target, self.roots.clone(), self.resolver.clone())),
+                Some(target) => {
+                    self.link = Some(ServerLink::open(target, self.roots.clone(), self.resolver.clone()));
+                    self.link_address = None;
+                }
                 None => return Some(Input::Socket(SocketEvent::Closed)),
             },
             Output::Disconnect => self.link = None,

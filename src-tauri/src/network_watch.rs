@@ -8,6 +8,7 @@ mod desktop;
 mod phone;
 
 use std::{
+    mem,
     net::IpAddr,
     time::{Duration, SystemTime},
 };
@@ -29,6 +30,13 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// false alarm costs one message to the server.
 const MIN_SLEEP: Duration = Duration::from_secs(3);
 
+/// An event after which a connection may be lost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NetworkChange {
+    /// Addresses that the computer no longer has: connections that use one of them are lost.
+    pub lost_addresses: Vec<IpAddr>,
+}
+
 /// What a check compares with the one before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct NetworkState {
@@ -46,35 +54,42 @@ impl NetworkState {
         Self { addresses, monotonic: Instant::now(), time_of_day: SystemTime::now() }
     }
 
-    /// Whether a connection of the earlier state may be lost.
-    fn differs_from(&self, before: &Self) -> bool {
+    /// The change since the earlier state; `None` if no connection can be lost by it.
+    fn change_since(&self, before: &Self) -> Option<NetworkChange> {
         let slept = self.time_of_day.duration_since(before.time_of_day).is_ok_and(|time_of_day| {
             time_of_day.saturating_sub(self.monotonic.saturating_duration_since(before.monotonic)) > MIN_SLEEP
         });
         // Where the monotonic clock runs on during sleep, the check itself is late.
         let late = self.monotonic.saturating_duration_since(before.monotonic) > CHECK_INTERVAL + MIN_SLEEP;
-        slept || late || self.addresses != before.addresses
+        let is_gone = |address: &&IpAddr| !self.addresses.contains(address);
+        let lost_addresses = before.addresses.iter().filter(is_gone).copied().collect();
+        (slept || late || self.addresses != before.addresses).then_some(NetworkChange { lost_addresses })
     }
 }
 
-/// Starts the checks, until the receiver is dropped. It receives at most one pending event.
-pub fn start() -> mpsc::Receiver<()> {
+/// Starts the checks, until the receiver is dropped. Changes that are not received at once are merged.
+pub fn start() -> mpsc::Receiver<NetworkChange> {
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
         let mut checks = interval(CHECK_INTERVAL);
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last = NetworkState::now().await;
+        let mut pending: Option<NetworkChange> = None;
         loop {
             tokio::select! {
-                _ = checks.tick() => {}
+                _ = checks.tick() => {
+                    let now = NetworkState::now().await;
+                    if let Some(change) = now.change_since(&last) {
+                        pending.get_or_insert_default().lost_addresses.extend(change.lost_addresses);
+                    }
+                    last = now;
+                }
+                permit = sender.reserve(), if pending.is_some() => match permit {
+                    Ok(permit) => permit.send(mem::take(&mut pending).unwrap_or_default()),
+                    Err(_) => return,
+                },
                 () = sender.closed() => return,
             }
-            let now = NetworkState::now().await;
-            if now.differs_from(&last) {
-                // Fails if an event is pending already.
-                sender.try_send(()).ok();
-            }
-            last = now;
         }
     });
     receiver
@@ -100,18 +115,22 @@ mod tests {
     #[tokio::test]
     async fn another_address_or_a_sleep_is_an_event() {
         let before = NetworkState::now().await;
-        assert!(!after(&before, seconds(2), seconds(2)).differs_from(&before));
-        assert!(!after(&before, seconds(2), seconds(3)).differs_from(&before), "a corrected clock");
-        assert!(
-            after(&before, seconds(2), seconds(22)).differs_from(&before),
-            "a sleep that the monotonic clock skips"
-        );
-        assert!(after(&before, seconds(22), seconds(22)).differs_from(&before), "a sleep that it counts");
-        let mut moved = after(&before, seconds(2), seconds(2));
-        moved.addresses.push([192, 0, 2, 77].into());
-        assert!(moved.differs_from(&before));
+        let change = |monotonic, time_of_day| after(&before, monotonic, time_of_day).change_since(&before);
+        let kept = Some(NetworkChange::default());
+        assert_eq!(change(seconds(2), seconds(2)), None);
+        assert_eq!(change(seconds(2), seconds(3)), None, "a corrected clock");
+        assert_eq!(change(seconds(2), seconds(22)), kept, "a sleep that the monotonic clock skips");
+        assert_eq!(change(seconds(22), seconds(22)), kept, "a sleep that it counts");
         let mut clock_set_back = after(&before, seconds(2), seconds(2));
         clock_set_back.time_of_day = before.time_of_day - seconds(3_600);
-        assert!(!clock_set_back.differs_from(&before));
+        assert_eq!(clock_set_back.change_since(&before), None);
+
+        let address = IpAddr::from([192, 0, 2, 77]);
+        let mut joined = after(&before, seconds(2), seconds(2));
+        joined.addresses.push(address);
+        assert_eq!(joined.change_since(&before), kept, "a new address");
+        let left = after(&joined, seconds(2), seconds(2));
+        let left = NetworkState { addresses: before.addresses.clone(), ..left };
+        assert_eq!(left.change_since(&joined), Some(NetworkChange { lost_addresses: vec![address] }));
     }
 }

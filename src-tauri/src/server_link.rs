@@ -1,6 +1,11 @@
 //! The signalling link: one WebSocket to a server, run by a task, with a bounded queue in each direction.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{SinkExt, StreamExt, stream::FuturesUnordered};
 use hutong_protocol::{ClientMessage, SUBPROTOCOL, ServerMessage, decode_server, limits};
@@ -62,6 +67,8 @@ pub enum ServerLinkEvent {
     Up {
         /// The server's key if it was trusted on first use, to be remembered.
         first_use: Option<KeyFingerprint>,
+        /// This computer's address: without it the link is dead.
+        local_address: IpAddr,
     },
     /// The server sent a message.
     Message(ServerMessage),
@@ -140,21 +147,24 @@ async fn run(
         let stream = connect(addresses).await?;
         // ICE candidates are small messages that must not be delayed.
         stream.set_nodelay(true)?;
+        let local_address = stream.local_addr()?.ip();
         if !address.secure() {
-            return Ok::<_, ServerLinkError>((upgrade(address, Box::new(stream) as Box<dyn IoStream>).await?, None));
+            let socket = upgrade(address, Box::new(stream) as Box<dyn IoStream>).await?;
+            return Ok::<_, ServerLinkError>((socket, ServerLinkEvent::Up { first_use: None, local_address }));
         }
         let (config, key_check) = tls_config(target, &route, roots)?;
         let name = ServerName::try_from(address.host()).map_err(|_| ServerLinkError::Name)?;
         let handshake = TlsConnector::from(config).connect(name, stream).await;
         let stream = handshake
             .map_err(|error| if key_check.is_mismatch() { ServerLinkError::KeyMismatch } else { error.into() })?;
-        Ok((upgrade(address, Box::new(stream)).await?, key_check.first_use_key()))
+        let socket = upgrade(address, Box::new(stream)).await?;
+        Ok((socket, ServerLinkEvent::Up { first_use: key_check.first_use_key(), local_address }))
     };
-    let (socket, first_use) = tokio::select! {
+    let (socket, up) = tokio::select! {
         opened = timeout(OPEN_TIMEOUT, opening) => opened.map_err(|_| ServerLinkError::ReadTimeout)??,
         () = events.closed() => return Ok(()),
     };
-    if events.send(ServerLinkEvent::Up { first_use }).await.is_err() {
+    if events.send(up).await.is_err() {
         return Ok(());
     }
     exchange(socket, to_send, events).await

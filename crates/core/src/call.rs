@@ -5,8 +5,9 @@ use std::{collections::VecDeque, time::Duration};
 use hutong_protocol::{CallId, CallTicket, IceCandidate, MediaKind, User, limits};
 
 use crate::{
+    candidate_types::CandidateTypes,
     media::{Connectivity, PeerId},
-    view::{CallPhase, CallView},
+    view::{CallFailure, CallPhase, CallView},
 };
 
 /// How long media may be interrupted before the call fails. Together with the few seconds in which a browser detects
@@ -39,6 +40,8 @@ pub struct Call {
     pub remote_candidates: VecDeque<IceCandidate>,
     /// Local candidates, held until the description to which they belong is sent.
     pub local_candidates: VecDeque<IceCandidate>,
+    /// Types of all local candidates so far.
+    pub gathered: CandidateTypes,
 }
 
 /// This side's role in the call.
@@ -76,7 +79,7 @@ pub enum Stage {
     /// Callee: `confirm` is sent.
     AwaitingAnswer { id: CallId },
     /// `calling` is sent or received.
-    Established { id: CallId, ticket: CallTicket, media: MediaFlow, membership: Membership },
+    Established { id: CallId, ticket: CallTicket, media: MediaFlow, membership: Membership, negotiation: Negotiation },
     /// Ended. `release` is the call for which `released` has to be sent once the devices are released.
     Ending { release: Option<CallId>, until: Duration },
 }
@@ -88,6 +91,8 @@ pub enum MediaFlow {
     Starting { until: Duration },
     /// Flowing.
     Flowing,
+    /// Flowing as far as is known, but this side lost a network address, or its last offer: ICE restarts at `restart_at`.
+    RestartDue { restart_at: Duration },
     /// Interrupted after flowing: the call fails at `until`, the next ICE restart is due at `restart_at`.
     Interrupted { until: Duration, restart_at: Duration },
 }
@@ -101,13 +106,27 @@ pub enum Membership {
     AwaitingClaim { until: Duration },
 }
 
+/// State of the later offers and answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Negotiation {
+    /// No offer of this side awaits its answer.
+    Stable,
+    /// This side's offer awaits its answer. Until then it ignores the other side's offers, if it is the caller.
+    OfferSent,
+}
+
 impl MediaFlow {
     /// The state after a change of the peer connection.
     pub fn after_connectivity(self, state: Connectivity, role: Role, now: Duration) -> Self {
         match (state, self) {
             (Connectivity::Connected, _) => Self::Flowing,
             (Connectivity::Disconnected, Self::Flowing) => Self::interrupted(role, now),
-            (Connectivity::Failed, Self::Flowing) => Self::interrupted(role, now).expedite_restart(now),
+            (Connectivity::Disconnected, Self::RestartDue { restart_at }) => {
+                Self::interrupted(role, now).expedite_restart(restart_at)
+            }
+            (Connectivity::Failed, Self::Flowing | Self::RestartDue { .. }) => {
+                Self::interrupted(role, now).expedite_restart(now)
+            }
             (Connectivity::Failed, Self::Interrupted { .. }) if role == Role::Caller => self.expedite_restart(now),
             (Connectivity::Disconnected | Connectivity::Failed, unchanged) => unchanged,
         }
@@ -118,18 +137,37 @@ impl MediaFlow {
         Self::Interrupted { until: now + MEDIA_INTERRUPTION_TIMEOUT, restart_at: now + ICE_RESTART_DELAY + extra }
     }
 
+    /// Schedules an ICE restart at `at`, or leaves it at an earlier time, although media may flow.
+    pub fn require_restart(self, at: Duration) -> Self {
+        match self {
+            Self::Flowing => Self::RestartDue { restart_at: at },
+            Self::Starting { .. } | Self::RestartDue { .. } | Self::Interrupted { .. } => self.expedite_restart(at),
+        }
+    }
+
     /// Moves the next ICE restart forward to `at`, because media will not recover without it.
     pub fn expedite_restart(self, at: Duration) -> Self {
         match self {
+            Self::RestartDue { restart_at } => Self::RestartDue { restart_at: restart_at.min(at) },
             Self::Interrupted { until, restart_at } => Self::Interrupted { until, restart_at: restart_at.min(at) },
             Self::Starting { .. } | Self::Flowing => self,
         }
     }
 
-    /// Schedules the next ICE restart, after one was requested or could not be.
-    pub fn schedule_next_restart(self, now: Duration) -> Self {
+    /// After an ICE restart was requested: the next one is only due if media is interrupted.
+    pub fn after_restart(self, now: Duration) -> Self {
         match self {
-            Self::Interrupted { until, .. } => Self::Interrupted { until, restart_at: now + ICE_RESTART_INTERVAL },
+            Self::RestartDue { .. } => Self::Flowing,
+            Self::Starting { .. } | Self::Flowing | Self::Interrupted { .. } => self.postpone_restart(now),
+        }
+    }
+
+    /// After an ICE restart was due while the server could not forward it.
+    pub fn postpone_restart(self, now: Duration) -> Self {
+        let restart_at = now + ICE_RESTART_INTERVAL;
+        match self {
+            Self::RestartDue { .. } => Self::RestartDue { restart_at },
+            Self::Interrupted { until, .. } => Self::Interrupted { until, restart_at },
             Self::Starting { .. } | Self::Flowing => self,
         }
     }
@@ -139,7 +177,8 @@ impl Call {
     /// Enters [`Stage::Established`] after `calling` was sent or received.
     pub fn start_media(&mut self, id: CallId, ticket: CallTicket, now: Duration) {
         let media = MediaFlow::Starting { until: now + limits::MEDIA_TIMEOUT };
-        self.stage = Stage::Established { id, ticket, media, membership: Membership::Member };
+        let (membership, negotiation) = (Membership::Member, Negotiation::Stable);
+        self.stage = Stage::Established { id, ticket, media, membership, negotiation };
     }
 
     /// Whether the call has ended for the person and only waits for the engine or the server.
@@ -163,8 +202,8 @@ impl Call {
     }
 
     fn new(with: User, role: Role, media: MediaKind, peer: Option<PeerId>, stage: Stage) -> Self {
-        let (remote_candidates, local_candidates) = Default::default();
-        Self { with, role, media, peer, stage, remote_candidates, local_candidates }
+        let (remote_candidates, local_candidates, gathered) = Default::default();
+        Self { with, role, media, peer, stage, remote_candidates, local_candidates, gathered }
     }
 
     /// The call's ID, from the server's `ringing` or `offering` until the end.
@@ -190,6 +229,18 @@ impl Call {
         }
     }
 
+    /// Why the call fails if its media does not flow now; `None` before it is established. `has_relay`: whether the server
+    /// offers one.
+    pub const fn media_failure(&self, has_relay: bool) -> Option<CallFailure> {
+        match &self.stage {
+            Stage::Established { media: MediaFlow::Starting { .. }, .. } => {
+                Some(CallFailure::NoPath { tried: self.gathered.paths_tried(has_relay) })
+            }
+            Stage::Established { .. } => Some(CallFailure::MediaLost),
+            _ => None,
+        }
+    }
+
     /// The next deadline.
     pub fn deadline(&self) -> Option<Duration> {
         match &self.stage {
@@ -197,6 +248,7 @@ impl Call {
                 let media = match media {
                     MediaFlow::Starting { until } => Some(*until),
                     MediaFlow::Flowing => None,
+                    MediaFlow::RestartDue { restart_at } => Some(*restart_at),
                     MediaFlow::Interrupted { until, restart_at } => Some(*until.min(restart_at)),
                 };
                 let membership = match membership {
@@ -228,7 +280,7 @@ impl Call {
             Stage::Accepted { .. } | Stage::Answering { .. } | Stage::AwaitingAnswer { .. } => CallPhase::Connecting,
             Stage::Established { media, .. } => match media {
                 MediaFlow::Starting { .. } => CallPhase::Connecting,
-                MediaFlow::Flowing => CallPhase::Connected,
+                MediaFlow::Flowing | MediaFlow::RestartDue { .. } => CallPhase::Connected,
                 MediaFlow::Interrupted { .. } => CallPhase::Reconnecting,
             },
             Stage::Abandoned { .. } | Stage::Ending { .. } => CallPhase::Ending,

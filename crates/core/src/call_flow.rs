@@ -1,5 +1,7 @@
 //! Call flow: applies commands, server messages, media reports and deadlines to the client's one call.
 
+mod ending;
+
 use std::time::Duration;
 
 use hutong_protocol::{
@@ -8,11 +10,12 @@ use hutong_protocol::{
 };
 
 use crate::{
-    call::{Call, MediaFlow, Membership, OFFERING_ANSWER_TIMEOUT, Role, Stage},
+    call::{Call, MediaFlow, Membership, Negotiation, Role, Stage},
     cancels::PendingCancels,
+    candidate_types::CandidateTypes,
     context::Context,
     media::{Connectivity, MediaCommand, MediaEvent, MediaProblem, PeerId},
-    view::{CallView, Notice},
+    view::{CallFailure, CallView, Notice},
 };
 
 /// How long to wait for the server's answer to `claim`: as long as the server keeps the call, and time for the message
@@ -56,6 +59,11 @@ impl CallFlow {
 
     pub fn set_ice_servers(&mut self, ice_servers: Vec<IceServer>) {
         self.ice_servers = ice_servers;
+    }
+
+    /// Whether the server offers a relay (RFC 7065: `turn` and `turns` URIs).
+    fn has_relay(&self) -> bool {
+        self.ice_servers.iter().flat_map(|server| &server.urls).any(|url| url.starts_with("turn"))
     }
 
     const fn new_peer(&mut self) -> PeerId {
@@ -238,8 +246,11 @@ impl CallFlow {
     }
 
     fn remote_description(&mut self, cx: &mut Context<'_>, id: CallId, kind: SdpKind, sdp: String) {
-        let Some(call) = self.call.as_ref().filter(|call| call.id() == Some(id)) else { return };
-        if let (Stage::Established { .. }, Some(peer)) = (&call.stage, call.peer) {
+        let Some(call) = self.call.as_mut().filter(|call| call.id() == Some(id)) else { return };
+        if let (Stage::Established { negotiation, .. }, Some(peer)) = (&mut call.stage, call.peer) {
+            if kind == SdpKind::Answer {
+                *negotiation = Negotiation::Stable;
+            }
             cx.media(MediaCommand::SetRemoteDescription { peer, kind, sdp, polite: call.role == Role::Callee });
         }
     }
@@ -248,7 +259,12 @@ impl CallFlow {
         match &self.call {
             Some(call) if call.id() == Some(id) => {
                 let with = call.with.name.clone();
-                cx.notice(Some(Notice::CallEnded { with, reason }));
+                // Both sides see the failure at about the same time, and the first to say so ends the call for both.
+                let failure = call.media_failure(self.has_relay()).filter(|_| reason == EndReason::Failed);
+                cx.notice(Some(match failure {
+                    Some(failure) => Notice::CallFailed { with, failure },
+                    None => Notice::CallEnded { with, reason },
+                }));
                 self.finish(cx, Some(id));
             }
             // Both sides ended the call: `released` follows once the devices are released.
@@ -259,10 +275,16 @@ impl CallFlow {
 
     fn claimed(&mut self, cx: &mut Context<'_>, id: CallId) {
         match &mut self.call {
-            Some(Call { stage: Stage::Established { id: mine, media, membership, .. }, .. }) if *mine == id => {
+            Some(Call { stage: Stage::Established { id: mine, media, membership, negotiation, .. }, .. })
+                if *mine == id =>
+            {
                 *membership = Membership::Member;
-                // Candidates and ICE restarts since the connection was lost did not reach the other side.
-                *media = media.expedite_restart(cx.now + limits::PRESENCE_BATCH_DELAY);
+                // Candidates and ICE restarts since either connection was lost did not reach the other side.
+                let at = cx.now + limits::PRESENCE_BATCH_DELAY;
+                *media = match negotiation {
+                    Negotiation::Stable => media.expedite_restart(at),
+                    Negotiation::OfferSent => media.require_restart(at),
+                };
             }
             _ => self.cancel_unknown_call(cx, id),
         }
@@ -301,13 +323,15 @@ impl CallFlow {
         if let Some(Call { stage: Stage::Established { membership: Membership::AwaitingClaim { .. }, .. }, .. }) =
             self.call
         {
-            self.fail(cx, EndReason::Gone);
+            self.fail(cx, CallFailure::ServerLost);
         }
     }
 
     pub fn message_rejected(&mut self, cx: &mut Context<'_>, id: Option<CallId>) {
-        if id.is_some() && self.call.as_ref().and_then(Call::id) == id {
-            self.fail(cx, EndReason::Failed);
+        if let Some(call) = self.call.as_ref().filter(|call| id.is_some() && call.id() == id) {
+            let with = call.with.name.clone();
+            cx.notice(Some(Notice::CallEnded { with, reason: EndReason::Failed }));
+            self.cancel(cx, CancelReason::Failed);
         }
     }
 
@@ -320,7 +344,32 @@ impl CallFlow {
             }
             Stage::Ending { release, .. } => *release = None,
             Stage::Abandoned { .. } => self.finish(cx, None),
-            _ => self.fail(cx, EndReason::Gone),
+            _ => self.fail(cx, CallFailure::ServerLost),
+        }
+    }
+
+    /// Ends the call because the server no longer knows this client's session.
+    pub fn session_rejected(&mut self, cx: &mut Context<'_>) {
+        if let Some(call) = self.call.as_ref().filter(|call| !call.is_ending()) {
+            let (with, failure) = (call.with.name.clone(), CallFailure::ServerLost);
+            cx.notice(Some(Notice::CallFailed { with, failure }));
+        }
+        self.end_with_session(cx);
+    }
+
+    /// Restarts ICE of an interrupted call without waiting: the network may have changed.
+    pub fn check_connection(&mut self, cx: &mut Context<'_>) {
+        self.update_media(|media| media.expedite_restart(cx.now));
+    }
+
+    /// Restarts ICE, because this side lost a network address.
+    pub fn address_lost(&mut self, cx: &mut Context<'_>) {
+        self.update_media(|media| media.require_restart(cx.now));
+    }
+
+    fn update_media(&mut self, update: impl FnOnce(MediaFlow) -> MediaFlow) {
+        if let Some(Call { stage: Stage::Established { media, .. }, .. }) = &mut self.call {
+            *media = update(*media);
         }
     }
 
@@ -346,16 +395,20 @@ impl CallFlow {
             MediaEvent::Acquired { .. } => self.acquired(cx),
             MediaEvent::Problem { problem, .. } => self.problem(cx, problem),
             MediaEvent::LocalDescription { kind, sdp, .. } => self.local_description(cx, kind, sdp),
-            MediaEvent::LocalCandidate { candidate, .. } => match call.stage {
-                Stage::AwaitingAnswer { id } | Stage::Established { id, .. } => {
-                    cx.send(ClientMessage::Candidate { call: id, candidate });
+            MediaEvent::LocalCandidate { candidate, .. } => {
+                call.gathered = call.gathered.with(&candidate);
+                match call.stage {
+                    Stage::AwaitingAnswer { id } | Stage::Established { id, .. } => {
+                        cx.send(ClientMessage::Candidate { call: id, candidate });
+                    }
+                    Stage::MakingOffer { .. } | Stage::Answering { .. } => {
+                        Call::hold_candidate(&mut call.local_candidates, candidate);
+                    }
+                    _ => {}
                 }
-                Stage::MakingOffer { .. } | Stage::Answering { .. } => {
-                    Call::hold_candidate(&mut call.local_candidates, candidate);
-                }
-                _ => {}
-            },
+            }
             MediaEvent::Connectivity { state, .. } => self.connectivity(cx, state),
+            MediaEvent::LocalNetworkBlocked { .. } => call.gathered = CandidateTypes::LocalNetworkBlocked,
             MediaEvent::Closed { .. } => {
                 call.peer = None;
                 if call.is_ending() {
@@ -416,8 +469,8 @@ impl CallFlow {
 
     fn local_description(&mut self, cx: &mut Context<'_>, kind: SdpKind, sdp: String) {
         let Some(call) = &mut self.call else { return };
-        let (id, message) = match (&call.stage, kind) {
-            (&Stage::MakingOffer { id }, SdpKind::Offer) => {
+        let (id, message) = match (&mut call.stage, kind) {
+            (&mut Stage::MakingOffer { id }, SdpKind::Offer) => {
                 call.stage = Stage::AwaitingAnswer { id };
                 (id, ClientMessage::Confirm { call: id, sdp })
             }
@@ -426,7 +479,13 @@ impl CallFlow {
                 call.start_media(id, ticket, cx.now);
                 (id, ClientMessage::Calling { call: id, sdp })
             }
-            (&Stage::Established { id, .. }, kind) => {
+            (Stage::Established { id, negotiation, .. }, kind) => {
+                let id = *id;
+                *negotiation = match kind {
+                    SdpKind::Offer => Negotiation::OfferSent,
+                    // To an offer for which this side rolled back its own.
+                    SdpKind::Answer => Negotiation::Stable,
+                };
                 return cx.send(ClientMessage::Description { call: id, kind, sdp });
             }
             _ => return,
@@ -439,110 +498,7 @@ impl CallFlow {
     }
 
     fn connectivity(&mut self, cx: &mut Context<'_>, state: Connectivity) {
-        let Some(call) = &mut self.call else { return };
-        let Stage::Established { media, .. } = &mut call.stage else { return };
-        *media = media.after_connectivity(state, call.role, cx.now);
-    }
-}
-
-// Deadlines, and the end of a call.
-impl CallFlow {
-    /// Handles the call's deadline if it has passed.
-    pub fn on_deadline(&mut self, cx: &mut Context<'_>) {
-        let Some(call) = &mut self.call else { return };
-        if call.deadline().is_none_or(|at| at > cx.now) {
-            return;
-        }
-        match &mut call.stage {
-            Stage::Abandoned { .. } => self.finish(cx, None),
-            Stage::Ending { .. } => {
-                // The server has ended the state too. The engine releases remaining devices when it can.
-                call.peer = None;
-                self.release_if_closed(cx);
-            }
-            Stage::Established { membership: Membership::AwaitingClaim { until }, .. } if *until <= cx.now => {
-                self.fail(cx, EndReason::Gone);
-            }
-            Stage::Established {
-                media: MediaFlow::Starting { until } | MediaFlow::Interrupted { until, .. }, ..
-            } if *until <= cx.now => {
-                self.fail(cx, EndReason::Failed);
-            }
-            Stage::Established { media, membership, .. } => {
-                let member = *membership == Membership::Member;
-                *media = media.schedule_next_restart(cx.now);
-                if let (true, Some(peer)) = (member, call.peer) {
-                    cx.media(MediaCommand::RestartIce { peer });
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Ends the call with a notice, because it failed without a command of the person.
-    fn fail(&mut self, cx: &mut Context<'_>, reason: EndReason) {
-        if let Some(call) = &self.call {
-            let with = call.with.name.clone();
-            cx.notice(Some(Notice::CallEnded { with, reason }));
-            self.cancel(cx, CancelReason::Failed);
-        }
-    }
-
-    /// Ends the call and sends `cancel` to the server, now or after reconnecting.
-    fn cancel(&mut self, cx: &mut Context<'_>, reason: CancelReason) {
-        let Some(call) = &mut self.call else { return };
-        if call.stage == Stage::Offering && cx.logged_in {
-            call.stage = Stage::Abandoned { until: cx.now + OFFERING_ANSWER_TIMEOUT };
-            if let Some(peer) = call.peer {
-                cx.media(MediaCommand::Close { peer });
-            }
-            return;
-        }
-        let (id, confirmed) = (call.id(), call.confirmed_id());
-        if cx.logged_in {
-            if let Some(call) = id {
-                cx.send(ClientMessage::Cancel { call, reason });
-            }
-            self.cancels.sent(confirmed.map(|call| (call, reason)));
-            self.finish(cx, id);
-        } else {
-            if let Some(call) = confirmed {
-                self.cancels.push((call, reason));
-            }
-            self.finish(cx, None);
-        }
-    }
-
-    /// Ends the call on this side: closes the peer, then sends `released` if the server waits for it.
-    fn finish(&mut self, cx: &mut Context<'_>, release: Option<CallId>) {
-        let Some(call) = &mut self.call else { return };
-        let closing = call.is_ending();
-        call.stage = Stage::Ending { release, until: cx.now + limits::ENDING_TIMEOUT };
-        match call.peer {
-            Some(peer) if !closing => cx.media(MediaCommand::Close { peer }),
-            Some(_) => {}
-            None => self.release_if_closed(cx),
-        }
-    }
-
-    /// Ends the call without waiting for the server, because the session ends.
-    pub fn end_with_session(&mut self, cx: &mut Context<'_>) {
-        self.hang_up(cx, CancelReason::Hangup);
-        if let Some(Call { peer, stage, .. }) = &mut self.call {
-            *stage = Stage::Ending { release: None, until: cx.now + limits::ENDING_TIMEOUT };
-            if peer.is_none() {
-                self.call = None;
-            }
-        }
-    }
-
-    /// Removes an ended call whose devices are released, and sends `released`.
-    fn release_if_closed(&mut self, cx: &mut Context<'_>) {
-        if let Some(Call { peer: None, stage: Stage::Ending { release, .. }, .. }) = self.call {
-            if let Some(call) = release {
-                cx.send(ClientMessage::Released { call });
-            }
-            self.call = None;
-        }
+        let Some(role) = self.call.as_ref().map(|call| call.role) else { return };
+        self.update_media(|media| media.after_connectivity(state, role, cx.now));
     }
 }

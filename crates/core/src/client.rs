@@ -7,7 +7,9 @@ use hutong_protocol::{CallId, CancelReason, ErrorCode, RefusedCode, ServerMessag
 use crate::{
     call_flow::CallFlow,
     context::Context,
+    heartbeat::{CHECK_TIMEOUT, INTERRUPTED_TIMEOUT},
     io::{Command, Input, Output, SavedSession, SocketEvent},
+    media::{Connectivity, MediaEvent},
     outputs::Outputs,
     roster_filter::RosterFilter,
     session_flow::{ClosedSocket, Refusal, SessionFlow},
@@ -80,9 +82,10 @@ impl Client {
             Input::Socket(SocketEvent::Closed) => self.connection_lost(now, RetryReason::ServerUnreachable),
             Input::Socket(SocketEvent::Refused) => self.connection_lost(now, RetryReason::SocketRefused),
             Input::Message(message) => self.handle_message(now, message),
-            Input::Media(event) => self.step_call(now, |calls, cx| calls.media_event(cx, event)),
+            Input::Media(event) => self.handle_media_event(now, event),
             Input::PageReloaded => self.step_call(now, CallFlow::page_reloaded),
-            Input::CheckConnection => self.session.check_connection(now, &mut self.outputs),
+            Input::CheckConnection => self.check_connection(now, CallFlow::check_connection),
+            Input::AddressLost => self.check_connection(now, CallFlow::address_lost),
             Input::Tick => {}
         }
         if self.session.on_deadline(now, &mut self.outputs) {
@@ -164,6 +167,22 @@ impl Client {
         self.show_session();
     }
 
+    /// Handles a report of the media engine. Interrupted media often means that the connection to the server is lost as well,
+    /// and an ICE restart needs it.
+    fn handle_media_event(&mut self, now: Duration, event: MediaEvent) {
+        let is_connected =
+            !matches!(event, MediaEvent::Connectivity { state: Connectivity::Disconnected | Connectivity::Failed, .. });
+        self.step_call(now, |calls, cx| calls.media_event(cx, event));
+        if !is_connected {
+            self.session.check_connection(now, INTERRUPTED_TIMEOUT, &mut self.outputs);
+        }
+    }
+
+    fn check_connection(&mut self, now: Duration, check_call: impl FnOnce(&mut CallFlow, &mut Context<'_>)) {
+        self.session.check_connection(now, CHECK_TIMEOUT, &mut self.outputs);
+        self.step_call(now, check_call);
+    }
+
     /// Handles a WebSocket that closed or could not be opened.
     fn connection_lost(&mut self, now: Duration, reason: RetryReason) {
         let Some(lost) = self.session.connection_lost(now, self.view().online(), reason) else { return };
@@ -179,7 +198,7 @@ impl Client {
             Refusal::Stale => {}
             Refusal::Retry => self.connection_lost(now, RetryReason::Refused(code)),
             Refusal::TicketDropped => {
-                self.step_call(now, CallFlow::end_with_session);
+                self.step_call(now, CallFlow::session_rejected);
                 self.calls.cancels().clear();
                 self.show_session();
             }

@@ -6,7 +6,10 @@ use hutong_protocol::limits;
 
 /// How long after an event of the network, or after sleep, the server may take to answer. Short, because such an event
 /// often means that the connection's local address is gone.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
+pub const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long the server may take while media of a call is interrupted: two signs of a lost network.
+pub const INTERRUPTED_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A deadline that is noticed later than this passed while the page was frozen or the computer slept. Answers may then
 /// be waiting to be read, so the silence says nothing.
@@ -43,19 +46,19 @@ impl Heartbeat {
         *self = Self::new(*self != Self::Disabled, now);
     }
 
-    /// Checks the connection at once. Returns whether to send `ping`.
-    pub fn check(&mut self, now: Duration) -> bool {
+    /// Checks the connection at once: it is lost without an answer within `timeout`. Returns whether to send `ping`.
+    pub fn check(&mut self, now: Duration, timeout: Duration) -> bool {
         match self {
             Self::Disabled => false,
             Self::Quiet { .. } => {
-                *self = Self::Pinged { lost_at: now + CHECK_TIMEOUT };
+                *self = Self::Pinged { lost_at: now + timeout };
                 true
             }
             // A ping that was lost with the old network is repeated too late by TCP; a later answer counts for either.
             Self::Pinged { lost_at } => {
-                let is_new_ping_due = *lost_at > now + CHECK_TIMEOUT || *lost_at + FROZEN_AFTER < now;
+                let is_new_ping_due = *lost_at > now + timeout || *lost_at + FROZEN_AFTER < now;
                 if is_new_ping_due {
-                    *lost_at = now + CHECK_TIMEOUT;
+                    *lost_at = now + timeout;
                 }
                 is_new_ping_due
             }
@@ -121,14 +124,14 @@ mod tests {
     #[test]
     fn a_check_pings_once_and_waits_3_s() {
         let mut heartbeat = Heartbeat::new(true, at(100));
-        assert!(heartbeat.check(at(101)));
-        assert!(!heartbeat.check(at(102)));
+        assert!(heartbeat.check(at(101), CHECK_TIMEOUT));
+        assert!(!heartbeat.check(at(102), CHECK_TIMEOUT));
         assert_eq!(heartbeat.on_deadline(at(104)), Some(HeartbeatAction::ConnectionLost));
         let mut pinged = Heartbeat::new(true, at(100));
         pinged.on_deadline(at(110));
-        assert!(pinged.check(at(111)), "the first ping may be lost with the old network");
+        assert!(pinged.check(at(111), CHECK_TIMEOUT), "the first ping may be lost with the old network");
         assert_eq!(pinged.deadline(), Some(at(114)));
-        assert!(pinged.check(at(1_000)), "after a thaw");
+        assert!(pinged.check(at(1_000), CHECK_TIMEOUT), "after a thaw");
         assert_eq!(pinged.deadline(), Some(at(1_003)));
     }
 
@@ -136,7 +139,7 @@ mod tests {
     fn a_disabled_heartbeat_has_no_deadline() {
         let mut heartbeat = Heartbeat::new(false, at(100));
         heartbeat.received(at(101));
-        assert!(!heartbeat.check(at(102)));
+        assert!(!heartbeat.check(at(102), CHECK_TIMEOUT));
         assert_eq!((heartbeat.deadline(), heartbeat.on_deadline(at(1_000))), (None, None));
     }
 }

@@ -26,6 +26,9 @@ pub enum Input {
     /// The operating system reports another network, or the page or the computer was asleep: the client checks its
     /// connection, or reconnects without waiting for its backoff.
     CheckConnection,
+    /// This computer lost a network address, so paths that used it are dead: like [`CheckConnection`](Self::CheckConnection),
+    /// and a call restarts ICE without waiting until its media is interrupted.
+    AddressLost,
     /// The time requested by [`Output::Wake`] has come. Extra or early ticks are harmless.
     Tick,
 }

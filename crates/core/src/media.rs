@@ -122,6 +122,12 @@ pub enum MediaEvent {
         /// The new state.
         state: Connectivity,
     },
+    /// The browser keeps the page from the other side's private addresses (Local Network Access, WICG). Another path may
+    /// still connect.
+    LocalNetworkBlocked {
+        /// The peer.
+        peer: PeerId,
+    },
     /// The peer connection is closed and the devices are released.
     Closed {
         /// The peer.
@@ -139,6 +145,7 @@ impl MediaEvent {
             | Self::LocalDescription { peer, .. }
             | Self::LocalCandidate { peer, .. }
             | Self::Connectivity { peer, .. }
+            | Self::LocalNetworkBlocked { peer }
             | Self::Closed { peer } => *peer,
         }
     }

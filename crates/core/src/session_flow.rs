@@ -297,11 +297,11 @@ impl SessionFlow {
         }
     }
 
-    /// Checks the connection at once, or reconnects at once: the backoff protects a server, but this client's own network
+    /// Checks the connection at once (lost without an answer within `timeout`), or reconnects at once: the backoff protects a server, but this client's own network
     /// was the cause.
-    pub fn check_connection(&mut self, now: Duration, outputs: &mut Outputs) {
+    pub fn check_connection(&mut self, now: Duration, timeout: Duration, outputs: &mut Outputs) {
         if let SessionState::LoggedIn { heartbeat, .. } = &mut self.state
-            && heartbeat.check(now)
+            && heartbeat.check(now, timeout)
         {
             outputs.send(ClientMessage::Ping);
         }

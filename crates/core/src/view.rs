@@ -177,6 +177,13 @@ pub enum Notice {
         /// The reason.
         reason: EndReason,
     },
+    /// This client ended a call, because it could not go on.
+    CallFailed {
+        /// The other user.
+        with: Name,
+        /// The cause.
+        failure: CallFailure,
+    },
     /// The called user cannot be called now.
     CannotCall {
         /// The called user.
@@ -196,4 +203,35 @@ pub enum Notice {
         /// The server's error code.
         code: ErrorCode,
     },
+}
+
+/// Why this client ended a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum CallFailure {
+    /// The connection to the server was lost before the call was established, or the server no longer knows the call.
+    ServerLost,
+    /// Media was interrupted, and ICE restarts did not restore it in time.
+    MediaLost,
+    /// Media never flowed: the two sides have no working path.
+    NoPath {
+        /// What this side tried.
+        tried: PathsTried,
+    },
+}
+
+/// Paths that this side tried for a call without success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PathsTried {
+    /// None: this side gathered no candidate.
+    Nothing,
+    /// Direct paths; the server offers no relay.
+    Direct,
+    /// Direct paths; the relay that the server offers did not answer.
+    DirectRelaySilent,
+    /// Direct paths and the relay.
+    DirectAndRelay,
+    /// None to private addresses: the browser keeps the page from them.
+    LocalNetworkBlocked,
 }

@@ -11,8 +11,11 @@ pub const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
 /// From `confirm` to `calling`. Short, because no person is involved: the client only creates the answer.
 pub const CALLING_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// From `calling` to flowing media; then the call has failed. Clients enforce it, since only they see the media.
-pub const MEDIA_TIMEOUT: Duration = Duration::from_secs(30);
+/// From `calling` to flowing media; then the call has failed.
+///
+/// Clients enforce it, since only they see the media. Browsers take up to 15 s to try all paths, and nobody should wait 20 s for
+/// a call that cannot be connected.
+pub const MEDIA_TIMEOUT: Duration = Duration::from_secs(18);
 
 /// Upper bound on the state `ending`, however long a client takes to release its devices.
 pub const ENDING_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,6 +1,6 @@
 //! The sentences in Simplified Chinese.
 
-use hutong_core::{CallPhase, MediaProblem, host_messages::AppProblem};
+use hutong_core::{CallFailure, CallPhase, MediaProblem, PathsTried, host_messages::AppProblem};
 use hutong_protocol::{EndReason, ErrorCode, MediaKind, RefusedCode, UserState};
 
 use super::Texts;
@@ -106,6 +106,7 @@ pub static TEXTS: Texts = Texts {
     round_trip: "往返时延",
 
     ended,
+    call_failed,
     cannot_call: |state, name| match state {
         UserState::Online => format!("刚才没能呼叫{name}，请重试。"),
         UserState::Offline => format!("{name}已经离线。"),
@@ -197,6 +198,36 @@ fn ended(reason: EndReason, name: &str) -> String {
         EndReason::Gone => format!("{name}断线了。请等对方重新在线后再呼叫。"),
         EndReason::Busy => format!("{name}已在另一个通话中，请稍后再试。"),
         EndReason::Unknown => format!("与{name}的通话已结束。"),
+    }
+}
+
+fn call_failed(failure: CallFailure, name: &str) -> String {
+    match failure {
+        CallFailure::ServerLost => format!("与服务器的连接中断，与{name}的通话无法继续。请重新呼叫。"),
+        CallFailure::MediaLost => {
+            format!("与{name}的连接中断，没能恢复。请重新呼叫；如果再次中断，请其中一方换个网络再试。")
+        }
+        CallFailure::NoPath { tried } => format!("没能与{name}接通：{}", no_path(tried)),
+    }
+}
+
+const fn no_path(tried: PathsTried) -> &'static str {
+    match tried {
+        PathsTried::Nothing => {
+            "这台设备没有找到可用的网络地址。请检查网络，并确认没有浏览器扩展或管理策略屏蔽 WebRTC，然后重新呼叫。"
+        }
+        PathsTried::Direct => {
+            "你们的网络之间无法直连，而这台服务器没有提供中继。请连到同一个网络，或请服务器的管理员设置中继（TURN）。"
+        }
+        PathsTried::DirectRelaySilent => {
+            "你们的网络之间无法直连，服务器的中继也没有应答这台设备。请换个网络再试，或请服务器的管理员检查中继（TURN）及其端口。"
+        }
+        PathsTried::DirectAndRelay => {
+            "直连和服务器的中继都没有成功。请换个网络再试，或请服务器的管理员检查中继（TURN）。"
+        }
+        PathsTried::LocalNetworkBlocked => {
+            "浏览器不让本页面访问本地网络中的设备。请在网址旁的网站设置里允许“本地网络访问”，然后重新呼叫。"
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The English sentences.
 
-use hutong_core::{CallPhase, MediaProblem, host_messages::AppProblem};
+use hutong_core::{CallFailure, CallPhase, MediaProblem, PathsTried, host_messages::AppProblem};
 use hutong_protocol::{EndReason, ErrorCode, MediaKind, RefusedCode, UserState};
 
 use super::Texts;
@@ -117,6 +117,7 @@ pub static TEXTS: Texts = Texts {
     round_trip: "Round trip",
 
     ended,
+    call_failed,
     cannot_call: |state, name| match state {
         UserState::Online => format!("{name} could not be called just now. Try again."),
         UserState::Offline => format!("{name} is no longer online."),
@@ -235,6 +236,44 @@ fn ended(reason: EndReason, name: &str) -> String {
         EndReason::Gone => format!("{name} lost the connection. Call again when they are back online."),
         EndReason::Busy => format!("{name} is in another call. Try again later."),
         EndReason::Unknown => format!("The call with {name} has ended."),
+    }
+}
+
+fn call_failed(failure: CallFailure, name: &str) -> String {
+    match failure {
+        CallFailure::ServerLost => {
+            format!("The connection to the server was lost, and the call with {name} could not go on. Call again.")
+        }
+        CallFailure::MediaLost => format!(
+            "The connection to {name} was lost and did not come back. Call again; if it is lost again, one of you should use \
+             another network."
+        ),
+        CallFailure::NoPath { tried } => format!("The call with {name} could not be connected: {}", no_path(tried)),
+    }
+}
+
+const fn no_path(tried: PathsTried) -> &'static str {
+    match tried {
+        PathsTried::Nothing => {
+            "this device found no network address to use. Check its network, and whether an extension or a policy of the \
+             browser blocks WebRTC; then call again."
+        }
+        PathsTried::Direct => {
+            "your two networks cannot reach each other directly, and this server offers no relay. Join the same network, or \
+             ask whoever runs the server to set up a relay (TURN)."
+        }
+        PathsTried::DirectRelaySilent => {
+            "your two networks cannot reach each other directly, and the server’s relay does not answer this device. Try \
+             another network, or ask whoever runs the server to check the relay (TURN) and its ports."
+        }
+        PathsTried::DirectAndRelay => {
+            "neither a direct path nor the server’s relay worked. Try another network, or ask whoever runs the server to \
+             check the relay (TURN)."
+        }
+        PathsTried::LocalNetworkBlocked => {
+            "this browser keeps the page from devices in your local network. Allow “Local network access” for this page (at the \
+             icon beside its address), then call again."
+        }
     }
 }
 

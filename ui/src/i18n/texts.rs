@@ -1,6 +1,6 @@
 //! The set of sentences that a language has to provide.
 
-use hutong_core::{CallPhase, MediaProblem, host_messages::AppProblem};
+use hutong_core::{CallFailure, CallPhase, MediaProblem, host_messages::AppProblem};
 use hutong_protocol::{EndReason, ErrorCode, MediaKind, RefusedCode, UserState};
 
 use crate::media::DeviceKind;
@@ -172,6 +172,8 @@ pub struct Texts {
 
     /// Notice: why a call ended.
     pub ended: fn(EndReason, &str) -> String,
+    /// Notice: why a call could not go on, and what to do.
+    pub call_failed: fn(CallFailure, &str) -> String,
     /// Notice: why somebody cannot be called now.
     pub cannot_call: fn(UserState, &str) -> String,
     /// Notice: why there is no media, and what to do.

@@ -6,11 +6,12 @@ use std::{
 };
 
 use futures_util::FutureExt;
+use gloo_timers::future::TimeoutFuture;
 use hutong_core::Connectivity;
 use hutong_protocol::{IceCandidate, IceServer};
 use js_sys::{Array, Function, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
     Event, EventTarget, MediaStream, MediaStreamTrack, MessageEvent, RtcBundlePolicy, RtcConfiguration, RtcDataChannel,
     RtcDataChannelInit, RtcDataChannelState, RtcOfferOptions, RtcPeerConnection, RtcRtpSender, RtcRtpTransceiver,
@@ -21,7 +22,7 @@ use yew::Callback;
 
 use super::{
     connection::{ConnectionError, ConnectionEvent, ConnectionFuture, MediaConnection, TrackKind},
-    status,
+    local_network, status,
 };
 use crate::dom::{self, EventListener};
 
@@ -56,17 +57,30 @@ pub fn connect(
         channel,
         transceivers,
         connectivity: Cell::new(None),
+        blocking: Cell::new(BlockingCheck::Idle),
         events,
+        me: Weak::clone(me),
     });
     Ok(connection)
 }
 
+/// The check whether the browser drops all remote candidates.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum BlockingCheck {
+    /// No remote candidate has had a private address.
+    Idle,
+    /// Started by the first that had. Not repeated.
+    Started,
+}
+
 /// An `RTCPeerConnection`. Closed on drop.
 struct BrowserConnection {
+    me: Weak<Self>,
     raw: RtcPeerConnection,
     channel: RtcDataChannel,
     transceivers: Rc<Transceivers>,
     connectivity: Cell<Option<Connectivity>>,
+    blocking: Cell<BlockingCheck>,
     events: Callback<ConnectionEvent>,
     listeners: RefCell<Vec<EventListener>>,
 }
@@ -103,6 +117,10 @@ impl MediaConnection for BrowserConnection {
     }
 
     fn add_candidate(&self, candidate: &IceCandidate) -> ConnectionFuture<()> {
+        if local_network::is_private(candidate) && self.blocking.replace(BlockingCheck::Started) == BlockingCheck::Idle
+        {
+            self.check_blocking();
+        }
         let Some(candidate) = dom::to_js(candidate) else { return failed() };
         settled(self.raw.add_ice_candidate_with_opt_rtc_ice_candidate_init(Some(candidate.unchecked_ref())))
     }
@@ -147,6 +165,22 @@ impl BrowserConnection {
         let description = RtcSessionDescriptionInit::new(kind);
         description.set_sdp(sdp);
         settled(self.raw.set_remote_description(&description))
+    }
+
+    /// Reports later if the browser has dropped all remote candidates by then.
+    fn check_blocking(&self) {
+        let me = Weak::clone(&self.me);
+        spawn_local(async move {
+            TimeoutFuture::new(local_network::DROPPED_AFTER_MS).await;
+            let Some(stats) = me.upgrade().filter(|me| me.connectivity.get().is_none()).map(|me| me.stats()) else {
+                return;
+            };
+            if local_network::drops_candidates(&stats.await.unwrap_or_default()).await
+                && let Some(me) = me.upgrade()
+            {
+                me.events.emit(ConnectionEvent::LocalNetworkBlocked);
+            }
+        });
     }
 
     fn on_candidate(&self, event: &JsValue) {

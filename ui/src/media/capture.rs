@@ -7,10 +7,10 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     DisplayMediaStreamConstraints, MediaDeviceInfo, MediaDeviceKind, MediaDevices, MediaStream, MediaStreamConstraints,
-    MediaStreamTrack, PermissionState, PermissionStatus,
+    MediaStreamTrack, PermissionState,
 };
 
-use super::{connection::TrackKind, device_choice};
+use super::{connection::TrackKind, device_choice, permission};
 use crate::dom;
 
 /// Acquires the microphone, and the camera for a video call.
@@ -231,10 +231,10 @@ fn screen_error(error: &JsValue) -> ScreenError {
 async fn diagnose(devices: &MediaDevices, error: CaptureError) -> MediaProblem {
     match error {
         CaptureError::Denied => {
-            if permission("microphone").await == Some(PermissionState::Denied) {
+            if permission::state("microphone").await == Some(PermissionState::Denied) {
                 return MediaProblem::MicrophoneDenied;
             }
-            if permission("camera").await == Some(PermissionState::Denied) {
+            if permission::state("camera").await == Some(PermissionState::Denied) {
                 return MediaProblem::CameraDenied;
             }
         }
@@ -259,17 +259,6 @@ async fn diagnose(devices: &MediaDevices, error: CaptureError) -> MediaProblem {
         }
         Err(error) => error.of_microphone(),
     }
-}
-
-/// The state of a device permission; `None` in browsers without that query (Firefox before 131, Safari before 16).
-async fn permission(name: &str) -> Option<PermissionState> {
-    let navigator = dom::window()?.navigator();
-    dom::property(&JsValue::from(navigator.clone()), "permissions")?;
-    let descriptor = Object::new();
-    Reflect::set(&descriptor, &"name".into(), &name.into()).ok()?;
-    let promise = navigator.permissions().ok()?.query(&descriptor).ok()?;
-    let status: PermissionStatus = JsFuture::from(promise).await.ok()?.dyn_into().ok()?;
-    Some(status.state())
 }
 
 async fn device_kinds(devices: &MediaDevices) -> Option<Vec<MediaDeviceKind>> {

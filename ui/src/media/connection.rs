@@ -64,6 +64,8 @@ pub enum ConnectionEvent {
     /// This computer lacks something that every connection needs. The call cannot take place.
     #[cfg_attr(not(feature = "app"), expect(dead_code, reason = "only the native backend reports problems"))]
     Problem(MediaProblem),
+    /// The browser keeps the page from the remote side's private addresses. Another path may still connect.
+    LocalNetworkBlocked,
     /// The remote side wrote this text to the status channel.
     ChannelText(String),
 }

@@ -13,10 +13,12 @@ mod capture;
 mod connection;
 mod device_choice;
 mod engine;
+mod local_network;
 #[cfg(feature = "app")]
 mod native;
 mod peer;
 mod peer_engine;
+mod permission;
 mod status;
 mod unsupported;
 mod view;

@@ -1,6 +1,6 @@
 //! The notice bar: what happened, and what to do.
 
-use hutong_core::{Command, MediaProblem, Notice};
+use hutong_core::{CallFailure, Command, MediaProblem, Notice};
 use hutong_protocol::{MediaKind, User};
 use yew::{Callback, Html, Properties, component, html};
 
@@ -59,6 +59,9 @@ pub fn NoticeBar(props: &NoticeBarProps) -> Html {
 fn code(notice: &Notice) -> String {
     match notice {
         Notice::CallEnded { reason, .. } => reason.as_str().to_owned(),
+        Notice::CallFailed { failure: CallFailure::ServerLost, .. } => "server_lost".to_owned(),
+        Notice::CallFailed { failure: CallFailure::MediaLost, .. } => "media_lost".to_owned(),
+        Notice::CallFailed { failure: CallFailure::NoPath { .. }, .. } => "no_path".to_owned(),
         Notice::CannotCall { .. } => "cannot_call".to_owned(),
         Notice::Media { problem, .. } => dom::code(problem),
         Notice::Error { code } => code.as_str().to_owned(),
@@ -68,6 +71,7 @@ fn code(notice: &Notice) -> String {
 fn sentence(notice: &Notice, texts: &Texts) -> String {
     match notice {
         Notice::CallEnded { with, reason } => (texts.ended)(*reason, with.as_str()),
+        Notice::CallFailed { with, failure } => (texts.call_failed)(*failure, with.as_str()),
         Notice::CannotCall { with, state } => (texts.cannot_call)(*state, with.as_str()),
         Notice::Media { problem, .. } => (texts.media)(*problem).to_owned(),
         Notice::Error { code } => (texts.error)(*code).to_owned(),
@@ -77,12 +81,13 @@ fn sentence(notice: &Notice, texts: &Texts) -> String {
 fn voice_instead(notice: &Notice) -> Option<&User> {
     match notice {
         Notice::Media { voice_instead, .. } => voice_instead.as_ref(),
-        Notice::CallEnded { .. } | Notice::CannotCall { .. } | Notice::Error { .. } => None,
+        Notice::CallEnded { .. } | Notice::CallFailed { .. } | Notice::CannotCall { .. } | Notice::Error { .. } => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use hutong_core::PathsTried;
     use hutong_protocol::{EndReason, ErrorCode, Name, UserState};
 
     use super::*;
@@ -94,6 +99,17 @@ mod tests {
         let mut notices: Vec<(Notice, &str)> = Vec::new();
         for &reason in EndReason::ALL {
             notices.push((Notice::CallEnded { with: with.clone(), reason }, reason.as_str()));
+        }
+        for (failure, expected) in [
+            (CallFailure::ServerLost, "server_lost"),
+            (CallFailure::MediaLost, "media_lost"),
+            (CallFailure::NoPath { tried: PathsTried::Nothing }, "no_path"),
+            (CallFailure::NoPath { tried: PathsTried::Direct }, "no_path"),
+            (CallFailure::NoPath { tried: PathsTried::DirectRelaySilent }, "no_path"),
+            (CallFailure::NoPath { tried: PathsTried::DirectAndRelay }, "no_path"),
+            (CallFailure::NoPath { tried: PathsTried::LocalNetworkBlocked }, "no_path"),
+        ] {
+            notices.push((Notice::CallFailed { with: with.clone(), failure }, expected));
         }
         for state in UserState::ALL {
             notices.push((Notice::CannotCall { with: with.clone(), state }, "cannot_call"));

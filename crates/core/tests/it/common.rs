@@ -6,8 +6,8 @@ use hutong_core::{
     Client, Command, Config, Input, MediaCommand, MediaEvent, Output, PeerId, SavedSession, SocketEvent,
 };
 use hutong_protocol::{
-    CallId, ClientMessage, IceCandidate, Limits, MediaKind, Name, SdpKind, ServerMessage, SessionTicket, Token, User,
-    UserState,
+    CallId, ClientMessage, IceCandidate, IceServer, Limits, MediaKind, Name, SdpKind, ServerMessage, SessionTicket,
+    Token, User, UserState,
 };
 
 pub const CALL: CallId = CallId(0x7f);
@@ -27,11 +27,28 @@ impl ClientHarness {
 
     /// A client that is logged in as Ana, with Bo online.
     pub fn logged_in() -> Self {
+        Self::with_ice_servers([])
+    }
+
+    /// The same, on a server that names these ICE servers.
+    pub fn with_ice_servers(ice_servers: impl IntoIterator<Item = IceServer>) -> Self {
         let (mut harness, _) = Self::new(None);
         harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
         harness.input(Input::Socket(SocketEvent::Opened));
-        harness.input(Input::Message(welcome()));
+        let mut welcome = welcome();
+        if let ServerMessage::Welcome { ice_servers: named, .. } = &mut welcome {
+            named.extend(ice_servers);
+        }
+        harness.input(Input::Message(welcome));
         harness
+    }
+
+    /// Ana accepts a call from Bo, and her engine creates the offer.
+    pub fn accept_call(&mut self) {
+        self.message(ServerMessage::Offering { call: CALL, from: user(2, "Bo"), media: MediaKind::Video });
+        self.input(Input::Command(Command::Accept { media: MediaKind::Video }));
+        let peer = self.peer();
+        self.media(MediaEvent::Acquired { peer });
     }
 
     pub fn input(&mut self, input: Input) -> Vec<Output> {
@@ -104,10 +121,7 @@ pub fn media(outputs: &[Output]) -> Vec<MediaCommand> {
 /// Ana has accepted a call from Bo, and her engine creates the offer.
 pub fn making_offer() -> ClientHarness {
     let mut harness = ClientHarness::logged_in();
-    harness.message(ServerMessage::Offering { call: CALL, from: user(2, "Bo"), media: MediaKind::Video });
-    harness.input(Input::Command(Command::Accept { media: MediaKind::Video }));
-    let peer = harness.peer();
-    harness.media(MediaEvent::Acquired { peer });
+    harness.accept_call();
     harness
 }
 

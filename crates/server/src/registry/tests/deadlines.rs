@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hutong_core::{CallPhase, Command, Connectivity, Input, MediaEvent, Notice};
+use hutong_core::{CallFailure, CallPhase, Command, Connectivity, Input, MediaEvent, Notice, PathsTried};
 use hutong_protocol::{EndReason, MediaKind, UserState, limits};
 
 use super::world::RegistryWorld;
@@ -68,7 +68,7 @@ fn calling_is_due_15_seconds_after_confirm() {
 }
 
 #[test]
-fn a_call_without_media_fails_after_30_seconds() {
+fn a_call_without_media_fails_after_18_seconds_for_both() {
     let mut world = RegistryWorld::logged_in(2);
     world.start_call(0, 1);
     world.deliver_all();
@@ -84,14 +84,15 @@ fn a_call_without_media_fails_after_30_seconds() {
         }
     }
     assert_eq!((world.phase(0), world.phase(1)), (Some(CallPhase::Connecting), Some(CallPhase::Connecting)));
-    assert_eq!(limits::MEDIA_TIMEOUT, Duration::from_secs(30));
+    assert_eq!(limits::MEDIA_TIMEOUT, Duration::from_secs(18));
     world.advance(limits::MEDIA_TIMEOUT - MILLISECOND);
     assert_eq!(world.phase(0), Some(CallPhase::Connecting));
     world.advance(MILLISECOND);
     world.deliver_all();
     assert_eq!((world.call(0), world.call(1)), (None, None));
-    assert!(world.participants.iter().any(|person| {
-        matches!(person.client.view().notice, Some(Notice::CallEnded { reason: EndReason::Failed, .. }))
+    assert!(world.participants.iter().all(|person| {
+        let failure = CallFailure::NoPath { tried: PathsTried::Nothing };
+        matches!(&person.client.view().notice, Some(Notice::CallFailed { failure: shown, .. }) if *shown == failure)
     }));
 }
 
