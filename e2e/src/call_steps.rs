@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{Result, TestPage, page::UI_TIMEOUT};
 
-/// Time limit for media to flow, as long as the server allows (`limits::MEDIA_TIMEOUT`).
+/// Time limit for media to flow on a busy machine.
 pub const MEDIA_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Time limit for both users to be `online` and all media released after a call.

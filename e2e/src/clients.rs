@@ -107,3 +107,17 @@ pub async fn log_in_client(
     page.log_in(name).await?;
     Ok(LoggedInClient { page, app })
 }
+
+/// Logs in from Chromium in this namespace, on a server beyond loopback.
+///
+/// # Errors
+///
+/// Returns an error when the browser does not start, or logging in fails.
+pub async fn log_in_over_network(env: &mut TestEnv, side: &Namespace, url: &str, name: &str) -> Result<TestPage> {
+    // The address is neither loopback nor https, but calls need a secure context.
+    let args = vec![format!("--unsafely-treat-insecure-origin-as-secure={url}")];
+    let page = env.new_page_in(side, name, &BrowserOptions { args, ..BrowserOptions::default() }).await?;
+    page.open(url).await?;
+    page.log_in(name).await?;
+    Ok(page)
+}

@@ -13,18 +13,24 @@
 mod link;
 mod namespace;
 
-pub use link::{AffectedTraffic, EmulatedLink, LinkConditions, LinkCounters, LinkDirection, LinkState};
+pub use link::{AffectedTraffic, EmulatedLink, LinkConditions, LinkCounters, LinkDirection, LinkEnd, LinkState};
 pub use namespace::{Namespace, PortForward};
 
 use std::{net::Ipv4Addr, rc::Rc};
 
-use crate::Result;
+use crate::{Result, ensure};
 
 /// Address of the left namespace on the link.
 pub const LEFT_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 
 /// Address of the right namespace on the link.
 pub const RIGHT_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
+
+/// Address of the left namespace on its second link.
+pub const LEFT_SECOND_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 78, 0, 1);
+
+/// Names of the TUN devices of the first and of the second link.
+const DEVICES: [&str; 2] = ["hutong0", "hutong1"];
 
 /// Two namespaces and the link between them.
 #[derive(Debug)]
@@ -35,6 +41,7 @@ pub struct EmulatedNetwork {
     pub right: Rc<Namespace>,
     /// The link that joins them.
     pub link: EmulatedLink,
+    second_link: Option<EmulatedLink>,
 }
 
 impl EmulatedNetwork {
@@ -47,7 +54,62 @@ impl EmulatedNetwork {
     pub async fn new() -> Result<Self> {
         let left = Rc::new(Namespace::new("left").await?);
         let right = Rc::new(Namespace::new("right").await?);
-        let link = EmulatedLink::connect((&left, LEFT_ADDRESS), (&right, RIGHT_ADDRESS)).await?;
-        Ok(Self { left, right, link })
+        let [device, _] = DEVICES;
+        let end = |namespace, address| LinkEnd {
+            namespace,
+            device,
+            ip_commands: vec![format!("addr add {address}/24 dev {device}"), format!("link set {device} up")],
+        };
+        let link = EmulatedLink::connect(end(&left, LEFT_ADDRESS), end(&right, RIGHT_ADDRESS)).await?;
+        Ok(Self { left, right, link, second_link: None })
+    }
+
+    /// Gives the right namespace one more address, which the left one reaches over the link.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the address or the route cannot be added.
+    pub async fn add_public_address(&self, address: Ipv4Addr) -> Result<()> {
+        let [device, _] = DEVICES;
+        for (namespace, arguments) in [
+            // Browsers offer no addresses of the loopback interface as candidates.
+            (&self.right, format!("addr add {address}/32 dev lo")),
+            (&self.left, format!("route add {address}/32 dev {device}")),
+        ] {
+            let output = namespace.command("ip").args(arguments.split(' ')).output().await?;
+            ensure!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(())
+    }
+
+    /// Takes the left namespace's interface down and another one up, at [`LEFT_SECOND_ADDRESS`]. The right namespace keeps
+    /// its only address, and is reachable at it.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when a device cannot be changed.
+    pub async fn move_left(&mut self) -> Result<()> {
+        let [first, second] = DEVICES;
+        self.link.set_both(LinkConditions { state: LinkState::Down, ..LinkConditions::default() });
+        let up = format!("link set {second} up");
+        let left = LinkEnd {
+            namespace: &self.left,
+            device: second,
+            ip_commands: vec![
+                // As a network manager does: otherwise the interface keeps its address.
+                format!("addr flush dev {first}"),
+                format!("link set {first} down"),
+                format!("addr add {LEFT_SECOND_ADDRESS}/24 dev {second}"),
+                up.clone(),
+                format!("route add {RIGHT_ADDRESS}/32 dev {second}"),
+            ],
+        };
+        let right = LinkEnd {
+            namespace: &self.right,
+            device: second,
+            ip_commands: vec![up, format!("route add {LEFT_SECOND_ADDRESS}/32 dev {second}")],
+        };
+        self.second_link = Some(EmulatedLink::connect(left, right).await?);
+        Ok(())
     }
 }

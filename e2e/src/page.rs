@@ -481,6 +481,29 @@ impl TestPage {
         Ok(())
     }
 
+    /// Freezes the page (Page Lifecycle), as browsers do to hidden pages: no script of it runs until [`Self::thaw`].
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the browser refuses.
+    pub async fn freeze(&self) -> Result<()> {
+        self.set_lifecycle_state("frozen").await
+    }
+
+    /// Ends [`Self::freeze`].
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the browser refuses.
+    pub async fn thaw(&self) -> Result<()> {
+        self.set_lifecycle_state("active").await
+    }
+
+    async fn set_lifecycle_state(&self, state: &str) -> Result<()> {
+        self.driver()?.cdp().send_raw("Page.setWebLifecycleState", json!({ "state": state })).await?;
+        Ok(())
+    }
+
     /// Sets viewport size (CSS pixels) and colour scheme, and waits until the page is drawn so.
     ///
     /// # Errors

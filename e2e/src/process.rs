@@ -161,6 +161,32 @@ pub fn kill_tree(root: Pid) {
     }
 }
 
+/// Stops processes, as the sleep of a computer does, until [`resume`].
+///
+/// # Errors
+///
+/// Returns an error when one has exited.
+pub fn suspend(processes: &[Pid]) -> Result<()> {
+    processes.iter().try_for_each(|pid| Ok(kill_process(*pid, Signal::STOP)?))
+}
+
+/// Lets stopped processes run on.
+///
+/// # Errors
+///
+/// Returns an error when one has exited.
+pub fn resume(processes: &[Pid]) -> Result<()> {
+    processes.iter().try_for_each(|pid| Ok(kill_process(*pid, Signal::CONT)?))
+}
+
+/// The processes in which Chromium runs pages and their workers, among its processes.
+#[must_use]
+pub fn chromium_renderers(processes: &[Pid]) -> Vec<Pid> {
+    let command_line = |pid: &Pid| fs::read_to_string(format!("/proc/{}/cmdline", pid.as_raw_nonzero()));
+    let is_renderer = |pid: &&Pid| command_line(pid).is_ok_and(|line| line.contains("--type=renderer"));
+    processes.iter().filter(is_renderer).copied().collect()
+}
+
 /// A process and all its descendants.
 #[must_use]
 pub fn process_tree(root: Pid) -> Vec<Pid> {

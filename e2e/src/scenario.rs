@@ -66,13 +66,18 @@ impl TestEnv {
         Ok(self.add_server(server))
     }
 
-    /// Starts a server in this network namespace.
+    /// Starts a server in this network namespace with these command line options.
     ///
     /// # Errors
     ///
     /// Returns an error when the server is not built or does not start.
-    pub async fn start_server_in(&mut self, namespace: &Namespace, listen: &str) -> Result<ServerProcess> {
-        let server = ServerProcess::start_in(namespace, listen).await?;
+    pub async fn start_server_in(
+        &mut self,
+        namespace: &Namespace,
+        listen: &str,
+        options: &[&str],
+    ) -> Result<ServerProcess> {
+        let server = ServerProcess::start_in(namespace, listen, options).await?;
         Ok(self.add_server(server))
     }
 

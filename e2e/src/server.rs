@@ -41,14 +41,14 @@ impl ServerProcess {
         Self::spawn(Command::new(program), listen, options).await
     }
 
-    /// Starts a server in this network namespace.
+    /// Starts a server in this network namespace with these command line options.
     ///
     /// # Errors
     ///
     /// Returns an error when it is not built or does not start.
-    pub async fn start_in(namespace: &Namespace, listen: &str) -> Result<Self> {
+    pub async fn start_in(namespace: &Namespace, listen: &str, options: &[&str]) -> Result<Self> {
         let program = paths::workspace_program("HUTONG_SERVER_BIN", "hutong-server")?;
-        Self::spawn(namespace.command(program), listen, &[]).await
+        Self::spawn(namespace.command(program), listen, options).await
     }
 
     async fn spawn(mut command: Command, listen: &str, options: &[&str]) -> Result<Self> {

@@ -3,7 +3,6 @@
 use std::{
     collections::VecDeque,
     io,
-    net::Ipv4Addr,
     process::Command,
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -25,8 +24,16 @@ const MTU: u16 = 1_500;
 /// Capacity of one direction's queue, in packets; a full queue drops.
 const MAX_QUEUED_PACKETS: usize = 8_192;
 
-/// Name of the TUN device in each namespace.
-const DEVICE: &str = "hutong0";
+/// One end of a link.
+#[derive(Debug)]
+pub struct LinkEnd<'a> {
+    /// The namespace that it is in.
+    pub namespace: &'a Namespace,
+    /// Name of the TUN device to create.
+    pub device: &'static str,
+    /// Commands of the program `ip` that configure it, without the program's name.
+    pub ip_commands: Vec<String>,
+}
 
 /// Direction of packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,15 +141,18 @@ pub struct EmulatedLink {
 }
 
 impl EmulatedLink {
-    /// Connects two namespaces, each with its address in a /24 network.
+    /// Connects two namespaces.
     ///
     /// # Errors
     ///
     /// Returns an error when this process may not create TUN devices.
-    pub async fn connect(left: (&Namespace, Ipv4Addr), right: (&Namespace, Ipv4Addr)) -> Result<Self> {
+    pub async fn connect(left: LinkEnd<'_>, right: LinkEnd<'_>) -> Result<Self> {
         let (to_right, to_left) = (ShaperControl::default(), ShaperControl::default());
         let controls = (to_right.clone(), to_left.clone());
-        let ends = [(left.0.handle()?, left.1), (right.0.handle()?, right.1)];
+        let ends = [
+            (left.namespace.handle()?, left.device, left.ip_commands),
+            (right.namespace.handle()?, right.device, right.ip_commands),
+        ];
         let (open, opened) = oneshot::channel();
         let (closed, closing) = oneshot::channel();
         thread::spawn(move || {
@@ -215,12 +225,12 @@ struct QueuedPacket {
 
 /// Creates and configures a TUN device in the namespace, which the calling thread enters for good. The device stays
 /// there.
-fn open_tun((handle, address): &(NamespaceHandle, Ipv4Addr)) -> Result<AsyncDevice> {
+fn open_tun((handle, device, ip_commands): &(NamespaceHandle, &str, Vec<String>)) -> Result<AsyncDevice> {
     handle.enter()?;
-    let device = DeviceBuilder::new().name(DEVICE).mtu(MTU).build_async();
+    let device = DeviceBuilder::new().name(*device).mtu(MTU).build_async();
     let device = device.context("cannot create a TUN device: this needs /dev/net/tun and root in the namespace")?;
     // A child process inherits the namespace of the thread that spawns it.
-    for line in [format!("addr add {address}/24 dev {DEVICE}"), format!("link set {DEVICE} up")] {
+    for line in ip_commands {
         let output = Command::new("ip").args(line.split(' ')).output()?;
         ensure!(output.status.success(), "ip {line}: {}", String::from_utf8_lossy(&output.stderr).trim());
     }

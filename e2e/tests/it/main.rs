@@ -1,6 +1,7 @@
 //! End-to-end tests, one module for each subject. All are one test program: linking takes longer than compiling.
 
 mod access_key;
+mod call_survival;
 mod calls;
 mod connection_loss;
 mod desktop;
@@ -10,12 +11,14 @@ mod endurance;
 mod firefox;
 mod harness;
 mod keyboard;
+mod local_network_access;
 mod native_audio_worker;
 mod native_calls;
 mod native_endurance;
 mod native_network;
 mod native_video_worker;
 mod network;
+mod no_path;
 mod page_texts;
 mod partial_roster;
 mod permissions;

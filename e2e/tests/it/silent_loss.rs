@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 use hutong_e2e::{
-    AppOptions, BrowserOptions, EmulatedNetwork, Error, Result, ServerProcess, TestEnv, TestPage, TestResult,
+    AppOptions, EmulatedNetwork, Error, Result, ServerProcess, TestEnv, TestPage, TestResult,
     call_steps::{CallKind, ring},
-    network::{LinkConditions, LinkState, Namespace, RIGHT_ADDRESS},
+    clients::log_in_over_network,
+    ensure,
+    network::{LinkConditions, LinkState, RIGHT_ADDRESS},
     page::UI_TIMEOUT,
-    scenario,
+    process, scenario,
 };
 
 /// Time from the last packet until the person reads that the connection is lost (docs/PROTOCOL.md, "Heartbeat").
@@ -20,18 +22,8 @@ const BACK_WITHIN: Duration = Duration::from_secs(5);
 /// Limit of one look at a page.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A page in Chromium, on one side of the network, that is logged in on the server on the right side.
-async fn log_in_from(env: &mut TestEnv, side: &Namespace, url: &str, name: &str) -> Result<TestPage> {
-    // The address is neither loopback nor https, but calls need a secure context.
-    let args = vec![format!("--unsafely-treat-insecure-origin-as-secure={url}")];
-    let page = env.new_page_in(side, name, &BrowserOptions { args, ..BrowserOptions::default() }).await?;
-    page.open(url).await?;
-    page.log_in(name).await?;
-    Ok(page)
-}
-
 async fn start_server_on_right(env: &mut TestEnv, network: &EmulatedNetwork) -> Result<ServerProcess> {
-    env.start_server_in(&network.right, &format!("{RIGHT_ADDRESS}:0")).await
+    env.start_server_in(&network.right, &format!("{RIGHT_ADDRESS}:0"), &[]).await
 }
 
 async fn wait_until_reconnecting(page: &TestPage, limit: Duration) -> Result<()> {
@@ -45,7 +37,7 @@ async fn check_outage(name: &str, outage: Duration) -> TestResult {
     scenario(name, async |env| {
         let network = EmulatedNetwork::new().await?;
         let server = start_server_on_right(env, &network).await?;
-        let ana = log_in_from(env, &network.left, &server.url(), "Ana").await?;
+        let ana = log_in_over_network(env, &network.left, &server.url(), "Ana").await?;
         let options = AppOptions::with_test_devices(&server.url()).in_namespace(&network.left);
         let cai = env.start_app_with("Cai", &options).await?;
         cai.page().log_in("Cai").await?;
@@ -54,7 +46,7 @@ async fn check_outage(name: &str, outage: Duration) -> TestResult {
         let di = env.new_firefox_page("Di", Some(&network.left)).await?;
         di.open(&server.url()).await?;
         di.log_in("Di").await?;
-        let bo = log_in_from(env, &network.right, &server.url(), "Bo").await?;
+        let bo = log_in_over_network(env, &network.right, &server.url(), "Bo").await?;
         for page in [&ana, cai, &di] {
             bo.wait_for_user_state(page.name(), "online", UI_TIMEOUT).await?;
         }
@@ -98,4 +90,42 @@ async fn a_silent_loss_is_noticed_and_all_clients_are_callable_after_it() -> Tes
 #[ignore = "an outage of 100 s"]
 async fn a_long_silent_loss_is_noticed_and_all_clients_are_callable_after_it() -> TestResult {
     check_outage("silent_loss_long", Duration::from_secs(100)).await
+}
+
+/// Longer than the server waits for a client that does not answer, and than the client waits for the server.
+const FREEZE: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn a_frozen_page_stays_online_and_counts_from_the_thaw() -> TestResult {
+    scenario("frozen_page", async |env| {
+        let network = EmulatedNetwork::new().await?;
+        let server = start_server_on_right(env, &network).await?;
+        let ana = log_in_over_network(env, &network.left, &server.url(), "Ana").await?;
+        let bo = log_in_over_network(env, &network.right, &server.url(), "Bo").await?;
+        bo.wait_for_user_state("Ana", "online", UI_TIMEOUT).await?;
+
+        // Neither the page nor its workers run, but the browser answers the server's pings.
+        let renderers = process::chromium_renderers(&ana.processes());
+        ensure!(!renderers.is_empty(), "no renderer process");
+        process::suspend(&renderers)?;
+        tokio::time::sleep(FREEZE).await;
+        process::resume(&renderers)?;
+        // If the check after the thaw is not answered, the connection counts as lost 5 s later.
+        let check = r#"await new Promise((done) => later(done, 6_000)); return Boolean(one("reconnecting"))"#;
+        ensure!(!ana.run::<bool>(check).await?, "the page gave up a connection that was never lost");
+        let seen: Vec<_> = bo.roster_changes().await?.into_iter().filter(|change| change.name == "Ana").collect();
+        ensure!(seen.iter().all(|change| change.state != "gone"), "{seen:?}");
+
+        // Chromium closes the WebSocket of a page that it freezes by itself (Page Lifecycle).
+        ana.freeze().await?;
+        network.link.set_both(LinkConditions { state: LinkState::Down, ..LinkConditions::default() });
+        bo.wait_until_user_gone("Ana", NOTICED_WITHIN + LOOK).await?;
+        network.link.set_both(LinkConditions::default());
+        ana.thaw().await?;
+        let thawed = Instant::now();
+        bo.wait_for_user_state("Ana", "online", BACK_WITHIN + LOOK).await?;
+        println!("online again {:.1} s after the thaw", thawed.elapsed().as_secs_f32());
+        ring(&bo, &ana, CallKind::Voice).await
+    })
+    .await
 }
