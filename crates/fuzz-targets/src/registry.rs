@@ -66,11 +66,13 @@ pub enum RegistryOp {
     Restart,
     /// Sends `watch`; the argument selects query and name.
     Watch,
+    /// Sends `ping`.
+    Ping,
 }
 
 impl RegistryOp {
     /// All operations, in the order of their encoding.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::LogIn,
         Self::Resume,
         Self::Hello,
@@ -88,6 +90,7 @@ impl RegistryOp {
         Self::PassTime,
         Self::Restart,
         Self::Watch,
+        Self::Ping,
     ];
 }
 
@@ -209,6 +212,7 @@ impl RegistryRun {
                 let query = ["", "a", "b", "明"][argument % 4].to_owned();
                 ClientMessage::Watch { query, names: vec![name(argument / 4)] }
             }
+            RegistryOp::Ping => ClientMessage::Ping,
             RegistryOp::Disconnect | RegistryOp::PassTime | RegistryOp::Restart => return,
         };
         // After a logout the gateway forwards nothing until the next `hello`.
