@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::{
-    AppOptions, BrowserOptions, DesktopApp, Result, TestEnv, TestPage, anyhow,
+    AppOptions, BrowserOptions, DesktopApp, Result, TestEnv, TestPage, WindowPlacement, anyhow,
     network::{EmulatedNetwork, Namespace},
     synthetic_media::SyntheticVoice,
 };
@@ -94,7 +94,7 @@ pub async fn log_in_client(
             (page, None)
         }
         (ClientKind::Firefox, namespace) => {
-            let page = env.new_firefox_page(name, namespace.map(Rc::as_ref)).await?;
+            let page = env.new_firefox_page(name, namespace.map(Rc::as_ref), WindowPlacement::Headless).await?;
             page.open(url).await?;
             (page, None)
         }

@@ -1,4 +1,4 @@
-//! Headless Firefox with fake devices, each with its own profile, under `WebDriver` `BiDi`.
+//! Firefox with fake devices, each with its own profile, under `WebDriver` `BiDi`.
 
 use std::{
     fmt::Write as _,
@@ -12,11 +12,12 @@ use tempfile::TempDir;
 use tokio::{process::Command, time::timeout};
 
 use crate::{
-    Result,
+    Result, WindowPlacement,
     bidi::BidiSession,
     network::{Namespace, PortForward},
     paths,
     process::ChildProcess,
+    virtual_display::VirtualDisplay,
 };
 
 /// Time limit for Firefox to start.
@@ -52,6 +53,7 @@ pub struct FirefoxBrowser {
     process: ChildProcess,
     /// Forwards the port of its session, when it runs in a namespace.
     _port_forward: Option<PortForward>,
+    _display: Option<VirtualDisplay>,
     _profile: TempDir,
 }
 
@@ -62,7 +64,7 @@ impl FirefoxBrowser {
     /// # Errors
     ///
     /// Returns an error when it is not installed or does not start.
-    pub async fn start(namespace: Option<&Namespace>, preload: &str) -> Result<Self> {
+    pub async fn start(namespace: Option<&Namespace>, window: WindowPlacement, preload: &str) -> Result<Self> {
         let program = paths::installed_program(&["firefox-esr", "firefox"], "`apt-get install firefox-esr`")?;
         let profile = tempfile::Builder::new().prefix("hutong-e2e-").tempdir()?;
         let mut preferences = String::new();
@@ -72,7 +74,18 @@ impl FirefoxBrowser {
         writeln!(preferences, "user_pref(\"intl.accept_languages\", \"en-US\");")?;
         fs::write(profile.path().join("user.js"), preferences)?;
         let mut command = namespace.map_or_else(|| Command::new(&program), |namespace| namespace.command(&program));
-        command.args(["--headless", "--no-remote", "--remote-debugging-port=0", "--width=800", "--height=600"]);
+        let display = match window {
+            WindowPlacement::Headless => {
+                command.arg("--headless");
+                None
+            }
+            WindowPlacement::OnVirtualDisplay => {
+                let display = VirtualDisplay::start().await?;
+                command.env("DISPLAY", display.name()).env_remove("WAYLAND_DISPLAY");
+                Some(display)
+            }
+        };
+        command.args(["--no-remote", "--remote-debugging-port=0", "--width=800", "--height=600"]);
         command.arg("--profile").arg(profile.path()).env("HOME", profile.path()).env("MOZ_CRASHREPORTER_DISABLE", "1");
         let mut process = ChildProcess::spawn("firefox", &mut command)?;
         let port = process.wait_for_line(START_TIMEOUT, bidi_port).await?;
@@ -84,7 +97,7 @@ impl FirefoxBrowser {
             forward.as_ref().map_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, port)), PortForward::address);
         // Firefox accepts requests for its own port only.
         let session = BidiSession::connect(address, &format!("ws://127.0.0.1:{port}/session"), preload).await?;
-        Ok(Self { session: Rc::new(session), process, _port_forward: forward, _profile: profile })
+        Ok(Self { session: Rc::new(session), process, _port_forward: forward, _display: display, _profile: profile })
     }
 
     /// The browser's main process.

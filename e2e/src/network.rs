@@ -71,15 +71,20 @@ impl EmulatedNetwork {
     /// Returns an error when the address or the route cannot be added.
     pub async fn add_public_address(&self, address: Ipv4Addr) -> Result<()> {
         let [device, _] = DEVICES;
-        for (namespace, arguments) in [
-            // Browsers offer no addresses of the loopback interface as candidates.
-            (&self.right, format!("addr add {address}/32 dev lo")),
-            (&self.left, format!("route add {address}/32 dev {device}")),
-        ] {
-            let output = namespace.command("ip").args(arguments.split(' ')).output().await?;
-            ensure!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr).trim());
-        }
-        Ok(())
+        // Browsers offer no addresses of the loopback interface as candidates.
+        run_ip(&self.right, &format!("addr add {address}/32 dev lo")).await?;
+        run_ip(&self.left, &format!("route add {address}/32 dev {device}")).await
+    }
+
+    /// Makes the link the left namespace's default route. Firefox with fake devices offers no other candidates than those of the
+    /// default route.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the route cannot be added.
+    pub async fn add_default_route(&self) -> Result<()> {
+        let [device, _] = DEVICES;
+        run_ip(&self.left, &format!("route add default dev {device}")).await
     }
 
     /// Takes the left namespace's interface down and another one up, at [`LEFT_SECOND_ADDRESS`]. The right namespace keeps
@@ -112,4 +117,11 @@ impl EmulatedNetwork {
         self.second_link = Some(EmulatedLink::connect(left, right).await?);
         Ok(())
     }
+}
+
+/// Runs the program `ip` in a namespace.
+async fn run_ip(namespace: &Namespace, arguments: &str) -> Result<()> {
+    let output = namespace.command("ip").args(arguments.split(' ')).output().await?;
+    ensure!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(())
 }

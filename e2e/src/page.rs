@@ -15,7 +15,7 @@ use thirtyfour::WebDriver;
 
 use crate::{
     Context, Result, bail,
-    browser::BrowserSession,
+    browser::{BrowserSession, WindowPlacement},
     ensure,
     firefox::FirefoxBrowser,
     instrument::{Click, FirstFrame, OpenResources, ReceivedTotals, RosterChange, TimelineMark},
@@ -49,7 +49,7 @@ impl TestPage {
         let driver = browser.driver().clone();
         let cdp = driver.cdp();
         cdp.send_raw("Page.addScriptToEvaluateOnNewDocument", json!({ "source": INSTRUMENT })).await?;
-        let browser = Rc::new(RefCell::new(Some(RunningBrowser::Chromium(browser))));
+        let browser = Rc::new(RefCell::new(Some(RunningBrowser::Chromium(Box::new(browser)))));
         Ok(Self { name: name.into(), control: PageControl::WebDriver(driver), is_webview: false, browser })
     }
 
@@ -58,14 +58,14 @@ impl TestPage {
     /// # Errors
     ///
     /// Returns an error when Firefox is not installed or does not start.
-    pub async fn in_firefox(name: &str, namespace: Option<&Namespace>) -> Result<Self> {
-        let browser = FirefoxBrowser::start(namespace, INSTRUMENT).await?;
+    pub async fn in_firefox(name: &str, namespace: Option<&Namespace>, window: WindowPlacement) -> Result<Self> {
+        let browser = FirefoxBrowser::start(namespace, window, INSTRUMENT).await?;
         let control = PageControl::Bidi(Rc::clone(&browser.session));
         Ok(Self {
             name: name.into(),
             control,
             is_webview: false,
-            browser: Rc::new(RefCell::new(Some(RunningBrowser::Firefox(browser)))),
+            browser: Rc::new(RefCell::new(Some(RunningBrowser::Firefox(Box::new(browser))))),
         })
     }
 

@@ -20,9 +20,9 @@ pub(crate) enum PageControl {
 #[derive(Debug)]
 pub(crate) enum RunningBrowser {
     /// Chromium.
-    Chromium(BrowserSession),
+    Chromium(Box<BrowserSession>),
     /// Firefox.
-    Firefox(FirefoxBrowser),
+    Firefox(Box<FirefoxBrowser>),
 }
 
 impl RunningBrowser {

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::{
     Result, ServerProcess, TcpProxy, anyhow,
-    browser::{BrowserOptions, ChromeDriver},
+    browser::{BrowserOptions, ChromeDriver, WindowPlacement},
     desktop::{AppOptions, DesktopApp},
     network::{EmulatedNetwork, Namespace},
     page::TestPage,
@@ -167,8 +167,13 @@ impl TestEnv {
     /// # Errors
     ///
     /// Returns an error when Firefox is not installed or does not start.
-    pub async fn new_firefox_page(&mut self, name: &str, namespace: Option<&Namespace>) -> Result<TestPage> {
-        let page = TestPage::in_firefox(name, namespace).await?;
+    pub async fn new_firefox_page(
+        &mut self,
+        name: &str,
+        namespace: Option<&Namespace>,
+        window: WindowPlacement,
+    ) -> Result<TestPage> {
+        let page = TestPage::in_firefox(name, namespace, window).await?;
         self.pages.push(page.clone());
         Ok(page)
     }

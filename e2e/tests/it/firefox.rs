@@ -1,10 +1,15 @@
 //! Calls of Firefox, through the real interface: with Chromium in both directions, and with the desktop app.
 
+use std::time::Duration;
+
 use hutong_e2e::{
-    Result, TestEnv, TestResult,
-    call_assertions::{CallMedia, ensure_media_flows},
-    call_steps::{CallKind, call, wait_until_released},
+    Result, TestEnv, TestResult, WindowPlacement,
+    call_assertions::{CallMedia, ensure_media_flows, ensure_recovers},
+    call_steps::{CallKind, MEDIA_TIMEOUT, call, wait_until_released},
     clients::{ClientKind, LoggedInClient, MicrophoneSource, log_in_pair},
+    ensure,
+    network::{EmulatedNetwork, LinkConditions, LinkDirection},
+    page::UI_TIMEOUT,
     scenario,
 };
 
@@ -65,4 +70,48 @@ async fn firefox_makes_and_takes_calls_of_each_kind() -> TestResult {
         .await?;
     }
     Ok(())
+}
+
+#[tokio::test]
+#[ignore = "more combinations"]
+async fn calls_of_firefox_go_on_over_a_lossy_link_and_after_an_outage() -> TestResult {
+    for other in [ClientKind::Chromium, ClientKind::App] {
+        scenario("firefox_network", async |env| {
+            let network = EmulatedNetwork::new().await?;
+            network.add_default_route().await?;
+            let kinds = [ClientKind::Firefox, other];
+            let [firefox, other] = log_in_pair(env, kinds, MicrophoneSource::Fake, Some(&network)).await?;
+            firefox.page.use_noise_camera().await?;
+            call(&firefox.page, &other.page, CallKind::Video).await?;
+            let lossy = LinkConditions { loss: 0.03, delay: Duration::from_millis(50), ..LinkConditions::default() };
+            network.link.set_both(lossy);
+            ensure_media_flows(&firefox.page, &other.page, CallMedia::VideoAndAudio).await?;
+            let lost = network.link.counters(LinkDirection::LeftToRight).packets_lost;
+            ensure!(lost > 10, "only {lost} packets were lost");
+            network.link.set_both(LinkConditions::default());
+            ensure_recovers(&network, &firefox.page, &other.page, 8).await
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+#[ignore = "more combinations"]
+async fn firefox_shares_its_screen() -> TestResult {
+    scenario("firefox_screen", async |env| {
+        let server = env.start_server().await?;
+        // A headless Firefox has no screen.
+        let ana = env.new_firefox_page("Ana", None, WindowPlacement::OnVirtualDisplay).await?;
+        ana.open(&server.url()).await?;
+        ana.log_in("Ana").await?;
+        let bo = env.log_in("Bo", &server).await?;
+        call(&ana, &bo, CallKind::Voice).await?;
+        ana.press("screen").await?;
+        let shown = "const it = one('remote-video'); return it && it.classList.contains('screen') && it.videoWidth > 0";
+        bo.wait_until("Firefox's screen", UI_TIMEOUT, shown).await?;
+        let before = bo.received_totals().await?;
+        bo.wait_for_received(before.frames + 3, MEDIA_TIMEOUT).await
+    })
+    .await
 }

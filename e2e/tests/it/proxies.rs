@@ -1,8 +1,10 @@
-//! The server behind reverse proxies, which are configured by the examples in docs/DEPLOY.md: at any port, and under a
-//! path.
+//! How people reach the server: behind reverse proxies, which are configured by the examples in docs/DEPLOY.md, at any port
+//! and under a path; and at an IPv6 address.
 
 use hutong_e2e::{
-    Result, TestEnv, TestResult, ensure,
+    AppOptions, Result, TestEnv, TestResult,
+    call_steps::{CallKind, ring},
+    ensure,
     page::UI_TIMEOUT,
     reverse_proxy::{ProxyFolder, ProxyProgram, ReverseProxy},
     scenario,
@@ -59,6 +61,21 @@ async fn a_proxy_that_hides_the_requested_host_is_reported_to_the_person_and_in_
         let line = server.log().text();
         ensure!(line.contains(&origin) && line.contains("expected_host"), "{line}");
         Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn people_log_in_at_an_ipv6_address_in_a_browser_and_in_the_app() -> TestResult {
+    scenario("ipv6", async |env| {
+        let server = env.start_server_with("[::1]:0", &[]).await?;
+        ensure!(server.url().starts_with("http://[::1]:"), "{}", server.url());
+        let ana = env.log_in("Ana", &server).await?;
+        let bo = env.start_app_with("Bo", &AppOptions::with_test_devices(&server.url())).await?;
+        bo.page().log_in("Bo").await?;
+        ring(bo.page(), &ana, CallKind::Voice).await?;
+        ana.press("decline").await?;
+        bo.page().wait_for_own_state("online", UI_TIMEOUT).await
     })
     .await
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 use hutong_e2e::{
-    AppOptions, EmulatedNetwork, Error, Result, ServerProcess, TestEnv, TestPage, TestResult,
+    AppOptions, EmulatedNetwork, Error, Result, ServerProcess, TestEnv, TestPage, TestResult, WindowPlacement,
     call_steps::{CallKind, ring},
     clients::log_in_over_network,
     ensure,
@@ -43,7 +43,7 @@ async fn check_outage(name: &str, outage: Duration) -> TestResult {
         cai.page().log_in("Cai").await?;
         let cai = cai.page();
         // Logging in and being called need no secure context.
-        let di = env.new_firefox_page("Di", Some(&network.left)).await?;
+        let di = env.new_firefox_page("Di", Some(&network.left), WindowPlacement::Headless).await?;
         di.open(&server.url()).await?;
         di.log_in("Di").await?;
         let bo = log_in_over_network(env, &network.right, &server.url(), "Bo").await?;
