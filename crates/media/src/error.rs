@@ -24,8 +24,9 @@ pub enum Error {
     /// The data channel's send buffer is full. Try again later.
     #[error("not sent: the data channel's send buffer is full; try again later")]
     SendBufferFull,
-    /// No network interface is usable now, so the sockets cannot be replaced. The connection is unchanged. Try again later.
-    #[error("ICE not restarted: no network interface is usable now; try again later")]
+    /// There is no multicast route now, as without a network, so the sockets cannot be replaced. The connection is unchanged.
+    /// Try again later.
+    #[error("ICE not restarted: no network with a multicast route now; try again later")]
     NoNetwork,
     /// The WebRTC library returned an error.
     #[error("{0}")]

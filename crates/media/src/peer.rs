@@ -38,6 +38,15 @@ const VIDEO_CAPACITY: usize = 15;
 /// Multicast group of mDNS (RFC 6762, section 3).
 const MDNS_GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 
+/// Role in the DTLS association (RFC 8842, section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DtlsRole {
+    /// `active`: starts the handshake.
+    Client,
+    /// `passive`.
+    Server,
+}
+
 /// One WebRTC connection. Runs on the tokio runtime on which it was created.
 ///
 /// The methods that negotiate must be called one at a time. Glare (both sides offer at once) is resolved by the caller, before
@@ -56,6 +65,8 @@ pub struct Peer {
     data_channel: Option<Arc<dyn DataChannel>>,
     audio: Option<mpsc::Sender<EncodedFrame>>,
     video: Option<Arc<VideoQueue>>,
+    /// This side's role, once negotiated.
+    dtls_role: Mutex<Option<DtlsRole>>,
     /// The send queues of tracks that are not added yet.
     pending_sources: Mutex<Vec<(MediaType, FrameSource)>>,
 }
@@ -110,6 +121,7 @@ impl Peer {
             data_channel: None,
             audio,
             video,
+            dtls_role: Mutex::new(None),
             pending_sources: Mutex::new(pending_sources),
         };
         if let Some(data_channel) = config.data_channel {
@@ -151,10 +163,16 @@ impl Peer {
         // Added only after the offer was set, so that the tracks use the offer's transceivers.
         self.add_pending_tracks().await?;
         let answer = self.connection.create_answer(None).await.at(PeerOperation::CreateDescription)?;
-        self.set_local_description(answer).await
+        let answer = self.set_local_description(answer).await?;
+        Ok(match self.keep_dtls_role(DtlsRole::Client) {
+            DtlsRole::Client => answer,
+            // The library always answers as client, but the role of an existing association stays (RFC 8842, section 5.5).
+            DtlsRole::Server => answer.replace("a=setup:active", "a=setup:passive"),
+        })
     }
 
-    /// Sets the remote description. New sockets replace the old ones if it is an offer that restarts ICE.
+    /// Sets the remote description. A later offer replaces this side's own, if one is pending. New sockets replace the old ones
+    /// if it restarts ICE.
     ///
     /// # Errors
     /// [`Error::Closed`]; [`Error::NoNetwork`] for a later offer; [`PeerOperation::SetRemoteDescription`] when it cannot be parsed, contradicts the negotiated state,
@@ -168,8 +186,13 @@ impl Peer {
         .at(PeerOperation::SetRemoteDescription)?;
         if kind == SdpKind::Offer && self.connection.remote_description().await.is_some() {
             self.check_network()?;
+            self.roll_back().await?;
         }
-        self.connection.set_remote_description(description).await.at(PeerOperation::SetRemoteDescription)
+        self.connection.set_remote_description(description).await.at(PeerOperation::SetRemoteDescription)?;
+        if kind == SdpKind::Answer {
+            self.keep_dtls_role(if sdp.contains("a=setup:active") { DtlsRole::Server } else { DtlsRole::Client });
+        }
+        Ok(())
     }
 
     /// Adds a remote ICE candidate, or the end of candidates. Requires a remote description.
@@ -295,6 +318,26 @@ impl Peer {
         self.set_local_description(offer).await
     }
 
+    /// The role of the first negotiation; `negotiated` if this is the first.
+    fn keep_dtls_role(&self, negotiated: DtlsRole) -> DtlsRole {
+        *self.dtls_role.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(negotiated)
+    }
+
+    /// Returns to the stable state from a pending offer of either side (RFC 9429, section 4.1.10.2): the library has no
+    /// implicit rollback.
+    async fn roll_back(&self) -> Result<(), Error> {
+        let rollback = || RTCSessionDescription::rollback(None).at(PeerOperation::SetRemoteDescription);
+        if self.connection.pending_local_description().await.is_some() {
+            let done = self.connection.set_local_description(rollback()?).await;
+            done.at(PeerOperation::SetRemoteDescription)?;
+        }
+        if self.connection.pending_remote_description().await.is_some() {
+            let done = self.connection.set_remote_description(rollback()?).await;
+            done.at(PeerOperation::SetRemoteDescription)?;
+        }
+        Ok(())
+    }
+
     async fn set_local_description(&self, description: RTCSessionDescription) -> Result<String, Error> {
         let sdp = without_candidates(&description.sdp);
         self.connection.set_local_description(description).await.at(PeerOperation::SetLocalDescription)?;
@@ -310,7 +353,7 @@ impl Peer {
     }
 
     /// Whether the library can replace its sockets. It would close the connection if the socket for mDNS could not be
-    /// replaced, which no network without a multicast route permits.
+    /// replaced, which takes a multicast route, such as the default route.
     fn check_network(&self) -> Result<(), Error> {
         let is_usable = self.mdns == MulticastDnsMode::Disabled
             || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))

@@ -46,6 +46,37 @@ async fn peers_reconnect_after_an_ice_restart() {
     assert_eq!(answerer.frame(MediaType::Video).await.data, common::video_frame(1, true, 2_000).data);
 }
 
+/// Browsers reject an answer with another role than that of the existing association.
+#[tokio::test]
+async fn later_answers_keep_the_dtls_roles() {
+    let _lock = common::shared().await;
+    let (offerer, answerer) = common::connected_pair().await;
+    for (from, to, role) in [(&answerer, &offerer, "passive"), (&offerer, &answerer, "active")] {
+        let offer = from.peer.ice_restart_offer().await.unwrap();
+        to.peer.set_remote_description(SdpKind::Offer, &offer).await.unwrap();
+        let answer = to.peer.answer().await.unwrap();
+        assert!(answer.contains(&format!("a=setup:{role}")), "{answer}");
+        from.peer.set_remote_description(SdpKind::Answer, &answer).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_offer_of_the_other_side_replaces_a_pending_one() {
+    let _lock = common::shared().await;
+    let (mut offerer, mut answerer) = common::connected_pair().await;
+    let ignored = answerer.peer.ice_restart_offer().await.unwrap();
+    let offer = offerer.peer.ice_restart_offer().await.unwrap();
+    assert_ne!(ignored, offer);
+    common::connect(&mut offerer, &mut answerer, &offer, |candidate| candidate, |candidate| candidate).await;
+    offerer.peer.send_video(common::video_frame(1, true, 2_000)).unwrap();
+    assert_eq!(answerer.frame(MediaType::Video).await.data, common::video_frame(1, true, 2_000).data);
+    // The other side can restart afterwards.
+    let offer = answerer.peer.ice_restart_offer().await.unwrap();
+    common::connect(&mut answerer, &mut offerer, &offer, |candidate| candidate, |candidate| candidate).await;
+    offerer.peer.send_video(common::video_frame(2, true, 2_000)).unwrap();
+    assert_eq!(answerer.frame(MediaType::Video).await.data, common::video_frame(2, true, 2_000).data);
+}
+
 #[tokio::test]
 async fn peers_connect_when_one_side_sends_audio_only() {
     let _lock = common::shared().await;
