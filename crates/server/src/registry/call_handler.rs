@@ -233,9 +233,9 @@ impl CallHandler<'_> {
         self.rosters.on_call(self.state, members);
         let Some(call) = self.state.calls.get(&id) else { return Ok(()) };
         for member in call.members.map(|member| member.token) {
-            if self.state.users.apply(member, StateEvent::Confirm).is_ok() {
-                self.state.send(member, ServerMessage::Claimed { call: id });
-            }
+            // Fails for one who was in the call all along. That client has to know too: its offers were not forwarded.
+            self.state.users.apply(member, StateEvent::Confirm).ok();
+            self.state.send(member, ServerMessage::Claimed { call: id });
         }
         Ok(())
     }
