@@ -76,8 +76,8 @@ impl EmulatedNetwork {
         run_ip(&self.left, &format!("route add {address}/32 dev {device}")).await
     }
 
-    /// Makes the link the left namespace's default route. Firefox with fake devices offers no other candidates than those of the
-    /// default route.
+    /// Makes the link the left namespace's default route. Firefox with fake devices offers only candidates of the default route,
+    /// and mDNS needs a multicast route.
     ///
     /// # Errors
     ///
@@ -106,7 +106,7 @@ impl EmulatedNetwork {
                 format!("link set {first} down"),
                 format!("addr add {LEFT_SECOND_ADDRESS}/24 dev {second}"),
                 up.clone(),
-                format!("route add {RIGHT_ADDRESS}/32 dev {second}"),
+                format!("route add default dev {second}"),
             ],
         };
         let right = LinkEnd {

@@ -19,7 +19,7 @@ pub struct ClientDriver {
     started: Instant,
     wake: Option<Instant>,
     link: Option<ServerLink>,
-    /// This computer's address of the open link.
+    /// Local address of the open link.
     link_address: Option<IpAddr>,
     target: Option<ServerTarget>,
     roots: Option<TrustRoots>,
@@ -98,6 +98,8 @@ impl ClientDriver {
             }
         };
         tokio::select! {
+            // After a stall both may be ready, and the message may be the answer for which the timer waited.
+            biased;
             event = link_event => match event {
                 Some(ServerLinkEvent::Up { first_use, local_address }) => {
                     self.link_address = Some(local_address);

@@ -48,9 +48,11 @@ struct NetworkState {
 }
 
 impl NetworkState {
-    async fn now() -> Self {
+    /// The state now. Without a listing of the interfaces the addresses are those of `before`.
+    async fn now(before: &[IpAddr]) -> Self {
         // Fails only if the runtime stops.
-        let addresses = tokio::task::spawn_blocking(interface_addresses).await.unwrap_or_default();
+        let listed = tokio::task::spawn_blocking(interface_addresses).await.ok().flatten();
+        let addresses = listed.unwrap_or_else(|| before.to_vec());
         Self { addresses, monotonic: Instant::now(), time_of_day: SystemTime::now() }
     }
 
@@ -73,14 +75,16 @@ pub fn start() -> mpsc::Receiver<NetworkChange> {
     tokio::spawn(async move {
         let mut checks = interval(CHECK_INTERVAL);
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut last = NetworkState::now().await;
+        let mut last = NetworkState::now(&[]).await;
         let mut pending: Option<NetworkChange> = None;
         loop {
             tokio::select! {
                 _ = checks.tick() => {
-                    let now = NetworkState::now().await;
+                    let now = NetworkState::now(&last.addresses).await;
                     if let Some(change) = now.change_since(&last) {
-                        pending.get_or_insert_default().lost_addresses.extend(change.lost_addresses);
+                        let pending = pending.get_or_insert_default();
+                        pending.lost_addresses.extend(change.lost_addresses);
+                        pending.lost_addresses.retain(|address| !now.addresses.contains(address));
                     }
                     last = now;
                 }
@@ -114,7 +118,7 @@ mod tests {
 
     #[tokio::test]
     async fn another_address_or_a_sleep_is_an_event() {
-        let before = NetworkState::now().await;
+        let before = NetworkState::now(&[]).await;
         let change = |monotonic, time_of_day| after(&before, monotonic, time_of_day).change_since(&before);
         let kept = Some(NetworkChange::default());
         assert_eq!(change(seconds(2), seconds(2)), None);

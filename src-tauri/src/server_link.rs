@@ -147,7 +147,7 @@ async fn run(
         let stream = connect(addresses).await?;
         // ICE candidates are small messages that must not be delayed.
         stream.set_nodelay(true)?;
-        let local_address = stream.local_addr()?.ip();
+        let local_address = stream.local_addr()?.ip().to_canonical();
         if !address.secure() {
             let socket = upgrade(address, Box::new(stream) as Box<dyn IoStream>).await?;
             return Ok::<_, ServerLinkError>((socket, ServerLinkEvent::Up { first_use: None, local_address }));

@@ -20,6 +20,9 @@ const ICE_RESTART_DELAY: Duration = Duration::from_secs(2);
 /// How much longer the callee waits, so that normally the caller's offer arrives first and no offers collide.
 const CALLEE_RESTART_DELAY: Duration = Duration::from_secs(3);
 
+/// The same after the server has the call back: the caller's offer then takes a round trip.
+const CALLEE_CLAIM_DELAY: Duration = Duration::from_secs(1);
+
 /// Interval between ICE restarts: how long one may take.
 const ICE_RESTART_INTERVAL: Duration = Duration::from_secs(8);
 
@@ -115,6 +118,17 @@ pub enum Negotiation {
     OfferSent,
 }
 
+impl Role {
+    /// How long this side waits with a restart once the server has the call back: if both sides were away, their offers
+    /// shall not collide.
+    pub const fn restart_delay_after_claim(self) -> Duration {
+        match self {
+            Self::Caller => limits::PRESENCE_BATCH_DELAY,
+            Self::Callee => CALLEE_CLAIM_DELAY,
+        }
+    }
+}
+
 impl MediaFlow {
     /// The state after a change of the peer connection.
     pub fn after_connectivity(self, state: Connectivity, role: Role, now: Duration) -> Self {
@@ -154,15 +168,15 @@ impl MediaFlow {
         }
     }
 
-    /// After an ICE restart was requested: the next one is only due if media is interrupted.
-    pub fn after_restart(self, now: Duration) -> Self {
+    /// After ICE was restarted: the next restart is only due if media is interrupted.
+    pub const fn after_restart(self) -> Self {
         match self {
             Self::RestartDue { .. } => Self::Flowing,
-            Self::Starting { .. } | Self::Flowing | Self::Interrupted { .. } => self.postpone_restart(now),
+            Self::Starting { .. } | Self::Flowing | Self::Interrupted { .. } => self,
         }
     }
 
-    /// After an ICE restart was due while the server could not forward it.
+    /// After a restart was requested, or was due while the server could not forward it.
     pub fn postpone_restart(self, now: Duration) -> Self {
         let restart_at = now + ICE_RESTART_INTERVAL;
         match self {

@@ -12,11 +12,16 @@ use hutong_protocol::{
 use crate::{
     call::{Call, MediaFlow, Membership, Negotiation, Role, Stage},
     cancels::PendingCancels,
-    candidate_types::CandidateTypes,
     context::Context,
     media::{Connectivity, MediaCommand, MediaEvent, MediaProblem, PeerId},
-    view::{CallFailure, CallView, Notice},
+    view::{CallFailure, CallPhase, CallView, Notice},
 };
+
+/// Time for the answer to an offer on a slow network.
+const ANSWER_TIME: Duration = Duration::from_secs(2);
+
+/// How much later than the other side this one may notice that media does not start.
+const FAILURE_MARGIN: Duration = Duration::from_secs(5);
 
 /// How long to wait for the server's answer to `claim`: as long as the server keeps the call, and time for the message
 /// to arrive.
@@ -247,9 +252,14 @@ impl CallFlow {
 
     fn remote_description(&mut self, cx: &mut Context<'_>, id: CallId, kind: SdpKind, sdp: String) {
         let Some(call) = self.call.as_mut().filter(|call| call.id() == Some(id)) else { return };
-        if let (Stage::Established { negotiation, .. }, Some(peer)) = (&mut call.stage, call.peer) {
-            if kind == SdpKind::Answer {
-                *negotiation = Negotiation::Stable;
+        if let (Stage::Established { negotiation, media, .. }, Some(peer)) = (&mut call.stage, call.peer) {
+            match kind {
+                SdpKind::Answer => *negotiation = Negotiation::Stable,
+                // The engine answers it, and a restart of this side would discard it.
+                SdpKind::Offer if call.role == Role::Callee || *negotiation == Negotiation::Stable => {
+                    *media = media.postpone_restart(cx.now);
+                }
+                SdpKind::Offer => {}
             }
             cx.media(MediaCommand::SetRemoteDescription { peer, kind, sdp, polite: call.role == Role::Callee });
         }
@@ -259,8 +269,11 @@ impl CallFlow {
         match &self.call {
             Some(call) if call.id() == Some(id) => {
                 let with = call.with.name.clone();
-                // Both sides see the failure at about the same time, and the first to say so ends the call for both.
-                let failure = call.media_failure(self.has_relay()).filter(|_| reason == EndReason::Failed);
+                // Both sides wait equally long for media, and the first `cancel` ends the call for both.
+                let is_near = call.deadline().is_some_and(|at| at <= cx.now + FAILURE_MARGIN);
+                let is_interrupted = call.view().phase == CallPhase::Reconnecting;
+                let is_shared = reason == EndReason::Failed && (is_near || is_interrupted);
+                let failure = if is_shared { call.media_failure(self.has_relay()) } else { None };
                 cx.notice(Some(match failure {
                     Some(failure) => Notice::CallFailed { with, failure },
                     None => Notice::CallEnded { with, reason },
@@ -275,12 +288,12 @@ impl CallFlow {
 
     fn claimed(&mut self, cx: &mut Context<'_>, id: CallId) {
         match &mut self.call {
-            Some(Call { stage: Stage::Established { id: mine, media, membership, negotiation, .. }, .. })
+            Some(Call { role, stage: Stage::Established { id: mine, media, membership, negotiation, .. }, .. })
                 if *mine == id =>
             {
                 *membership = Membership::Member;
                 // Candidates and ICE restarts since either connection was lost did not reach the other side.
-                let at = cx.now + limits::PRESENCE_BATCH_DELAY;
+                let at = cx.now + role.restart_delay_after_claim();
                 *media = match negotiation {
                     Negotiation::Stable => media.expedite_restart(at),
                     Negotiation::OfferSent => media.require_restart(at),
@@ -339,7 +352,7 @@ impl CallFlow {
     pub fn connection_lost(&mut self, cx: &mut Context<'_>) {
         let Some(call) = &mut self.call else { return };
         match &mut call.stage {
-            Stage::Established { media: MediaFlow::Flowing | MediaFlow::Interrupted { .. }, membership, .. } => {
+            Stage::Established { media, membership, .. } if !matches!(media, MediaFlow::Starting { .. }) => {
                 *membership = Membership::AwaitingClaim { until: cx.now + limits::CLAIM_WINDOW };
             }
             Stage::Ending { release, .. } => *release = None,
@@ -359,12 +372,30 @@ impl CallFlow {
 
     /// Restarts ICE of an interrupted call without waiting: the network may have changed.
     pub fn check_connection(&mut self, cx: &mut Context<'_>) {
-        self.update_media(|media| media.expedite_restart(cx.now));
+        let at = self.earliest_restart(cx.now);
+        self.update_media(|media| media.expedite_restart(at));
     }
 
     /// Restarts ICE, because this side lost a network address.
     pub fn address_lost(&mut self, cx: &mut Context<'_>) {
-        self.update_media(|media| media.require_restart(cx.now));
+        let at = self.earliest_restart(cx.now);
+        self.update_media(|media| media.require_restart(at));
+    }
+
+    /// Not before the answer to the last offer may come: it would be taken for an answer to the next one.
+    fn earliest_restart(&self, now: Duration) -> Duration {
+        match &self.call {
+            Some(Call { stage: Stage::Established { negotiation: Negotiation::OfferSent, .. }, .. }) => {
+                now + ANSWER_TIME
+            }
+            _ => now,
+        }
+    }
+
+    /// Whether a call's media flowed and is interrupted.
+    pub fn is_interrupted(&self) -> bool {
+        let is_interrupted = |call: &Call| call.view().phase == CallPhase::Reconnecting;
+        self.call.as_ref().is_some_and(is_interrupted)
     }
 
     fn update_media(&mut self, update: impl FnOnce(MediaFlow) -> MediaFlow) {
@@ -408,7 +439,7 @@ impl CallFlow {
                 }
             }
             MediaEvent::Connectivity { state, .. } => self.connectivity(cx, state),
-            MediaEvent::LocalNetworkBlocked { .. } => call.gathered = CandidateTypes::LocalNetworkBlocked,
+            MediaEvent::LocalNetworkBlocked { .. } => call.gathered = call.gathered.blocked(),
             MediaEvent::Closed { .. } => {
                 call.peer = None;
                 if call.is_ending() {
@@ -479,11 +510,12 @@ impl CallFlow {
                 call.start_media(id, ticket, cx.now);
                 (id, ClientMessage::Calling { call: id, sdp })
             }
-            (Stage::Established { id, negotiation, .. }, kind) => {
+            (Stage::Established { id, negotiation, media, .. }, kind) => {
                 let id = *id;
+                // Either is a restart, and an answer may be to an offer for which this side rolled back its own.
+                *media = media.after_restart();
                 *negotiation = match kind {
                     SdpKind::Offer => Negotiation::OfferSent,
-                    // To an offer for which this side rolled back its own.
                     SdpKind::Answer => Negotiation::Stable,
                 };
                 return cx.send(ClientMessage::Description { call: id, kind, sdp });

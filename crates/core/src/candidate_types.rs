@@ -14,8 +14,8 @@ pub enum CandidateTypes {
     Direct,
     /// A relayed candidate, and perhaps others.
     Relayed,
-    /// Whichever: the browser drops the other side's.
-    LocalNetworkBlocked,
+    /// Any, which are of no use: the browser drops the other side's (Local Network Access).
+    Blocked,
 }
 
 impl CandidateTypes {
@@ -31,6 +31,14 @@ impl CandidateTypes {
         }
     }
 
+    /// The types once the browser is known to drop the other side's candidates. Without own ones that is not known.
+    pub const fn blocked(self) -> Self {
+        match self {
+            Self::None => Self::None,
+            Self::Direct | Self::Relayed | Self::Blocked => Self::Blocked,
+        }
+    }
+
     /// The paths that were tried with these candidates.
     #[must_use]
     pub const fn paths_tried(self, has_relay: bool) -> PathsTried {
@@ -39,7 +47,7 @@ impl CandidateTypes {
             (Self::Direct, false) => PathsTried::Direct,
             (Self::Direct, true) => PathsTried::DirectRelaySilent,
             (Self::Relayed, _) => PathsTried::DirectAndRelay,
-            (Self::LocalNetworkBlocked, _) => PathsTried::LocalNetworkBlocked,
+            (Self::Blocked, _) => PathsTried::LocalNetworkBlocked,
         }
     }
 }

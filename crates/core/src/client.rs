@@ -7,9 +7,9 @@ use hutong_protocol::{CallId, CancelReason, ErrorCode, RefusedCode, ServerMessag
 use crate::{
     call_flow::CallFlow,
     context::Context,
-    heartbeat::{CHECK_TIMEOUT, INTERRUPTED_TIMEOUT},
+    heartbeat::INTERRUPTED_TIMEOUT,
     io::{Command, Input, Output, SavedSession, SocketEvent},
-    media::{Connectivity, MediaEvent},
+    media::MediaEvent,
     outputs::Outputs,
     roster_filter::RosterFilter,
     session_flow::{ClosedSocket, Refusal, SessionFlow},
@@ -170,16 +170,15 @@ impl Client {
     /// Handles a report of the media engine. Interrupted media often means that the connection to the server is lost as well,
     /// and an ICE restart needs it.
     fn handle_media_event(&mut self, now: Duration, event: MediaEvent) {
-        let is_connected =
-            !matches!(event, MediaEvent::Connectivity { state: Connectivity::Disconnected | Connectivity::Failed, .. });
+        let was_interrupted = self.calls.is_interrupted();
         self.step_call(now, |calls, cx| calls.media_event(cx, event));
-        if !is_connected {
-            self.session.check_connection(now, INTERRUPTED_TIMEOUT, &mut self.outputs);
+        if self.calls.is_interrupted() && !was_interrupted {
+            self.session.check_socket(now, INTERRUPTED_TIMEOUT, &mut self.outputs);
         }
     }
 
     fn check_connection(&mut self, now: Duration, check_call: impl FnOnce(&mut CallFlow, &mut Context<'_>)) {
-        self.session.check_connection(now, CHECK_TIMEOUT, &mut self.outputs);
+        self.session.check_connection(now, &mut self.outputs);
         self.step_call(now, check_call);
     }
 

@@ -8,8 +8,9 @@ use hutong_protocol::limits;
 /// often means that the connection's local address is gone.
 pub const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long the server may take while media of a call is interrupted: two signs of a lost network.
-pub const INTERRUPTED_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long the server may take when media of a call has just been interrupted: two signs of a lost network. Long enough for
+/// the queue of a congested link.
+pub const INTERRUPTED_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A deadline that is noticed later than this passed while the page was frozen or the computer slept. Answers may then
 /// be waiting to be read, so the silence says nothing.

@@ -6,7 +6,7 @@ use hutong_protocol::{CallId, ClientMessage, Name, RefusedCode, Secret, SessionT
 
 use crate::{
     backoff::{AttemptCause, Backoff},
-    heartbeat::{Heartbeat, HeartbeatAction},
+    heartbeat::{CHECK_TIMEOUT, Heartbeat, HeartbeatAction},
     io::{Output, SavedSession},
     outputs::Outputs,
     view::{RetryReason, SessionView},
@@ -297,14 +297,19 @@ impl SessionFlow {
         }
     }
 
-    /// Checks the connection at once (lost without an answer within `timeout`), or reconnects at once: the backoff protects a server, but this client's own network
-    /// was the cause.
-    pub fn check_connection(&mut self, now: Duration, timeout: Duration, outputs: &mut Outputs) {
+    /// Checks an open WebSocket at once: it is lost without an answer within `timeout`.
+    pub fn check_socket(&mut self, now: Duration, timeout: Duration, outputs: &mut Outputs) {
         if let SessionState::LoggedIn { heartbeat, .. } = &mut self.state
             && heartbeat.check(now, timeout)
         {
             outputs.send(ClientMessage::Ping);
         }
+    }
+
+    /// Checks the WebSocket at once, or reconnects at once: the backoff protects a server, but this client's own network was
+    /// the cause.
+    pub fn check_connection(&mut self, now: Duration, outputs: &mut Outputs) {
+        self.check_socket(now, CHECK_TIMEOUT, outputs);
         match self.attempt() {
             Some(ConnectionAttempt::BackingOff { .. }) => self.start_attempt(now, outputs),
             Some(ConnectionAttempt::Opening { started, .. }) if now >= started + STALE_ATTEMPT_AGE => {

@@ -177,7 +177,7 @@ pub enum Notice {
         /// The reason.
         reason: EndReason,
     },
-    /// This client ended a call, because it could not go on.
+    /// A call could not go on, as far as this side can tell.
     CallFailed {
         /// The other user.
         with: Name,
@@ -205,7 +205,7 @@ pub enum Notice {
     },
 }
 
-/// Why this client ended a call.
+/// Why a call could not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum CallFailure {

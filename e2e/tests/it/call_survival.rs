@@ -30,6 +30,13 @@ const SIGNALLING_RECOVERY: Duration = Duration::from_secs(12);
 /// Port of the server. Fixed, so that it can be restarted there; its namespace has no other.
 const PORT: u16 = 8017;
 
+/// Ana's role in the call: it decides which offer counts when two collide.
+#[derive(Clone, Copy)]
+enum AnaRole {
+    Caller,
+    Callee,
+}
+
 /// A call between Ana on the left and Bo on the right.
 struct SurvivingCall {
     network: EmulatedNetwork,
@@ -40,8 +47,10 @@ struct SurvivingCall {
 }
 
 impl SurvivingCall {
-    async fn start(env: &mut TestEnv, kind: ClientKind) -> Result<Self> {
+    /// Ana calls, or is called.
+    async fn start(env: &mut TestEnv, kind: ClientKind, role: AnaRole) -> Result<Self> {
         let network = EmulatedNetwork::new().await?;
+        network.add_default_route().await?;
         let ticket_key = tempfile::tempdir()?;
         let server = start_server(env, &network, &ticket_key).await?;
         let ana = match kind {
@@ -60,7 +69,10 @@ impl SurvivingCall {
         for page in [&ana.page, &bo] {
             page.install_sampler().await?;
         }
-        call(&ana.page, &bo, CallKind::Video).await?;
+        match role {
+            AnaRole::Caller => call(&ana.page, &bo, CallKind::Video).await?,
+            AnaRole::Callee => call(&bo, &ana.page, CallKind::Video).await?,
+        }
         let this = Self { network, server, ticket_key, ana, bo };
         this.wait_for_media(MEDIA_S).await?;
         Ok(this)
@@ -137,7 +149,7 @@ async fn start_server(env: &mut TestEnv, network: &EmulatedNetwork, key: &TempDi
 
 async fn check_outage_and_move(name: &str, kind: ClientKind) -> TestResult {
     scenario(name, async |env| {
-        let mut call = SurvivingCall::start(env, kind).await?;
+        let mut call = SurvivingCall::start(env, kind, AnaRole::Callee).await?;
         call.interrupt_network(Duration::from_secs(10)).await;
         call.ensure_goes_on("10 s without a network").await?;
         call.network.move_left().await?;
@@ -149,7 +161,7 @@ async fn check_outage_and_move(name: &str, kind: ClientKind) -> TestResult {
 
 async fn check_restart_and_sleep(name: &str, kind: ClientKind) -> TestResult {
     scenario(name, async |env| {
-        let mut call = SurvivingCall::start(env, kind).await?;
+        let mut call = SurvivingCall::start(env, kind, AnaRole::Caller).await?;
         call.restart_server(env).await?;
         call.ensure_goes_on("a restart of the server").await?;
         call.suspend_ana(Duration::from_secs(20)).await?;

@@ -175,7 +175,8 @@ impl BrowserConnection {
             let Some(stats) = me.upgrade().filter(|me| me.connectivity.get().is_none()).map(|me| me.stats()) else {
                 return;
             };
-            if local_network::drops_candidates(&stats.await.unwrap_or_default()).await
+            if let Ok(stats) = stats.await
+                && local_network::drops_candidates(&stats).await
                 && let Some(me) = me.upgrade()
             {
                 me.events.emit(ConnectionEvent::LocalNetworkBlocked);

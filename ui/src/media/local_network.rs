@@ -29,10 +29,11 @@ pub fn is_private(candidate: &IceCandidate) -> bool {
     }
 }
 
-/// Whether a connection's statistics and the permission show that all candidates were dropped.
+/// Whether a connection's statistics and the permission show that all remote candidates were dropped.
 pub async fn drops_candidates(stats: &[Value]) -> bool {
-    let has_candidate = stats.iter().any(|entry| entry.get("type").is_some_and(|kind| kind == "remote-candidate"));
-    !has_candidate
+    let has = |name: &str| stats.iter().any(|entry| entry.get("type").is_some_and(|kind| kind == name));
+    has("local-candidate")
+        && !has("remote-candidate")
         && matches!(permission::state(PERMISSION).await, Some(PermissionState::Denied | PermissionState::Prompt))
 }
 

@@ -35,7 +35,7 @@ impl CallFlow {
                 }
             }
             Stage::Established { media, membership: Membership::Member, .. } => {
-                *media = media.after_restart(cx.now);
+                *media = media.postpone_restart(cx.now);
                 if let Some(peer) = call.peer {
                     cx.media(MediaCommand::RestartIce { peer });
                 }

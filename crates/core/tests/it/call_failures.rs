@@ -11,7 +11,7 @@ use hutong_protocol::{
     limits,
 };
 
-use crate::common::{CALL, ClientHarness, description, making_offer, media, sent, welcome};
+use crate::common::{CALL, ClientHarness, description, making_offer, media, ringing, sent, welcome};
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -31,6 +31,16 @@ fn flowing() -> ClientHarness {
     let mut harness = established();
     connectivity(&mut harness, Connectivity::Connected);
     assert_eq!(phase(&harness), Some(CallPhase::Connected));
+    harness
+}
+
+/// The same, but Ana has called.
+fn flowing_caller() -> ClientHarness {
+    let mut harness = ringing();
+    harness.message(ServerMessage::Confirm { call: CALL, sdp: "v=0".into(), ticket: CallTicket::new("call") });
+    let answer = description(&harness, SdpKind::Answer);
+    harness.media(answer);
+    connectivity(&mut harness, Connectivity::Connected);
     harness
 }
 
@@ -79,8 +89,32 @@ fn a_lost_address_restarts_ice_at_once_and_only_once() {
     let mut harness = flowing();
     assert_eq!(restarts(&harness.input(Input::AddressLost)), 1);
     assert_eq!(phase(&harness), Some(CallPhase::Connected), "media may flow over another address");
+    let offer = description(&harness, SdpKind::Offer);
+    harness.media(offer);
     for second in 1..20 {
+        harness.message(ServerMessage::Pong);
         assert_eq!(restarts(&harness.tick_at(seconds(second))), 0, "after {second} s");
+    }
+}
+
+#[test]
+fn a_restart_that_failed_for_lack_of_a_network_is_repeated_when_there_is_one() {
+    let mut harness = flowing();
+    assert_eq!(restarts(&harness.input(Input::AddressLost)), 1);
+    harness.message(ServerMessage::Pong);
+    assert_eq!(restarts(&harness.tick_at(seconds(3))), 0);
+    assert_eq!(restarts(&harness.input(Input::CheckConnection)), 1, "another address");
+}
+
+#[test]
+fn a_call_with_a_restart_due_survives_the_loss_of_the_connection() {
+    let mut harness = flowing();
+    for second in [1, 2, 3] {
+        harness.now = seconds(second);
+        harness.input(Input::Socket(SocketEvent::Closed));
+        harness.input(Input::AddressLost);
+        assert_eq!(phase(&harness), Some(CallPhase::Connected), "after {second} s");
+        log_in_again(&mut harness);
     }
 }
 
@@ -92,17 +126,19 @@ fn a_lost_address_restarts_ice_once_the_server_has_the_call_back() {
     let messages = log_in_again(&mut harness);
     assert!(messages.iter().any(|message| matches!(message, ClientMessage::Claim { .. })), "{messages:?}");
     harness.message(ServerMessage::Claimed { call: CALL });
-    assert_eq!(restarts(&harness.tick_at(limits::PRESENCE_BATCH_DELAY)), 1);
+    // The callee waits for the caller's offer, in case both were away.
+    assert_eq!(restarts(&harness.tick_at(limits::PRESENCE_BATCH_DELAY)), 0);
+    assert_eq!(restarts(&harness.tick_at(seconds(1))), 1);
 }
 
 /// The impolite side ignores colliding offers, so without a new offer of its own the two would wait for each other.
 #[test]
 fn an_offer_without_an_answer_is_repeated_once_the_server_has_the_call_back() {
     for (is_answered, expected) in [(false, 1), (true, 0)] {
-        let mut harness = flowing();
+        let mut harness = flowing_caller();
         connectivity(&mut harness, Connectivity::Disconnected);
         harness.message(ServerMessage::Pong);
-        harness.tick_at(seconds(5));
+        assert_eq!(restarts(&harness.tick_at(seconds(2))), 1);
         let offer = description(&harness, SdpKind::Offer);
         assert!(matches!(sent(&harness.media(offer))[..], [ClientMessage::Description { .. }]));
         if is_answered {
@@ -114,8 +150,42 @@ fn an_offer_without_an_answer_is_repeated_once_the_server_has_the_call_back() {
         harness.input(Input::CheckConnection);
         log_in_again(&mut harness);
         harness.message(ServerMessage::Claimed { call: CALL });
-        assert_eq!(restarts(&harness.tick_at(seconds(6))), expected, "answered: {is_answered}");
+        assert_eq!(restarts(&harness.tick_at(seconds(3))), expected, "answered: {is_answered}");
     }
+}
+
+#[test]
+fn an_offer_that_did_not_reach_the_other_side_is_repeated_when_that_side_is_back() {
+    let mut harness = flowing_caller();
+    connectivity(&mut harness, Connectivity::Disconnected);
+    harness.message(ServerMessage::Pong);
+    harness.tick_at(seconds(2));
+    let offer = description(&harness, SdpKind::Offer);
+    harness.media(offer);
+    harness.now = seconds(4);
+    harness.message(ServerMessage::Claimed { call: CALL });
+    assert_eq!(restarts(&harness.tick_at(seconds(5))), 1);
+}
+
+#[test]
+fn an_offer_of_the_other_side_replaces_the_restart_of_this_one() {
+    let mut harness = flowing();
+    connectivity(&mut harness, Connectivity::Disconnected);
+    harness.message(ServerMessage::Pong);
+    harness.now = seconds(2);
+    harness.message(ServerMessage::Description { call: CALL, kind: SdpKind::Offer, sdp: "v=0".into() });
+    assert_eq!(restarts(&harness.tick_at(seconds(9))), 0);
+    assert_eq!(restarts(&harness.tick_at(seconds(10))), 1);
+}
+
+#[test]
+fn a_new_offer_waits_for_the_answer_to_the_last_one() {
+    let mut harness = flowing();
+    harness.input(Input::AddressLost);
+    let offer = description(&harness, SdpKind::Offer);
+    harness.media(offer);
+    assert_eq!(restarts(&harness.input(Input::AddressLost)), 0);
+    assert_eq!(restarts(&harness.tick_at(seconds(2))), 1);
 }
 
 #[test]
@@ -123,8 +193,9 @@ fn interrupted_media_checks_the_connection_to_the_server() {
     let mut harness = flowing();
     harness.now = seconds(5);
     assert_eq!(sent(&connectivity(&mut harness, Connectivity::Disconnected)), [ClientMessage::Ping]);
-    let outputs = harness.tick_at(seconds(6));
-    assert!(outputs.contains(&Output::Disconnect), "no answer within 1 s: {outputs:?}");
+    assert_eq!(sent(&connectivity(&mut harness, Connectivity::Failed)), [], "one check is enough");
+    let outputs = harness.tick_at(seconds(7));
+    assert!(outputs.contains(&Output::Disconnect), "no answer within 2 s: {outputs:?}");
 }
 
 #[test]
@@ -198,22 +269,30 @@ fn a_call_without_a_path_ends_within_20_s_and_says_what_was_tried() {
 fn a_browser_that_blocks_private_addresses_is_named_as_the_cause() {
     let mut harness = established();
     let peer = harness.peer();
-    harness.media(MediaEvent::LocalNetworkBlocked { peer });
     gather(&mut harness, "candidate:1 1 udp 2122260223 10.0.0.7 50000 typ host");
+    harness.media(MediaEvent::LocalNetworkBlocked { peer });
     harness.tick_at(seconds(18));
     assert_eq!(failure(&harness), Some(CallFailure::NoPath { tried: PathsTried::LocalNetworkBlocked }));
 }
 
 #[test]
-fn the_other_side_of_a_failed_call_reads_the_same_cause() {
-    for (mut harness, reason, expected) in [
-        (established(), EndReason::Failed, Some(CallFailure::NoPath { tried: PathsTried::Nothing })),
-        (flowing(), EndReason::Failed, Some(CallFailure::MediaLost)),
-        (flowing(), EndReason::Hangup, None),
-        (making_offer(), EndReason::Failed, None),
+fn the_other_side_of_a_failed_call_reads_what_it_sees_itself() {
+    let interrupted = || {
+        let mut harness = flowing();
+        connectivity(&mut harness, Connectivity::Disconnected);
+        harness
+    };
+    for (mut harness, at, reason, expected) in [
+        (established(), 14, EndReason::Failed, Some(CallFailure::NoPath { tried: PathsTried::Nothing })),
+        (established(), 2, EndReason::Failed, None),
+        (interrupted(), 20, EndReason::Failed, Some(CallFailure::MediaLost)),
+        (interrupted(), 20, EndReason::Hangup, None),
+        (flowing(), 20, EndReason::Failed, None),
+        (making_offer(), 2, EndReason::Failed, None),
     ] {
+        harness.now = seconds(at);
         harness.message(ServerMessage::Ended { call: CALL, reason });
-        assert_eq!(failure(&harness), expected, "{reason:?}");
+        assert_eq!(failure(&harness), expected, "{reason:?} after {at} s");
         assert!(harness.client.view().notice.is_some());
     }
 }

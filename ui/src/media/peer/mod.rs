@@ -40,7 +40,7 @@ pub struct MediaPeer {
     backend: Backend,
     state: Rc<PeerState>,
     commands: OperationsChain<MediaCommand>,
-    /// Local candidates gathered before the first local description was reported; `None` afterwards.
+    /// Local candidates gathered before their description was reported; `None` while no description is being created.
     early_candidates: RefCell<Option<Vec<IceCandidate>>>,
     local: Rc<LocalDevices>,
     screen: Rc<ScreenShare>,
@@ -115,7 +115,7 @@ impl MediaPeer {
                 self.state.connection()?.add_candidate(&candidate).await.ok();
                 Ok(())
             }
-            // Media may go on over the old path, and the client tries again until its deadline.
+            // The client tries again until its deadline.
             MediaCommand::RestartIce { .. } => ignore_failure(self.offer(true).await),
             MediaCommand::Close { .. } => Ok(()),
         }
@@ -139,11 +139,13 @@ impl MediaPeer {
     }
 
     async fn offer(&self, restart_ice: bool) -> Result<(), OperationError> {
+        self.hold_candidates();
         let sdp = self.state.connection()?.offer(restart_ice).await;
         self.report_description(SdpKind::Offer, sdp)
     }
 
     async fn answer(&self, offer: &str) -> Result<(), OperationError> {
+        self.hold_candidates();
         let sdp = self.state.connection()?.answer(offer).await;
         self.report_description(SdpKind::Answer, sdp)
     }
@@ -162,18 +164,23 @@ impl MediaPeer {
         }
     }
 
-    /// Reports a local description, then the candidates that were gathered before it.
+    /// Holds candidates until the next description is reported: they belong to it.
+    fn hold_candidates(&self) {
+        self.early_candidates.borrow_mut().get_or_insert_default();
+    }
+
+    /// Reports a local description, then the candidates that were gathered before it. If there is none, they belong to the last.
     fn report_description(&self, kind: SdpKind, sdp: Result<String, ConnectionError>) -> Result<(), OperationError> {
         if self.state.is_closed() {
             return Err(OperationError::Closed);
         }
         let peer = self.state.id;
-        self.state.emit(MediaEvent::LocalDescription { peer, kind, sdp: sdp? });
         let early_candidates = self.early_candidates.borrow_mut().take();
+        let reported = sdp.map(|sdp| self.state.emit(MediaEvent::LocalDescription { peer, kind, sdp }));
         for candidate in early_candidates.into_iter().flatten() {
             self.state.emit(MediaEvent::LocalCandidate { peer, candidate });
         }
-        Ok(())
+        Ok(reported?)
     }
 
     fn handle_event(&self, event: ConnectionEvent) {
