@@ -25,14 +25,14 @@ const fn budget(name: &'static str, cold: f32, warm: f32) -> StepBudget {
 pub const SYSTEM_PACKAGES: StepBudget = budget("system packages", 3.0, 0.2);
 pub const WASM_TOOLCHAIN: StepBudget = budget("wasm toolchain", 1.0, 0.1);
 pub const FORMAT: StepBudget = budget("format", 0.2, 0.2);
-pub const WEB_APP: StepBudget = budget("web app", 6.0, 1.5);
-pub const BUILD: StepBudget = budget("build and clippy", 14.0, 4.0);
-pub const WASM_CLIPPY: StepBudget = budget("clippy for wasm", 1.0, 0.4);
+pub const WEB_APP: StepBudget = budget("web app", 6.0, 1.8);
+pub const BUILD: StepBudget = budget("build and clippy", 14.0, 3.8);
+pub const WASM_CLIPPY: StepBudget = budget("clippy for wasm", 1.2, 0.4);
 pub const CHECKS: StepBudget = budget("platforms and packaging", 1.0, 0.7);
 pub const UNIT: StepBudget = budget("unit tests", 6.0, 6.0);
 pub const DOCUMENTATION: StepBudget = budget("documentation tests", 1.0, 0.4);
 pub const WASM: StepBudget = budget("wasm tests", 4.0, 0.8);
-pub const END_TO_END: StepBudget = budget("end-to-end tests", 15.6, 15.6);
+pub const END_TO_END: StepBudget = budget("end-to-end tests", 19.4, 19.4);
 
 /// All steps of `cargo xtask test`. New tests must fit into these budgets.
 const BUDGETS: [StepBudget; 11] = [
@@ -146,9 +146,9 @@ mod tests {
     }
 
     #[test]
-    fn the_budgets_sum_to_less_than_55_minutes_cold_and_30_warm() {
-        assert!(BUDGETS.iter().map(|budget| budget.cold).sum::<f32>() < 55.0);
-        assert!(BUDGETS.iter().map(|budget| budget.warm).sum::<f32>() < 30.0);
+    fn the_budgets_sum_to_less_than_59_minutes_cold_and_34_warm() {
+        assert!(BUDGETS.iter().map(|budget| budget.cold).sum::<f32>() < 59.0);
+        assert!(BUDGETS.iter().map(|budget| budget.warm).sum::<f32>() < 34.0);
         assert_eq!(BudgetKind::Cold.minutes("unit tests"), Some(UNIT.cold));
         assert_eq!(BudgetKind::Unlimited.minutes("unit tests"), None);
     }
