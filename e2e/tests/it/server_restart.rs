@@ -80,3 +80,24 @@ async fn a_call_continues_while_the_server_is_killed_and_restarted() -> TestResu
     })
     .await
 }
+
+#[tokio::test]
+async fn a_call_that_a_restarted_server_does_not_know_ends_with_a_notice_on_both_sides() -> TestResult {
+    scenario("server_restart_without_key", async |env| {
+        let listen = format!("127.0.0.1:{}", free_port().context("a free port")?);
+        let server = env.start_server_with(&listen, &[]).await?;
+        let ana = env.log_in("Ana", &server).await?;
+        let bo = env.log_in("Bo", &server).await?;
+        call(&ana, &bo, CallKind::Video).await?;
+
+        server.kill().await?;
+        env.start_server_with(&listen, &[]).await?;
+        for page in [&ana, &bo] {
+            let sentence = page.wait_for_notice("server_lost", RECONNECT_TIMEOUT).await?;
+            ensure!(sentence.contains("Call again"), "{sentence}");
+            page.wait_for_own_state("online", UI_TIMEOUT).await?;
+        }
+        call(&bo, &ana, CallKind::Voice).await
+    })
+    .await
+}
