@@ -259,8 +259,9 @@ const fn no_path(tried: PathsTried) -> &'static str {
              browser blocks WebRTC; then call again."
         }
         PathsTried::Direct => {
-            "your two networks cannot reach each other directly, and this server offers no relay. Join the same network, or \
-             ask whoever runs the server to set up a relay (TURN)."
+            "there is no direct path between your devices (different networks, a firewall, a VPN or a guest Wi-Fi), and this \
+             server offers no relay. Join one network without these, or ask whoever runs the server to set up a relay \
+             (TURN)."
         }
         PathsTried::DirectRelaySilent => {
             "your two networks cannot reach each other directly, and the server’s relay does not answer this device. Try \
