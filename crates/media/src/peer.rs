@@ -175,7 +175,8 @@ impl Peer {
     /// if it restarts ICE.
     ///
     /// # Errors
-    /// [`Error::Closed`]; [`Error::NoNetwork`] for a later offer; [`PeerOperation::SetRemoteDescription`] when it cannot be parsed, contradicts the negotiated state,
+    /// [`Error::Closed`]; [`Error::NoNetwork`] for a later offer; [`PeerOperation::SetRemoteDescription`] when it cannot be
+    /// parsed, contradicts the negotiated state,
     /// or is not expected in the current signaling state.
     pub async fn set_remote_description(&self, kind: SdpKind, sdp: &str) -> Result<(), Error> {
         self.check_open()?;

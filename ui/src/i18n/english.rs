@@ -268,8 +268,8 @@ const fn no_path(tried: PathsTried) -> &'static str {
              another network, or ask whoever runs the server to check the relay (TURN) and its ports."
         }
         PathsTried::DirectAndRelay => {
-            "neither a direct path nor the server’s relay worked. Try another network, or ask whoever runs the server to \
-             check the relay (TURN)."
+            "no direct path between your devices worked, and the server’s relay did not work either. Try another network, or ask \
+             whoever runs the server to check the relay (TURN)."
         }
         PathsTried::LocalNetworkBlocked => {
             "this browser keeps the page from devices in your local network. Allow “Local network access” for this page (at the \
