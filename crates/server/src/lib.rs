@@ -54,6 +54,7 @@
 
 #[cfg(feature = "acme")]
 mod acme;
+mod addr_prefix;
 mod admission;
 mod clock;
 mod drain;
@@ -66,7 +67,9 @@ mod listener;
 mod metrics;
 mod options;
 mod outbox;
+mod rate_limiter;
 pub mod registry;
+pub mod relay;
 mod routes;
 mod server;
 mod shutdown;

@@ -30,11 +30,16 @@ impl TokenBucket {
 
     /// Takes a token if there is one, and returns whether there was.
     pub(crate) fn take(&mut self, allowance: Allowance, now: Instant) -> bool {
-        let is_available = self.tokens(allowance, now) >= 1.0;
-        if is_available {
-            self.tokens -= 1.0;
+        self.take_many(allowance, 1.0, now)
+    }
+
+    /// Takes this many tokens if there are as many, and returns whether there were.
+    pub(crate) fn take_many(&mut self, allowance: Allowance, tokens: f64, now: Instant) -> bool {
+        let are_available = self.tokens(allowance, now) >= tokens;
+        if are_available {
+            self.tokens -= tokens;
         }
-        is_available
+        are_available
     }
 
     /// Takes a token even if there is none.
@@ -98,6 +103,16 @@ mod tests {
                 .count();
             assert!((103..=105).contains(&taken), "{taken} of {in_ten_seconds}");
         }
+    }
+
+    #[test]
+    fn an_event_may_take_several_tokens_or_none() {
+        let start = Instant::now();
+        let mut bucket = TokenBucket::full(ALLOWANCE, start);
+        assert!(bucket.take_many(ALLOWANCE, 2.0, start));
+        assert!(!bucket.take_many(ALLOWANCE, 2.0, start));
+        assert_eq!(bucket.tokens(ALLOWANCE, start), 1.0);
+        assert!(bucket.take_many(ALLOWANCE, 2.0, start + Duration::from_secs(2)));
     }
 
     #[test]

@@ -9,12 +9,8 @@ use std::{
 
 use hutong_protocol::{NameKey, Token};
 
-use super::{
-    addr_prefix::AddrPrefix,
-    failure_tracker::{FailureTracker, LockoutPolicy, SecretVerdict},
-    rate_limiter::RateLimiter,
-};
-use crate::token_bucket::Allowance;
+use super::failure_tracker::{FailureTracker, LockoutPolicy, SecretVerdict};
+use crate::{addr_prefix::AddrPrefix, rate_limiter::RateLimiter, token_bucket::Allowance};
 
 /// New connections per address prefix. An office of 500 people that opens the page at once makes about 3,500.
 const CONNECTIONS_PER_PREFIX: Allowance = Allowance { burst: 5_000.0, per_second: 200.0 };

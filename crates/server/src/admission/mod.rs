@@ -2,7 +2,6 @@
 //!
 //! Every `hello` passes it before the registry, which knows neither addresses nor secrets.
 
-mod addr_prefix;
 mod deny_list;
 mod failure_tracker;
 mod forwarded;
@@ -10,7 +9,6 @@ mod limits;
 mod options;
 mod password_check;
 mod proxies;
-mod rate_limiter;
 mod reloadable_file;
 mod secrets;
 
