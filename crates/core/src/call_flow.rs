@@ -150,6 +150,7 @@ impl CallFlow {
             ServerMessage::Ended { call, reason } => self.ended(cx, call, reason),
             ServerMessage::Claimed { call } => self.claimed(cx, call),
             ServerMessage::Welcome { .. }
+            | ServerMessage::IceServers { .. }
             | ServerMessage::Refused { .. }
             | ServerMessage::Presence { .. }
             | ServerMessage::Roster { .. }

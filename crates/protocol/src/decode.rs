@@ -157,6 +157,7 @@ mod tests {
                 users: vec![user.clone()],
                 total: None,
             },
+            ServerMessage::IceServers { ice_servers: vec![] },
             ServerMessage::Refused { code: RefusedCode::NameTaken, message: "taken".into() },
             ServerMessage::Presence { changes: vec![user.clone()], total: None },
             ServerMessage::Roster { users: vec![], total: Some(1_001) },

@@ -171,6 +171,12 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         total: Option<u32>,
     },
+    /// The ICE servers from now on, which replace those of `welcome`. The server sends it in long sessions, because
+    /// TURN credentials expire.
+    IceServers {
+        /// The STUN and TURN servers for the peer connection. May be empty.
+        ice_servers: Vec<IceServer>,
+    },
     /// The server refuses or ends the session, and closes the connection.
     Refused {
         /// Why the server refuses or ends the session.
@@ -289,6 +295,7 @@ impl ServerMessage {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Welcome { .. } => "welcome",
+            Self::IceServers { .. } => "ice_servers",
             Self::Refused { .. } => "refused",
             Self::Presence { .. } => "presence",
             Self::Roster { .. } => "roster",

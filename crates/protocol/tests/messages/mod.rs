@@ -36,11 +36,13 @@ pub fn server() -> impl Strategy<Value = ServerMessage> {
     let users = || prop::collection::vec(user(), 0..4);
     let total = || any::<Option<u32>>();
     prop_oneof![
-        (user(), session_ticket(), prop::collection::vec(ice_server(), 0..3), any::<(u32, u32)>(), users(), total())
-            .prop_map(|(me, ticket, ice_servers, (message_bytes, messages_per_second), users, total)| {
+        (user(), session_ticket(), ice_servers(), any::<(u32, u32)>(), users(), total()).prop_map(
+            |(me, ticket, ice_servers, (message_bytes, messages_per_second), users, total)| {
                 let limits = Limits { message_bytes, messages_per_second };
                 ServerMessage::Welcome { me, ticket, ice_servers, limits, users, total }
-            }),
+            }
+        ),
+        ice_servers().prop_map(|ice_servers| ServerMessage::IceServers { ice_servers }),
         (select(RefusedCode::ALL), any::<String>())
             .prop_map(|(code, message)| ServerMessage::Refused { code, message }),
         (users(), total()).prop_map(|(changes, total)| ServerMessage::Presence { changes, total }),
@@ -118,6 +120,10 @@ fn candidate() -> impl Strategy<Value = IceCandidate> {
             username_fragment,
         },
     )
+}
+
+fn ice_servers() -> impl Strategy<Value = Vec<IceServer>> {
+    prop::collection::vec(ice_server(), 0..3)
 }
 
 fn ice_server() -> impl Strategy<Value = IceServer> {
