@@ -62,7 +62,16 @@ impl CallFlow {
         &mut self.cancels
     }
 
-    pub fn set_ice_servers(&mut self, ice_servers: Vec<IceServer>) {
+    /// Sets the ICE servers for later connections, and for the next ICE restart of the call's connection: it allocates on
+    /// the relay again.
+    pub fn set_ice_servers(&mut self, cx: &mut Context<'_>, ice_servers: Vec<IceServer>) {
+        if self.ice_servers == ice_servers {
+            return;
+        }
+        let call = self.call.as_ref().filter(|call| !call.is_ending());
+        if let Some(peer) = call.and_then(|call| call.peer) {
+            cx.media(MediaCommand::SetIceServers { peer, ice_servers: ice_servers.clone() });
+        }
         self.ice_servers = ice_servers;
     }
 

@@ -133,7 +133,8 @@ impl Client {
         self.session.received(now);
         match message {
             ServerMessage::Welcome { me, ticket, ice_servers, limits: _, users, total } => {
-                self.calls.set_ice_servers(ice_servers);
+                // Before the claim: the restarts after it use them.
+                self.step_call(now, |calls, cx| calls.set_ice_servers(cx, ice_servers));
                 if self.session.welcome(now, me, ticket) {
                     self.show_session();
                     // The server has no filter for this connection yet: forget the total, so that `handle_roster` sends
@@ -142,6 +143,9 @@ impl Client {
                     self.handle_roster(users, total);
                     self.step_call(now, CallFlow::welcome);
                 }
+            }
+            ServerMessage::IceServers { ice_servers } => {
+                self.step_call(now, |calls, cx| calls.set_ice_servers(cx, ice_servers));
             }
             ServerMessage::Refused { code, message: _ } => self.handle_refusal(now, code),
             ServerMessage::Presence { changes, total } => {

@@ -19,7 +19,7 @@ pub enum MediaCommand {
         peer: PeerId,
         /// The devices to acquire.
         media: MediaKind,
-        /// STUN and TURN servers from the server's `welcome`.
+        /// STUN and TURN servers from the server's `welcome` or its last `ice_servers`.
         ice_servers: Vec<IceServer>,
     },
     /// Create and set the first offer. Answered by [`MediaEvent::LocalDescription`].
@@ -54,6 +54,14 @@ pub enum MediaCommand {
         /// The candidate.
         candidate: IceCandidate,
     },
+    /// Replace the STUN and TURN servers. Takes effect with the next ICE restart of either side; media goes on meanwhile.
+    /// Not answered. Sent only after `Acquire`.
+    SetIceServers {
+        /// The peer.
+        peer: PeerId,
+        /// The new servers.
+        ice_servers: Vec<IceServer>,
+    },
     /// Restart ICE: create and set an offer with new ICE credentials. Answered by [`MediaEvent::LocalDescription`].
     RestartIce {
         /// The peer.
@@ -77,6 +85,7 @@ impl MediaCommand {
             | Self::CreateAnswer { peer, .. }
             | Self::SetRemoteDescription { peer, .. }
             | Self::AddCandidate { peer, .. }
+            | Self::SetIceServers { peer, .. }
             | Self::RestartIce { peer }
             | Self::Close { peer } => *peer,
         }

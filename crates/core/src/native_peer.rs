@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use hutong_protocol::IceCandidate;
+use hutong_protocol::{IceCandidate, IceServer};
 use serde::{Deserialize, Serialize};
 
 use crate::media::Connectivity;
@@ -42,6 +42,11 @@ pub enum PeerRequest {
     AddCandidate {
         /// The candidate.
         candidate: IceCandidate,
+    },
+    /// Replace the STUN and TURN servers from the next ICE restart on.
+    SetIceServers {
+        /// The servers.
+        ice_servers: Vec<IceServer>,
     },
     /// Send a text message over the data channel.
     SendText {

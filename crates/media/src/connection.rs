@@ -5,16 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hutong_core::Connectivity;
-use hutong_protocol::IceCandidate;
+use hutong_protocol::{IceCandidate, IceServer};
 use rtc::ice::mdns::MulticastDnsMode;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{
-    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder, RTCIceConnectionState,
-    RTCIceGatheringState, RTCIceTransportPolicy, RTCPeerConnectionIceEvent, RTCPeerConnectionState,
-    SettingEngineBuilder,
+    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfiguration, RTCConfigurationBuilder,
+    RTCIceConnectionState, RTCIceGatheringState, RTCIceTransportPolicy, RTCPeerConnectionIceEvent,
+    RTCPeerConnectionState, SettingEngineBuilder,
 };
 
 use crate::config::{Config, supported_ice_servers};
@@ -161,14 +161,10 @@ pub(crate) async fn connect(
         .with_discard_local_candidates_during_ice_restart(true)
         .build();
     let policy = if config.relay_only { RTCIceTransportPolicy::Relay } else { RTCIceTransportPolicy::All };
-    let servers = RTCConfigurationBuilder::new()
-        .with_ice_servers(supported_ice_servers(&config.ice_servers))
-        .with_ice_transport_policy(policy)
-        .build();
     let runtime = handler.timer_kick.runtime();
     let connection = PeerConnectionBuilder::new()
         .with_runtime(runtime)
-        .with_configuration(servers)
+        .with_configuration(configuration(&config.ice_servers, policy))
         .with_media_engine(engine)
         .with_setting_engine(settings)
         .with_interceptor_registry(registry)
@@ -179,6 +175,14 @@ pub(crate) async fn connect(
         .await
         .at(PeerOperation::Setup)?;
     Ok(Arc::new(connection))
+}
+
+/// The library's configuration. Only these values may change later.
+pub(crate) fn configuration(ice_servers: &[IceServer], policy: RTCIceTransportPolicy) -> RTCConfiguration {
+    RTCConfigurationBuilder::new()
+        .with_ice_servers(supported_ice_servers(ice_servers))
+        .with_ice_transport_policy(policy)
+        .build()
 }
 
 /// Publishes the target bitrate as events, limited in rate and by the size of the change.

@@ -58,6 +58,9 @@ pub enum PeerOperation {
     /// Adding a remote ICE candidate.
     #[error("the WebRTC library rejected a remote ICE candidate")]
     AddIceCandidate,
+    /// Replacing the ICE servers.
+    #[error("the WebRTC library rejected the ICE servers")]
+    SetIceServers,
     /// Closing the connection.
     #[error("the peer connection was closed, but the WebRTC library reported an error while closing")]
     Close,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use bytes::BytesMut;
-use hutong_protocol::{IceCandidate, SdpKind};
+use hutong_protocol::{IceCandidate, IceServer, SdpKind};
 use rtc::data_channel::RTCDataChannelInit;
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::peer_connection::configuration::RTCOfferOptions;
@@ -14,7 +14,7 @@ use webrtc::data_channel::DataChannel;
 use webrtc::peer_connection::{PeerConnection, RTCIceCandidateInit, RTCSessionDescription};
 
 use crate::config::{Config, DataChannelConfig};
-use crate::connection::{ConnectionHandler, PeerTasks, connect, publish_bitrate, read_messages};
+use crate::connection::{ConnectionHandler, PeerTasks, configuration, connect, publish_bitrate, read_messages};
 use crate::error::{AtOperation, Error, PeerOperation};
 #[cfg(doc)]
 use crate::events::Event;
@@ -211,6 +211,18 @@ impl Peer {
             url: None,
         };
         self.connection.add_ice_candidate(candidate).await.at(PeerOperation::AddIceCandidate)
+    }
+
+    /// Replaces the STUN and TURN servers. The next ICE restart of either side allocates on the new ones; the current path
+    /// stays as it is until then. An empty list changes nothing, because the library keeps its servers then.
+    ///
+    /// # Errors
+    /// [`Error::Closed`]; [`PeerOperation::SetIceServers`] when a URL cannot be parsed or a TURN server has no credential.
+    pub async fn set_ice_servers(&self, ice_servers: &[IceServer]) -> Result<(), Error> {
+        self.check_open()?;
+        let policy = self.connection.get_configuration().await.ice_transport_policy();
+        let configuration = configuration(ice_servers, policy);
+        self.connection.set_configuration(configuration).await.at(PeerOperation::SetIceServers)
     }
 
     /// Queues a VP8 frame of at most 2 MiB for sending. When the queue is full, it drops all queued frames and accepts only a

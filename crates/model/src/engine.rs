@@ -16,7 +16,7 @@ pub struct ModelEngine {
 }
 
 impl ModelEngine {
-    /// Executes a command. Ignores candidates, which do not affect the state of a call.
+    /// Executes a command. Ignores candidates and ICE servers, which do not affect the state of a call.
     pub fn execute(&mut self, index: usize, command: MediaCommand) {
         match command {
             MediaCommand::Acquire { peer, .. } => {
@@ -38,7 +38,7 @@ impl ModelEngine {
                 }
                 self.connected(peer);
             }
-            MediaCommand::AddCandidate { .. } => {}
+            MediaCommand::AddCandidate { .. } | MediaCommand::SetIceServers { .. } => {}
             MediaCommand::Close { peer } => {
                 self.open_peers.retain(|(live, _)| *live != peer);
                 self.reports.push_back(MediaEvent::Closed { peer });

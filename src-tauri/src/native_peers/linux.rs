@@ -168,6 +168,9 @@ impl OpenPeer {
             PeerRequest::AddCandidate { candidate } => {
                 self.peer.add_ice_candidate(candidate).await.map(|()| PeerResponse::Done)
             }
+            PeerRequest::SetIceServers { ice_servers } => {
+                self.peer.set_ice_servers(&ice_servers).await.map(|()| PeerResponse::Done)
+            }
             PeerRequest::SendText { text } => {
                 self.peer.send_message(&media::ChannelMessage::Text(text)).await.map(|()| PeerResponse::Done)
             }

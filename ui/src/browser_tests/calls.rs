@@ -1,11 +1,11 @@
 //! Media and negotiation between the two sides of a call.
 
 use hutong_core::{MediaCommand, MediaEvent};
-use hutong_protocol::{MediaKind, SdpKind};
+use hutong_protocol::{IceServer, MediaKind, SdpKind};
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use super::call_sides::{TestSide, call, live, next_offer};
-use crate::media::{LocalSource, tracks};
+use super::call_sides::{Inbox, TestSide, call, live, next_offer};
+use crate::media::{LocalSource, connect_browser, tracks};
 
 #[wasm_bindgen_test]
 async fn two_peers_exchange_video_and_release_their_devices() {
@@ -104,4 +104,20 @@ async fn colliding_offers_are_resolved_by_the_polite_side() {
     callee.events.next(answer).await;
     caller.close().await;
     callee.close().await;
+}
+
+#[wasm_bindgen_test]
+async fn the_browser_accepts_other_ice_servers_after_the_first_offer() {
+    let connection = connect_browser(&[], Inbox::new().callback()).unwrap();
+    connection.offer(false).await.unwrap();
+    let servers = |username: &str| IceServer {
+        urls: vec!["turn:127.0.0.1:9?transport=tcp".into()],
+        username: Some(username.into()),
+        credential: Some("secret".into()),
+    };
+    for username in ["1:1", "2:1"] {
+        assert_eq!(connection.set_ice_servers(&[servers(username)]).await, Ok(()));
+    }
+    connection.offer(true).await.unwrap();
+    connection.close();
 }

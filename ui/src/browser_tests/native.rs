@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use hutong_core::MediaProblem;
+use hutong_protocol::IceServer;
 use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -168,5 +169,19 @@ async fn a_refused_peer_is_reported_once() {
     assert_eq!(sent.await, Err(ConnectionError));
     let problems = events.items.borrow_mut().drain(..).collect::<Vec<_>>();
     assert!(matches!(problems[..], [ConnectionEvent::Problem(MediaProblem::Engine)]), "{problems:?}");
+    connection.close();
+}
+
+#[wasm_bindgen_test]
+async fn other_ice_servers_are_passed_to_the_app() {
+    let (app, events) = (FakeApp::start(), Inbox::new());
+    let connection = connect_native(&[], events.callback()).unwrap();
+    let server = IceServer { urls: vec!["turn:a.example".into()], username: None, credential: None };
+    let set = connection.set_ice_servers(&[server]);
+    // Fails when the connection is closed.
+    spawn_local(async move { set.await.unwrap_or_default() });
+    app.request("media_open").await.answer.call1(&JsValue::NULL, &5.into()).unwrap();
+    let request = r#"{"do":"set_ice_servers","ice_servers":[{"urls":["turn:a.example"]}]}"#;
+    app.request(&format!(r#"media_request {{"connection":5,"request":{request}}}"#)).await;
     connection.close();
 }

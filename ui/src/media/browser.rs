@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    future::ready,
     rc::{Rc, Weak},
 };
 
@@ -40,11 +41,7 @@ pub fn connect(
     ice_servers: &[IceServer],
     events: Callback<ConnectionEvent>,
 ) -> Result<Rc<dyn MediaConnection>, ConnectionError> {
-    let configuration = RtcConfiguration::new();
-    configuration.set_ice_servers(&dom::to_js(&ice_servers).ok_or(ConnectionError)?);
-    configuration.set_bundle_policy(RtcBundlePolicy::MaxBundle);
-    Reflect::set(&configuration, &"iceCandidatePoolSize".into(), &0.into())?;
-    let raw = RtcPeerConnection::new_with_configuration(&configuration)?;
+    let raw = RtcPeerConnection::new_with_configuration(&configuration(ice_servers)?)?;
     let channel_init = RtcDataChannelInit::new();
     channel_init.set_negotiated(true);
     channel_init.set_id(status::CHANNEL_ID);
@@ -62,6 +59,15 @@ pub fn connect(
         me: Weak::clone(me),
     });
     Ok(connection)
+}
+
+/// The configuration of a connection. Only its servers may change later (WebRTC 1.0, section 4.4.1.6).
+fn configuration(ice_servers: &[IceServer]) -> Result<RtcConfiguration, ConnectionError> {
+    let configuration = RtcConfiguration::new();
+    configuration.set_ice_servers(&dom::to_js(&ice_servers).ok_or(ConnectionError)?);
+    configuration.set_bundle_policy(RtcBundlePolicy::MaxBundle);
+    Reflect::set(&configuration, &"iceCandidatePoolSize".into(), &0.into())?;
+    Ok(configuration)
 }
 
 /// The check whether the browser drops all remote candidates.
@@ -114,6 +120,12 @@ impl MediaConnection for BrowserConnection {
 
     fn has_local_offer(&self) -> bool {
         self.raw.signaling_state() == RtcSignalingState::HaveLocalOffer
+    }
+
+    fn set_ice_servers(&self, ice_servers: &[IceServer]) -> ConnectionFuture<()> {
+        let set = configuration(ice_servers)
+            .and_then(|configuration| Ok(self.raw.set_configuration_with_configuration(&configuration)?));
+        ready(set).boxed_local()
     }
 
     fn add_candidate(&self, candidate: &IceCandidate) -> ConnectionFuture<()> {

@@ -3,7 +3,7 @@
 
 use futures_util::future::LocalBoxFuture;
 use hutong_core::{Connectivity, MediaProblem};
-use hutong_protocol::IceCandidate;
+use hutong_protocol::{IceCandidate, IceServer};
 use wasm_bindgen::JsValue;
 use web_sys::MediaStreamTrack;
 
@@ -81,6 +81,8 @@ pub trait MediaConnection {
     fn accept(&self, answer: &str) -> ConnectionFuture<()>;
     /// Whether a local offer awaits its answer (`have-local-offer`).
     fn has_local_offer(&self) -> bool;
+    /// Replaces the STUN and TURN servers, from the next ICE restart on.
+    fn set_ice_servers(&self, ice_servers: &[IceServer]) -> ConnectionFuture<()>;
     /// Adds a remote candidate.
     fn add_candidate(&self, candidate: &IceCandidate) -> ConnectionFuture<()>;
     /// Replaces the local track of this kind, or stops sending that kind. Never renegotiates.

@@ -25,6 +25,8 @@ mod view;
 
 use std::rc::Rc;
 
+#[cfg(all(test, target_arch = "wasm32", feature = "app"))]
+pub use browser::connect as connect_browser;
 pub use call_stats::{CallStats, DirectionStats, StatsSample};
 pub use capabilities::MediaCapabilities;
 #[cfg(all(test, target_arch = "wasm32", feature = "app"))]

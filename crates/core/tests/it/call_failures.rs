@@ -11,30 +11,15 @@ use hutong_protocol::{
     limits,
 };
 
-use crate::common::{CALL, ClientHarness, description, making_offer, media, ringing, sent, welcome};
+use crate::common::{
+    CALL, ClientHarness, connectivity, description, established, flowing, making_offer, media, ringing, sent, welcome,
+};
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Ana has accepted Bo's call and has received his answer.
-fn established() -> ClientHarness {
-    let mut harness = making_offer();
-    let offer = description(&harness, SdpKind::Offer);
-    harness.media(offer);
-    harness.message(ServerMessage::Calling { call: CALL, sdp: "v=0".into(), ticket: CallTicket::new("call") });
-    harness
-}
-
-/// Media flows.
-fn flowing() -> ClientHarness {
-    let mut harness = established();
-    connectivity(&mut harness, Connectivity::Connected);
-    assert_eq!(phase(&harness), Some(CallPhase::Connected));
-    harness
-}
-
-/// The same, but Ana has called.
+/// Media flows in a call that Ana made.
 fn flowing_caller() -> ClientHarness {
     let mut harness = ringing();
     harness.message(ServerMessage::Confirm { call: CALL, sdp: "v=0".into(), ticket: CallTicket::new("call") });
@@ -42,11 +27,6 @@ fn flowing_caller() -> ClientHarness {
     harness.media(answer);
     connectivity(&mut harness, Connectivity::Connected);
     harness
-}
-
-fn connectivity(harness: &mut ClientHarness, state: Connectivity) -> Vec<Output> {
-    let peer = harness.peer();
-    harness.media(MediaEvent::Connectivity { peer, state })
 }
 
 fn phase(harness: &ClientHarness) -> Option<CallPhase> {

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use hutong_core::{
-    Client, Command, Config, Input, MediaCommand, MediaEvent, Output, PeerId, SavedSession, SocketEvent,
+    CallPhase, Client, Command, Config, Connectivity, Input, MediaCommand, MediaEvent, Output, PeerId, SavedSession,
+    SocketEvent,
 };
 use hutong_protocol::{
-    CallId, ClientMessage, IceCandidate, IceServer, Limits, MediaKind, Name, SdpKind, ServerMessage, SessionTicket,
-    Token, User, UserState,
+    CallId, CallTicket, ClientMessage, IceCandidate, IceServer, Limits, MediaKind, Name, SdpKind, ServerMessage,
+    SessionTicket, Token, User, UserState,
 };
 
 pub const CALL: CallId = CallId(0x7f);
@@ -123,6 +124,28 @@ pub fn making_offer() -> ClientHarness {
     let mut harness = ClientHarness::logged_in();
     harness.accept_call();
     harness
+}
+
+/// Ana has accepted Bo's call and has received his answer.
+pub fn established() -> ClientHarness {
+    let mut harness = making_offer();
+    let offer = description(&harness, SdpKind::Offer);
+    harness.media(offer);
+    harness.message(ServerMessage::Calling { call: CALL, sdp: "v=0".into(), ticket: CallTicket::new("call") });
+    harness
+}
+
+/// The same, and media flows.
+pub fn flowing() -> ClientHarness {
+    let mut harness = established();
+    connectivity(&mut harness, Connectivity::Connected);
+    assert_eq!(harness.client.view().call.as_ref().map(|call| call.phase), Some(CallPhase::Connected));
+    harness
+}
+
+pub fn connectivity(harness: &mut ClientHarness, state: Connectivity) -> Vec<Output> {
+    let peer = harness.peer();
+    harness.media(MediaEvent::Connectivity { peer, state })
 }
 
 /// Ana calls Bo, and the call rings on his side.

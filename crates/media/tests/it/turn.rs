@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use hutong_media::{Config, Event, Stats};
+use hutong_core::Connectivity;
+use hutong_media::{Config, Error, Event, Stats};
 use hutong_protocol::IceServer;
 
 use crate::common;
@@ -59,12 +60,15 @@ impl TurnServer {
     }
 
     fn config(&self, credential: &str) -> Config {
-        let server = IceServer {
+        Config { ice_servers: self.ice_servers(credential), relay_only: true, ..common::config() }
+    }
+
+    fn ice_servers(&self, credential: &str) -> Vec<IceServer> {
+        vec![IceServer {
             urls: vec![format!("turn:{}?transport=udp", self.address)],
             username: Some("ana".into()),
             credential: Some(credential.into()),
-        };
-        Config { ice_servers: vec![server], relay_only: true, ..common::config() }
+        }]
     }
 }
 
@@ -108,4 +112,29 @@ async fn a_wrong_turn_password_yields_no_candidate() {
         _ => None,
     });
     assert_eq!(candidate.await.candidate, "", "the end of candidates comes first");
+}
+
+/// The server of the start is gone by then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ice_restart_allocates_on_the_servers_that_were_set_last() {
+    let _lock = common::shared().await;
+    let first = TurnServer::start();
+    let mut offerer = common::test_peer(first.config("secret")).await;
+    let mut answerer = common::test_peer(first.config("secret")).await;
+    let offer = offerer.peer.offer().await.unwrap();
+    common::connect(&mut offerer, &mut answerer, &offer, |candidate| candidate, |candidate| candidate).await;
+
+    let second = TurnServer::start();
+    for credential in ["wrong", "secret"] {
+        for side in [&offerer, &answerer] {
+            side.peer.set_ice_servers(&second.ice_servers(credential)).await.unwrap();
+        }
+    }
+    drop(first);
+    offerer.wait_for(Event::Connectivity(Connectivity::Disconnected)).await;
+    let offer = offerer.peer.ice_restart_offer().await.unwrap();
+    common::connect(&mut offerer, &mut answerer, &offer, |candidate| candidate, |candidate| candidate).await;
+    assert_eq!(answerer.peer.set_ice_servers(&[]).await, Ok(()));
+    answerer.peer.close().await.unwrap();
+    assert_eq!(answerer.peer.set_ice_servers(&[]).await, Err(Error::Closed));
 }

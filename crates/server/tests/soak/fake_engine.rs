@@ -28,7 +28,7 @@ impl FakeEngine {
                 self.connected(peer);
             }
             MediaCommand::SetRemoteDescription { kind: SdpKind::Answer, .. } => self.connected(peer),
-            MediaCommand::AddCandidate { .. } => {}
+            MediaCommand::AddCandidate { .. } | MediaCommand::SetIceServers { .. } => {}
             MediaCommand::Close { .. } => {
                 self.open_peers.retain(|open| *open != peer);
                 self.events.push_back(MediaEvent::Closed { peer });

@@ -134,6 +134,11 @@ impl MediaConnection for NativeConnection {
         self.0.signaling.get() == SignalingState::HaveLocalOffer
     }
 
+    fn set_ice_servers(&self, ice_servers: &[IceServer]) -> ConnectionFuture<()> {
+        let set = self.request(PeerRequest::SetIceServers { ice_servers: ice_servers.to_vec() });
+        async move { set.await.map(drop) }.boxed_local()
+    }
+
     fn add_candidate(&self, candidate: &IceCandidate) -> ConnectionFuture<()> {
         let done = self.request(PeerRequest::AddCandidate { candidate: candidate.clone() });
         // Not awaited: a round trip to the app takes 10 to 30 ms on a busy machine, and the candidate that connects is rarely

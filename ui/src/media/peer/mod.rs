@@ -115,6 +115,8 @@ impl MediaPeer {
                 self.state.connection()?.add_candidate(&candidate).await.ok();
                 Ok(())
             }
+            // An old browser without `setConfiguration` keeps its servers: the call goes on, perhaps without a relay.
+            MediaCommand::SetIceServers { ice_servers, .. } => ignore_failure(self.set_ice_servers(&ice_servers).await),
             // The client tries again until its deadline.
             MediaCommand::RestartIce { .. } => ignore_failure(self.offer(true).await),
             MediaCommand::Close { .. } => Ok(()),
@@ -136,6 +138,10 @@ impl MediaPeer {
         let connection = self.backend.connect(ice_servers, events)?;
         self.state.parts.borrow_mut().connection = Some(connection);
         Ok(())
+    }
+
+    async fn set_ice_servers(&self, ice_servers: &[IceServer]) -> Result<(), OperationError> {
+        Ok(self.state.connection()?.set_ice_servers(ice_servers).await?)
     }
 
     async fn offer(&self, restart_ice: bool) -> Result<(), OperationError> {

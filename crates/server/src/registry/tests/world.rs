@@ -428,6 +428,7 @@ impl MediaEngineStub {
                     "a candidate arrived before its description"
                 );
             }
+            MediaCommand::SetIceServers { .. } => {}
             MediaCommand::RestartIce { peer } => self.describe(index, peer, SdpKind::Offer),
             MediaCommand::Close { peer } => {
                 self.peers.retain(|(live, _)| *live != peer);

@@ -246,7 +246,7 @@ impl ClientTask {
                 }
                 self.connected(peer);
             }
-            MediaCommand::AddCandidate { .. } => {}
+            MediaCommand::AddCandidate { .. } | MediaCommand::SetIceServers { .. } => {}
             MediaCommand::Close { peer } => self.media_events.push_back(MediaEvent::Closed { peer }),
         }
     }
