@@ -297,10 +297,7 @@ impl RegistryRun {
 }
 
 fn new_registry(now: Duration) -> Registry {
-    Registry::new(
-        RegistryConfig { max_users: MAX_USERS, whole_roster: WHOLE_ROSTER, ice_servers: vec![], ticket_key: [3; 32] },
-        now,
-    )
+    Registry::new(RegistryConfig { max_users: MAX_USERS, whole_roster: WHOLE_ROSTER, ticket_key: [3; 32] }, now)
 }
 
 /// Selects from the end, so that small arguments select recent calls, users and tickets.

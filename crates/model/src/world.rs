@@ -401,5 +401,5 @@ impl fmt::Debug for ModelWorld {
 }
 
 fn registry(whole_roster: usize, now: Duration) -> Registry {
-    Registry::new(RegistryConfig { max_users: 100, whole_roster, ice_servers: vec![], ticket_key: KEY }, now)
+    Registry::new(RegistryConfig { max_users: 100, whole_roster, ticket_key: KEY }, now)
 }

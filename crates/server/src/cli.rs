@@ -5,6 +5,7 @@
 #[cfg(feature = "acme")]
 mod acme;
 mod admission;
+mod turn;
 
 use std::{
     net::SocketAddr,
@@ -13,7 +14,9 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use hutong_protocol::{IceServer, limits};
-use hutong_server::{BindError, DEFAULT_PORT, Options, TaskFailure, TicketKey, TicketKeyError, Tls, TlsError};
+use hutong_server::{
+    BindError, DEFAULT_PORT, Options, TaskFailure, TicketKey, TicketKeyError, Tls, TlsError, TurnSecretError,
+};
 use tracing_subscriber::filter::Targets;
 
 use crate::log::LogFormat;
@@ -51,10 +54,10 @@ pub(crate) struct Cli {
 
     /// STUN or TURN server for the clients; repeatable
     ///
-    /// Format: URL or URL,USER,CREDENTIAL, for example stun:stun.example.org:3478 or
-    /// turns:turn.example.org:5349?transport=tcp,alice,s3cret. Without one, calls work within a network, but not through most
-    /// home routers. Every user who logs in receives the credential. Command lines are visible to other users of this machine; the
-    /// environment variable, with spaces between several servers, is not.
+    /// Beside the server's own, see --turn. Format: URL or URL,USER,CREDENTIAL, for example stun:stun.example.org:3478 or
+    /// turns:turn.example.org:5349?transport=tcp,alice,s3cret. Every user who logs in receives the credential; with
+    /// --turn-secret-file, leave USER and CREDENTIAL away, and each user receives credentials of their own. Command lines are visible
+    /// to other users of this machine; the environment variable, with spaces between several servers, is not.
     #[arg(long = "ice-server", value_name = "URL[,USER,CREDENTIAL]", env = "HUTONG_ICE_SERVERS", value_delimiter = ' ',
           hide_env_values = true, value_parser = ice_server)]
     ice_servers: Vec<IceServer>,
@@ -107,6 +110,9 @@ pub(crate) struct Cli {
     #[cfg(feature = "acme")]
     #[command(flatten)]
     acme: acme::AcmeArgs,
+
+    #[command(flatten)]
+    turn: turn::TurnArgs,
 
     /// Further origin whose pages may open the WebSocket; repeatable
     ///
@@ -202,7 +208,13 @@ impl Cli {
             (Some(keys), _) => Some(TicketKey::parse(keys)?),
             (None, file) => file.as_deref().map(TicketKey::from_file).transpose()?,
         };
+        let turn_secret = self.turn.secret().map_err(RunError::TurnSecret)?;
+        if turn_secret.is_none() && self.ice_servers.iter().any(needs_secret) {
+            return Err(RunError::NoTurnCredential);
+        }
         Ok(Options {
+            turn: self.turn.options(),
+            turn_secret,
             listen: self.listen,
             tls,
             max_users: self.max_users as usize,
@@ -224,6 +236,10 @@ pub(crate) enum RunError {
     Bind(#[from] BindError),
     #[error("the ticket key cannot be used: {0}")]
     TicketKey(#[from] TicketKeyError),
+    #[error("the secret of --turn-secret-file cannot be used: {0}")]
+    TurnSecret(TurnSecretError),
+    #[error("a TURN server of --ice-server requires URL,USER,CREDENTIAL, or the URL alone with --turn-secret-file")]
+    NoTurnCredential,
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error("cannot install the signal handlers: {0}")]
@@ -239,13 +255,18 @@ fn ice_server(text: &str) -> Result<IceServer, String> {
     let url = parts.next().unwrap_or_default().to_owned();
     let (username, credential) = (parts.next().map(str::to_owned), parts.next().map(str::to_owned));
     match (scheme, &username, &credential) {
-        ("stun" | "stuns", None, None) | ("turn" | "turns", Some(_), Some(_)) => {
+        ("stun" | "stuns" | "turn" | "turns", None, None) | ("turn" | "turns", Some(_), Some(_)) => {
             Ok(IceServer { urls: vec![url], username, credential })
         }
         ("stun" | "stuns", ..) => Err("a STUN server takes no USER and CREDENTIAL: use the URL only".into()),
-        ("turn" | "turns", ..) => Err("a TURN server requires URL,USER,CREDENTIAL".into()),
+        ("turn" | "turns", ..) => Err("a TURN server requires URL,USER,CREDENTIAL, or the URL alone".into()),
         _ => Err("expected a URL that begins with stun:, stuns:, turn: or turns:".into()),
     }
+}
+
+/// Whether a server is a TURN server without a credential of its own.
+fn needs_secret(server: &IceServer) -> bool {
+    server.username.is_none() && server.urls.iter().any(|url| url.starts_with("turn"))
 }
 
 #[cfg(test)]
@@ -267,13 +288,38 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_server_without_a_credential_requires_a_secret() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("secret");
+        let line =
+            ["hutong-server", "--ice-server", "turn:turn.example.org", "--turn-secret-file", file.to_str().unwrap()];
+        assert!(matches!(Cli::parse_from(&line[..3]).into_options(), Err(RunError::NoTurnCredential)));
+        assert!(matches!(Cli::parse_from(line).into_options(), Err(RunError::TurnSecret(_))), "there is no file");
+        std::fs::write(&file, "short\n").unwrap();
+        assert!(matches!(Cli::parse_from(line).into_options(), Err(RunError::TurnSecret(_))), "the secret is short");
+        std::fs::write(&file, "a secret that coturn has, too\n").unwrap();
+        assert!(Cli::parse_from(line).into_options().unwrap().turn_secret.is_some());
+    }
+
+    #[test]
+    fn turn_is_on_with_limits_unless_it_is_off() {
+        let parse =
+            |arguments: &[&str]| Cli::parse_from([&["hutong-server"], arguments].concat()).into_options().unwrap();
+        let turn = parse(&["--turn-user-mbits", "2", "--turn-listen", "0.0.0.0:3478", "--turn-host", "a.example"]).turn;
+        let turn = turn.unwrap();
+        assert_eq!((turn.limits.user_bytes_per_second, turn.limits.bytes_per_second), (250_000, 125_000_000));
+        assert_eq!((turn.listen, turn.host), (vec![([0, 0, 0, 0], 3478).into()], Some("a.example".parse().unwrap())));
+        assert_eq!(parse(&["--turn-max-allocations", "9"]).turn.unwrap().limits.allocations, 9);
+        assert!(parse(&["--turn", "off"]).turn.is_none());
+    }
+
+    #[test]
     fn ice_servers_are_parsed_with_their_credentials() {
         let turn = ice_server("turn:turn.example.org:3478?transport=udp,alice,s3,cret").unwrap();
         assert_eq!(turn.urls, ["turn:turn.example.org:3478?transport=udp"]);
         assert_eq!((turn.username.as_deref(), turn.credential.as_deref()), (Some("alice"), Some("s3,cret")));
         assert_eq!(ice_server("stun:stun.example.org").unwrap().username, None);
-        for bad in ["", "example.org", "http://example.org", "turn:example.org", "turn:example.org,alice", "stun:a,b,c"]
-        {
+        for bad in ["", "example.org", "http://example.org", "turn:example.org,alice", "stun:a,b,c"] {
             assert!(ice_server(bad).is_err(), "{bad}");
         }
     }

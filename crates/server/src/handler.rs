@@ -20,6 +20,8 @@ pub(crate) trait RequestHandler: fmt::Debug + Send + Sync {
 pub(crate) struct ConnectionInfo {
     pub(crate) peer: SocketAddr,
     pub(crate) transport: Transport,
+    /// The port of a `Host` header that names none.
+    pub(crate) default_port: u16,
     pub(crate) permit: Arc<ConnectionPermit>,
 }
 

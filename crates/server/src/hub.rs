@@ -1,6 +1,8 @@
 //! Hub between the connections' tasks and the registry: holds its lock, runs its timer, and carries out its effects.
 
 mod roster_frames;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,
@@ -10,7 +12,7 @@ use std::{
 };
 
 use hutong_protocol::{
-    ClientMessage, Name, NameKey, RefusedCode, ServerMessage, SessionTicket, Token, User, UserState,
+    ClientMessage, IceServer, Name, NameKey, RefusedCode, ServerMessage, SessionTicket, Token, User, UserState,
 };
 use tokio::sync::Notify;
 
@@ -20,6 +22,7 @@ use crate::{
     outbox::{Frame, FrameClass, Outbox, TooSlow},
     registry::{ConnId, Credential, Effect, Registry, RegistryConfig, RosterContent},
     ticket_key::TicketKey,
+    turn::{CREDENTIAL_RENEWAL, ClientRoute, IceServerSource},
 };
 
 /// Shared handle to the registry and the connections' outboxes. A clone is the same hub.
@@ -37,6 +40,8 @@ struct HubShared {
     metrics: Metrics,
     /// Wakes the timer when the next deadline has changed.
     rescheduled: Notify,
+    /// Wakes the task that sends ICE servers, when they have changed.
+    ice_servers_changed: Notify,
 }
 
 #[derive(Debug)]
@@ -46,6 +51,7 @@ struct HubState {
     last_conn: u64,
     next_tick: Option<Duration>,
     metrics: Metrics,
+    ice_servers: Arc<IceServerSource>,
 }
 
 #[derive(Debug)]
@@ -53,6 +59,8 @@ struct ConnectionState {
     outbox: Arc<Outbox>,
     address: IpAddr,
     scope: RosterScope,
+    /// Where it reaches the TURN server. Connections share equal routes.
+    route: Arc<ClientRoute>,
 }
 
 /// The presence changes that a connection receives.
@@ -77,16 +85,22 @@ impl From<&RosterContent> for RosterScope {
 
 impl Hub {
     /// A hub without connections. The caller runs [`run_timer`](Self::run_timer) in a task.
-    pub(crate) fn new(config: RegistryConfig, metrics: Metrics) -> Self {
+    pub(crate) fn new(config: RegistryConfig, metrics: Metrics, ice_servers: Arc<IceServerSource>) -> Self {
         let clock = Clock::start();
         let registry = Registry::new(config, clock.now());
-        let state = HubState::new(registry, metrics.clone());
-        Self(Arc::new(HubShared { state: Mutex::new(state), clock, metrics, rescheduled: Notify::new() }))
+        let state = HubState::new(registry, metrics.clone(), ice_servers);
+        Self(Arc::new(HubShared {
+            state: Mutex::new(state),
+            clock,
+            metrics,
+            rescheduled: Notify::new(),
+            ice_servers_changed: Notify::new(),
+        }))
     }
 
-    /// Adds a connection from this address, not logged in yet.
-    pub(crate) fn connect(&self, from: IpAddr) -> (ConnId, Arc<Outbox>) {
-        self.lock().connect(from)
+    /// Adds a connection from this address and on this route, not logged in yet.
+    pub(crate) fn connect(&self, from: IpAddr, route: Arc<ClientRoute>) -> (ConnId, Arc<Outbox>) {
+        self.lock().connect(from, route)
     }
 
     /// Passes a `hello` that admission control has accepted to the registry.
@@ -162,7 +176,30 @@ impl Hub {
 
     /// Signs tickets with this key from now on, and accepts those of its former keys.
     pub(crate) fn set_ticket_key(&self, key: &TicketKey) {
-        self.lock().registry.set_ticket_keys(key.signing_key(), key.former_keys());
+        let mut state = self.lock();
+        state.registry.set_ticket_keys(key.signing_key(), key.former_keys());
+        state.ice_servers.set_ticket_key(key);
+    }
+
+    /// Sends all users their ICE servers again, because these or their credentials have changed.
+    pub(crate) fn renew_ice_servers(&self) {
+        self.0.ice_servers_changed.notify_one();
+    }
+
+    /// Task: sends all users new ICE servers when these change, and before their credentials expire. Never returns.
+    pub(crate) async fn run_ice_server_renewal(self) {
+        /// Users that receive theirs at once, so that the lock is held shortly.
+        const BATCH: usize = 100;
+        /// Pause between two batches. All of 10,000 users are done within a few seconds.
+        const PAUSE: Duration = Duration::from_millis(20);
+        loop {
+            // Either event has the same effect.
+            let _ = tokio::time::timeout(CREDENTIAL_RENEWAL, self.0.ice_servers_changed.notified()).await;
+            for batch in self.connections().chunks(BATCH) {
+                self.with_registry(|state, now| batch.iter().for_each(|conn| state.send_ice_servers(now, *conn)));
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
     }
 
     /// Refuses all further logins as `shutting_down`.
@@ -190,6 +227,7 @@ impl Hub {
         Gauges {
             websockets: state.connections.len(),
             calls: state.registry.active_calls(),
+            turn: state.ice_servers.turn_counters(),
             users: online.map(|each| (each, state.registry.users_in_state(each))),
         }
     }
@@ -243,15 +281,16 @@ impl Hub {
 }
 
 impl HubState {
-    fn new(registry: Registry, metrics: Metrics) -> Self {
-        Self { registry, connections: HashMap::new(), last_conn: 0, next_tick: None, metrics }
+    fn new(registry: Registry, metrics: Metrics, ice_servers: Arc<IceServerSource>) -> Self {
+        Self { registry, connections: HashMap::new(), last_conn: 0, next_tick: None, metrics, ice_servers }
     }
 
-    fn connect(&mut self, address: IpAddr) -> (ConnId, Arc<Outbox>) {
+    fn connect(&mut self, address: IpAddr, route: Arc<ClientRoute>) -> (ConnId, Arc<Outbox>) {
         let outbox = Arc::new(Outbox::new());
         self.last_conn += 1;
         let conn = ConnId(self.last_conn);
-        self.connections.insert(conn, ConnectionState { outbox: outbox.clone(), address, scope: RosterScope::None });
+        let state = ConnectionState { outbox: outbox.clone(), address, scope: RosterScope::None, route };
+        self.connections.insert(conn, state);
         (conn, outbox)
     }
 
@@ -266,7 +305,8 @@ impl HubState {
                 }
                 Effect::Welcome { to, me, ticket, roster } => {
                     self.set_scope(to, &roster);
-                    let frame = roster_frames::welcome(&self.registry, me, ticket, &roster);
+                    let ice_servers = self.ice_servers(to, me.token);
+                    let frame = roster_frames::welcome(&self.registry, me, ticket, ice_servers, &roster);
                     self.send(now, to, FrameClass::Roster, frame);
                 }
                 Effect::Roster { to, me, roster } => {
@@ -345,6 +385,18 @@ impl HubState {
         }
     }
 
+    /// The ICE servers for this user.
+    fn ice_servers(&self, conn: ConnId, user: Token) -> Vec<IceServer> {
+        let connection = self.connections.get(&conn);
+        connection.map(|connection| self.ice_servers.for_client(&connection.route, user)).unwrap_or_default()
+    }
+
+    fn send_ice_servers(&mut self, now: Duration, conn: ConnId) {
+        let Some(user) = self.registry.user_of(conn) else { return };
+        let ice_servers = self.ice_servers(conn, user.token);
+        self.send(now, conn, FrameClass::Direct, Frame::text(&ServerMessage::IceServers { ice_servers }));
+    }
+
     fn set_scope(&mut self, conn: ConnId, roster: &RosterContent) {
         if let Some(connection) = self.connections.get_mut(&conn) {
             connection.scope = roster.into();
@@ -371,138 +423,5 @@ impl HubState {
             connection.outbox.close(code);
             self.registry.handle_disconnect(now, conn);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::FutureExt;
-    use hutong_protocol::{decode_server, limits::OUTBOX_CAPACITY};
-
-    use super::*;
-    use crate::outbox::OutboxAction;
-
-    /// The state of a hub, with a clock that the test steps.
-    struct SteppedHub {
-        state: HubState,
-        now: Duration,
-    }
-
-    impl SteppedHub {
-        fn new() -> Self {
-            let now = Duration::from_secs(1_795_000_000);
-            let config = RegistryConfig { max_users: 10, whole_roster: 10, ice_servers: vec![], ticket_key: [7; 32] };
-            Self { state: HubState::new(Registry::new(config, now), Metrics::new().0), now }
-        }
-
-        fn login(&mut self, name: &str) -> (ConnId, Arc<Outbox>) {
-            let (conn, outbox) = self.state.connect(std::net::Ipv4Addr::LOCALHOST.into());
-            self.receive(conn, ClientMessage::Hello { name: name.into(), resume: None, secret: None });
-            (conn, outbox)
-        }
-
-        fn receive(&mut self, conn: ConnId, message: ClientMessage) {
-            self.state.registry.handle_message(self.now, conn, message);
-            self.state.carry_out_effects(self.now);
-        }
-
-        /// A user logs in and disconnects, each followed by a presence message.
-        fn log_in_and_out(&mut self, number: usize) {
-            let (conn, _outbox) = self.login(&format!("visitor {number}"));
-            self.now += Duration::from_secs(1);
-            self.state.registry.tick(self.now);
-            self.state.carry_out_effects(self.now);
-            self.state.refuse(self.now, conn, RefusedCode::Replaced);
-            self.now += Duration::from_secs(1);
-            self.state.registry.tick(self.now);
-            self.state.carry_out_effects(self.now);
-        }
-
-        /// All messages that are waiting for this connection, snapshots included.
-        fn read(&mut self, conn: ConnId, outbox: &Outbox) -> Vec<ServerMessage> {
-            let mut read = Vec::new();
-            while let Some(next) = outbox.next().now_or_never() {
-                match next {
-                    OutboxAction::Write(frames) => {
-                        read.extend(frames.into_iter().map(|frame| message(&frame.into_bytes())))
-                    }
-                    OutboxAction::Snapshot => self.state.send_snapshot(self.now, conn),
-                    OutboxAction::Close(code) => {
-                        read.push(ServerMessage::Refused { code, message: String::new() });
-                        break;
-                    }
-                }
-            }
-            read
-        }
-    }
-
-    fn message(frame: &[u8]) -> ServerMessage {
-        let start = frame.iter().position(|byte| *byte == b'{').unwrap();
-        decode_server(std::str::from_utf8(&frame[start..]).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn a_slow_reader_receives_one_snapshot_in_place_of_dropped_presence() {
-        let mut hub = SteppedHub::new();
-        let (slow, slow_outbox) = hub.login("Slow");
-        let (fast, fast_outbox) = hub.login("Fast");
-        hub.read(slow, &slow_outbox);
-        for number in 0..OUTBOX_CAPACITY * 2 / 3 {
-            hub.log_in_and_out(number);
-            assert!(!hub.read(fast, &fast_outbox).is_empty());
-        }
-        let (_last, _outbox) = hub.login("Last");
-        let read = hub.read(slow, &slow_outbox);
-        let [ServerMessage::Roster { users, total: None }, ServerMessage::Presence { .. }] = &read[..] else {
-            panic!("{} messages: {:?}", read.len(), read.first())
-        };
-        assert_eq!(users.iter().map(|user| user.name.as_str()).collect::<Vec<_>>(), ["Fast", "Last"]);
-        hub.log_in_and_out(1_000);
-        assert!(matches!(hub.read(slow, &slow_outbox)[..], [ServerMessage::Presence { .. }, ..]));
-    }
-
-    #[test]
-    fn a_snapshot_is_followed_by_the_readers_own_state() {
-        let mut hub = SteppedHub::new();
-        let (slow, slow_outbox) = hub.login("Slow");
-        let (fast, fast_outbox) = hub.login("Fast");
-        hub.read(slow, &slow_outbox);
-        let to = hub.state.registry.user_of(slow).map(|user| user.token);
-        let offering = ClientMessage::Offering { to: to.unwrap(), media: hutong_protocol::MediaKind::Voice };
-        hub.receive(fast, offering);
-        for number in 0..OUTBOX_CAPACITY * 2 / 3 {
-            hub.log_in_and_out(number);
-            hub.read(fast, &fast_outbox);
-        }
-        let read = hub.read(slow, &slow_outbox);
-        let own = read.iter().rev().find_map(|message| match message {
-            ServerMessage::Presence { changes, .. } => changes.iter().find(|user| Some(user.token) == to),
-            _ => None,
-        });
-        assert_eq!(own.map(|me| me.state), Some(hutong_protocol::UserState::Online), "the call has ended meanwhile");
-    }
-
-    #[test]
-    fn a_reader_that_stays_behind_is_refused_as_too_slow() {
-        let mut hub = SteppedHub::new();
-        let (slow, slow_outbox) = hub.login("Slow");
-        hub.read(slow, &slow_outbox);
-        for number in 0..OUTBOX_CAPACITY + 10 {
-            hub.log_in_and_out(number);
-        }
-        let read = hub.read(slow, &slow_outbox);
-        assert!(matches!(read[..], [ServerMessage::Refused { code: RefusedCode::TooSlow, .. }]), "{read:?}");
-        assert_eq!(hub.state.registry.users_online(), 0);
-    }
-
-    #[test]
-    fn a_refused_connection_is_removed() {
-        let mut hub = SteppedHub::new();
-        let (ana, _ana_outbox) = hub.login("Ana");
-        let (again, outbox) = hub.login("ana");
-        let read = hub.read(again, &outbox);
-        assert!(matches!(read[..], [ServerMessage::Refused { code: RefusedCode::NameTaken, .. }]), "{read:?}");
-        assert_eq!(hub.state.connections.keys().collect::<Vec<_>>(), [&ana]);
     }
 }

@@ -80,6 +80,7 @@ mod ticket_key;
 mod tls;
 mod token_bucket;
 mod transport;
+mod turn;
 mod web;
 
 #[cfg(feature = "acme")]
@@ -91,11 +92,13 @@ pub use admission::{
 pub use gateway::Deadlines;
 pub use ipnet::IpNet;
 pub use options::Options;
+pub use relay::{RelayLimits, TurnSecret, TurnSecretError};
 pub use server::Server;
 pub use sockets::BindError;
 pub use supervisor::TaskFailure;
 pub use ticket_key::{TicketKey, TicketKeyError};
 pub use tls::{ReloadOutcome, Tls, TlsError};
+pub use turn::{TurnHost, TurnHostError, TurnOptions};
 
 /// Default port of the program and of the embedded server.
 pub const DEFAULT_PORT: u16 = 8017;

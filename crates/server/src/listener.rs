@@ -1,4 +1,6 @@
-//! Accept loop and connection task: TLS and plain HTTP on one port. A [`RequestHandler`] answers the requests.
+//! Accept loop and connection task: TLS, plain HTTP and TURN on one port. A [`RequestHandler`] answers the requests.
+
+mod detect;
 
 use std::{
     convert::Infallible,
@@ -16,9 +18,9 @@ use tokio::{
     sync::Semaphore,
     time::timeout,
 };
-use tokio_rustls::TlsAcceptor;
 use tokio_util::task::AbortOnDropHandle;
 
+use self::detect::{Accepted, accept_protocol};
 use crate::{
     admission::AdmissionControl,
     handler::{ConnectionInfo, ConnectionPermit, RequestHandler},
@@ -28,6 +30,7 @@ use crate::{
     supervisor::Supervisor,
     tls::Tls,
     transport::Transport,
+    turn::TurnServer,
 };
 
 /// Timeout of the TLS handshake, of a request head, and of an idle connection between two requests.
@@ -60,12 +63,28 @@ pub(crate) struct ServerState {
     pub(crate) tls: Option<Tls>,
     /// One permit per connection that may be open at once.
     pub(crate) permits: Arc<Semaphore>,
+    pub(crate) turn: Option<Arc<TurnServer>>,
+    pub(crate) served: ServedProtocols,
+}
+
+/// The protocols that a listener serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ServedProtocols {
+    /// The web app, the WebSocket, and TURN if the server has it.
+    WebAndTurn,
+    /// TURN alone, on a port beside a reverse proxy.
+    TurnOnly,
 }
 
 impl ServerState {
     /// The same state with this certificate.
     pub(crate) fn with_tls(&self, tls: Tls) -> Self {
         Self { tls: Some(tls), ..self.clone() }
+    }
+
+    /// The same state for a port that serves TURN alone.
+    pub(crate) fn for_turn_only(&self, turn: Arc<TurnServer>) -> Self {
+        Self { served: ServedProtocols::TurnOnly, turn: Some(turn), ..self.clone() }
     }
 }
 
@@ -154,18 +173,19 @@ async fn serve(stream: TcpStream, peer: SocketAddr, state: Arc<ServerState>, per
     }
     let shutdown = permit.group.shutdown.clone();
     let accepted = tokio::select! {
-        accepted = timeout(HTTP_TIMEOUT, accept_tls(stream, peer, &state)) => accepted,
+        accepted = timeout(HTTP_TIMEOUT, accept_protocol(stream, peer, &state)) => accepted,
         () = shutdown.cancelled() => return,
     };
-    let (stream, transport) = match accepted {
-        Ok(Ok(accepted)) => accepted,
-        Ok(Err(error)) => {
-            tracing::debug!(%error, "connection closed before its first request");
-            return;
+    match accepted {
+        Ok(Ok(Accepted::Http(stream, transport))) => serve_http(stream, transport, peer, &state, permit).await,
+        Ok(Ok(Accepted::Turn { stream, local, turn })) => {
+            // Boxed, so that the task of an HTTP connection does not hold its state.
+            let serve = Box::pin(turn.serve_stream(stream, peer, local));
+            shutdown.run_until_cancelled(serve).await;
         }
-        Err(_) => return,
-    };
-    serve_http(stream, transport, peer, &state, permit).await;
+        Ok(Err(error)) => tracing::debug!(%error, "connection closed before its first request"),
+        Err(_) => {}
+    }
 }
 
 #[cfg(any(test, feature = "inspect"))]
@@ -198,7 +218,8 @@ async fn serve_http(
 ) {
     let shutdown = permit.group.shutdown.clone();
     let handler = state.handler.clone();
-    let info = ConnectionInfo { peer, transport, permit };
+    let default_port = if stream.is_tls() { 443 } else { 80 };
+    let info = ConnectionInfo { peer, transport, default_port, permit };
     let service = service_fn(move |request| ready(Ok::<_, Infallible>(handler.respond(request, &info))));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -217,44 +238,6 @@ async fn serve_http(
     if let Ok(Err(error)) = ended {
         tracing::debug!(%error, "HTTP connection failed; closed");
     }
-}
-
-/// RAII guard: counts a failed TLS handshake on drop, also when the handshake is cancelled, unless disarmed.
-struct HandshakeFailureGuard<'m>(&'m Metrics);
-
-impl HandshakeFailureGuard<'_> {
-    const fn disarm(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for HandshakeFailureGuard<'_> {
-    fn drop(&mut self) {
-        self.0.tls_failures.inc();
-    }
-}
-
-/// Detects TLS by the first byte of the connection, and performs the handshake.
-async fn accept_tls(stream: TcpStream, peer: SocketAddr, state: &ServerState) -> io::Result<(Stream, Transport)> {
-    /// Type of a TLS handshake record (RFC 8446, section 5.1). No HTTP method begins with this byte.
-    const HANDSHAKE: u8 = 0x16;
-    let Some(tls) = &state.tls else { return Ok((Stream::Plain(stream), Transport::WithoutHsts)) };
-    let mut first = [0];
-    if stream.peek(&mut first).await? == 1 && first == [HANDSHAKE] {
-        let failure_guard = HandshakeFailureGuard(&state.metrics);
-        let stream = TlsAcceptor::from(tls.config()).accept(stream).await?;
-        failure_guard.disarm();
-        #[cfg(feature = "acme")]
-        if stream.get_ref().1.alpn_protocol() == Some(crate::acme::CHALLENGE_PROTOCOL) {
-            // The handshake itself answered the challenge (RFC 8737, section 3).
-            return Err(io::Error::other("it was an ACME validation"));
-        }
-        let transport = if tls.is_ca_issued() { Transport::WithHsts } else { Transport::WithoutHsts };
-        return Ok((Stream::Tls(Box::new(stream)), transport));
-    }
-    let trusted = is_local(peer) || state.admission.is_trusted_proxy(peer.ip());
-    let transport = if trusted { Transport::WithoutHsts } else { Transport::PageOnly };
-    Ok((Stream::Plain(stream), transport))
 }
 
 fn is_local(peer: SocketAddr) -> bool {

@@ -1,7 +1,13 @@
 //! Log output of the program.
 
 use clap::ValueEnum;
-use tracing_subscriber::{Layer as _, filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    Layer as _,
+    filter::{LevelFilter, Targets},
+    fmt,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 /// Format of the log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -19,5 +25,7 @@ pub(crate) fn to_stderr(filter: Targets, format: LogFormat) {
         LogFormat::Human => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
+    // Logs packets that anybody can send, addresses included.
+    let filter = filter.with_target("stun_types", LevelFilter::OFF);
     tracing_subscriber::registry().with(lines).with(filter).init();
 }

@@ -52,6 +52,9 @@ async fn run(cli: Cli) -> Result<(), RunError> {
             None => tracing::info!("listening on http://{address}/"),
         }
     }
+    for address in server.turn_addresses() {
+        tracing::info!("TURN at {address} (UDP and TCP)");
+    }
     if let Some(address) = server.metrics_addr() {
         tracing::info!("metrics at http://{address}/metrics");
     }

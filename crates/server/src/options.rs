@@ -4,7 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use hutong_protocol::{IceServer, limits};
 
-use crate::{admission::AdmissionOptions, gateway::Deadlines, ticket_key::TicketKey, tls::Tls};
+use crate::{
+    admission::AdmissionOptions, gateway::Deadlines, relay::TurnSecret, ticket_key::TicketKey, tls::Tls,
+    turn::TurnOptions,
+};
 
 /// Options of a server. Start from [`Options::listen_on`] or the default, and change what differs.
 #[derive(Clone, Debug)]
@@ -17,8 +20,15 @@ pub struct Options {
     pub max_users: usize,
     /// Up to this many online users, every client receives the whole roster. Beyond, clients receive the part they subscribe to.
     pub whole_roster: usize,
-    /// STUN and TURN servers, sent to every client for its peer connections.
+    /// Further STUN and TURN servers, sent to every client for its peer connections. A TURN server without a username shares
+    /// `turn_secret`, and clients receive credentials of their own for it.
     pub ice_servers: Vec<IceServer>,
+    /// The TURN server, on every address of `listen` beyond loopback, and while the server is open to the network. `None` turns it
+    /// off.
+    pub turn: Option<TurnOptions>,
+    /// The secret that signs TURN credentials, shared with a coturn (`static-auth-secret`) or with other servers. `None` derives it
+    /// from the ticket key.
+    pub turn_secret: Option<TurnSecret>,
     /// The key that signs tickets. `None` generates a random one; users then cannot resume their sessions after a restart.
     pub ticket_key: Option<TicketKey>,
     /// Further origins whose pages may open the WebSocket, such as `https://example.org`. Our own page and the apps always may.
@@ -49,6 +59,8 @@ impl Default for Options {
             max_users: 10_000,
             whole_roster: limits::WHOLE_ROSTER_USERS,
             ice_servers: Vec::new(),
+            turn: Some(TurnOptions::default()),
+            turn_secret: None,
             ticket_key: None,
             allow_origins: Vec::new(),
             admission: AdmissionOptions::default(),

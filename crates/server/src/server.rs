@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use prometheus_client::registry::Registry;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::DropGuard, task::AbortOnDropHandle};
 
@@ -14,7 +15,7 @@ use crate::{
     drain::drain,
     gateway::Gateway,
     hub::Hub,
-    listener::{Listener, ServerState},
+    listener::{Listener, ServedProtocols, ServerState},
     metrics::{self, Exposition, Metrics},
     options::Options,
     registry::RegistryConfig,
@@ -24,6 +25,7 @@ use crate::{
     supervisor::{Supervisor, TaskFailure},
     ticket_key::TicketKey,
     tls::{self, Tls},
+    turn::{CredentialIssuer, IceServerSource, MAX_STREAMS, TurnListeners, TurnOptions, TurnServer},
 };
 
 /// Connections beyond `max_users`: page loads, and clients that have not logged in yet.
@@ -35,12 +37,16 @@ pub struct Server {
     hub: Hub,
     state: Arc<ServerState>,
     addresses: Vec<SocketAddr>,
+    turn_addresses: Vec<SocketAddr>,
     metrics_address: Option<SocketAddr>,
     listeners: Vec<Listener>,
     /// Connections from loopback, and all connections on the configured addresses.
     local: ConnectionGroup,
     /// Connections from other machines while the server is open to the network.
     network: Option<ConnectionGroup>,
+    turn: TurnListeners,
+    /// Accept loops of ports that serve TURN alone.
+    turn_listeners: Vec<Listener>,
     supervisor: Supervisor,
     _background_tasks: Vec<AbortOnDropHandle<()>>,
     /// Keeps the certificate current while the server is open to the network.
@@ -63,15 +69,24 @@ impl Server {
         let config = RegistryConfig {
             max_users: options.max_users,
             whole_roster: options.whole_roster,
-            ice_servers: options.ice_servers,
             ticket_key: *key.signing_key(),
         };
         let admission = Arc::new(AdmissionControl::new(options.admission).map_err(BindError::Admission)?);
         let (metrics, counters) = Metrics::new();
-        let hub = Hub::new(config, metrics.clone());
+        let issuer = Arc::new(CredentialIssuer::new(options.turn_secret, &key));
+        let own_turn_addresses = options.turn.as_ref().map(|turn| turn.listen.clone()).unwrap_or_default();
+        let turn = options.turn.as_ref().map(|turn| new_turn_server(turn, &issuer)).transpose()?;
+        let ice_servers = IceServerSource::new(options.ice_servers, issuer, turn.clone());
+        let hub = Hub::new(config, metrics.clone(), Arc::new(ice_servers));
         hub.set_ticket_key(&key);
         let supervisor = Supervisor::default();
-        let mut background_tasks = vec![supervisor.spawn("deadlines", hub.clone().run_timer())];
+        let mut background_tasks = vec![
+            supervisor.spawn("deadlines", hub.clone().run_timer()),
+            supervisor.spawn("ICE servers", hub.clone().run_ice_server_renewal()),
+        ];
+        if let Some(turn) = turn.clone() {
+            background_tasks.push(supervisor.spawn("TURN allocations", turn.run_expiry()));
+        }
         if admission.has_reloadable_files() {
             let hub = hub.clone();
             let disconnect =
@@ -80,31 +95,33 @@ impl Server {
         }
         let mut metrics_address = None;
         if let Some(address) = options.metrics {
-            let socket = listen(address)?;
-            metrics_address = Some(socket.local_addr().map_err(|error| BindError::new(address, error))?);
-            let hub = hub.clone();
-            let exposition = Exposition::new(counters, move || hub.gauges());
-            let handler = Arc::new(move |request: &_| routes::metrics(request, &exposition));
-            background_tasks.push(supervisor.spawn("metrics listener", metrics::serve(socket, handler)));
+            let (address, task) = serve_metrics(address, counters, hub.clone(), &supervisor)?;
+            metrics_address = Some(address);
+            background_tasks.push(task);
         }
         background_tasks.extend(options.tls.clone().map(|tls| supervisor.spawn("certificate", tls::keep_current(tls))));
         let gateway = Gateway::new(hub.clone(), admission.clone(), options.allow_origins, options.deadlines);
-        let max_connections = options.max_users.saturating_add(CONNECTIONS_WITHOUT_USER).min(Semaphore::MAX_PERMITS);
+        let max_connections = options.max_users.saturating_add(CONNECTIONS_WITHOUT_USER + MAX_STREAMS);
         let state = ServerState {
             handler: Arc::new(Routes { hub: hub.clone(), admission: admission.clone(), gateway }),
             admission,
             metrics,
             tls: options.tls,
-            permits: Arc::new(Semaphore::new(max_connections)),
+            permits: Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS))),
+            turn: turn.clone().filter(|_| own_turn_addresses.is_empty()),
+            served: ServedProtocols::WebAndTurn,
         };
         let mut server = Self {
             hub,
             state: Arc::new(state),
             addresses: Vec::new(),
+            turn_addresses: Vec::new(),
             metrics_address,
             listeners: Vec::new(),
             local: ConnectionGroup::new(&supervisor.stop),
             network: None,
+            turn: TurnListeners::new(turn.clone()),
+            turn_listeners: Vec::new(),
             _stop: supervisor.stop.clone().drop_guard(),
             supervisor,
             _background_tasks: background_tasks,
@@ -118,7 +135,22 @@ impl Server {
         if server.addresses.is_empty() {
             return Err(BindError::NoAddress);
         }
+        if let Some(turn) = turn {
+            server.listen_for_turn(turn, own_turn_addresses)?;
+        }
         Ok(server)
+    }
+
+    fn listen_for_turn(&mut self, turn: Arc<TurnServer>, own_addresses: Vec<SocketAddr>) -> Result<(), BindError> {
+        let state = Arc::new(self.state.for_turn_only(turn));
+        for address in own_addresses {
+            let socket = self.turn.listen_on_own_port(address, &self.supervisor)?;
+            self.turn_addresses.push(socket.local_addr().map_err(|error| BindError::new(address, error))?);
+            let listener = Listener::start(socket, state.clone(), &self.supervisor, &self.local, &self.local);
+            self.turn_listeners.push(listener);
+        }
+        self.turn.listen_on_web_ports(&self.addresses, self.state.tls.as_ref(), &self.supervisor);
+        Ok(())
     }
 
     /// The first address that the server listens on, with its actual port.
@@ -131,6 +163,12 @@ impl Server {
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The addresses of [`TurnOptions::listen`](crate::TurnOptions::listen), with their actual ports.
+    #[must_use]
+    pub fn turn_addresses(&self) -> &[SocketAddr] {
+        &self.turn_addresses
     }
 
     /// The address of `/metrics`, with its actual port. `None` without [`Options::metrics`].
@@ -163,6 +201,7 @@ impl Server {
     /// Replaces the ticket key. Tickets signed with it or one of its former keys are accepted.
     pub fn set_ticket_key(&self, key: &TicketKey) {
         self.hub.set_ticket_key(key);
+        self.hub.renew_ice_servers();
     }
 
     /// Drains the server before a [`shutdown`](Self::shutdown): refuses logins, answers `/readyz` with 503, and disconnects all
@@ -206,7 +245,7 @@ impl Server {
         let certificate_task = self.supervisor.spawn("certificate", tls::keep_current(tls.clone()));
         self.stop_listening().await;
         let (sockets, state, result) = match listen_everywhere(port) {
-            Ok(socket) => (vec![socket], Arc::new(self.state.with_tls(tls)), Ok(())),
+            Ok(socket) => (vec![socket], Arc::new(self.state.with_tls(tls.clone())), Ok(())),
             Err(error) => (self.listen_on_configured()?, self.state.clone(), Err(error)),
         };
         self.network_certificate_task = result.is_ok().then_some(certificate_task);
@@ -215,14 +254,17 @@ impl Server {
             for socket in sockets {
                 self.listeners.push(Listener::start(socket, state.clone(), &self.supervisor, &self.local, network));
             }
+            self.turn.open_to_network(port, tls, &self.supervisor);
         } else {
             if let Some(network) = self.network.take() {
                 network.shutdown.cancel();
             }
+            self.turn.close_to_network();
             for socket in sockets {
                 self.start_listener(socket);
             }
         }
+        self.hub.renew_ice_servers();
         result
     }
 
@@ -237,6 +279,8 @@ impl Server {
         let Some(network) = self.network.take() else { return Ok(()) };
         self.network_certificate_task = None;
         self.stop_listening().await;
+        self.turn.close_to_network();
+        self.hub.renew_ice_servers();
         network.close().await;
         for socket in self.listen_on_configured()? {
             self.start_listener(socket);
@@ -248,6 +292,9 @@ impl Server {
     /// a few seconds for the close handshakes.
     pub async fn shutdown(mut self) {
         self.stop_listening().await;
+        for listener in std::mem::take(&mut self.turn_listeners) {
+            listener.stop().await;
+        }
         match self.network.take() {
             Some(network) => {
                 tokio::join!(self.local.close(), network.close());
@@ -269,6 +316,26 @@ impl Server {
             listener.stop().await;
         }
     }
+}
+
+/// Starts the metrics port, and returns its actual address.
+fn serve_metrics(
+    address: SocketAddr,
+    counters: Registry,
+    hub: Hub,
+    supervisor: &Supervisor,
+) -> Result<(SocketAddr, AbortOnDropHandle<()>), BindError> {
+    let socket = listen(address)?;
+    let address = socket.local_addr().map_err(|error| BindError::new(address, error))?;
+    let exposition = Exposition::new(counters, move || hub.gauges());
+    let handler = Arc::new(move |request: &_| routes::metrics(request, &exposition));
+    Ok((address, supervisor.spawn("metrics listener", metrics::serve(socket, handler))))
+}
+
+fn new_turn_server(options: &TurnOptions, issuer: &Arc<CredentialIssuer>) -> Result<Arc<TurnServer>, BindError> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(|_| BindError::NoRandomness)?;
+    Ok(Arc::new(TurnServer::new(options, issuer.clone(), &key)))
 }
 
 #[cfg(test)]

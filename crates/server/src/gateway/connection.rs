@@ -45,6 +45,7 @@ use crate::{
     registry::ConnId,
     stream::Stream,
     token_bucket::TokenBucket,
+    turn::ClientRoute,
 };
 
 /// Bytes of the read buffer that every connection holds while it is open. Small because most connections are idle:
@@ -59,6 +60,7 @@ pub(super) struct UpgradeContext {
     pub permit: Arc<ConnectionPermit>,
     pub admission: Arc<AdmissionControl>,
     pub client: ClientAddr,
+    pub route: Arc<ClientRoute>,
     /// The slot for a WebSocket from its address, or the code that the connection is refused with.
     pub slot: Result<SlotGuard, RefusedCode>,
     pub logins: Mutex<TokenBucket>,
@@ -83,7 +85,7 @@ pub(super) async fn run(upgrade: OnUpgrade, context: Box<UpgradeContext>, hub: H
     }
     // Held until the WebSocket is closed.
     let permit = context.permit.clone();
-    let (conn, outbox) = hub.connect(context.client.ip);
+    let (conn, outbox) = hub.connect(context.client.ip, context.route.clone());
     let session = HubSession { hub, conn, outbox, context };
     let end = connection.serve(&session, &permit.group.shutdown).await;
     // Takes the user offline before the closing handshake, which may take seconds.

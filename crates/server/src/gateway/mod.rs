@@ -7,6 +7,7 @@ mod message_rate;
 mod origin;
 mod read_ahead;
 mod refusal;
+mod route;
 mod upgrade;
 
 pub use deadlines::Deadlines;

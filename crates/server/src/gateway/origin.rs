@@ -15,7 +15,7 @@ use hyper::{
 
 use crate::admission::{ProxyHeader, forwarded_hosts};
 
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
 /// Origins of the app's page on the platforms of Tauri.

@@ -16,6 +16,7 @@ use super::{
     connection::{self, UpgradeContext},
     deadlines::Deadlines,
     origin::AllowedOrigins,
+    route::{RouteCache, client_route},
 };
 use crate::{
     admission::{AdmissionControl, ClientAddr, LOGINS_PER_CONNECTION},
@@ -34,6 +35,7 @@ pub(crate) struct Gateway {
     admission: Arc<AdmissionControl>,
     allow_origins: AllowedOrigins,
     deadlines: Arc<Deadlines>,
+    routes: RouteCache,
 }
 
 /// The subprotocol that a client offers.
@@ -56,7 +58,13 @@ impl Gateway {
         allow_origins: Vec<String>,
         deadlines: Deadlines,
     ) -> Self {
-        Self { hub, admission, allow_origins: AllowedOrigins::new(allow_origins), deadlines: Arc::new(deadlines) }
+        Self {
+            hub,
+            admission,
+            allow_origins: AllowedOrigins::new(allow_origins),
+            deadlines: Arc::new(deadlines),
+            routes: RouteCache::default(),
+        }
     }
 
     /// Answers an upgrade request, and starts the WebSocket's task if it is accepted.
@@ -96,11 +104,13 @@ impl Gateway {
             OfferedSubprotocol::Supported => self.admission.acquire_websocket(client),
             OfferedSubprotocol::OtherVersion(_) | OfferedSubprotocol::Unknown => Err(RefusedCode::Version),
         };
+        let route = self.routes.share(client_route(request.headers(), proxy, connection.default_port));
         let permit = connection.permit.clone();
         let tasks = permit.group.tasks.clone();
         let logins = Mutex::new(TokenBucket::full(LOGINS_PER_CONNECTION, clock::now()));
         // Boxed, since the task's future would contain it twice.
-        let context = Box::new(UpgradeContext { permit, admission: self.admission.clone(), client, slot, logins });
+        let context =
+            Box::new(UpgradeContext { permit, admission: self.admission.clone(), client, route, slot, logins });
         // Only the upgrade future moves into the task: the request would stay in memory while the WebSocket is open.
         let upgrade = hyper::upgrade::on(request);
         tasks.spawn(connection::run(upgrade, context, self.hub.clone(), self.deadlines.clone()));

@@ -1,6 +1,6 @@
 //! Encoder of welcome, roster and presence frames from users that are encoded once for all recipients.
 
-use hutong_protocol::{Limits, ServerMessage, SessionTicket, Token, User};
+use hutong_protocol::{IceServer, Limits, ServerMessage, SessionTicket, Token, User};
 
 use crate::{
     outbox::Frame,
@@ -11,9 +11,14 @@ use crate::{
 const USER_BYTES: usize = 80;
 
 /// The welcome frame for a user who has logged in.
-pub fn welcome(registry: &Registry, me: User, ticket: SessionTicket, roster: &RosterContent) -> Option<Frame> {
-    let token = me.token;
-    let (ice_servers, limits) = (registry.ice_servers().to_vec(), Limits::default());
+pub fn welcome(
+    registry: &Registry,
+    me: User,
+    ticket: SessionTicket,
+    ice_servers: Vec<IceServer>,
+    roster: &RosterContent,
+) -> Option<Frame> {
+    let (token, limits) = (me.token, Limits::default());
     with_users(
         registry,
         &ServerMessage::Welcome { me, ticket, ice_servers, limits, users: vec![], total: None },

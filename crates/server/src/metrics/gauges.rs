@@ -1,4 +1,5 @@
-//! Gauges (open connections, calls, users by state), read at each scrape from the hub, which connects sockets and registry.
+//! Gauges (open connections, calls, users by state) and the numbers of the TURN server, read at each scrape from the hub,
+//! which connects sockets and registry.
 
 use std::fmt;
 
@@ -6,8 +7,10 @@ use hutong_protocol::UserState;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{MetricType, gauge::ConstGauge},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
+
+use crate::relay::RelayCounters;
 
 /// Values of the gauges at one moment.
 #[derive(Debug)]
@@ -15,6 +18,8 @@ pub(crate) struct Gauges {
     pub(crate) websockets: usize,
     /// Calls that have not ended.
     pub(crate) calls: usize,
+    /// Numbers of the TURN server.
+    pub(crate) turn: RelayCounters,
     /// Online users by state.
     pub(crate) users: [(UserState, usize); 4],
 }
@@ -41,6 +46,18 @@ impl Collector for GaugeCollector {
         let now = (self.read)();
         gauge(&mut encoder, "websockets", "Open WebSockets, logged in or not", now.websockets)?;
         gauge(&mut encoder, "calls", "Calls from OFFERING until they end", now.calls)?;
+        gauge(&mut encoder, "turn_allocations", "Open TURN allocations", now.turn.allocations)?;
+        for (name, help, value) in [
+            ("turn_allocations_created", "TURN allocations created", now.turn.created),
+            ("turn_allocations_refused", "TURN allocations refused because of a limit", now.turn.over_limit),
+            ("turn_unauthorized", "TURN requests with wrong or expired credentials", now.turn.unauthorized),
+            ("turn_ignored", "STUN and TURN requests ignored because of their rate", now.turn.ignored_requests),
+            ("turn_relayed_packets", "Packets relayed", now.turn.relayed_packets),
+            ("turn_relayed_bytes", "Bytes of payload relayed", now.turn.relayed_bytes),
+            ("turn_dropped_packets", "Packets dropped because of the byte rate", now.turn.rate_limited_packets),
+        ] {
+            ConstCounter::new(value).encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
+        }
         let mut users = encoder.encode_descriptor("users", "Online users, by state", None, MetricType::Gauge)?;
         for (state, number) in now.users {
             users.encode_family(&[("state", label_value(state))])?.encode_gauge(&signed(number))?;

@@ -28,8 +28,8 @@ mod user_table;
 use std::time::Duration;
 
 use hutong_protocol::{
-    ClientMessage, EndReason, ErrorCode, IceServer, Name, NameKey, RefusedCode, ServerMessage, SessionTicket, Token,
-    User, UserState, limits,
+    ClientMessage, EndReason, ErrorCode, Name, NameKey, RefusedCode, ServerMessage, SessionTicket, Token, User,
+    UserState, limits,
 };
 
 use self::{
@@ -54,15 +54,13 @@ pub struct RegistryConfig {
     /// Up to this many users online, each client receives the whole roster. Above it, each receives the part that it
     /// subscribes to.
     pub whole_roster: usize,
-    /// ICE servers that every client receives in its welcome.
-    pub ice_servers: Vec<IceServer>,
     /// The key that signs tickets. After a restart, a server with the same key accepts the tickets of its clients.
     pub ticket_key: [u8; 32],
 }
 
 impl std::fmt::Debug for RegistryConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The key and the TURN credentials are secret.
+        // The key is secret.
         f.debug_struct("RegistryConfig").field("max_users", &self.max_users).finish_non_exhaustive()
     }
 }
@@ -261,12 +259,6 @@ impl Registry {
     #[must_use]
     pub fn whole_roster_bytes(&self) -> usize {
         self.state.users.roster_cache().map_or(0, roster_cache::RosterCache::len)
-    }
-
-    /// ICE servers that every client receives in its welcome.
-    #[must_use]
-    pub fn ice_servers(&self) -> &[IceServer] {
-        &self.config.ice_servers
     }
 
     /// Number of users online.

@@ -35,7 +35,7 @@ struct RosterReplica {
 
 impl RosterWorld {
     fn new(whole_roster: usize) -> Self {
-        let config = RegistryConfig { max_users: 100_000, whole_roster, ice_servers: vec![], ticket_key: [7; 32] };
+        let config = RegistryConfig { max_users: 100_000, whole_roster, ticket_key: [7; 32] };
         Self { registry: Registry::new(config, START), now: START, clients: BTreeMap::new(), last_conn: 0 }
     }
 

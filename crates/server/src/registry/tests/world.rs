@@ -63,7 +63,7 @@ fn client_config(seed: u64, saved: Option<SavedSession>) -> ClientConfig {
 impl RegistryWorld {
     pub fn new(people: usize) -> Self {
         let key = [3; 32];
-        let config = RegistryConfig { max_users: 100, whole_roster: 100, ice_servers: vec![], ticket_key: key };
+        let config = RegistryConfig { max_users: 100, whole_roster: 100, ticket_key: key };
         let mut world =
             Self { now: EPOCH, registry: Registry::new(config, EPOCH), participants: Vec::new(), next_conn: 0, key };
         for seed in 0..people {
@@ -322,7 +322,7 @@ impl RegistryWorld {
                 socket.server_saw_close = true;
             }
         }
-        let config = RegistryConfig { max_users: 100, whole_roster: 100, ice_servers: vec![], ticket_key: self.key };
+        let config = RegistryConfig { max_users: 100, whole_roster: 100, ticket_key: self.key };
         self.registry = Registry::new(config, self.now);
     }
 
