@@ -67,6 +67,18 @@ fn is_supported(url: &str) -> bool {
     (url.starts_with("stun:") || url.starts_with("turn:")) && !url.contains("transport=tcp")
 }
 
+/// The protocol between this side and the relay of a TURN URL (W3C: `RTCIceServerTransportProtocol`).
+pub(crate) fn relay_protocol(url: &str) -> &'static str {
+    let url = url.to_ascii_lowercase();
+    if url.starts_with("turns:") {
+        "tls"
+    } else if url.contains("transport=tcp") {
+        "tcp"
+    } else {
+        "udp"
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,5 +100,17 @@ mod tests {
         ];
         let kept: Vec<_> = supported_ice_servers(&servers).into_iter().flat_map(|server| server.urls).collect();
         assert_eq!(kept, ["turn:a.example?transport=udp", "stun:c.example"]);
+    }
+
+    #[test]
+    fn the_url_of_a_relay_gives_its_protocol() {
+        for (url, expected) in [
+            ("turn:a.example:3478?transport=udp", "udp"),
+            ("turn:a.example", "udp"),
+            ("turn:a.example:443?transport=tcp", "tcp"),
+            ("turns:a.example:443?transport=tcp", "tls"),
+        ] {
+            assert_eq!(relay_protocol(url), expected, "{url}");
+        }
     }
 }

@@ -3,9 +3,13 @@
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use rtc::peer_connection::transport::RTCIceCandidatePair;
+use rtc::statistics::stats::ice_candidate::RTCIceCandidateStats;
 use serde::Serialize;
-use webrtc::peer_connection::{PeerConnection, RTCIceCandidate, RTCStatsReportEntry, StatsSelector};
+use webrtc::peer_connection::{
+    PeerConnection, RTCIceCandidate, RTCIceCandidateType, RTCStatsReport, RTCStatsReportEntry, StatsSelector,
+};
 
+use crate::config::relay_protocol;
 use crate::frame::MediaType;
 
 /// ID of the only transport: all media is bundled.
@@ -235,6 +239,9 @@ pub struct CandidateStats {
     pub candidate_type: String,
     /// `udp`.
     pub protocol: String,
+    /// Protocol between this side and its relay: `udp`, `tcp` or `tls`. Local relayed candidates only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relay_protocol: Option<String>,
 }
 
 /// `RTCTransportStats`.
@@ -274,8 +281,8 @@ pub(crate) async fn transport_stats(
     let mut all = Vec::new();
     let selected = selected_pair(connection).await;
     if let Some(pair) = &selected {
-        all.push(Stats::LocalCandidate(candidate_stats(pair.local(), timestamp)));
-        all.push(Stats::RemoteCandidate(candidate_stats(pair.remote(), timestamp)));
+        all.push(Stats::LocalCandidate(local_candidate_stats(pair.local(), &report, timestamp)));
+        all.push(Stats::RemoteCandidate(remote_candidate_stats(pair.remote(), &report, timestamp)));
     }
     for entry in report.iter() {
         match entry {
@@ -334,7 +341,42 @@ fn candidate_stats(candidate: &RTCIceCandidate, timestamp: f64) -> CandidateStat
         transport_id: TRANSPORT.to_owned(),
         candidate_type: candidate.typ.to_string(),
         protocol: candidate.protocol.to_string(),
+        relay_protocol: None,
     }
+}
+
+/// Derives `relayProtocol` from the server's URL, because the library does not set it.
+fn local_candidate_stats(candidate: &RTCIceCandidate, report: &RTCStatsReport, timestamp: f64) -> CandidateStats {
+    let mut stats = candidate_stats(candidate, timestamp);
+    if candidate.typ == RTCIceCandidateType::Relay {
+        let entry = report.iter().find_map(|entry| match entry {
+            RTCStatsReportEntry::LocalCandidate(entry) if is_same_relay(entry, candidate) => Some(entry),
+            _ => None,
+        });
+        stats.relay_protocol = entry.map(|entry| relay_protocol(&entry.url).to_owned());
+    }
+    stats
+}
+
+/// Reports an address as `relay` if the remote side named it as one. The library keeps the `prflx` candidate of a packet that
+/// arrived earlier than the candidate.
+fn remote_candidate_stats(candidate: &RTCIceCandidate, report: &RTCStatsReport, timestamp: f64) -> CandidateStats {
+    let mut stats = candidate_stats(candidate, timestamp);
+    let is_relay = |entry: &RTCStatsReportEntry| match entry {
+        RTCStatsReportEntry::RemoteCandidate(entry) => is_same_relay(entry, candidate),
+        _ => false,
+    };
+    if candidate.typ == RTCIceCandidateType::Prflx && report.iter().any(is_relay) {
+        stats.candidate_type = RTCIceCandidateType::Relay.to_string();
+    }
+    stats
+}
+
+/// Whether a relayed candidate has this candidate's address.
+fn is_same_relay(relay: &RTCIceCandidateStats, candidate: &RTCIceCandidate) -> bool {
+    relay.candidate_type == RTCIceCandidateType::Relay
+        && relay.address.as_deref() == Some(candidate.address.as_str())
+        && relay.port == candidate.port
 }
 
 /// Milliseconds since 1970.

@@ -202,7 +202,8 @@ async fn call_statistics_are_shown_and_hidden() -> TestResult {
         let statistics = r"const text = (id) => one(id).innerText;
             return ['received', 'sent'].every((way) => /^\d+ × \d+$/.test(text(`${way}-size`))
                 && Number(text(`${way}-frames`)) > 0 && parseFloat(text(`${way}-bitrate`)) > 0)
-                && /^[\d.]+ %$/.test(text('received-loss')) && /^[\d.]+ ms$/.test(text('round-trip'))";
+                && /^[\d.]+ %$/.test(text('received-loss')) && /^[\d.]+ ms$/.test(text('round-trip'))
+                && text('path') === 'Direct, over UDP'";
         ana.wait_until("the statistics", MEDIA_TIMEOUT, statistics).await?;
         ana.driver()?.action_chain().send_keys("i").perform().await?;
         ana.wait_until("the statistics to close", UI_TIMEOUT, "return !one('details')").await?;

@@ -4,7 +4,7 @@ use hutong_core::{CallFailure, CallPhase, MediaProblem, PathsTried, host_message
 use hutong_protocol::{EndReason, ErrorCode, MediaKind, RefusedCode, UserState};
 
 use super::Texts;
-use crate::media::DeviceKind;
+use crate::media::{CallPath, DeviceKind};
 
 /// Every sentence in Simplified Chinese.
 pub static TEXTS: Texts = Texts {
@@ -104,6 +104,14 @@ pub static TEXTS: Texts = Texts {
     bitrate: "码率",
     loss: "丢包率",
     round_trip: "往返时延",
+    path: "连接方式",
+    call_path: |path| match path {
+        CallPath::Direct(None) => "直连".to_owned(),
+        CallPath::Direct(Some(protocol)) => format!("直连（{}）", protocol.name()),
+        CallPath::Relayed(None) => "中继".to_owned(),
+        CallPath::Relayed(Some(protocol)) => format!("中继（{}）", protocol.name()),
+        CallPath::RelayedByOtherSide => "经对方的中继".to_owned(),
+    },
 
     ended,
     call_failed,

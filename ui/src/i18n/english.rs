@@ -4,7 +4,7 @@ use hutong_core::{CallFailure, CallPhase, MediaProblem, PathsTried, host_message
 use hutong_protocol::{EndReason, ErrorCode, MediaKind, RefusedCode, UserState};
 
 use super::Texts;
-use crate::media::DeviceKind;
+use crate::media::{CallPath, DeviceKind};
 
 /// Every sentence in English.
 pub static TEXTS: Texts = Texts {
@@ -115,6 +115,14 @@ pub static TEXTS: Texts = Texts {
     bitrate: "Bitrate",
     loss: "Packet loss",
     round_trip: "Round trip",
+    path: "Path",
+    call_path: |path| match path {
+        CallPath::Direct(None) => "Direct".to_owned(),
+        CallPath::Direct(Some(protocol)) => format!("Direct, over {}", protocol.name()),
+        CallPath::Relayed(None) => "Relayed".to_owned(),
+        CallPath::Relayed(Some(protocol)) => format!("Relayed, over {}", protocol.name()),
+        CallPath::RelayedByOtherSide => "Relayed by the other side".to_owned(),
+    },
 
     ended,
     call_failed,

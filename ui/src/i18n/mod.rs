@@ -114,6 +114,7 @@ pub fn use_texts() -> &'static Texts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::{CallPath, TransportProtocol};
 
     fn preferred(tags: &[&str]) -> Language {
         Language::preferred(tags.iter().map(|&tag| tag.to_owned()))
@@ -132,6 +133,21 @@ mod tests {
     fn a_stored_tag_is_parsed_again() {
         for language in Language::ALL {
             assert_eq!(Language::of_tag(language.tag()), Some(language));
+        }
+    }
+
+    #[test]
+    fn the_path_of_a_call_is_named_in_both_languages() {
+        for (path, in_english, in_chinese) in [
+            (CallPath::Direct(None), "Direct", "直连"),
+            (CallPath::Direct(Some(TransportProtocol::Udp)), "Direct, over UDP", "直连（UDP）"),
+            (CallPath::Relayed(None), "Relayed", "中继"),
+            (CallPath::Relayed(Some(TransportProtocol::Tcp)), "Relayed, over TCP", "中继（TCP）"),
+            (CallPath::Relayed(Some(TransportProtocol::Tls)), "Relayed, over TLS", "中继（TLS）"),
+            (CallPath::RelayedByOtherSide, "Relayed by the other side", "经对方的中继"),
+        ] {
+            assert_eq!((english::TEXTS.call_path)(path), in_english);
+            assert_eq!((chinese::TEXTS.call_path)(path), in_chinese);
         }
     }
 }

@@ -3,7 +3,7 @@
 use hutong_core::{CallFailure, CallPhase, MediaProblem, host_messages::AppProblem};
 use hutong_protocol::{EndReason, ErrorCode, MediaKind, RefusedCode, UserState};
 
-use crate::media::DeviceKind;
+use crate::media::{CallPath, DeviceKind};
 
 /// Formats a sentence with one name or address in it.
 pub type Template = fn(&str) -> String;
@@ -169,6 +169,10 @@ pub struct Texts {
     pub loss: &'static str,
     /// Statistics: round-trip time.
     pub round_trip: &'static str,
+    /// Statistics: label of the path of the media.
+    pub path: &'static str,
+    /// Statistics: the path of the media.
+    pub call_path: fn(CallPath) -> String,
 
     /// Notice: why a call ended.
     pub ended: fn(EndReason, &str) -> String,

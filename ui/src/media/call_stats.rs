@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::call_path::{CallPath, selected_pair};
+
 /// One `getStats` sample: counters since the start of the call, and current values.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct StatsSample {
@@ -11,6 +13,7 @@ pub struct StatsSample {
     round_trip_ms: Option<f64>,
     /// The `fractionLost` of sent packets, last reported by the remote side.
     sent_loss: Option<f64>,
+    path: Option<CallPath>,
 }
 
 /// Counters of one direction since the start of the call.
@@ -32,6 +35,8 @@ pub struct CallStats {
     pub sent: DirectionStats,
     /// Round-trip time, in milliseconds.
     pub round_trip_ms: Option<f64>,
+    /// Direct or relayed; `None` before there is a connection.
+    pub path: Option<CallPath>,
 }
 
 /// Statistics of one direction.
@@ -49,11 +54,9 @@ pub struct DirectionStats {
 
 impl StatsSample {
     /// Sums up `RTCStats` dictionaries that were taken at `at_ms` (Identifiers for WebRTC's Statistics API, sections 8.3 to
-    /// 8.8 and 8.13).
+    /// 8.8, 8.12 and 8.13).
     pub fn new(stats: &[Value], at_ms: f64) -> Self {
-        let mut sample = Self { at_ms, ..Self::default() };
-        let selected_pair =
-            stats.iter().filter(|it| it["type"] == "transport").find_map(|it| it["selectedCandidatePairId"].as_str());
+        let mut sample = Self { at_ms, path: CallPath::of_stats(stats), ..Self::default() };
         for entry in stats {
             match entry["type"].as_str() {
                 Some("inbound-rtp") => {
@@ -67,15 +70,11 @@ impl StatsSample {
                     sample.sent_loss = max(sample.sent_loss, entry["fractionLost"].as_f64());
                     sample.round_trip_ms = sample.round_trip_ms.or(milliseconds(&entry["roundTripTime"]));
                 }
-                Some("candidate-pair")
-                    // Firefox has no transport entry, and marks the pair as nominated.
-                    if selected_pair.map_or(entry["nominated"] == true, |id| entry["id"] == id) =>
-                {
-                    sample.round_trip_ms = milliseconds(&entry["currentRoundTripTime"]).or(sample.round_trip_ms);
-                }
                 _ => {}
             }
         }
+        let of_pair = selected_pair(stats).and_then(|pair| milliseconds(&pair["currentRoundTripTime"]));
+        sample.round_trip_ms = of_pair.or(sample.round_trip_ms);
         sample
     }
 
@@ -84,7 +83,12 @@ impl StatsSample {
         let seconds = ((self.at_ms - before.at_ms) / 1000.0).max(0.001);
         let mut sent = self.sent.since(&before.sent, seconds);
         sent.loss = self.sent_loss;
-        CallStats { received: self.received.since(&before.received, seconds), sent, round_trip_ms: self.round_trip_ms }
+        CallStats {
+            received: self.received.since(&before.received, seconds),
+            sent,
+            round_trip_ms: self.round_trip_ms,
+            path: self.path,
+        }
     }
 }
 
@@ -180,9 +184,8 @@ mod tests {
     }
 
     #[test]
-    fn without_a_selected_pair_the_nominated_pair_counts() {
-        let pair = |id: &str, nominated: bool, seconds: f64| json!({ "type": "candidate-pair", "id": id, "nominated": nominated, "currentRoundTripTime": seconds });
-        let sample = StatsSample::new(&[pair("a", false, 0.5), pair("b", true, 0.004)], 0.0);
-        assert_eq!(sample.round_trip_ms, Some(4.0));
+    fn without_a_selected_pair_the_receiver_report_gives_the_round_trip_time() {
+        let stats = &rtc_stats(1)[1..];
+        assert_eq!(StatsSample::new(stats, 0.0).round_trip_ms, Some(30.0));
     }
 }

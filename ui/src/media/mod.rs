@@ -7,6 +7,7 @@
 
 mod backend;
 mod browser;
+mod call_path;
 mod call_stats;
 mod capabilities;
 mod capture;
@@ -27,6 +28,9 @@ use std::rc::Rc;
 
 #[cfg(all(test, target_arch = "wasm32", feature = "app"))]
 pub use browser::connect as connect_browser;
+pub use call_path::CallPath;
+#[cfg(test)]
+pub use call_path::TransportProtocol;
 pub use call_stats::{CallStats, DirectionStats, StatsSample};
 pub use capabilities::MediaCapabilities;
 #[cfg(all(test, target_arch = "wasm32", feature = "app"))]

@@ -36,6 +36,7 @@ pub fn CallDetails(props: &CallDetailsProps) -> Html {
     let stats = use_call_stats(props.peer, &props.stats);
     let cell = |testid: &'static str, text: String| html! { <td data-testid={testid}>{ text }</td> };
     let direction = |select: fn(&CallStats) -> DirectionStats| stats.as_ref().map(select).unwrap_or_default();
+    let path = stats.and_then(|it| it.path).map_or_else(|| UNKNOWN.to_owned(), texts.call_path);
     let (received, sent) = (direction(|it| it.received), direction(|it| it.sent));
     html! {
         <div class="details" role="group" aria-label={texts.details} data-testid="details">
@@ -81,6 +82,10 @@ pub fn CallDetails(props: &CallDetailsProps) -> Html {
                     <tr>
                         <th scope="row">{ texts.round_trip }</th>
                         <td colspan="2" data-testid="round-trip">{ round_trip(stats.and_then(|it| it.round_trip_ms)) }</td>
+                    </tr>
+                    <tr>
+                        <th scope="row">{ texts.path }</th>
+                        <td colspan="2" data-testid="path">{ path }</td>
                     </tr>
                 </tbody>
             </table>

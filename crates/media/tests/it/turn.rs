@@ -2,14 +2,15 @@
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use hutong_core::Connectivity;
-use hutong_media::{Config, Error, Event, Stats};
+use hutong_media::{CandidateStats, Config, Error, Event, Stats};
 use hutong_protocol::IceServer;
 
-use crate::common;
 use crate::common::call::OneWayCall;
+use crate::common::{self, TestPeer};
 
 /// TURN server process, killed on drop.
 struct TurnServer {
@@ -90,14 +91,51 @@ async fn media_flows_over_a_relay_only() {
     assert!(frames >= 20, "{frames} frames");
     assert!(audio * 100 >= call.record.audio_sent * 85, "{audio} of {} audio packets", call.record.audio_sent);
     let OneWayCall { sender: offerer, receiver: answerer, .. } = call;
-    let stats = offerer.peer.stats().await;
-    let local = stats.iter().find_map(|stats| match stats {
-        Stats::LocalCandidate(candidate) => Some(candidate.candidate_type.clone()),
-        _ => None,
-    });
-    assert_eq!(local.as_deref(), Some("relay"));
+    let [local, remote] = selected_candidates(&offerer).await;
+    assert_eq!((&*local.candidate_type, local.relay_protocol.as_deref()), ("relay", Some("udp")));
+    assert_eq!((&*remote.candidate_type, remote.relay_protocol), ("relay", None));
     offerer.peer.close().await.unwrap();
     answerer.peer.close().await.unwrap();
+}
+
+/// The candidates of the selected pair: the local and the remote one.
+async fn selected_candidates(side: &TestPeer) -> [CandidateStats; 2] {
+    let stats = side.peer.stats().await;
+    let local =
+        stats.iter().find_map(|stats| if let Stats::LocalCandidate(it) = stats { Some(it.clone()) } else { None });
+    let remote =
+        stats.iter().find_map(|stats| if let Stats::RemoteCandidate(it) = stats { Some(it.clone()) } else { None });
+    [local.unwrap(), remote.unwrap()]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_remote_relay_is_reported_as_one_although_its_packets_arrive_first() {
+    let _lock = common::shared().await;
+    let server = TurnServer::start();
+    let mut offerer = common::test_peer(common::config()).await;
+    let mut answerer = common::test_peer(server.config("secret")).await;
+    let offer = offerer.peer.offer().await.unwrap();
+    let delayed = Mutex::new(Vec::new());
+    common::connect(
+        &mut offerer,
+        &mut answerer,
+        &offer,
+        |candidate| candidate,
+        |candidate| {
+            delayed.lock().unwrap().push(candidate.clone());
+            common::no_candidate(candidate)
+        },
+    )
+    .await;
+    let [local, remote] = selected_candidates(&offerer).await;
+    assert_eq!([&*local.candidate_type, &*remote.candidate_type], ["host", "prflx"]);
+    for candidate in delayed.into_inner().unwrap() {
+        offerer.peer.add_ice_candidate(candidate).await.unwrap();
+    }
+    let [_, remote] = selected_candidates(&offerer).await;
+    assert_eq!(remote.candidate_type, "relay");
+    let [local, _] = selected_candidates(&answerer).await;
+    assert_eq!(local.candidate_type, "relay");
 }
 
 /// With relayed candidates only, there is no other candidate either.
