@@ -92,7 +92,7 @@ pub use admission::{
 pub use gateway::Deadlines;
 pub use ipnet::IpNet;
 pub use options::Options;
-pub use relay::{RelayLimits, TurnSecret, TurnSecretError};
+pub use relay::{RelayLimits, TurnCredential, TurnSecret, TurnSecretError};
 pub use server::Server;
 pub use sockets::BindError;
 pub use supervisor::TaskFailure;

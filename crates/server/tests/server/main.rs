@@ -30,5 +30,7 @@ mod slow_reader;
 #[cfg(target_os = "linux")]
 mod ticket_keys;
 mod tls;
+#[cfg(target_os = "linux")]
+mod turn;
 mod web;
 mod websocket_upgrade;
