@@ -88,7 +88,9 @@ fn test_steps() -> [Command; 7] {
             .arg(flag("dev", "Uses the fast build of the web app instead of the small one")),
         Command::new("fuzz")
             .about("Fuzzes the decoder, names and the registry with libFuzzer")
-            .arg(Arg::new("target").value_name("TARGET").help("Only this fuzz target: decode, names or registry"))
+            .arg(
+                Arg::new("target").value_name("TARGET").help("Only this fuzz target: decode, names, registry or relay"),
+            )
             .arg(
                 option("seconds", "N", "Seconds for each target").value_parser(value_parser!(u32)).default_value("60"),
             ),

@@ -13,7 +13,7 @@ use xtask::project::Project;
 use crate::cargo;
 
 /// Fuzz targets: programs, and directories in `fuzz/corpus`.
-const TARGETS: [&str; 3] = ["decode", "names", "registry"];
+const TARGETS: [&str; 4] = ["decode", "names", "registry", "relay"];
 
 /// rustc flags of `cargo-fuzz`, without those for nightly.
 const COVERAGE_FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

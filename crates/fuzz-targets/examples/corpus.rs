@@ -3,7 +3,10 @@
 
 use std::{fs, io, path::Path};
 
-use hutong_fuzz_targets::RegistryOp::{self, *};
+use hutong_fuzz_targets::{
+    RegistryOp::{self, *},
+    RelayOp,
+};
 
 /// Steps of the registry target: operation, connection, argument.
 type Scenario = &'static [(RegistryOp, u8, u8)];
@@ -157,6 +160,49 @@ const NAMES: [&str; 14] = [
     "ﷺﷺﷺﷺ",
 ];
 
+/// XOR-PEER-ADDRESS of port 50000 of the server, in the relay target's form.
+const PEER: [u8; 11] = [0x00, 0x12, 8, 0, 1, 0xC3 ^ 0x21, 0x50 ^ 0x12, 203 ^ 0x21, 0x12, 113 ^ 0xA4, 1 ^ 0x42];
+/// REQUESTED-TRANSPORT with UDP.
+const UDP: [u8; 7] = [0x00, 0x19, 4, 17, 0, 0, 0];
+/// CHANNEL-NUMBER 0x4001.
+const CHANNEL: [u8; 7] = [0x00, 0x0C, 4, 0x40, 1, 0, 0];
+
+/// A step of the relay target.
+fn relay_step(operation: RelayOp, client: u8, argument: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(argument.len()).unwrap_or(u8::MAX);
+    [&[operation as u8, client, length], argument].concat()
+}
+
+/// Inputs of the relay target: after two allocations, one step of each kind.
+fn relay_scenarios() -> Vec<(&'static str, Vec<u8>)> {
+    use RelayOp::{Channel, Indication, PassTime, Raw, Signed, Stream, Unsigned};
+    let allocate = [&[3], &UDP[..]].concat();
+    let permit = [&[8], &PEER[..]].concat();
+    let bind = [&[9], &CHANNEL[..], &PEER].concat();
+    let send = [&[6], &PEER[..], &[0x00, 0x13, 3, 1, 2, 3]].concat();
+    let both = |step: &[u8]| [relay_step(Signed, 0, step), relay_step(Signed, 3, step)].concat();
+    let begin = [both(&allocate), both(&permit), both(&bind)].concat();
+    let after = |step: Vec<u8>| [begin.clone(), step].concat();
+    let all_allocate = (0..4).flat_map(|client| relay_step(Signed, client, &allocate)).collect();
+    let stun = [0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    vec![
+        ("begin", begin.clone()),
+        ("send", after(relay_step(Indication, 0, &send))),
+        ("channel", after(relay_step(Channel, 0, &[0, 1, 1, 2, 3]))),
+        ("refresh", after(relay_step(Signed, 0, &[4, 0x00, 0x0D, 4, 0, 0, 2, 88]))),
+        ("delete", after(relay_step(Signed, 0, &[4, 0x00, 0x0D, 4, 0, 0, 0, 0]))),
+        ("expired", after([relay_step(PassTime, 61, &[]), relay_step(Indication, 0, &send)].concat())),
+        ("quotas", all_allocate),
+        ("ipv6", relay_step(Signed, 0, &[&allocate[..], &[0x00, 0x17, 4, 2, 0, 0, 0]].concat())),
+        ("even-port", relay_step(Signed, 0, &[&allocate[..], &[0x00, 0x18, 1, 0x80]].concat())),
+        ("unknown-attribute", relay_step(Signed, 0, &[&allocate[..], &[0x00, 0x1A, 0]].concat())),
+        ("unsigned", relay_step(Unsigned, 0, &allocate)),
+        ("binding", relay_step(Raw, 0, &stun)),
+        ("stream", after(relay_step(Stream, 3, &[&stun[..], &[0x40, 1, 0, 3, 1, 2, 3, 0]].concat()))),
+        ("garbage", relay_step(Raw, 0, b"GET / HTTP/1.1")),
+    ]
+}
+
 fn main() -> io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let write = |target: &str, name: &str, bytes: &[u8]| {
@@ -168,6 +214,9 @@ fn main() -> io::Result<()> {
         let bytes: Vec<u8> =
             scenario.iter().flat_map(|(op, connection, argument)| [*op as u8, *connection, *argument]).collect();
         write("registry", name, &bytes)?;
+    }
+    for (name, bytes) in relay_scenarios() {
+        write("relay", name, &bytes)?;
     }
     for (number, name) in NAMES.iter().enumerate() {
         write("names", &format!("name-{number:02}"), name.as_bytes())?;

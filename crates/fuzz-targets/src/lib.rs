@@ -13,15 +13,17 @@
 mod decode;
 mod names;
 mod registry;
+mod relay;
 mod split_mix;
 
 pub use decode::decode;
 pub use names::names;
 pub use registry::{RegistryOp, registry};
+pub use relay::{RelayOp, relay};
 pub use split_mix::SplitMix64;
 
 /// Fuzz target: its name, which is also its directory in `fuzz/corpus`, and the function that takes the bytes.
 pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// All fuzz targets.
-pub const TARGETS: [FuzzTarget; 3] = [("decode", decode), ("names", names), ("registry", registry)];
+pub const TARGETS: [FuzzTarget; 4] = [("decode", decode), ("names", names), ("registry", registry), ("relay", relay)];

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use hutong_fuzz_targets::{SplitMix64, TARGETS, registry};
+use hutong_fuzz_targets::{SplitMix64, TARGETS, registry, relay};
 
 #[test]
 fn the_committed_corpus_passes_all_targets() {
@@ -25,5 +25,15 @@ fn random_bytes_pass_the_registry_target() {
         let mut random = SplitMix64::new(seed);
         let length = 3 * (1 + random.below(250));
         registry(&random.bytes(length));
+    }
+}
+
+#[test]
+fn random_bytes_pass_the_relay_target() {
+    for seed in 0..2_000 {
+        println!("seed {seed}");
+        let mut random = SplitMix64::new(seed);
+        let length = 1 + random.below(600);
+        relay(&random.bytes(length));
     }
 }

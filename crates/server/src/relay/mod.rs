@@ -14,6 +14,7 @@
 mod allocation;
 mod allocations;
 mod client;
+mod codec;
 mod counters;
 mod credentials;
 pub mod framing;
@@ -26,6 +27,7 @@ mod tests;
 
 pub use self::{
     client::{ClientAddress, ClientTransport},
+    codec::PacketDecoder,
     counters::RelayCounters,
     credentials::{MAX_CREDENTIAL_LIFETIME, TurnCredential, TurnSecret, TurnSecretError, TurnSecrets},
     server::{Relay, RelayConfig, RelayLimits, Transmit, TransmitPacket},

@@ -3,7 +3,6 @@
 //! UDP has the number of the web's port. TCP and TLS share that port itself: the first byte of a connection tells TURN from
 //! HTTP. Behind a reverse proxy, which forwards only HTTP, TURN needs a port of its own.
 
-mod codec;
 mod host;
 mod ice_servers;
 mod issuer;

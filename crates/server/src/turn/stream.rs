@@ -19,10 +19,10 @@ use tokio::{
 };
 use tokio_util::codec::FramedRead;
 
-use super::{codec::PacketDecoder, server::TurnServer};
+use super::server::TurnServer;
 use crate::{
     clock,
-    relay::{ClientAddress, ClientTransport, framing},
+    relay::{ClientAddress, ClientTransport, PacketDecoder, framing},
     stream::Stream,
 };
 

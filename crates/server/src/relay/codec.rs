@@ -5,11 +5,11 @@ use std::io;
 use bytes::{Buf, BytesMut};
 use tokio_util::codec::Decoder;
 
-use crate::relay::framing::{HEADER, PacketHeader};
+use super::framing::{HEADER, PacketHeader};
 
-/// Splits a stream into packets, without their padding.
-#[derive(Debug, Default)]
-pub(super) struct PacketDecoder;
+/// Splits a stream into packets, without their padding. Fails where no packet can begin.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PacketDecoder;
 
 impl Decoder for PacketDecoder {
     type Item = BytesMut;
