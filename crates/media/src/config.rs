@@ -1,16 +1,22 @@
 //! Configuration of a peer: ICE servers, the media that it may send, its data channel, and local addresses.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use hutong_protocol::IceServer;
 use rtc::peer_connection::transport::RTCIceServer;
+use tokio_rustls::rustls::ClientConfig;
+
+use crate::runtime::{StreamServers, TurnUrl};
 
 /// Configuration of a [`Peer`](crate::Peer). The default sends no media, has no data channel, and binds to every network
 /// interface.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// STUN and TURN servers. URLs that need TCP or TLS are ignored: the WebRTC library supports neither.
+    /// STUN and TURN servers, by UDP, TCP and TLS. The first 16 URLs are used; those that nothing can use are ignored.
     pub ice_servers: Vec<IceServer>,
+    /// Verifies TURN servers that are reached over TLS. `None` ignores these.
+    pub tls: Option<Arc<ClientConfig>>,
     /// Use relayed candidates only (W3C: `iceTransportPolicy: "relay"`).
     pub relay_only: bool,
     /// Whether this side may send audio. It may start and pause at any time without renegotiation.
@@ -29,6 +35,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             ice_servers: Vec::new(),
+            tls: None,
             relay_only: false,
             sends_audio: false,
             sends_video: false,
@@ -47,36 +54,27 @@ pub struct DataChannelConfig {
     pub id: u16,
 }
 
-/// Keeps the server URLs that the WebRTC library supports: one URL that it cannot parse would fail the whole connection.
-pub(crate) fn supported_ice_servers(servers: &[IceServer]) -> Vec<RTCIceServer> {
-    servers
-        .iter()
-        .filter_map(|server| {
-            let urls: Vec<String> = server.urls.iter().filter(|url| is_supported(url)).cloned().collect();
-            (!urls.is_empty()).then(|| RTCIceServer {
-                urls,
-                username: server.username.clone().unwrap_or_default(),
-                credential: server.credential.clone().unwrap_or_default(),
-            })
+/// Server URLs of one connection that are used. Each costs a request on every network interface.
+const MAX_URLS: usize = 16;
+
+/// Translates the servers for the WebRTC library, which supports UDP only: others get a URL that stands for them. Omits URLs that
+/// nothing can use, because one that the library cannot parse would fail the whole connection.
+pub(crate) fn library_ice_servers(servers: &[IceServer], streams: &StreamServers) -> Vec<RTCIceServer> {
+    let urls = servers.iter().flat_map(|server| server.urls.iter().map(move |url| (server, url)));
+    let usable = urls.filter_map(|(server, url)| {
+        let has_credential = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+        let is_complete = has_credential(&server.username) && has_credential(&server.credential);
+        let url = match TurnUrl::parse(url)? {
+            TurnUrl::Datagram => url.clone(),
+            TurnUrl::Stream { host, port, protocol } => streams.library_url(&host, port, protocol)?,
+        };
+        (is_complete || !url.starts_with("turn")).then(|| RTCIceServer {
+            urls: vec![url],
+            username: server.username.clone().unwrap_or_default(),
+            credential: server.credential.clone().unwrap_or_default(),
         })
-        .collect()
-}
-
-fn is_supported(url: &str) -> bool {
-    let url = url.to_ascii_lowercase();
-    (url.starts_with("stun:") || url.starts_with("turn:")) && !url.contains("transport=tcp")
-}
-
-/// The protocol between this side and the relay of a TURN URL (W3C: `RTCIceServerTransportProtocol`).
-pub(crate) fn relay_protocol(url: &str) -> &'static str {
-    let url = url.to_ascii_lowercase();
-    if url.starts_with("turns:") {
-        "tls"
-    } else if url.contains("transport=tcp") {
-        "tcp"
-    } else {
-        "udp"
-    }
+    });
+    usable.take(MAX_URLS).collect()
 }
 
 #[cfg(test)]
@@ -91,26 +89,33 @@ mod tests {
         }
     }
 
-    #[test]
-    fn urls_with_tcp_or_tls_are_ignored() {
-        let servers = [
-            server(&["turns:a.example", "turn:a.example?transport=tcp", "turn:a.example?transport=udp"]),
-            server(&["turns:b.example"]),
-            server(&["stun:c.example"]),
-        ];
-        let kept: Vec<_> = supported_ice_servers(&servers).into_iter().flat_map(|server| server.urls).collect();
-        assert_eq!(kept, ["turn:a.example?transport=udp", "stun:c.example"]);
+    fn library_urls(servers: &[IceServer]) -> Vec<String> {
+        let servers = library_ice_servers(servers, &StreamServers::new(None));
+        servers.into_iter().flat_map(|server| server.urls).collect()
     }
 
     #[test]
-    fn the_url_of_a_relay_gives_its_protocol() {
-        for (url, expected) in [
-            ("turn:a.example:3478?transport=udp", "udp"),
-            ("turn:a.example", "udp"),
-            ("turn:a.example:443?transport=tcp", "tcp"),
-            ("turns:a.example:443?transport=tcp", "tls"),
-        ] {
-            assert_eq!(relay_protocol(url), expected, "{url}");
-        }
+    fn urls_over_tcp_are_replaced_and_unusable_ones_omitted() {
+        let servers = [
+            server(&["turns:a.example", "turn:a.example?transport=tcp", "turn:a.example?transport=udp"]),
+            server(&["http://b.example", "", "turn:b.example?transport=sctp", "stuns:b.example"]),
+            server(&["stun:c.example"]),
+            IceServer { username: None, ..server(&["turn:d.example"]) },
+            IceServer { username: None, credential: None, ..server(&["stun:d.example"]) },
+        ];
+        let expected = [
+            "turn:0.tcp.invalid:3478?transport=udp",
+            "turn:a.example?transport=udp",
+            "stun:c.example",
+            "stun:d.example",
+        ];
+        assert_eq!(library_urls(&servers), expected);
+    }
+
+    #[test]
+    fn the_number_of_urls_is_limited() {
+        let urls: Vec<_> = (0..100).map(|number| format!("turn:{number}.example")).collect();
+        let urls: Vec<_> = urls.iter().map(String::as_str).collect();
+        assert_eq!(library_urls(&[server(&urls)]).len(), MAX_URLS);
     }
 }

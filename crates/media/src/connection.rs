@@ -17,11 +17,11 @@ use webrtc::peer_connection::{
     RTCPeerConnectionState, SettingEngineBuilder,
 };
 
-use crate::config::{Config, supported_ice_servers};
+use crate::config::{Config, library_ice_servers};
 use crate::error::{AtOperation, Error, PeerOperation};
 use crate::events::{ChannelMessage, Event, EventSender};
 use crate::rtp_session::{Bitrate, RtpSession};
-use crate::timer_kick::TimerKick;
+use crate::runtime::{DriverRuntime, StreamServers, TimerKick};
 use crate::{codecs, estimator, interceptors, track_receiver};
 
 /// Limit of the data channel's send buffer, in bytes.
@@ -148,6 +148,7 @@ pub(crate) async fn connect(
     config: &Config,
     handler: Arc<ConnectionHandler>,
     mdns: MulticastDnsMode,
+    streams: &StreamServers,
 ) -> Result<Arc<dyn PeerConnection>, Error> {
     let mut engine = codecs::media_engine().at(PeerOperation::Setup)?;
     let registry = interceptors::chain(&mut engine, &handler.session).at(PeerOperation::Setup)?;
@@ -161,10 +162,11 @@ pub(crate) async fn connect(
         .with_discard_local_candidates_during_ice_restart(true)
         .build();
     let policy = if config.relay_only { RTCIceTransportPolicy::Relay } else { RTCIceTransportPolicy::All };
-    let runtime = handler.timer_kick.runtime();
+    let configuration = configuration(&config.ice_servers, policy, streams);
+    let runtime = Arc::new(DriverRuntime::new(handler.timer_kick.clone(), streams.clone()));
     let connection = PeerConnectionBuilder::new()
         .with_runtime(runtime)
-        .with_configuration(configuration(&config.ice_servers, policy))
+        .with_configuration(configuration)
         .with_media_engine(engine)
         .with_setting_engine(settings)
         .with_interceptor_registry(registry)
@@ -178,9 +180,13 @@ pub(crate) async fn connect(
 }
 
 /// The library's configuration. Only these values may change later.
-pub(crate) fn configuration(ice_servers: &[IceServer], policy: RTCIceTransportPolicy) -> RTCConfiguration {
+pub(crate) fn configuration(
+    ice_servers: &[IceServer],
+    policy: RTCIceTransportPolicy,
+    streams: &StreamServers,
+) -> RTCConfiguration {
     RTCConfigurationBuilder::new()
-        .with_ice_servers(supported_ice_servers(ice_servers))
+        .with_ice_servers(library_ice_servers(ice_servers, streams))
         .with_ice_transport_policy(policy)
         .build()
 }

@@ -21,8 +21,8 @@ use crate::events::Event;
 use crate::events::{ChannelMessage, EventReceiver, EventSender};
 use crate::frame::{EncodedFrame, MediaType};
 use crate::rtp_session::RtpSession;
+use crate::runtime::{StreamServers, TimerKick};
 use crate::stats::{self, Stats};
-use crate::timer_kick::TimerKick;
 use crate::track_sender::{FrameSource, TrackSender};
 use crate::video_queue::VideoQueue;
 
@@ -56,6 +56,8 @@ enum DtlsRole {
 pub struct Peer {
     connection: Arc<dyn PeerConnection>,
     mdns: MulticastDnsMode,
+    /// TURN servers over TCP and TLS.
+    streams: StreamServers,
     tasks: PeerTasks,
     events: EventSender,
     closed: Arc<watch::Sender<bool>>,
@@ -92,10 +94,13 @@ impl Peer {
             timer_kick: TimerKick::default(),
             sends_video: config.sends_video,
         });
+        let streams = StreamServers::new(config.tls.clone());
         // mDNS fails the whole connection where no interface supports multicast or the system forbids it: retry without.
-        let (connection, mdns) = match connect(&config, handler.clone(), MulticastDnsMode::QueryOnly).await {
+        let (connection, mdns) = match connect(&config, handler.clone(), MulticastDnsMode::QueryOnly, &streams).await {
             Ok(connection) => (connection, MulticastDnsMode::QueryOnly),
-            Err(_) => (connect(&config, handler, MulticastDnsMode::Disabled).await?, MulticastDnsMode::Disabled),
+            Err(_) => {
+                (connect(&config, handler, MulticastDnsMode::Disabled, &streams).await?, MulticastDnsMode::Disabled)
+            }
         };
         let mut pending_sources = Vec::new();
         let audio = config.sends_audio.then(|| {
@@ -112,6 +117,7 @@ impl Peer {
         let mut peer = Self {
             connection,
             mdns,
+            streams,
             tasks,
             events,
             closed,
@@ -221,7 +227,7 @@ impl Peer {
     pub async fn set_ice_servers(&self, ice_servers: &[IceServer]) -> Result<(), Error> {
         self.check_open()?;
         let policy = self.connection.get_configuration().await.ice_transport_policy();
-        let configuration = configuration(ice_servers, policy);
+        let configuration = configuration(ice_servers, policy, &self.streams);
         self.connection.set_configuration(configuration).await.at(PeerOperation::SetIceServers)
     }
 

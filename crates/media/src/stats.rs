@@ -9,8 +9,8 @@ use webrtc::peer_connection::{
     PeerConnection, RTCIceCandidate, RTCIceCandidateType, RTCStatsReport, RTCStatsReportEntry, StatsSelector,
 };
 
-use crate::config::relay_protocol;
 use crate::frame::MediaType;
+use crate::runtime::relay_protocol;
 
 /// ID of the only transport: all media is bundled.
 pub(crate) const TRANSPORT: &str = "transport";

@@ -17,7 +17,11 @@ use hutong_core::native_peer::{
 use hutong_media as media;
 use hutong_protocol::{IceServer, SdpKind};
 
+use tokio::sync::OnceCell;
+use tokio_rustls::rustls::ClientConfig;
+
 use super::render_priority;
+use crate::tls::TrustRoots;
 
 /// The maximum number of open peers: the call's, and earlier ones that are closing.
 const MAX_PEERS: usize = 4;
@@ -30,6 +34,8 @@ const STATUS_CHANNEL: (&str, u16) = ("hutong.status", 0);
 pub struct NativePeers {
     last: AtomicU32,
     peers: Mutex<BTreeMap<NativePeerId, Arc<OpenPeer>>>,
+    /// Verifies TURN servers.
+    turn_tls: OnceCell<Option<Arc<ClientConfig>>>,
 }
 
 /// A native peer and the receiver of its events.
@@ -57,6 +63,7 @@ impl NativePeers {
         let (label, id) = STATUS_CHANNEL;
         let config = media::Config {
             ice_servers,
+            tls: self.turn_tls().await,
             sends_audio: true,
             sends_video: true,
             data_channel: Some(media::DataChannelConfig { label: label.to_owned(), id }),
@@ -66,6 +73,19 @@ impl NativePeers {
         let id = NativePeerId(self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(1));
         self.peers().insert(id, Arc::new(OpenPeer { peer, events: Mutex::new(Some(events)) }));
         Ok(id)
+    }
+
+    /// TLS configuration for TURN servers: the authorities of this computer, since the address of a TURN server carries no key. Loaded
+    /// by the first call.
+    async fn turn_tls(&self) -> Option<Arc<ClientConfig>> {
+        let load = || TrustRoots::from_platform().and_then(|roots| roots.config_by_authority());
+        let config = self.turn_tls.get_or_init(async || {
+            let loaded = tokio::task::spawn_blocking(load).await.ok()?;
+            loaded
+                .inspect_err(|error| tracing::warn!(%error, "no certificate authorities; TURN over TLS is not used"))
+                .ok()
+        });
+        config.await.clone()
     }
 
     /// Performs a request on a peer.

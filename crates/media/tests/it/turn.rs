@@ -1,13 +1,17 @@
 //! Connections over a TURN server only: coturn on loopback.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hutong_core::Connectivity;
 use hutong_media::{CandidateStats, Config, Error, Event, Stats};
 use hutong_protocol::IceServer;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 use crate::common::call::OneWayCall;
 use crate::common::{self, TestPeer};
@@ -25,14 +29,56 @@ impl Drop for TurnServer {
     }
 }
 
+/// The certificate authority that has issued a server's certificate.
+struct Authority {
+    certificate: CertificateDer<'static>,
+}
+
+impl Authority {
+    /// Makes an authority, and writes a certificate for `localhost` and its key into the directory.
+    fn new(directory: &Path) -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap().der().clone();
+        let issuer = Issuer::new(params, key);
+        let key = KeyPair::generate().unwrap();
+        let issued = CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+        std::fs::write(directory.join("cert.pem"), issued.pem()).unwrap();
+        std::fs::write(directory.join("key.pem"), key.serialize_pem()).unwrap();
+        Self { certificate }
+    }
+
+    /// A TLS configuration that trusts this authority alone.
+    fn tls(&self) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        Arc::new(config.with_root_certificates(roots).with_no_client_auth())
+    }
+}
+
 impl TurnServer {
     fn start() -> Self {
         // A free port; the test fails if another process takes it before the server does.
         let address = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        Self::start_at(address, &["--no-tls", "--no-dtls", "--no-tcp"])
+    }
+
+    fn start_with_tls(directory: &Path) -> Self {
+        let address = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let file = |option: &str, name: &str| format!("--{option}={}", directory.join(name).display());
+        Self::start_at(address, &["--no-dtls", &file("cert", "cert.pem"), &file("pkey", "key.pem")])
+    }
+
+    fn start_at(address: SocketAddr, options: &[&str]) -> Self {
         let process = Command::new("turnserver")
-            .args(["-n", "--no-cli", "--no-tls", "--no-dtls", "--no-tcp", "--allow-loopback-peers", "--lt-cred-mech"])
+            .args(["-n", "--no-cli", "--allow-loopback-peers", "--lt-cred-mech"])
             .args(["--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--realm=hutong.test", "--user=ana:secret"])
+            .args(options)
             .arg(format!("--listening-port={}", address.port()))
+            .arg(format!("--tls-listening-port={}", address.port()))
             .arg(format!("--pidfile={}", std::env::temp_dir().join(format!("turn-{}.pid", address.port())).display()))
             .args(["--log-file=stdout", "--simple-log"])
             .stdout(Stdio::null())
@@ -65,11 +111,23 @@ impl TurnServer {
     }
 
     fn ice_servers(&self, credential: &str) -> Vec<IceServer> {
-        vec![IceServer {
-            urls: vec![format!("turn:{}?transport=udp", self.address)],
-            username: Some("ana".into()),
-            credential: Some(credential.into()),
-        }]
+        Self::servers(format!("turn:{}?transport=udp", self.address), credential)
+    }
+
+    /// A configuration that uses the server over TCP only.
+    fn tcp_config(&self) -> Config {
+        let url = format!("turn:{}?transport=tcp", self.address);
+        Config { ice_servers: Self::servers(url, "secret"), relay_only: true, ..common::config() }
+    }
+
+    /// A configuration that uses the server over TLS only.
+    fn tls_config(&self, tls: Arc<ClientConfig>) -> Config {
+        let url = format!("turns:localhost:{}?transport=tcp", self.address.port());
+        Config { ice_servers: Self::servers(url, "secret"), relay_only: true, tls: Some(tls), ..common::config() }
+    }
+
+    fn servers(url: String, credential: &str) -> Vec<IceServer> {
+        vec![IceServer { urls: vec![url], username: Some("ana".into()), credential: Some(credential.into()) }]
     }
 }
 
@@ -175,4 +233,51 @@ async fn an_ice_restart_allocates_on_the_servers_that_were_set_last() {
     assert_eq!(answerer.peer.set_ice_servers(&[]).await, Ok(()));
     answerer.peer.close().await.unwrap();
     assert_eq!(answerer.peer.set_ice_servers(&[]).await, Err(Error::Closed));
+}
+
+/// Media over the relay alone for two seconds, and the protocol that the statistics name.
+async fn assert_media_flows(config: impl Fn() -> Config, protocol: &str) {
+    let mut offerer = common::test_peer(config()).await;
+    let mut answerer = common::test_peer(config()).await;
+    let offer = offerer.peer.offer().await.unwrap();
+    common::connect(&mut offerer, &mut answerer, &offer, |candidate| candidate, |candidate| candidate).await;
+    let mut call = OneWayCall::new(offerer, answerer);
+    call.run(Duration::from_secs(2)).await;
+    let (frames, audio) = (call.record.frames.len(), call.record.audio.len());
+    assert!(frames >= 10, "{frames} frames");
+    assert!(audio * 100 >= call.record.audio_sent * 85, "{audio} of {} audio packets", call.record.audio_sent);
+    let OneWayCall { sender: offerer, receiver: answerer, .. } = call;
+    let [local, _] = selected_candidates(&offerer).await;
+    assert_eq!((&*local.candidate_type, local.relay_protocol.as_deref()), ("relay", Some(protocol)));
+    offerer.peer.close().await.unwrap();
+    answerer.peer.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn media_flows_over_a_relay_by_tcp_and_by_tls() {
+    let _lock = common::shared().await;
+    let directory = tempfile::tempdir().unwrap();
+    let authority = Authority::new(directory.path());
+    let server = TurnServer::start_with_tls(directory.path());
+    assert_media_flows(|| server.tcp_config(), "tcp").await;
+    assert_media_flows(|| server.tls_config(authority.tls()), "tls").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ice_restart_reaches_a_restarted_relay_over_tcp() {
+    let _lock = common::shared().await;
+    let directory = tempfile::tempdir().unwrap();
+    Authority::new(directory.path());
+    let server = TurnServer::start_with_tls(directory.path());
+    let mut offerer = common::test_peer(server.tcp_config()).await;
+    let mut answerer = common::test_peer(server.tcp_config()).await;
+    let offer = offerer.peer.offer().await.unwrap();
+    common::connect(&mut offerer, &mut answerer, &offer, |candidate| candidate, |candidate| candidate).await;
+    let address = server.address;
+    drop(server);
+    let file = |option: &str, name: &str| format!("--{option}={}", directory.path().join(name).display());
+    let _server = TurnServer::start_at(address, &["--no-dtls", &file("cert", "cert.pem"), &file("pkey", "key.pem")]);
+    offerer.wait_for(Event::Connectivity(Connectivity::Disconnected)).await;
+    let offer = offerer.peer.ice_restart_offer().await.unwrap();
+    common::connect(&mut offerer, &mut answerer, &offer, |candidate| candidate, |candidate| candidate).await;
 }

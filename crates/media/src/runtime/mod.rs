@@ -1,0 +1,130 @@
+//! Tokio runtime for the WebRTC library's driver, extended where the library lacks something.
+//!
+//! - [`TimerKick`] runs the driver's timers early.
+//! - TURN over TCP and TLS (RFC 8656, section 2.1): the library supports UDP only. Its URLs for such servers name hosts that
+//!   do not exist ([`StreamServers`]), which resolve here to addresses that are never used; a socket carries datagrams for
+//!   these over a stream to the real server.
+
+mod framing;
+mod stream_client;
+mod stream_servers;
+mod stream_socket;
+mod timer_kick;
+
+use std::future::{Future, ready};
+use std::io;
+use std::net::{self, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use webrtc::runtime::{
+    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime, TokioRuntime,
+};
+
+pub(crate) use self::stream_servers::{StreamServers, TurnUrl, relay_protocol};
+use self::stream_socket::StreamSocket;
+pub(crate) use self::timer_kick::TimerKick;
+
+/// Runtime of one connection's driver.
+#[derive(Debug)]
+pub(crate) struct DriverRuntime {
+    tokio: TokioRuntime,
+    kick: TimerKick,
+    stream_servers: StreamServers,
+}
+
+impl DriverRuntime {
+    pub fn new(kick: TimerKick, stream_servers: StreamServers) -> Self {
+        Self { tokio: TokioRuntime, kick, stream_servers }
+    }
+}
+
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+impl Runtime for DriverRuntime {
+    fn spawn(&self, future: BoxFuture<'static, ()>) -> Box<dyn JoinHandle> {
+        self.tokio.spawn(future)
+    }
+
+    fn spawn_reactor(&self, size: usize, future: BoxFuture<'static, ()>) -> Box<dyn JoinHandle> {
+        self.tokio.spawn_reactor(size, future)
+    }
+
+    fn wrap_udp_socket(&self, socket: net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        let udp = self.tokio.wrap_udp_socket(socket)?;
+        if self.stream_servers.is_empty() {
+            return Ok(udp);
+        }
+        Ok(Arc::new(StreamSocket::new(udp, self.stream_servers.clone())?))
+    }
+
+    fn wrap_tcp_listener(&self, listener: net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
+        self.tokio.wrap_tcp_listener(listener)
+    }
+
+    fn connect_tcp<'a>(&'a self, remote: SocketAddr) -> BoxFuture<'a, io::Result<Arc<dyn AsyncTcpStream>>> {
+        self.tokio.connect_tcp(remote)
+    }
+
+    fn resolve_host<'a>(&'a self, host: &'a str) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
+        Box::pin(async move {
+            if let Some((real_host, port)) = self.stream_servers.real_host(host) {
+                let found = tokio::net::lookup_host((real_host, port)).await?;
+                return Ok(found.filter_map(|address| self.stream_servers.assign(host, address)).collect());
+            }
+            match unbracketed_ipv6(host) {
+                Some(address) => Ok(vec![address]),
+                None => self.tokio.resolve_host(host).await,
+            }
+        })
+    }
+
+    fn now(&self) -> Instant {
+        self.tokio.now()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        if self.kick.take() {
+            return Box::pin(ready(()));
+        }
+        self.tokio.sleep(duration)
+    }
+
+    fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
+        self.tokio.interval(period)
+    }
+
+    fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
+        self.tokio.block_on(future);
+    }
+
+    fn yield_now(&self) -> BoxFuture<'static, ()> {
+        self.tokio.yield_now()
+    }
+
+    fn name(&self) -> &'static str {
+        self.tokio.name()
+    }
+}
+
+/// The address in `IPV6:PORT`. The library omits the brackets around the address of a TURN server (`turn_relayer.rs` of `webrtc`
+/// 0.21.1), and the text alone would not resolve.
+fn unbracketed_ipv6(host: &str) -> Option<SocketAddr> {
+    let (address, port) = host.rsplit_once(':')?;
+    let address: net::Ipv6Addr = address.parse().ok()?;
+    Some(SocketAddr::from((address, port.parse().ok()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_address_without_brackets_is_recognized() {
+        assert_eq!(unbracketed_ipv6("2001:db8::1:3478"), "[2001:db8::1]:3478".parse().ok());
+        for other in ["[2001:db8::1]:3478", "192.0.2.1:3478", "a.example:3478", "a.example", "2001:db8::1:x", ""] {
+            assert_eq!(unbracketed_ipv6(other), None, "{other}");
+        }
+    }
+}
