@@ -1,5 +1,6 @@
-//! Emulated network: two network namespaces of this machine, joined by a user-space link that drops, delays,
-//! rate-limits and interrupts packets.
+//! Emulated networks in network namespaces of this machine.
+//!
+//! [`EmulatedNetwork`] is two namespaces joined by a link that drops, delays, rate-limits and interrupts packets.
 //!
 //! The link is in user space ([`EmulatedLink`]), because not every kernel that runs tests can shape traffic.
 //! [`Namespace::command`] starts programs inside a namespace. Control traffic of the tests uses neither the link nor
@@ -10,11 +11,19 @@
 //! Only this process and its children hold the namespaces and devices: the kernel removes them when these exit, in
 //! whatever way.
 
+mod firewall;
+mod gateway;
 mod link;
 mod namespace;
+mod nat;
+mod packet;
+mod shaper;
 
-pub use link::{AffectedTraffic, EmulatedLink, LinkConditions, LinkCounters, LinkDirection, LinkEnd, LinkState};
+pub use gateway::{Gateway, OutboundPolicy, PacketDirection, Verdict};
+pub use link::{EmulatedLink, LinkDirection, LinkEnd};
 pub use namespace::{Namespace, PortForward};
+pub use nat::{Nat, NatBehaviour, NatFiltering, NatMapping};
+pub use shaper::{AffectedTraffic, LinkConditions, LinkCounters, LinkState};
 
 use std::{net::Ipv4Addr, rc::Rc};
 
