@@ -1,6 +1,7 @@
 //! Emulated networks in network namespaces of this machine.
 //!
 //! [`EmulatedNetwork`] is two namespaces joined by a link that drops, delays, rate-limits and interrupts packets.
+//! [`EmulatedInternet`] is two home networks behind NATs or firewalls, and a server beyond.
 //!
 //! The link is in user space ([`EmulatedLink`]), because not every kernel that runs tests can shape traffic.
 //! [`Namespace::command`] starts programs inside a namespace. Control traffic of the tests uses neither the link nor
@@ -13,17 +14,23 @@
 
 mod firewall;
 mod gateway;
+mod internet;
 mod link;
 mod namespace;
 mod nat;
 mod packet;
 mod shaper;
+mod sink_interface;
 
 pub use gateway::{Gateway, OutboundPolicy, PacketDirection, Verdict};
+pub use internet::{
+    EmulatedInternet, HomeConfig, HomeNetwork, LEFT_PRIVATE, RIGHT_PRIVATE, SERVER_IPV4, SERVER_IPV6, Uplink,
+};
 pub use link::{EmulatedLink, LinkDirection, LinkEnd};
 pub use namespace::{Namespace, PortForward};
 pub use nat::{Nat, NatBehaviour, NatFiltering, NatMapping};
 pub use shaper::{AffectedTraffic, LinkConditions, LinkCounters, LinkState};
+pub use sink_interface::SinkInterface;
 
 use std::{net::Ipv4Addr, rc::Rc};
 

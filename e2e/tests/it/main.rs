@@ -25,6 +25,7 @@ mod permissions;
 mod phones;
 mod proxies;
 mod python_client;
+mod reach_anyone;
 mod screen_share;
 mod screenshots;
 mod server_restart;
