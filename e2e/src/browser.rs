@@ -263,7 +263,12 @@ fn chrome_capabilities(
     args.extend(options.args.iter().cloned());
     let mut options = json!({
         "args": args,
-        "prefs": { "intl.accept_languages": options.language },
+        "prefs": {
+            "intl.accept_languages": options.language,
+            // Debian's start page is on the web. Without an answer of a name server it delays the first page by 26 s.
+            "session.restore_on_startup": 4,
+            "session.startup_urls": ["about:blank"],
+        },
     });
     let browser = paths::installed_program(&["chromium", "google-chrome", "chrome"], "`apt-get install chromium`")?;
     if let Some(options) = options.as_object_mut() {

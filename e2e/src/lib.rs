@@ -10,6 +10,7 @@
 pub mod bidi;
 pub mod browser;
 pub mod call_assertions;
+pub mod call_path;
 pub mod call_quality;
 pub mod call_steps;
 pub mod clients;
@@ -18,6 +19,7 @@ pub mod desktop;
 pub mod firefox;
 pub mod instrument;
 pub mod network;
+pub mod network_report;
 pub mod page;
 mod page_control;
 pub mod paths;

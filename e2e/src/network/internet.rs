@@ -155,7 +155,9 @@ impl HomeNetwork {
     ///
     /// Returns an error when the interface cannot be created.
     pub async fn open_vpn(&self) -> Result<SinkInterface> {
-        SinkInterface::open(&self.namespace, "hutong-vpn", "10.8.0.2/24").await
+        let device = "hutong-vpn";
+        let commands = vec![format!("addr add 10.8.0.2/24 dev {device}"), format!("link set {device} up")];
+        SinkInterface::open(&self.namespace, device, commands).await
     }
 }
 
@@ -168,6 +170,8 @@ pub struct EmulatedInternet {
     pub left: HomeNetwork,
     /// The other one.
     pub right: HomeNetwork,
+    /// All other addresses. Without a route to them a relay's packets to private addresses would fail instead of being lost.
+    _elsewhere: SinkInterface,
 }
 
 impl EmulatedInternet {
@@ -183,9 +187,16 @@ impl EmulatedInternet {
         run_ip(&public, &format!("addr add {SERVER_IPV4}/32 dev lo")).await?;
         run_ip(&public, &format!("addr add {SERVER_IPV6}/128 dev lo nodad")).await?;
         forward_packets(&public).await?;
+        let device = "hutong-other";
+        let commands = vec![
+            format!("link set {device} up"),
+            format!("route add default dev {device}"),
+            format!("-6 route add default dev {device}"),
+        ];
+        let elsewhere = SinkInterface::open(&public, device, commands).await?;
         let left = HomeNetwork::connect(left, LEFT, &public).await?;
         let right = HomeNetwork::connect(right, RIGHT, &public).await?;
-        Ok(Self { public, left, right })
+        Ok(Self { public, left, right, _elsewhere: elsewhere })
     }
 
     /// Sets the conditions of both home networks' links, in both directions.

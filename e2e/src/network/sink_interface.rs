@@ -17,14 +17,13 @@ pub struct SinkInterface {
 }
 
 impl SinkInterface {
-    /// Creates the device in a namespace, with this address and prefix length.
+    /// Creates the device in a namespace and configures it by these commands of the program `ip`.
     ///
     /// # Errors
     ///
     /// Returns an error when this process may not create TUN devices.
-    pub async fn open(namespace: &Namespace, device: &'static str, address: &str) -> Result<Self> {
-        let commands = vec![format!("addr add {address} dev {device}"), format!("link set {device} up")];
-        let end = (namespace.handle()?, device, commands);
+    pub async fn open(namespace: &Namespace, device: &'static str, ip_commands: Vec<String>) -> Result<Self> {
+        let end = (namespace.handle()?, device, ip_commands);
         let (open, opened) = oneshot::channel();
         let (closed, closing) = oneshot::channel();
         thread::spawn(move || {

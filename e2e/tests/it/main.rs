@@ -9,6 +9,7 @@ mod desktop_integration;
 mod devices;
 mod endurance;
 mod firefox;
+mod gateways;
 mod harness;
 mod keyboard;
 mod local_network_access;
