@@ -1,10 +1,18 @@
 //! Path of a call's media, from a browser's statistics: direct, or through a relay.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
+use futures_util::future::try_join;
 use serde::{Deserialize, Serialize};
 
-use crate::{Result, TestPage, bail};
+use crate::{
+    Result, TestPage, bail,
+    call_steps::{CallKind, ring},
+    ensure,
+};
 
 /// How packets of a call travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +116,39 @@ impl TestPage {
     pub async fn wait_until_media_arrives(&self, limit: Duration) -> Result<()> {
         self.wait_until("the first video and audio", limit, MEDIA_HAS_ARRIVED).await
     }
+}
+
+/// Calls and answers with video. Returns the time from the pressed button until media arrived on both sides.
+///
+/// # Errors
+///
+/// Returns an error when it does not arrive within `limit`.
+pub async fn call_and_answer(caller: &TestPage, called: &TestPage, limit: Duration) -> Result<Duration> {
+    ring(caller, called, CallKind::Video).await?;
+    let answered = Instant::now();
+    called.press(CallKind::Video.accept_button()).await?;
+    try_join(caller.wait_until_media_arrives(limit), called.wait_until_media_arrives(limit)).await?;
+    let set_up = answered.elapsed();
+    println!("media arrived on both sides {:.1} s after the answer", set_up.as_secs_f32());
+    ensure!(set_up <= limit, "media arrived {set_up:?} after the answer");
+    Ok(set_up)
+}
+
+/// Checks the path of a call by the pages that are browsers. Returns the candidates of each of them.
+///
+/// # Errors
+///
+/// Returns an error when a page uses another path.
+pub async fn ensure_path(pages: [&TestPage; 2], expected: CallPath, relay_addresses: &[String]) -> Result<Vec<String>> {
+    let mut candidates = Vec::new();
+    for page in pages.into_iter().filter(|page| !page.is_webview()) {
+        let pair = page.selected_pair().await?;
+        println!("{}: {pair}", page.name());
+        ensure!(pair.path(relay_addresses) == expected, "{}: expected {expected}, not {pair:?}", page.name());
+        candidates.push(pair.to_string());
+    }
+    ensure!(!candidates.is_empty(), "no page has statistics");
+    Ok(candidates)
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub mod virtual_display;
 
 pub use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 
-pub use browser::{BrowserOptions, DevicePermissions, FakeDevices, WindowPlacement};
+pub use browser::{BrowserOptions, DevicePermissions, FakeDevices, Mdns, WindowPlacement};
 pub use dbus::SessionBus;
 pub use desktop::{AppOptions, DesktopApp};
 pub use network::EmulatedNetwork;

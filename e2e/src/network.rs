@@ -16,6 +16,7 @@ mod firewall;
 mod gateway;
 mod internet;
 mod link;
+mod mdns;
 mod namespace;
 mod nat;
 mod packet;
@@ -27,6 +28,7 @@ pub use internet::{
     EmulatedInternet, HomeConfig, HomeNetwork, LEFT_PRIVATE, RIGHT_PRIVATE, SERVER_IPV4, SERVER_IPV6, Uplink,
 };
 pub use link::{EmulatedLink, LinkDirection, LinkEnd};
+pub use mdns::MdnsResponder;
 pub use namespace::{Namespace, PortForward};
 pub use nat::{Nat, NatBehaviour, NatFiltering, NatMapping};
 pub use shaper::{AffectedTraffic, LinkConditions, LinkCounters, LinkState};
@@ -101,6 +103,16 @@ impl EmulatedNetwork {
     pub async fn add_default_route(&self) -> Result<()> {
         let [device, _] = DEVICES;
         run_ip(&self.left, &format!("route add default dev {device}")).await
+    }
+
+    /// Has multicast of the right namespace cross the link too. The left one's does with [`add_default_route`](Self::add_default_route).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the route cannot be added.
+    pub async fn add_multicast_route(&self) -> Result<()> {
+        let [device, _] = DEVICES;
+        run_ip(&self.right, &format!("route add 224.0.0.0/4 dev {device}")).await
     }
 
     /// Takes the left namespace's interface down and another one up, at [`LEFT_SECOND_ADDRESS`]. The right namespace keeps

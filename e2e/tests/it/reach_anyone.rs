@@ -1,15 +1,13 @@
 //! Calls between home networks behind NATs and firewalls, Chromium with Chromium and with the app: whether they connect directly
 //! or through the server's relay, and how fast. The results are the table in docs/NETWORKS.md.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures_util::future::try_join;
 use hutong_e2e::{
     AppOptions, BrowserOptions, Result, ServerProcess, TestEnv, TestPage, TestResult,
     call_assertions::{CallMedia, ensure_media_flows},
-    call_path::CallPath,
-    call_steps::{CallKind, ring, wait_until_released},
-    ensure,
+    call_path::{CallPath, call_and_answer, ensure_path},
+    call_steps::wait_until_released,
     network::{
         EmulatedInternet, HomeConfig, HomeNetwork, LEFT_PRIVATE, LinkConditions, NatBehaviour, OutboundPolicy,
         RIGHT_PRIVATE, SERVER_IPV4, SERVER_IPV6, Uplink,
@@ -120,44 +118,18 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Calls Bo, who answers. Returns the time from the pressed button until media arrived on both sides.
-    async fn connect(&self, caller: &TestPage) -> Result<Duration> {
-        ring(caller, &self.bo, CallKind::Video).await?;
-        let answered = Instant::now();
-        self.bo.press(CallKind::Video.accept_button()).await?;
-        let arrived = self.bo.wait_until_media_arrives(MEDIA_DEADLINE);
-        try_join(caller.wait_until_media_arrives(MEDIA_DEADLINE), arrived).await?;
-        let set_up = answered.elapsed();
-        ensure!(set_up <= MEDIA_DEADLINE, "media arrived {set_up:?} after the answer");
-        Ok(set_up)
-    }
-
-    /// Checks that media flows and how, and saves the record.
-    async fn ensure_connected(
-        &self,
-        case: &Case,
-        clients: ClientPair,
-        caller: &TestPage,
-        set_up: Duration,
-    ) -> Result<()> {
+    /// Calls Bo, who answers, and checks that media flows as expected.
+    async fn connect(&self, case: &Case, clients: ClientPair, caller: &TestPage) -> Result<()> {
+        let set_up = call_and_answer(caller, &self.bo, MEDIA_DEADLINE).await?;
         ensure_media_flows(caller, &self.bo, CallMedia::VideoAndAudio).await?;
-        let mut pairs = Vec::new();
-        for page in [caller, &self.bo].into_iter().filter(|page| !page.is_webview()) {
-            pairs.push(page.selected_pair().await?);
-        }
         let relays = [SERVER_IPV4.to_string(), SERVER_IPV6.to_string()];
-        println!("{} ({clients:?}): {pairs:?} after {:.1} s", case.networks, set_up.as_secs_f32());
-        ensure!(
-            pairs.iter().all(|pair| pair.path(&relays) == case.expected),
-            "expected {}, not {pairs:?}",
-            case.expected
-        );
+        let candidates = ensure_path([caller, &self.bo], case.expected, &relays).await?;
         NetworkRecord {
             row: case.row,
             networks: case.networks.to_owned(),
             clients,
             path: case.expected,
-            candidates: pairs.iter().map(ToString::to_string).collect(),
+            candidates,
             set_up_ms: set_up.as_millis() as u64,
         }
         .save()
@@ -203,8 +175,7 @@ async fn check(case: Case) -> TestResult {
         for clients in [ClientPair::Chromium, ClientPair::App] {
             let caller = call.log_in_caller(clients).await?;
             call.internet.left.link.set_both(case.conditions);
-            let set_up = call.connect(&caller).await?;
-            call.ensure_connected(&case, clients, &caller, set_up).await?;
+            call.connect(&case, clients, &caller).await?;
             call.hang_up(&caller).await?;
             call.internet.left.link.set_both(LinkConditions::default());
             caller.close_browser().await;
@@ -231,6 +202,78 @@ async fn a_network_without_udp_connects_through_the_relay() -> TestResult {
 async fn an_ipv6_network_connects_with_an_ipv4_network_through_the_relay() -> TestResult {
     let homes = [HomeConfig::new(Uplink::Ipv6), right_behind(NatBehaviour::PORT_RESTRICTED)];
     check(Case::new(14, "reach_ipv6_ipv4", "IPv6 only, IPv4 only", homes, CallPath::Relayed)).await
+}
+
+#[tokio::test]
+#[ignore = "other networks: half a minute"]
+async fn two_networks_without_udp_connect_through_the_relay() -> TestResult {
+    let homes = [left_behind(NatBehaviour::PORT_RESTRICTED), right_behind(NatBehaviour::PORT_RESTRICTED)]
+        .map(|home| with_policy(home, OutboundPolicy::NoUdp));
+    check(Case::new(12, "reach_no_udp_twice", "UDP blocked, UDP blocked", homes, CallPath::Relayed)).await
+}
+
+#[tokio::test]
+#[ignore = "other networks: half a minute"]
+async fn networks_that_allow_only_tcp_port_443_connect_through_the_relay() -> TestResult {
+    let homes = [left_behind(NatBehaviour::PORT_RESTRICTED), right_behind(NatBehaviour::PORT_RESTRICTED)]
+        .map(|home| with_policy(home, OutboundPolicy::OnlyTcp443));
+    let name = "only TCP port 443, only TCP port 443";
+    check(Case::new(13, "reach_only_443", name, homes, CallPath::Relayed)).await
+}
+
+#[tokio::test]
+#[ignore = "other networks: half a minute"]
+async fn two_ipv6_networks_connect_directly() -> TestResult {
+    let homes = [HomeConfig::new(Uplink::Ipv6); 2];
+    check(Case::new(15, "reach_ipv6", "IPv6 only, IPv6 only", homes, CallPath::Direct)).await
+}
+
+#[tokio::test]
+#[ignore = "other networks: half a minute"]
+async fn networks_with_the_same_private_addresses_connect_directly() -> TestResult {
+    let homes = [left_behind(NatBehaviour::PORT_RESTRICTED); 2];
+    let name = "port-restricted, port-restricted with the same private addresses";
+    check(Case::new(16, "reach_same_addresses", name, homes, CallPath::Direct)).await
+}
+
+#[tokio::test]
+#[ignore = "other networks: half a minute"]
+async fn a_slow_and_lossy_network_connects_directly() -> TestResult {
+    let nats = [NatBehaviour::PORT_RESTRICTED; 2];
+    let name = "port-restricted, port-restricted with 5 % loss, 150 ms, 500 kbit/s";
+    let mut case = Case::nats(17, "reach_lossy", name, nats, CallPath::Direct);
+    case.conditions = LinkConditions {
+        loss: 0.05,
+        delay: Duration::from_millis(150),
+        bit_rate: Some(500_000),
+        ..LinkConditions::default()
+    };
+    check(case).await
+}
+
+#[tokio::test]
+#[ignore = "other networks: a minute"]
+async fn a_call_goes_on_when_a_vpn_interface_comes_and_goes() -> TestResult {
+    let nats = [NatBehaviour::PORT_RESTRICTED; 2];
+    let name = "port-restricted with a VPN interface, port-restricted";
+    let case = Case::nats(18, "reach_vpn", name, nats, CallPath::Direct);
+    scenario(case.scenario, async |env| {
+        let mut call = Call::start(env, case.left, case.right, case.port()).await?;
+        for clients in [ClientPair::Chromium, ClientPair::App] {
+            let caller = call.log_in_caller(clients).await?;
+            let vpn = call.internet.left.open_vpn().await?;
+            call.connect(&case, clients, &caller).await?;
+            drop(vpn);
+            ensure_media_flows(&caller, &call.bo, CallMedia::VideoAndAudio).await?;
+            let vpn = call.internet.left.open_vpn().await?;
+            ensure_media_flows(&caller, &call.bo, CallMedia::VideoAndAudio).await?;
+            call.hang_up(&caller).await?;
+            drop(vpn);
+            caller.close_browser().await;
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// Full cone, restricted, port-restricted: all pairs.
