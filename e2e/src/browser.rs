@@ -33,6 +33,8 @@ pub struct BrowserOptions {
     pub language: &'static str,
     /// Where the window is.
     pub window: WindowPlacement,
+    /// Whether it uses multicast DNS.
+    pub mdns: Mdns,
     /// Additional command line arguments.
     pub args: Vec<String>,
 }
@@ -44,9 +46,19 @@ impl Default for BrowserOptions {
             permissions: DevicePermissions::Granted,
             language: "en-US",
             window: WindowPlacement::Headless,
+            mdns: Mdns::Off,
             args: Vec::new(),
         }
     }
+}
+
+/// Whether a browser uses multicast DNS for ICE candidates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mdns {
+    /// No: it offers addresses only, which reach the other browser on this machine, and ignores `.local` names.
+    Off,
+    /// As by default: it resolves `.local` names, and offers them to pages without access to devices.
+    On,
 }
 
 /// Where a browser's window is.
@@ -237,8 +249,6 @@ fn chrome_capabilities(
         "--disable-dev-shm-usage",
         "--no-first-run",
         "--window-size=800,600",
-        // No mDNS candidates: the other browser is on this machine, and plain host candidates reach it.
-        "--disable-features=WebRtcHideLocalIpsWithMdns",
         // Invisible windows have to run at full speed.
         "--disable-background-timer-throttling",
         "--disable-backgrounding-occluded-windows",
@@ -257,13 +267,21 @@ fn chrome_capabilities(
         FakeDevices::NoCamera => vec!["--use-fake-device-for-media-stream=device-count=0".to_owned()],
         FakeDevices::None => vec!["--disable-audio-input".to_owned()],
     });
+    if options.mdns == Mdns::Off {
+        args.push("--disable-features=WebRtcHideLocalIpsWithMdns".to_owned());
+    }
     if options.permissions == DevicePermissions::Granted {
         args.push("--use-fake-ui-for-media-stream".to_owned());
     }
     args.extend(options.args.iter().cloned());
     let mut options = json!({
         "args": args,
-        "prefs": { "intl.accept_languages": options.language },
+        "prefs": {
+            "intl.accept_languages": options.language,
+            // Debian's start page is on the web. Without an answer of a name server it delays the first page by 26 s.
+            "session.restore_on_startup": 4,
+            "session.startup_urls": ["about:blank"],
+        },
     });
     let browser = paths::installed_program(&["chromium", "google-chrome", "chrome"], "`apt-get install chromium`")?;
     if let Some(options) = options.as_object_mut() {

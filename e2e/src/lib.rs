@@ -10,6 +10,7 @@
 pub mod bidi;
 pub mod browser;
 pub mod call_assertions;
+pub mod call_path;
 pub mod call_quality;
 pub mod call_steps;
 pub mod clients;
@@ -18,6 +19,7 @@ pub mod desktop;
 pub mod firefox;
 pub mod instrument;
 pub mod network;
+pub mod network_report;
 pub mod page;
 mod page_control;
 pub mod paths;
@@ -35,7 +37,7 @@ pub mod virtual_display;
 
 pub use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 
-pub use browser::{BrowserOptions, DevicePermissions, FakeDevices, WindowPlacement};
+pub use browser::{BrowserOptions, DevicePermissions, FakeDevices, Mdns, WindowPlacement};
 pub use dbus::SessionBus;
 pub use desktop::{AppOptions, DesktopApp};
 pub use network::EmulatedNetwork;

@@ -1,5 +1,7 @@
-//! Emulated network: two network namespaces of this machine, joined by a user-space link that drops, delays,
-//! rate-limits and interrupts packets.
+//! Emulated networks in network namespaces of this machine.
+//!
+//! [`EmulatedNetwork`] is two namespaces joined by a link that drops, delays, rate-limits and interrupts packets.
+//! [`EmulatedInternet`] is two home networks behind NATs or firewalls, and a server beyond.
 //!
 //! The link is in user space ([`EmulatedLink`]), because not every kernel that runs tests can shape traffic.
 //! [`Namespace::command`] starts programs inside a namespace. Control traffic of the tests uses neither the link nor
@@ -10,11 +12,27 @@
 //! Only this process and its children hold the namespaces and devices: the kernel removes them when these exit, in
 //! whatever way.
 
+mod firewall;
+mod gateway;
+mod internet;
 mod link;
+mod mdns;
 mod namespace;
+mod nat;
+mod packet;
+mod shaper;
+mod sink_interface;
 
-pub use link::{AffectedTraffic, EmulatedLink, LinkConditions, LinkCounters, LinkDirection, LinkEnd, LinkState};
+pub use gateway::{Gateway, OutboundPolicy, PacketDirection, Verdict};
+pub use internet::{
+    EmulatedInternet, HomeConfig, HomeNetwork, LEFT_PRIVATE, RIGHT_PRIVATE, SERVER_IPV4, SERVER_IPV6, Uplink,
+};
+pub use link::{EmulatedLink, LinkDirection, LinkEnd};
+pub use mdns::MdnsResponder;
 pub use namespace::{Namespace, PortForward};
+pub use nat::{Nat, NatBehaviour, NatFiltering, NatMapping};
+pub use shaper::{AffectedTraffic, LinkConditions, LinkCounters, LinkState};
+pub use sink_interface::SinkInterface;
 
 use std::{net::Ipv4Addr, rc::Rc};
 
@@ -85,6 +103,16 @@ impl EmulatedNetwork {
     pub async fn add_default_route(&self) -> Result<()> {
         let [device, _] = DEVICES;
         run_ip(&self.left, &format!("route add default dev {device}")).await
+    }
+
+    /// Has multicast of the right namespace cross the link too. The left one's does with [`add_default_route`](Self::add_default_route).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the route cannot be added.
+    pub async fn add_multicast_route(&self) -> Result<()> {
+        let [device, _] = DEVICES;
+        run_ip(&self.right, &format!("route add 224.0.0.0/4 dev {device}")).await
     }
 
     /// Takes the left namespace's interface down and another one up, at [`LEFT_SECOND_ADDRESS`]. The right namespace keeps

@@ -1,28 +1,24 @@
-//! Emulated link between two namespaces: a TUN device in each, and a thread that forwards packets between them.
+//! Emulated link between two namespaces: a TUN device in each, and a thread that forwards packets between them, through a
+//! gateway if the left end is a home network.
 
-use std::{
-    collections::VecDeque,
-    io,
-    process::Command,
-    sync::{Arc, Mutex, PoisonError},
-    thread,
-    time::Duration,
-};
+use std::{cell::RefCell, io, process::Command, thread};
 
 use tokio::{
-    sync::{oneshot, watch},
+    sync::oneshot,
     time::{Instant, sleep_until},
 };
 use tun_rs::{AsyncDevice, DeviceBuilder};
 
-use super::{Namespace, namespace::NamespaceHandle};
+use super::{
+    Namespace,
+    gateway::{Gateway, PacketDirection, Verdict},
+    namespace::NamespaceHandle,
+    shaper::{LinkConditions, LinkCounters, Shaper, ShaperControl},
+};
 use crate::{Context, Result, ensure};
 
 /// MTU of Ethernet, in bytes.
-const MTU: u16 = 1_500;
-
-/// Capacity of one direction's queue, in packets; a full queue drops.
-const MAX_QUEUED_PACKETS: usize = 8_192;
+pub(super) const MTU: u16 = 1_500;
 
 /// One end of a link.
 #[derive(Debug)]
@@ -44,94 +40,6 @@ pub enum LinkDirection {
     RightToLeft,
 }
 
-/// Whether the link carries packets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LinkState {
-    /// Packets pass, subject to the other conditions.
-    #[default]
-    Up,
-    /// All packets are dropped.
-    Down,
-}
-
-/// Which packets the conditions affect; the others pass at once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AffectedTraffic {
-    /// All packets.
-    #[default]
-    All,
-    /// UDP only, so that TCP goes on.
-    UdpOnly,
-}
-
-/// Conditions of one direction; the default does nothing to packets.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LinkConditions {
-    /// Whether the direction carries packets.
-    pub state: LinkState,
-    /// Probability that a packet is lost, from 0 to 1.
-    pub loss: f64,
-    /// Delay of each packet.
-    pub delay: Duration,
-    /// Greatest additional delay, uniformly distributed. Packets keep their order.
-    pub jitter: Duration,
-    /// Bit rate of IP packets in bit/s; `None` for no limit.
-    pub bit_rate: Option<u32>,
-    /// Queue capacity in bytes where there is a `bit_rate`; packets beyond it are dropped.
-    pub queue_bytes: u32,
-    /// Which packets the conditions affect.
-    pub affects: AffectedTraffic,
-}
-
-impl Default for LinkConditions {
-    fn default() -> Self {
-        Self {
-            state: LinkState::Up,
-            loss: 0.0,
-            delay: Duration::ZERO,
-            jitter: Duration::ZERO,
-            bit_rate: None,
-            queue_bytes: 30_000,
-            affects: AffectedTraffic::All,
-        }
-    }
-}
-
-/// Packet and byte counters of one direction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LinkCounters {
-    /// Packets offered.
-    pub packets_in: u64,
-    /// Bytes offered, delivered or not, IP headers included.
-    pub bytes_in: u64,
-    /// Packets delivered.
-    pub packets_out: u64,
-    /// Bytes delivered, IP headers included.
-    pub bytes_out: u64,
-    /// Packets lost by [`LinkConditions::loss`].
-    pub packets_lost: u64,
-    /// Packets dropped while the link was down.
-    pub packets_cut: u64,
-    /// Packets dropped by a full queue.
-    pub packets_overflowed: u64,
-}
-
-impl LinkCounters {
-    /// Difference from an earlier reading.
-    #[must_use]
-    pub fn since(&self, earlier: &Self) -> Self {
-        Self {
-            packets_in: self.packets_in.saturating_sub(earlier.packets_in),
-            bytes_in: self.bytes_in.saturating_sub(earlier.bytes_in),
-            packets_out: self.packets_out.saturating_sub(earlier.packets_out),
-            bytes_out: self.bytes_out.saturating_sub(earlier.bytes_out),
-            packets_lost: self.packets_lost.saturating_sub(earlier.packets_lost),
-            packets_cut: self.packets_cut.saturating_sub(earlier.packets_cut),
-            packets_overflowed: self.packets_overflowed.saturating_sub(earlier.packets_overflowed),
-        }
-    }
-}
-
 /// A link between two namespaces. Dropping it removes both devices.
 #[derive(Debug)]
 pub struct EmulatedLink {
@@ -147,6 +55,19 @@ impl EmulatedLink {
     ///
     /// Returns an error when this process may not create TUN devices.
     pub async fn connect(left: LinkEnd<'_>, right: LinkEnd<'_>) -> Result<Self> {
+        Self::start([left, right], None).await
+    }
+
+    /// Connects a home network to the internet through its gateway. The home network is the left end.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when this process may not create TUN devices.
+    pub async fn connect_through(gateway: Gateway, home: LinkEnd<'_>, internet: LinkEnd<'_>) -> Result<Self> {
+        Self::start([home, internet], Some(gateway)).await
+    }
+
+    async fn start([left, right]: [LinkEnd<'_>; 2], gateway: Option<Gateway>) -> Result<Self> {
         let (to_right, to_left) = (ShaperControl::default(), ShaperControl::default());
         let controls = (to_right.clone(), to_left.clone());
         let ends = [
@@ -168,9 +89,22 @@ impl EmulatedLink {
                     Err(error) => return drop(open.send(Err(error))),
                 };
                 drop(open.send(Ok(())));
+                let gateway = gateway.map(RefCell::new);
+                let outbound = ForwardingPath {
+                    from: &left,
+                    to: &right,
+                    gateway: gateway.as_ref().map(|gateway| (gateway, PacketDirection::Outbound)),
+                    control: controls.0,
+                };
+                let inbound = ForwardingPath {
+                    from: &right,
+                    to: &left,
+                    gateway: gateway.as_ref().map(|gateway| (gateway, PacketDirection::Inbound)),
+                    control: controls.1,
+                };
                 tokio::select! {
-                    error = forward_packets(&left, &right, controls.0, 1) => eprintln!("the link from left to right failed: {error}"),
-                    error = forward_packets(&right, &left, controls.1, 2) => eprintln!("the link from right to left failed: {error}"),
+                    error = outbound.forward_packets(1) => eprintln!("the link from left to right failed: {error}"),
+                    error = inbound.forward_packets(2) => eprintln!("the link from right to left failed: {error}"),
                     _ = closing => {}
                 }
             });
@@ -181,7 +115,7 @@ impl EmulatedLink {
 
     /// Sets the conditions of one direction, from the next packet on.
     pub fn set_conditions(&self, direction: LinkDirection, conditions: LinkConditions) {
-        self.control(direction).conditions.send_replace(conditions);
+        self.control(direction).set_conditions(conditions);
     }
 
     /// Sets the conditions of both directions, from the next packet on.
@@ -193,7 +127,7 @@ impl EmulatedLink {
     /// The counters of one direction.
     #[must_use]
     pub fn counters(&self, direction: LinkDirection) -> LinkCounters {
-        *self.control(direction).counters.lock().unwrap_or_else(PoisonError::into_inner)
+        self.control(direction).counters()
     }
 
     fn control(&self, direction: LinkDirection) -> &ShaperControl {
@@ -204,28 +138,9 @@ impl EmulatedLink {
     }
 }
 
-/// State of one direction that the test and the forwarding thread share.
-#[derive(Clone, Debug, Default)]
-struct ShaperControl {
-    conditions: Arc<watch::Sender<LinkConditions>>,
-    counters: Arc<Mutex<LinkCounters>>,
-}
-
-impl ShaperControl {
-    fn count(&self, update: impl FnOnce(&mut LinkCounters)) {
-        update(&mut self.counters.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-}
-
-/// A packet with its delivery time.
-struct QueuedPacket {
-    delivery_at: Instant,
-    bytes: Vec<u8>,
-}
-
 /// Creates and configures a TUN device in the namespace, which the calling thread enters for good. The device stays
 /// there.
-fn open_tun((handle, device, ip_commands): &(NamespaceHandle, &str, Vec<String>)) -> Result<AsyncDevice> {
+pub(super) fn open_tun((handle, device, ip_commands): &(NamespaceHandle, &str, Vec<String>)) -> Result<AsyncDevice> {
     handle.enter()?;
     let device = DeviceBuilder::new().name(*device).mtu(MTU).build_async();
     let device = device.context("cannot create a TUN device: this needs /dev/net/tun and root in the namespace")?;
@@ -237,189 +152,55 @@ fn open_tun((handle, device, ip_commands): &(NamespaceHandle, &str, Vec<String>)
     Ok(device)
 }
 
-/// Forwards packets in one direction until a device fails.
-async fn forward_packets(from: &AsyncDevice, to: &AsyncDevice, control: ShaperControl, seed: u64) -> io::Error {
-    let mut shaper =
-        Shaper { rng: fastrand::Rng::with_seed(seed), line_free_at: Instant::now(), queued: VecDeque::new() };
-    let mut buffer = vec![0; usize::from(MTU) + 64];
-    loop {
-        let due = shaper.queued.front().map(|packet| packet.delivery_at);
-        let arrival = async {
-            match due {
-                Some(due) => sleep_until(due).await,
-                None => std::future::pending().await,
-            }
-        };
-        let arrived = tokio::select! {
-            read = from.recv(&mut buffer) => match read {
-                Ok(length) => {
-                    let packet = buffer.get(..length).unwrap_or_default();
-                    match shaper.admit(packet, &control) {
-                        Some(at_once) => at_once,
-                        None => continue,
-                    }
+/// One direction of a link.
+struct ForwardingPath<'a> {
+    from: &'a AsyncDevice,
+    to: &'a AsyncDevice,
+    gateway: Option<(&'a RefCell<Gateway>, PacketDirection)>,
+    control: ShaperControl,
+}
+
+impl ForwardingPath<'_> {
+    /// Forwards packets until a device fails.
+    async fn forward_packets(self, seed: u64) -> io::Error {
+        let mut shaper = Shaper::new(seed);
+        let mut buffer = vec![0; usize::from(MTU) + 64];
+        loop {
+            let due = shaper.next_delivery();
+            let delivery = async {
+                match due {
+                    Some(due) => sleep_until(due).await,
+                    None => std::future::pending().await,
                 }
-                Err(error) => return error,
-            },
-            () = arrival => match shaper.queued.pop_front() {
-                Some(packet) => packet.bytes,
-                None => continue,
-            },
-        };
-        let length = arrived.len() as u64;
-        if let Err(error) = to.send(&arrived).await {
-            return error;
-        }
-        control.count(|it| {
-            it.packets_out += 1;
-            it.bytes_out += length;
-        });
-    }
-}
-
-/// Traffic shaper of one direction.
-struct Shaper {
-    rng: fastrand::Rng,
-    /// When the last admitted packet has passed the bottleneck.
-    line_free_at: Instant,
-    queued: VecDeque<QueuedPacket>,
-}
-
-impl Shaper {
-    /// Queues or drops a packet; returns it when it passes at once.
-    fn admit(&mut self, packet: &[u8], control: &ShaperControl) -> Option<Vec<u8>> {
-        let conditions = *control.conditions.borrow();
-        control.count(|it| {
-            it.packets_in += 1;
-            it.bytes_in += packet.len() as u64;
-        });
-        if conditions.affects == AffectedTraffic::UdpOnly && !is_udp(packet) {
-            return Some(packet.to_vec());
-        }
-        if conditions.state == LinkState::Down {
-            control.count(|it| it.packets_cut += 1);
-            return None;
-        }
-        if self.rng.f64() < conditions.loss {
-            control.count(|it| it.packets_lost += 1);
-            return None;
-        }
-        let now = Instant::now();
-        let start = self.line_free_at.max(now);
-        if let Some(rate) = conditions.bit_rate {
-            let rate = f64::from(rate.max(1));
-            let waiting = (start - now).as_secs_f64() * rate / 8.0;
-            if waiting + packet.len() as f64 > f64::from(conditions.queue_bytes) {
-                control.count(|it| it.packets_overflowed += 1);
-                return None;
+            };
+            let arrived = tokio::select! {
+                read = self.from.recv(&mut buffer) => match read {
+                    Ok(length) => {
+                        let packet = buffer.get_mut(..length).unwrap_or_default();
+                        if self.pass_gateway(packet) == Verdict::Drop {
+                            continue;
+                        }
+                        shaper.admit(packet, &self.control)
+                    }
+                    Err(error) => return error,
+                },
+                () = delivery => shaper.take_next(),
+            };
+            let Some(packet) = arrived else { continue };
+            if let Err(error) = self.to.send(&packet).await {
+                return error;
             }
-            self.line_free_at = start + Duration::from_secs_f64(packet.len() as f64 * 8.0 / rate);
-        } else {
-            self.line_free_at = now;
+            self.control.count(|it| {
+                it.packets_out += 1;
+                it.bytes_out += packet.len() as u64;
+            });
         }
-        if self.queued.len() >= MAX_QUEUED_PACKETS {
-            control.count(|it| it.packets_overflowed += 1);
-            return None;
+    }
+
+    fn pass_gateway(&self, packet: &mut [u8]) -> Verdict {
+        match self.gateway {
+            Some((gateway, direction)) => gateway.borrow_mut().process(direction, packet, Instant::now().into_std()),
+            None => Verdict::Forward,
         }
-        let jitter = conditions.jitter.mul_f64(self.rng.f64());
-        let delivery_at = self.line_free_at + conditions.delay + jitter;
-        let delivery_at = self.queued.back().map_or(delivery_at, |last| last.delivery_at.max(delivery_at));
-        if self.queued.is_empty() && delivery_at <= now {
-            return Some(packet.to_vec());
-        }
-        self.queued.push_back(QueuedPacket { delivery_at, bytes: packet.to_vec() });
-        None
-    }
-}
-
-/// Whether an IP packet carries UDP (protocol 17; RFC 791, section 3.1, and RFC 8200, section 3).
-fn is_udp(packet: &[u8]) -> bool {
-    let protocol = match packet.first().map(|first| first >> 4) {
-        Some(4) => packet.get(9),
-        Some(6) => packet.get(6),
-        _ => None,
-    };
-    protocol == Some(&17)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn packet(length: usize, protocol: u8) -> Vec<u8> {
-        let mut packet = vec![0; length];
-        packet[0] = 0x45;
-        packet[9] = protocol;
-        packet
-    }
-
-    fn shaper(conditions: LinkConditions) -> (Shaper, ShaperControl) {
-        let control = ShaperControl::default();
-        control.conditions.send_replace(conditions);
-        let rng = fastrand::Rng::with_seed(7);
-        (Shaper { rng, line_free_at: Instant::now(), queued: VecDeque::new() }, control)
-    }
-
-    fn counters_of(control: &ShaperControl) -> LinkCounters {
-        *control.counters.lock().unwrap()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn packets_pass_unchanged_by_default() {
-        let (mut shaper, control) = shaper(LinkConditions::default());
-        assert!(shaper.admit(&packet(100, 17), &control).is_some());
-        assert_eq!(counters_of(&control), LinkCounters { packets_in: 1, bytes_in: 100, ..LinkCounters::default() });
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn packet_loss_matches_the_configured_probability() {
-        let (mut shaper, control) = shaper(LinkConditions { loss: 0.03, ..LinkConditions::default() });
-        for _ in 0..10_000 {
-            shaper.admit(&packet(100, 17), &control);
-        }
-        let lost = counters_of(&control).packets_lost;
-        assert!((250..350).contains(&lost), "{lost}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_rate_limited_link_paces_packets_and_drops_what_overflows_its_queue() {
-        let conditions = LinkConditions { bit_rate: Some(80_000), queue_bytes: 3_000, ..LinkConditions::default() };
-        let (mut shaper, control) = shaper(conditions);
-        let start = Instant::now();
-        for _ in 0..5 {
-            shaper.admit(&packet(1_000, 17), &control);
-        }
-        let times: Vec<_> = shaper.queued.iter().map(|packet| (packet.delivery_at - start).as_millis()).collect();
-        assert_eq!(times, [100, 200, 300]);
-        assert_eq!(counters_of(&control).packets_overflowed, 2);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn packets_keep_their_order_despite_jitter() {
-        let conditions = LinkConditions {
-            delay: Duration::from_millis(50),
-            jitter: Duration::from_millis(30),
-            ..LinkConditions::default()
-        };
-        let (mut shaper, control) = shaper(conditions);
-        let start = Instant::now();
-        for _ in 0..100 {
-            shaper.admit(&packet(100, 17), &control);
-        }
-        let times: Vec<_> = shaper.queued.iter().map(|packet| (packet.delivery_at - start).as_millis()).collect();
-        assert!(times.is_sorted(), "{times:?}");
-        assert!(times.iter().all(|time| (50..=80).contains(time)), "{times:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_udp_only_outage_lets_tcp_through() {
-        let (mut shaper, control) = shaper(LinkConditions {
-            state: LinkState::Down,
-            affects: AffectedTraffic::UdpOnly,
-            ..LinkConditions::default()
-        });
-        assert!(shaper.admit(&packet(100, 17), &control).is_none());
-        assert!(shaper.admit(&packet(100, 6), &control).is_some());
-        assert_eq!(counters_of(&control).packets_cut, 1);
     }
 }

@@ -1,0 +1,345 @@
+//! Calls between home networks behind NATs and firewalls, Chromium with Chromium and with the app: whether they connect directly
+//! or through the server's relay, and how fast. The results are the table in docs/NETWORKS.md.
+
+use std::time::Duration;
+
+use hutong_e2e::{
+    AppOptions, BrowserOptions, Result, ServerProcess, TestEnv, TestPage, TestResult,
+    call_assertions::{CallMedia, ensure_media_flows},
+    call_path::{CallPath, call_and_answer, ensure_path},
+    call_steps::wait_until_released,
+    network::{
+        EmulatedInternet, HomeConfig, HomeNetwork, LEFT_PRIVATE, LinkConditions, NatBehaviour, OutboundPolicy,
+        RIGHT_PRIVATE, SERVER_IPV4, SERVER_IPV6, Uplink,
+    },
+    network_report::{ClientPair, NetworkRecord},
+    page::UI_TIMEOUT,
+    scenario,
+    synthetic_media::SyntheticVoice,
+};
+
+/// Time from the answer until media flows or the call fails (`hutong_protocol::limits::MEDIA_TIMEOUT`).
+const MEDIA_DEADLINE: Duration = Duration::from_secs(18);
+
+/// Port of the server where all ports are open.
+const PORT: u16 = 8017;
+
+/// Two home networks, and how people in them are expected to connect.
+struct Case {
+    /// Position in the table.
+    row: u32,
+    scenario: &'static str,
+    networks: &'static str,
+    left: HomeConfig,
+    right: HomeConfig,
+    expected: CallPath,
+    /// Of the left network's link, during the calls.
+    conditions: LinkConditions,
+}
+
+impl Case {
+    fn new(
+        row: u32,
+        scenario: &'static str,
+        networks: &'static str,
+        homes: [HomeConfig; 2],
+        expected: CallPath,
+    ) -> Self {
+        let [left, right] = homes;
+        Self { row, scenario, networks, left, right, expected, conditions: LinkConditions::default() }
+    }
+
+    fn nats(
+        row: u32,
+        scenario: &'static str,
+        networks: &'static str,
+        nats: [NatBehaviour; 2],
+        expected: CallPath,
+    ) -> Self {
+        let [left, right] = nats;
+        Self::new(row, scenario, networks, [left_behind(left), right_behind(right)], expected)
+    }
+
+    /// Port of the server.
+    fn port(&self) -> u16 {
+        if [self.left, self.right].iter().any(|home| home.policy == OutboundPolicy::OnlyTcp443) { 443 } else { PORT }
+    }
+}
+
+const fn left_behind(nat: NatBehaviour) -> HomeConfig {
+    HomeConfig::new(Uplink::Ipv4 { private: LEFT_PRIVATE, nat })
+}
+
+const fn right_behind(nat: NatBehaviour) -> HomeConfig {
+    HomeConfig::new(Uplink::Ipv4 { private: RIGHT_PRIVATE, nat })
+}
+
+const fn with_policy(home: HomeConfig, policy: OutboundPolicy) -> HomeConfig {
+    HomeConfig { policy, ..home }
+}
+
+/// The networks with people logged in: Bo is on the right, in Chromium.
+struct Call<'a> {
+    env: &'a mut TestEnv,
+    internet: EmulatedInternet,
+    server: ServerProcess,
+    bo: TestPage,
+}
+
+impl<'a> Call<'a> {
+    async fn start(env: &'a mut TestEnv, left: HomeConfig, right: HomeConfig, port: u16) -> Result<Self> {
+        let internet = EmulatedInternet::new(left, right).await?;
+        let second_listener = format!("[{SERVER_IPV6}]:{port}");
+        let certificates = tempfile::tempdir()?;
+        let folder = certificates.path().to_string_lossy();
+        let relay = stand_in_relay::start(env, &internet).await?;
+        let mut options = vec!["--listen", &second_listener, "--self-signed", &folder];
+        options.extend(relay.iter().flat_map(|server| ["--ice-server", server]));
+        let server = env.start_server_in(&internet.public, &format!("{SERVER_IPV4}:{port}"), &options).await?;
+        env.keep_alive(certificates);
+        let bo = log_in_chromium(env, &internet.right, &server, "Bo", SyntheticVoice::Low).await?;
+        Ok(Self { env, internet, server, bo })
+    }
+
+    /// Logs a person in on the left.
+    async fn log_in_caller(&mut self, clients: ClientPair) -> Result<TestPage> {
+        let (left, server) = (&self.internet.left, &self.server);
+        match clients {
+            ClientPair::Chromium => log_in_chromium(self.env, left, server, "Ana", SyntheticVoice::High).await,
+            ClientPair::App => {
+                let invitation = format!("{}/#key={}", url(left, server), key(server).await?);
+                let options = AppOptions::with_test_devices(&invitation).in_namespace(&left.namespace);
+                let app = self.env.start_app_with("Cem", &options).await?;
+                app.page().log_in("Cem").await?;
+                app.page().use_synthetic_voice(SyntheticVoice::High).await?;
+                app.page().install_sampler().await?;
+                Ok(app.page().clone())
+            }
+        }
+    }
+
+    /// Calls Bo, who answers, and checks that media flows as expected.
+    async fn connect(&self, case: &Case, clients: ClientPair, caller: &TestPage) -> Result<()> {
+        let set_up = call_and_answer(caller, &self.bo, MEDIA_DEADLINE).await?;
+        ensure_media_flows(caller, &self.bo, CallMedia::VideoAndAudio).await?;
+        let relays = [SERVER_IPV4.to_string(), SERVER_IPV6.to_string()];
+        let candidates = ensure_path([caller, &self.bo], case.expected, &relays).await?;
+        NetworkRecord {
+            row: case.row,
+            networks: case.networks.to_owned(),
+            clients,
+            path: case.expected,
+            candidates,
+            set_up_ms: set_up.as_millis() as u64,
+        }
+        .save()
+    }
+
+    async fn hang_up(&self, caller: &TestPage) -> Result<()> {
+        self.bo.press("hang-up").await?;
+        wait_until_released(caller, &self.bo).await
+    }
+}
+
+/// URL of the server for a home network.
+fn url(home: &HomeNetwork, server: &ServerProcess) -> String {
+    format!("https://{}", home.config.server_address(server.address().port()))
+}
+
+/// The server's key: the app uses no server on the internet that it cannot authenticate.
+async fn key(server: &ServerProcess) -> Result<String> {
+    let find = |line: &str| Some(line.split_once("/#key=")?.1.split_whitespace().next()?.to_owned());
+    server.log().wait_for_line(0, UI_TIMEOUT, find).await
+}
+
+async fn log_in_chromium(
+    env: &mut TestEnv,
+    home: &HomeNetwork,
+    server: &ServerProcess,
+    name: &str,
+    voice: SyntheticVoice,
+) -> Result<TestPage> {
+    let args = vec!["--ignore-certificate-errors".to_owned()];
+    let page = env.new_page_in(&home.namespace, name, &BrowserOptions { args, ..BrowserOptions::default() }).await?;
+    page.open(&url(home, server)).await?;
+    page.log_in(name).await?;
+    page.use_synthetic_voice(voice).await?;
+    page.install_sampler().await?;
+    Ok(page)
+}
+
+/// A call of each pair of clients over these networks.
+async fn check(case: Case) -> TestResult {
+    scenario(case.scenario, async |env| {
+        let mut call = Call::start(env, case.left, case.right, case.port()).await?;
+        for clients in [ClientPair::Chromium, ClientPair::App] {
+            let caller = call.log_in_caller(clients).await?;
+            call.internet.left.link.set_both(case.conditions);
+            call.connect(&case, clients, &caller).await?;
+            call.hang_up(&caller).await?;
+            call.internet.left.link.set_both(LinkConditions::default());
+            caller.close_browser().await;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn two_symmetric_nats_connect_through_the_relay() -> TestResult {
+    let nats = [NatBehaviour::SYMMETRIC; 2];
+    check(Case::nats(10, "reach_symmetric", "symmetric NAT, symmetric NAT", nats, CallPath::Relayed)).await
+}
+
+#[tokio::test]
+async fn a_network_without_udp_connects_through_the_relay() -> TestResult {
+    let left = with_policy(left_behind(NatBehaviour::PORT_RESTRICTED), OutboundPolicy::NoUdp);
+    let homes = [left, right_behind(NatBehaviour::PORT_RESTRICTED)];
+    check(Case::new(11, "reach_no_udp", "UDP blocked, port-restricted NAT", homes, CallPath::Relayed)).await
+}
+
+#[tokio::test]
+async fn an_ipv6_network_connects_with_an_ipv4_network_through_the_relay() -> TestResult {
+    let homes = [HomeConfig::new(Uplink::Ipv6), right_behind(NatBehaviour::PORT_RESTRICTED)];
+    check(Case::new(14, "reach_ipv6_ipv4", "IPv6 only, IPv4 only", homes, CallPath::Relayed)).await
+}
+
+#[tokio::test]
+#[ignore = "other networks: half a minute"]
+async fn two_networks_without_udp_connect_through_the_relay() -> TestResult {
+    let homes = [left_behind(NatBehaviour::PORT_RESTRICTED), right_behind(NatBehaviour::PORT_RESTRICTED)]
+        .map(|home| with_policy(home, OutboundPolicy::NoUdp));
+    check(Case::new(12, "reach_no_udp_twice", "UDP blocked, UDP blocked", homes, CallPath::Relayed)).await
+}
+
+#[tokio::test]
+#[ignore = "other networks: half a minute"]
+async fn networks_that_allow_only_tcp_port_443_connect_through_the_relay() -> TestResult {
+    let homes = [left_behind(NatBehaviour::PORT_RESTRICTED), right_behind(NatBehaviour::PORT_RESTRICTED)]
+        .map(|home| with_policy(home, OutboundPolicy::OnlyTcp443));
+    let name = "only TCP port 443, only TCP port 443";
+    check(Case::new(13, "reach_only_443", name, homes, CallPath::Relayed)).await
+}
+
+#[tokio::test]
+#[ignore = "other networks: half a minute"]
+async fn two_ipv6_networks_connect_directly() -> TestResult {
+    let homes = [HomeConfig::new(Uplink::Ipv6); 2];
+    check(Case::new(15, "reach_ipv6", "IPv6 only, IPv6 only", homes, CallPath::Direct)).await
+}
+
+#[tokio::test]
+#[ignore = "other networks: half a minute"]
+async fn networks_with_the_same_private_addresses_connect_directly() -> TestResult {
+    let homes = [left_behind(NatBehaviour::PORT_RESTRICTED); 2];
+    let name = "port-restricted, port-restricted with the same private addresses";
+    check(Case::new(16, "reach_same_addresses", name, homes, CallPath::Direct)).await
+}
+
+#[tokio::test]
+#[ignore = "other networks: half a minute"]
+async fn a_slow_and_lossy_network_connects_directly() -> TestResult {
+    let nats = [NatBehaviour::PORT_RESTRICTED; 2];
+    let name = "port-restricted, port-restricted with 5 % loss, 150 ms, 500 kbit/s";
+    let mut case = Case::nats(17, "reach_lossy", name, nats, CallPath::Direct);
+    case.conditions = LinkConditions {
+        loss: 0.05,
+        delay: Duration::from_millis(150),
+        bit_rate: Some(500_000),
+        ..LinkConditions::default()
+    };
+    check(case).await
+}
+
+#[tokio::test]
+#[ignore = "other networks: a minute"]
+async fn a_call_goes_on_when_a_vpn_interface_comes_and_goes() -> TestResult {
+    let nats = [NatBehaviour::PORT_RESTRICTED; 2];
+    let name = "port-restricted with a VPN interface, port-restricted";
+    let case = Case::nats(18, "reach_vpn", name, nats, CallPath::Direct);
+    scenario(case.scenario, async |env| {
+        let mut call = Call::start(env, case.left, case.right, case.port()).await?;
+        for clients in [ClientPair::Chromium, ClientPair::App] {
+            let caller = call.log_in_caller(clients).await?;
+            let vpn = call.internet.left.open_vpn().await?;
+            call.connect(&case, clients, &caller).await?;
+            drop(vpn);
+            ensure_media_flows(&caller, &call.bo, CallMedia::VideoAndAudio).await?;
+            let vpn = call.internet.left.open_vpn().await?;
+            ensure_media_flows(&caller, &call.bo, CallMedia::VideoAndAudio).await?;
+            call.hang_up(&caller).await?;
+            drop(vpn);
+            caller.close_browser().await;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Full cone, restricted, port-restricted: all pairs.
+macro_rules! nat_pairs {
+    ($($test:ident: $row:literal $name:literal $one:ident $other:ident $path:ident)*) => {$(
+        #[tokio::test]
+        #[ignore = "every pair of NATs: half a minute"]
+        async fn $test() -> TestResult {
+            let nats = [NatBehaviour::$one, NatBehaviour::$other];
+            check(Case::nats($row, concat!("reach_", stringify!($test)), $name, nats, CallPath::$path)).await
+        }
+    )*};
+}
+
+nat_pairs! {
+    full_cone_with_full_cone: 1 "full cone, full cone" FULL_CONE FULL_CONE Direct
+    full_cone_with_restricted: 2 "full cone, restricted" FULL_CONE RESTRICTED Direct
+    full_cone_with_port_restricted: 3 "full cone, port-restricted" FULL_CONE PORT_RESTRICTED Direct
+    full_cone_with_symmetric: 4 "full cone, symmetric" FULL_CONE SYMMETRIC Direct
+    restricted_with_restricted: 5 "restricted, restricted" RESTRICTED RESTRICTED Direct
+    restricted_with_port_restricted: 6 "restricted, port-restricted" RESTRICTED PORT_RESTRICTED Direct
+    restricted_with_symmetric: 7 "restricted, symmetric" RESTRICTED SYMMETRIC Direct
+    port_restricted_with_port_restricted: 8 "port-restricted, port-restricted" PORT_RESTRICTED PORT_RESTRICTED Direct
+    port_restricted_with_symmetric: 9 "port-restricted, symmetric" PORT_RESTRICTED SYMMETRIC Relayed
+}
+
+/// coturn beside the server, until the server relays by itself. To remove it: this module, and its use in [`Call::start`].
+mod stand_in_relay {
+    use hutong_e2e::{
+        Result, TestEnv,
+        network::{EmulatedInternet, SERVER_IPV4, SERVER_IPV6},
+        process::ChildProcess,
+    };
+    use std::time::Duration;
+
+    pub async fn start(env: &mut TestEnv, internet: &EmulatedInternet) -> Result<Vec<String>> {
+        let mut command = internet.public.command("turnserver");
+        command.args([
+            "-n",
+            "-a",
+            "-u",
+            "name:secret",
+            "-r",
+            "hutong",
+            "--no-cli",
+            "--no-tls",
+            "--no-dtls",
+            "--log-file=stdout",
+        ]);
+        command.args(["-L", &SERVER_IPV4.to_string(), "-L", &SERVER_IPV6.to_string()]);
+        command.args(["-E", &SERVER_IPV4.to_string(), "-E", &SERVER_IPV6.to_string()]);
+        let mut process = ChildProcess::spawn("turnserver", &mut command)?;
+        process
+            .wait_for_line(Duration::from_secs(10), |line| line.contains("Total General servers").then_some(()))
+            .await?;
+        env.keep_alive(process);
+        let hosts = [SERVER_IPV4.to_string(), format!("[{SERVER_IPV6}]")];
+        Ok(hosts
+            .iter()
+            .flat_map(|host| {
+                [
+                    format!("stun:{host}:3478"),
+                    format!("turn:{host}:3478,name,secret"),
+                    format!("turn:{host}:3478?transport=tcp,name,secret"),
+                ]
+            })
+            .collect())
+    }
+}
