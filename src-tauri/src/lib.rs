@@ -45,6 +45,11 @@ use tauri::{
     App, AppHandle, Manager, RunEvent, Url, WebviewWindowBuilder,
     webview::{NewWindowResponse, PermissionResponse},
 };
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 use crate::{
     controller::{ControllerConfig, ControllerHandle, DefaultPort},
@@ -53,11 +58,18 @@ use crate::{
     route::Resolver,
 };
 
+fn log_to_stderr() {
+    // The embedded server's STUN parser logs packets that anybody can send, addresses included.
+    let filter = Targets::new().with_default(LevelFilter::INFO).with_target("stun_types", LevelFilter::OFF);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(lines).with(filter).init();
+}
+
 /// Runs the app until it exits.
 #[cfg_attr(mobile, tauri::mobile_entry_point)]
 pub fn run() {
     webview::set_environment();
-    tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(std::io::stderr).init();
+    log_to_stderr();
     let launch = match LaunchContext::read() {
         Ok(launch) => launch,
         Err(error) => {

@@ -20,8 +20,8 @@ pub(crate) trait RequestHandler: fmt::Debug + Send + Sync {
 pub(crate) struct ConnectionInfo {
     pub(crate) peer: SocketAddr,
     pub(crate) transport: Transport,
-    /// The port of a `Host` header that names none.
-    pub(crate) default_port: u16,
+    /// The port of a `Host` header that names none, if the client can have connected to it directly.
+    pub(crate) default_port: Option<u16>,
     pub(crate) permit: Arc<ConnectionPermit>,
 }
 

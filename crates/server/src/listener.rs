@@ -1,12 +1,10 @@
 //! Accept loop and connection task: TLS, plain HTTP and TURN on one port. A [`RequestHandler`] answers the requests.
 
-mod detect;
-
 use std::{
     convert::Infallible,
     future::ready,
     io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -15,22 +13,18 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     time::timeout,
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use self::detect::{Accepted, accept_protocol};
 use crate::{
-    admission::AdmissionControl,
-    handler::{ConnectionInfo, ConnectionPermit, RequestHandler},
-    metrics::Metrics,
+    handler::{ConnectionInfo, ConnectionPermit},
+    protocol_detection::{Accepted, accept_protocol},
+    server_state::ServerState,
     shutdown::ConnectionGroup,
     stream::Stream,
     supervisor::Supervisor,
-    tls::Tls,
-    transport::Transport,
-    turn::TurnServer,
+    transport::{Transport, is_local},
 };
 
 /// Timeout of the TLS handshake, of a request head, and of an idle connection between two requests.
@@ -53,40 +47,6 @@ const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration:
 
 /// Shortest time between two log lines about such errors, which can occur at every second connection.
 const ACCEPT_LOG_INTERVAL: Duration = Duration::from_secs(10);
-
-/// State that all connections of a listener share.
-#[derive(Clone, Debug)]
-pub(crate) struct ServerState {
-    pub(crate) handler: Arc<dyn RequestHandler>,
-    pub(crate) admission: Arc<AdmissionControl>,
-    pub(crate) metrics: Metrics,
-    pub(crate) tls: Option<Tls>,
-    /// One permit per connection that may be open at once.
-    pub(crate) permits: Arc<Semaphore>,
-    pub(crate) turn: Option<Arc<TurnServer>>,
-    pub(crate) served: ServedProtocols,
-}
-
-/// The protocols that a listener serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ServedProtocols {
-    /// The web app, the WebSocket, and TURN if the server has it.
-    WebAndTurn,
-    /// TURN alone, on a port beside a reverse proxy.
-    TurnOnly,
-}
-
-impl ServerState {
-    /// The same state with this certificate.
-    pub(crate) fn with_tls(&self, tls: Tls) -> Self {
-        Self { tls: Some(tls), ..self.clone() }
-    }
-
-    /// The same state for a port that serves TURN alone.
-    pub(crate) fn for_turn_only(&self, turn: Arc<TurnServer>) -> Self {
-        Self { served: ServedProtocols::TurnOnly, turn: Some(turn), ..self.clone() }
-    }
-}
 
 /// Handle to the accept loop of one socket. Dropping it closes the socket; open connections continue in their groups.
 #[derive(Debug)]
@@ -218,7 +178,7 @@ async fn serve_http(
 ) {
     let shutdown = permit.group.shutdown.clone();
     let handler = state.handler.clone();
-    let default_port = if stream.is_tls() { 443 } else { 80 };
+    let default_port = stream.default_port();
     let info = ConnectionInfo { peer, transport, default_port, permit };
     let service = service_fn(move |request| ready(Ok::<_, Infallible>(handler.respond(request, &info))));
     let connection = http1::Builder::new()
@@ -240,32 +200,7 @@ async fn serve_http(
     }
 }
 
-fn is_local(peer: SocketAddr) -> bool {
-    let address: IpAddr = peer.ip().to_canonical();
-    address.is_loopback()
-}
-
 fn is_connection_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn loopback_is_recognized_in_both_address_families() {
-        for (peer, local) in [
-            ("127.0.0.1:1", true),
-            ("127.9.9.9:1", true),
-            ("[::1]:1", true),
-            ("[::ffff:127.0.0.1]:1", true),
-            ("192.0.2.1:1", false),
-            ("[::ffff:192.0.2.1]:1", false),
-            ("[2001:db8::1]:1", false),
-        ] {
-            assert_eq!(is_local(peer.parse().unwrap()), local, "{peer}");
-        }
-    }
 }

@@ -26,8 +26,15 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    pub(crate) const fn is_tls(&self) -> bool {
-        matches!(self, Self::Tls(_))
+    /// The port of a URL that names none, if the client can have connected to it directly. TLS is often forwarded from port 443
+    /// to another; plain HTTP from port 80 comes through a proxy.
+    pub(crate) fn default_port(&self) -> Option<u16> {
+        match self {
+            Self::Plain(stream) => stream.local_addr().ok().map(|address| address.port()).filter(|port| *port == 80),
+            Self::Tls(_) => Some(443),
+            #[cfg(any(test, feature = "inspect"))]
+            Self::Memory(_) => None,
+        }
     }
 }
 

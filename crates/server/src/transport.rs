@@ -1,5 +1,7 @@
 //! Security level of a connection's transport, and what it permits.
 
+use std::net::{IpAddr, SocketAddr};
+
 /// What a connection's transport permits. It follows browsers, which give camera and microphone only to pages from https or
 /// loopback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,4 +14,30 @@ pub(crate) enum Transport {
     WithoutHsts,
     /// Plain HTTP from another machine to a server with a certificate. Permits only the web page, which links to https.
     PageOnly,
+}
+
+/// Whether a peer is on this machine.
+pub(crate) fn is_local(peer: SocketAddr) -> bool {
+    let address: IpAddr = peer.ip().to_canonical();
+    address.is_loopback()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_recognized_in_both_address_families() {
+        for (peer, local) in [
+            ("127.0.0.1:1", true),
+            ("127.9.9.9:1", true),
+            ("[::1]:1", true),
+            ("[::ffff:127.0.0.1]:1", true),
+            ("192.0.2.1:1", false),
+            ("[::ffff:192.0.2.1]:1", false),
+            ("[2001:db8::1]:1", false),
+        ] {
+            assert_eq!(is_local(peer.parse().unwrap()), local, "{peer}");
+        }
+    }
 }

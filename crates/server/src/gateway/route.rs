@@ -17,8 +17,8 @@ use crate::{
 const MAX_ROUTES: usize = 64;
 
 /// The route of a request. `proxy`: the header in which the peer records addresses, if it is a trusted proxy. `default_port`: the
-/// port of a `Host` header that names none.
-pub(super) fn client_route(headers: &HeaderMap, proxy: Option<ProxyHeader>, default_port: u16) -> ClientRoute {
+/// port of a `Host` header that names none; without one, a proxy that is not trusted must be between.
+pub(super) fn client_route(headers: &HeaderMap, proxy: Option<ProxyHeader>, default_port: Option<u16>) -> ClientRoute {
     let requested = headers.get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);
     let requested = match proxy {
         None => requested,
@@ -32,10 +32,11 @@ pub(super) fn client_route(headers: &HeaderMap, proxy: Option<ProxyHeader>, defa
     match (proxy, host) {
         (Some(_), host) => ClientRoute::Proxied { host: host.filter(|host| !host.is_loopback()) },
         (None, None) => ClientRoute::Proxied { host: None },
-        (None, Some(host)) => {
-            let port = host.port().unwrap_or(default_port);
-            if host.is_loopback() { ClientRoute::ThisMachine { port } } else { ClientRoute::Direct { host, port } }
-        }
+        (None, Some(host)) => match host.port().or(default_port) {
+            None => ClientRoute::Proxied { host: Some(host) },
+            Some(port) if host.is_loopback() => ClientRoute::ThisMachine { port },
+            Some(port) => ClientRoute::Direct { host, port },
+        },
     }
 }
 
@@ -70,7 +71,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
             .collect();
-        client_route(&headers, proxy, 443)
+        client_route(&headers, proxy, Some(443))
     }
 
     fn direct(host: &str, port: u16) -> ClientRoute {
@@ -89,6 +90,13 @@ mod tests {
             assert_eq!(route(&[("host", unusable)], None), ClientRoute::Proxied { host: None }, "{unusable}");
         }
         assert_eq!(route(&[("host", "a.example"), ("x-forwarded-host", "b.example")], None), direct("a.example", 443));
+    }
+
+    #[test]
+    fn a_host_without_a_port_that_the_server_has_is_that_of_an_unknown_proxy() {
+        let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("a.example"))]);
+        let expected = ClientRoute::Proxied { host: Some("a.example".parse().unwrap()) };
+        assert_eq!(client_route(&headers, None, None), expected);
     }
 
     #[test]

@@ -8,10 +8,13 @@ mod ice_servers;
 mod issuer;
 mod listeners;
 mod options;
+mod router;
 mod server;
 mod source;
 mod stream;
+mod stream_queue;
 mod udp;
+mod udp_task;
 
 pub(crate) use self::{
     host::ClientRoute,

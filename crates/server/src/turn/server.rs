@@ -1,17 +1,15 @@
-//! The TURN server's shared state: the relay, the open sockets and streams, and the credentials of clients.
+//! The TURN server: its sockets, and the servers and credentials that clients are told.
 
 use std::{
-    collections::HashMap,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicU16, AtomicU64, Ordering},
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU16, Ordering},
     },
     time::Duration,
 };
 
-use bytes::BytesMut;
 use hutong_protocol::{IceServer, Token};
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
@@ -21,12 +19,14 @@ use super::{
     ice_servers::{StreamSecurity, TurnPort, ice_servers},
     issuer::CredentialIssuer,
     options::TurnOptions,
-    stream::{self, StreamQueue},
+    router::PacketRouter,
+    stream,
     udp::UdpPort,
+    udp_task,
 };
 use crate::{
     clock::{self, Clock},
-    relay::{ClientAddress, ClientTransport, Relay, RelayConfig, RelayCounters},
+    relay::{Relay, RelayConfig, RelayCounters},
     stream::Stream,
     supervisor::Supervisor,
     tls::Tls,
@@ -41,12 +41,9 @@ pub(crate) const MAX_STREAMS: usize = 4_096;
 /// The TURN server of a [`Server`](crate::Server).
 #[derive(Debug)]
 pub(crate) struct TurnServer {
-    relay: Mutex<Relay>,
+    router: Arc<PacketRouter>,
     issuer: Arc<CredentialIssuer>,
-    sockets: RwLock<HashMap<u16, Arc<UdpPort>>>,
     last_socket: AtomicU16,
-    streams: RwLock<HashMap<u64, StreamQueue>>,
-    last_stream: AtomicU64,
     stream_permits: Semaphore,
     /// The host that clients are told, if it is configured.
     host: Option<TurnHost>,
@@ -69,13 +66,11 @@ impl TurnServer {
     /// A TURN server without sockets. `key` must be random.
     pub(crate) fn new(options: &TurnOptions, issuer: Arc<CredentialIssuer>, key: &[u8; 32]) -> Self {
         let config = RelayConfig { limits: options.limits, ipv4: own_ipv4(), ipv6: own_ipv6() };
+        let relay = Relay::new(config, issuer.secrets(), key, clock::now(), Clock::start().now());
         Self {
-            relay: Mutex::new(Relay::new(config, issuer.secrets(), key, clock::now(), Clock::start().now())),
+            router: Arc::new(PacketRouter::new(relay)),
             issuer,
-            sockets: RwLock::default(),
             last_socket: AtomicU16::new(0),
-            streams: RwLock::default(),
-            last_stream: AtomicU64::new(0),
             stream_permits: Semaphore::new(MAX_STREAMS),
             host: options.host.clone(),
             reach: RwLock::new(None),
@@ -85,7 +80,7 @@ impl TurnServer {
     /// Accepts the credentials that the issuer issues now.
     pub(super) fn update_secrets(&self) {
         let secrets = self.issuer.secrets();
-        self.relay().set_secrets(secrets);
+        self.router.relay().set_secrets(secrets);
     }
 
     /// Sets where clients reach it; `None`: nowhere.
@@ -105,16 +100,16 @@ impl TurnServer {
 
     /// Opens a UDP socket. It is closed when the handle is dropped.
     pub(super) fn listen_udp(
-        self: &Arc<Self>,
+        &self,
         address: SocketAddr,
         both_families: bool,
         supervisor: &Supervisor,
     ) -> io::Result<UdpListener> {
         let number = self.last_socket.fetch_add(1, Ordering::Relaxed) + 1;
         let port = Arc::new(UdpPort::bind(number, address, both_families)?);
-        self.sockets.write().unwrap_or_else(PoisonError::into_inner).insert(number, port.clone());
-        let task = supervisor.spawn("TURN socket", port.run(self.clone()));
-        Ok(UdpListener { turn: self.clone(), number, _task: task })
+        self.router.add_socket(port.clone());
+        let task = supervisor.spawn("TURN socket", udp_task::run(port, self.router.clone()));
+        Ok(UdpListener { router: self.router.clone(), number, _task: task })
     }
 
     /// Serves a TCP or TLS connection until it ends.
@@ -123,7 +118,7 @@ impl TurnServer {
             tracing::debug!("too many TURN connections; connection closed");
             return;
         };
-        if let Err(error) = stream::serve(self, stream, remote, local).await {
+        if let Err(error) = stream::serve(&self.router, stream, remote, local).await {
             tracing::debug!(%error, "TURN connection closed");
         }
     }
@@ -132,67 +127,26 @@ impl TurnServer {
     pub(crate) async fn run_expiry(self: Arc<Self>) {
         loop {
             tokio::time::sleep(EXPIRY_INTERVAL).await;
-            self.relay().expire(clock::now());
+            self.router.relay().expire(clock::now());
         }
     }
 
     pub(crate) fn counters(&self) -> RelayCounters {
-        self.relay().counters()
-    }
-
-    pub(super) fn relay(&self) -> MutexGuard<'_, Relay> {
-        self.relay.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn handle_stream_packet(&self, from: ClientAddress, mut packet: BytesMut) {
-        let transmit = self.relay().receive(from, &mut packet, clock::now());
-        if let Some(transmit) = transmit {
-            self.deliver(&transmit.to, transmit.packet.bytes(&packet), None);
-        }
-    }
-
-    /// Sends a packet to a client, or drops it. `current`: the socket of the calling task, which saves looking it up.
-    pub(super) fn deliver(&self, to: &ClientAddress, packet: &[u8], current: Option<&UdpPort>) {
-        match (to.transport, current) {
-            (ClientTransport::Udp { socket }, Some(current)) if current.number() == socket => current.send(to, packet),
-            (ClientTransport::Udp { socket }, _) => {
-                let sockets = self.sockets.read().unwrap_or_else(PoisonError::into_inner);
-                if let Some(port) = sockets.get(&socket) {
-                    port.send(to, packet);
-                }
-            }
-            (ClientTransport::Stream { id }, _) => {
-                let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
-                if let Some(queue) = streams.get(&id) {
-                    queue.push(packet);
-                }
-            }
-        }
-    }
-
-    pub(super) fn add_stream(&self, queue: StreamQueue) -> u64 {
-        let id = self.last_stream.fetch_add(1, Ordering::Relaxed) + 1;
-        self.streams.write().unwrap_or_else(PoisonError::into_inner).insert(id, queue);
-        id
-    }
-
-    pub(super) fn remove_stream(&self, id: u64) {
-        self.streams.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.router.relay().counters()
     }
 }
 
 /// RAII guard of a UDP socket: closes it on drop, with the allocations of its clients.
 #[derive(Debug)]
 pub(super) struct UdpListener {
-    turn: Arc<TurnServer>,
+    router: Arc<PacketRouter>,
     number: u16,
     _task: AbortOnDropHandle<()>,
 }
 
 impl Drop for UdpListener {
     fn drop(&mut self) {
-        self.turn.sockets.write().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
-        self.turn.relay().close_socket(self.number);
+        self.router.remove_socket(self.number);
     }
 }
 

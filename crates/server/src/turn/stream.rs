@@ -3,10 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -19,10 +16,10 @@ use tokio::{
 };
 use tokio_util::codec::FramedRead;
 
-use super::server::TurnServer;
+use super::{router::PacketRouter, stream_queue::StreamQueue};
 use crate::{
     clock,
-    relay::{ClientAddress, ClientTransport, PacketDecoder, framing},
+    relay::{ClientAddress, ClientTransport, PacketDecoder},
     stream::Stream,
 };
 
@@ -32,74 +29,47 @@ const UNALLOCATED_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time limit for writing the queued packets.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Packets that wait for a connection. Further ones are dropped, as on UDP: media that arrives late is useless.
-const QUEUED_PACKETS: usize = 256;
-
-/// Bytes that wait for a connection: half a second at 2 Mbit/s.
-const QUEUED_BYTES: usize = 128 * 1024;
-
 /// Packets written by one system call.
 const PACKETS_PER_WRITE: usize = 32;
 
-/// Queue of packets to write to a connection.
-#[derive(Debug)]
-pub(super) struct StreamQueue {
-    packets: mpsc::Sender<Bytes>,
-    queued_bytes: Arc<AtomicUsize>,
-}
-
-impl StreamQueue {
-    /// Queues a packet with its padding, or drops it if the queue is full.
-    pub(super) fn push(&self, packet: &[u8]) {
-        let padding = framing::padding(packet.len());
-        let length = packet.len() + padding;
-        if self.queued_bytes.load(Ordering::Relaxed) + length > QUEUED_BYTES {
-            return;
-        }
-        let mut padded = BytesMut::with_capacity(length);
-        padded.extend_from_slice(packet);
-        padded.resize(length, 0);
-        self.queued_bytes.fetch_add(length, Ordering::Relaxed);
-        if self.packets.try_send(padded.freeze()).is_err() {
-            self.queued_bytes.fetch_sub(length, Ordering::Relaxed);
-        }
-    }
-}
-
 /// RAII guard: removes a connection's allocation and queue on drop.
 struct StreamGuard<'t> {
-    turn: &'t TurnServer,
+    router: &'t PacketRouter,
     client: ClientAddress,
     id: u64,
 }
 
 impl Drop for StreamGuard<'_> {
     fn drop(&mut self) {
-        self.turn.relay().disconnect(&self.client);
-        self.turn.remove_stream(self.id);
+        self.router.relay().disconnect(&self.client);
+        self.router.remove_stream(self.id);
     }
 }
 
 /// Serves a connection whose first byte was that of a STUN message, until it is closed or has had no allocation for 20 s.
-pub(super) async fn serve(turn: &TurnServer, stream: Stream, remote: SocketAddr, local: SocketAddr) -> io::Result<()> {
-    let (packets, queue) = mpsc::channel(QUEUED_PACKETS);
-    let queued_bytes = Arc::new(AtomicUsize::new(0));
-    let id = turn.add_stream(StreamQueue { packets, queued_bytes: queued_bytes.clone() });
+pub(super) async fn serve(
+    router: &PacketRouter,
+    stream: Stream,
+    remote: SocketAddr,
+    local: SocketAddr,
+) -> io::Result<()> {
+    let (queue, packets, queued_bytes) = StreamQueue::new();
+    let id = router.add_stream(queue);
     let client = ClientAddress { transport: ClientTransport::Stream { id }, remote, local };
-    let _guard = StreamGuard { turn, client, id };
+    let _guard = StreamGuard { router, client, id };
     let (reader, writer) = tokio::io::split(stream);
     tokio::select! {
-        read = read(turn, client, reader) => read,
-        written = write(writer, queue, &queued_bytes) => written,
+        read = read(router, client, reader) => read,
+        written = write(writer, packets, &queued_bytes) => written,
     }
 }
 
-async fn read(turn: &TurnServer, client: ClientAddress, stream: ReadHalf<Stream>) -> io::Result<()> {
+async fn read(router: &PacketRouter, client: ClientAddress, stream: ReadHalf<Stream>) -> io::Result<()> {
     let mut packets = FramedRead::new(stream, PacketDecoder);
     let mut unallocated_since = clock::now();
     loop {
         let now = clock::now();
-        let allocated_until = turn.relay().expires(&client, now);
+        let allocated_until = router.relay().expires(&client, now);
         if allocated_until.is_some() {
             unallocated_since = now;
         }
@@ -109,7 +79,7 @@ async fn read(turn: &TurnServer, client: ClientAddress, stream: ReadHalf<Stream>
             Ok(None) => return Ok(()),
             Err(_) => return Err(io::ErrorKind::TimedOut.into()),
         };
-        turn.handle_stream_packet(client, packet);
+        router.handle_stream_packet(client, packet);
     }
 }
 

@@ -1,35 +1,23 @@
-//! One UDP socket of the TURN server, and its task.
+//! One UDP socket of the TURN server.
 
 use std::{
     io::{self, IoSliceMut},
     net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
 };
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
 use tokio::{io::Interest, net::UdpSocket};
 
-use super::server::TurnServer;
-use crate::{
-    clock,
-    relay::{ClientAddress, ClientTransport, Transmit},
-};
+use crate::relay::{ClientAddress, ClientTransport};
 
 /// Largest datagram, or run of datagrams that the kernel has merged, in bytes.
-const BUFFER: usize = 65_536;
+pub(super) const BUFFER: usize = 65_536;
 
 /// Buffers that one system call fills.
-const BUFFERS: usize = if BATCH_SIZE < 8 { BATCH_SIZE } else { 8 };
-
-/// System calls that receive before other tasks have their turn.
-const RECEIVES_PER_TURN: usize = 8;
+pub(super) const BUFFERS: usize = if BATCH_SIZE < 8 { BATCH_SIZE } else { 8 };
 
 /// Size of the kernel's buffers: a few milliseconds of several hundred streams.
 const KERNEL_BUFFER: usize = 2 << 20;
-
-/// Pause after an error of the socket.
-const ERROR_PAUSE: Duration = Duration::from_millis(10);
 
 /// An open UDP socket.
 #[derive(Debug)]
@@ -74,67 +62,25 @@ impl UdpPort {
         }
     }
 
-    /// Receives packets and passes them to the relay. Never returns.
-    pub(super) async fn run(self: Arc<Self>, turn: Arc<TurnServer>) {
-        let mut memory = vec![0; BUFFERS * BUFFER];
-        let mut received = [RecvMeta::default(); BUFFERS];
-        let mut transmits = Vec::new();
-        loop {
-            if let Err(error) = self.socket.readable().await {
-                tracing::debug!(%error, "cannot wait for UDP packets; retrying after a pause");
-                tokio::time::sleep(ERROR_PAUSE).await;
-            }
-            for _ in 0..RECEIVES_PER_TURN {
-                match self.receive(&mut memory, &mut received) {
-                    Ok(count) => {
-                        let received = received.iter().take(count);
-                        self.handle(&turn, memory.chunks_mut(BUFFER).zip(received), &mut transmits);
-                        for (start, transmit) in transmits.drain(..) {
-                            let packet = transmit.packet.bytes(memory.get(start..).unwrap_or_default());
-                            turn.deliver(&transmit.to, packet, Some(&self));
-                        }
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    Err(error) => {
-                        tracing::debug!(%error, "cannot receive UDP packets; retrying after a pause");
-                        tokio::time::sleep(ERROR_PAUSE).await;
-                        break;
-                    }
-                }
-            }
-            tokio::task::yield_now().await;
-        }
+    /// Waits until [`receive`](Self::receive) has something.
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        self.socket.readable().await
     }
 
-    fn receive(&self, memory: &mut [u8], received: &mut [RecvMeta; BUFFERS]) -> io::Result<usize> {
+    /// Receives datagrams, each run of merged ones into its part of [`BUFFER`] bytes of the memory.
+    pub(super) fn receive(&self, memory: &mut [u8], received: &mut [RecvMeta; BUFFERS]) -> io::Result<usize> {
         let mut slices = memory.chunks_mut(BUFFER).map(IoSliceMut::new);
         let mut buffers: [IoSliceMut<'_>; BUFFERS] =
             std::array::from_fn(|_| slices.next().unwrap_or_else(|| IoSliceMut::new(&mut [])));
         self.socket.try_io(Interest::READABLE, || self.state.recv((&self.socket).into(), &mut buffers, received))
     }
 
-    /// Passes received packets to the relay. Adds what is to be sent, with the offset of the received packet in the memory.
-    fn handle<'b>(
-        &self,
-        turn: &TurnServer,
-        received: impl Iterator<Item = (&'b mut [u8], &'b RecvMeta)>,
-        transmits: &mut Vec<(usize, Transmit)>,
-    ) {
-        let now = clock::now();
-        let mut relay = turn.relay();
-        for (index, (buffer, meta)) in received.enumerate() {
-            let from = ClientAddress {
-                transport: ClientTransport::Udp { socket: self.number },
-                remote: meta.addr,
-                local: SocketAddr::new(meta.dst_ip.unwrap_or(self.local.ip()), self.local.port()),
-            };
-            let stride = meta.stride.max(1);
-            let datagrams = buffer.get_mut(..meta.len).unwrap_or_default().chunks_mut(stride);
-            for (number, datagram) in datagrams.enumerate() {
-                if let Some(transmit) = relay.receive(from, datagram, now) {
-                    transmits.push((index * BUFFER + number * stride, transmit));
-                }
-            }
+    /// The client that a received datagram comes from.
+    pub(super) fn client(&self, received: &RecvMeta) -> ClientAddress {
+        ClientAddress {
+            transport: ClientTransport::Udp { socket: self.number },
+            remote: received.addr,
+            local: SocketAddr::new(received.dst_ip.unwrap_or(self.local.ip()), self.local.port()),
         }
     }
 }

@@ -9,13 +9,13 @@ use tokio_tungstenite::tungstenite::{Error, protocol::frame::coding::CloseCode};
 
 use crate::common::{TestClient, call_and_hang_up, http_request, set_up_call, start_server};
 
-fn certificate() -> Tls {
+pub fn certificate() -> Tls {
     Tls::self_signed(tempfile::tempdir().unwrap().path(), &[]).unwrap()
 }
 
 /// A non-loopback address of this machine, if there is one. Traffic to it stays on the machine. Connecting the UDP socket only
 /// looks up a route and sends nothing.
-fn external_address() -> Option<std::net::IpAddr> {
+pub fn external_address() -> Option<std::net::IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("192.0.2.1:9").ok()?;
     let address = socket.local_addr().ok()?.ip();
@@ -24,7 +24,7 @@ fn external_address() -> Option<std::net::IpAddr> {
 
 /// Starts a server on a port below those that the system gives to outgoing connections (Linux: from 32768): a connection of
 /// another test may have such a port at another address, and then the server could not open to the network.
-async fn start_server_below_ephemeral_ports() -> Server {
+pub async fn start_server_below_ephemeral_ports() -> Server {
     let first = 20_000 + u16::try_from(std::process::id() % 8_000).unwrap();
     for port in first..30_000 {
         if let Ok(server) = Server::bind(Options::listen_on(([127, 0, 0, 1], port).into())).await {

@@ -5,8 +5,13 @@ use std::{io, net::SocketAddr, sync::Arc};
 use tokio::{io::AsyncBufReadExt, net::TcpStream};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::{ServedProtocols, ServerState, is_local};
-use crate::{metrics::Metrics, stream::Stream, transport::Transport, turn::TurnServer};
+use crate::{
+    metrics::Metrics,
+    server_state::{ServedProtocols, ServerState},
+    stream::Stream,
+    transport::{Transport, is_local},
+    turn::TurnServer,
+};
 
 /// Type of a TLS handshake record (RFC 8446, section 5.1). No HTTP method begins with this byte.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -15,7 +20,7 @@ const TLS_HANDSHAKE: u8 = 0x16;
 const STUN_REQUEST: u8 = 0x00;
 
 /// A connection whose protocol is known.
-pub(super) enum Accepted {
+pub(crate) enum Accepted {
     Http(Stream, Transport),
     Turn {
         stream: Stream,
@@ -26,7 +31,7 @@ pub(super) enum Accepted {
 }
 
 /// Reads the first byte of a connection, performs a TLS handshake if it is one, and then looks at the first byte within.
-pub(super) async fn accept_protocol(stream: TcpStream, peer: SocketAddr, state: &ServerState) -> io::Result<Accepted> {
+pub(crate) async fn accept_protocol(stream: TcpStream, peer: SocketAddr, state: &ServerState) -> io::Result<Accepted> {
     if state.tls.is_none() && state.turn.is_none() {
         return Ok(Accepted::Http(Stream::Plain(stream), Transport::WithoutHsts));
     }
