@@ -24,7 +24,8 @@ pub(crate) use admission::hash_password;
 
 /// Hutong's signalling server: shows users who is online, sets up calls between them, and serves the web app
 ///
-/// Open the listening address in a browser. Media flows between the devices of a call and never through the server.
+/// Open the listening address in a browser. Media flows between the devices of a call; where they find no direct path, the server
+/// relays it, encrypted from end to end.
 #[derive(Debug, Parser)]
 #[command(name = "hutong-server", version, after_long_help = EXAMPLES, max_term_width = 100,
           args_conflicts_with_subcommands = true)]

@@ -12,6 +12,8 @@ mod acme;
 mod admission;
 mod calls;
 mod certificates;
+#[cfg(target_os = "linux")]
+mod coturn_recipe;
 mod deadlines;
 mod draining;
 mod headers;
