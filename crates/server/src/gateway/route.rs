@@ -33,7 +33,7 @@ pub(super) fn client_route(headers: &HeaderMap, proxy: Option<ProxyHeader>, defa
         (Some(_), host) => ClientRoute::Proxied { host: host.filter(|host| !host.is_loopback()) },
         (None, None) => ClientRoute::Proxied { host: None },
         (None, Some(host)) => match host.port().or(default_port) {
-            None => ClientRoute::Proxied { host: Some(host) },
+            None => ClientRoute::Proxied { host: Some(host).filter(|host| !host.is_loopback()) },
             Some(port) if host.is_loopback() => ClientRoute::ThisMachine { port },
             Some(port) => ClientRoute::Direct { host, port },
         },

@@ -218,7 +218,7 @@ async fn a_server_that_opens_to_the_network_relays_at_its_network_address_until_
     };
     let mut server = start_server_below_ephemeral_ports().await;
     let port = server.local_addr().port();
-    let (mut ana, before) = ice_servers(&server, "localhost").await;
+    let (mut ana, before) = ice_servers(&server, &format!("localhost:{port}")).await;
     assert_eq!(before, []);
     server.open_to_network(certificate()).await.unwrap();
     let renewed = async |ana: &mut TestClient| {
