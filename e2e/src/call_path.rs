@@ -67,10 +67,12 @@ impl SelectedPair {
     }
 }
 
-impl fmt::Display for SelectedPair {
+impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let over = self.local.relay_protocol.as_ref().map(|protocol| format!(" over {protocol}")).unwrap_or_default();
-        write!(f, "{}{over} to {}", self.local.candidate_type, self.remote.candidate_type)
+        match &self.relay_protocol {
+            Some(protocol) => write!(f, "{} over {protocol}", self.candidate_type),
+            None => f.write_str(&self.candidate_type),
+        }
     }
 }
 
@@ -127,27 +129,39 @@ pub async fn call_and_answer(caller: &TestPage, called: &TestPage, limit: Durati
     ring(caller, called, CallKind::Video).await?;
     let answered = Instant::now();
     called.press(CallKind::Video.accept_button()).await?;
-    try_join(caller.wait_until_media_arrives(limit), called.wait_until_media_arrives(limit)).await?;
+    try_join(wait_for_media(caller, answered, limit), wait_for_media(called, answered, limit)).await?;
     let set_up = answered.elapsed();
-    println!("media arrived on both sides {:.1} s after the answer", set_up.as_secs_f32());
     ensure!(set_up <= limit, "media arrived {set_up:?} after the answer");
     Ok(set_up)
 }
 
-/// Checks the path of a call by the pages that are browsers. Returns the candidates of each of them.
+async fn wait_for_media(page: &TestPage, answered: Instant, limit: Duration) -> Result<()> {
+    page.wait_for_phase("connected", limit).await?;
+    let connected = answered.elapsed().as_secs_f32();
+    page.wait_until_media_arrives(limit).await?;
+    let media = answered.elapsed().as_secs_f32();
+    println!("{}: connected {connected:.1} s after the answer, media after {media:.1} s", page.name());
+    Ok(())
+}
+
+/// Checks the path of a call by the pages that are browsers; the called one is. Returns the caller's and the called page's candidate.
 ///
 /// # Errors
 ///
 /// Returns an error when a page uses another path.
-pub async fn ensure_path(pages: [&TestPage; 2], expected: CallPath, relay_addresses: &[String]) -> Result<Vec<String>> {
-    let mut candidates = Vec::new();
-    for page in pages.into_iter().filter(|page| !page.is_webview()) {
-        let pair = page.selected_pair().await?;
-        println!("{}: {pair}", page.name());
-        ensure!(pair.path(relay_addresses) == expected, "{}: expected {expected}, not {pair:?}", page.name());
-        candidates.push(pair.to_string());
+pub async fn ensure_path(
+    caller: &TestPage,
+    called: &TestPage,
+    expected: CallPath,
+    relay_addresses: &[String],
+) -> Result<[String; 2]> {
+    let at_called = called.selected_pair().await?;
+    let at_caller = if caller.is_webview() { None } else { Some(caller.selected_pair().await?) };
+    for pair in [Some(&at_called), at_caller.as_ref()].into_iter().flatten() {
+        ensure!(pair.path(relay_addresses) == expected, "expected {expected}, not {pair:?}");
     }
-    ensure!(!candidates.is_empty(), "no page has statistics");
+    let candidates = [at_caller.map_or(at_called.remote, |pair| pair.local), at_called.local].map(|it| it.to_string());
+    println!("{expected}: {}", candidates.join(", "));
     Ok(candidates)
 }
 

@@ -42,8 +42,8 @@ pub struct NetworkRecord {
     pub clients: ClientPair,
     /// How packets travelled.
     pub path: CallPath,
-    /// The candidates of each side that is a browser.
-    pub candidates: Vec<String>,
+    /// The selected candidates, of the caller on the left and of the other.
+    pub candidates: [String; 2],
     /// Milliseconds from the pressed button until media arrived on both sides.
     pub set_up_ms: u64,
 }
@@ -84,9 +84,10 @@ const HEAD: &str = "\
 # Who connects how
 
 Written by `cargo xtask networks`, from calls over emulated networks (`e2e/tests/it/reach_anyone.rs`): two home networks, each behind
-its own gateway, and the server on the internet with its defaults. The names of NATs are those of RFC 3489. Each entry has the path of
-the media, the time from the pressed button until video and audio have arrived on both sides, and the selected ICE candidates of the
-browsers (for the app: of the other side). The machine has two processors and runs all programs.
+its own gateway, and the server on the internet with its defaults. The person on the left calls, with Chromium or the Linux app; the
+person on the right answers in Chromium. NATs have their names of RFC 3489. Each entry has the path of the media, the time from the
+pressed button until video and audio arrived on both sides (of the second call after the program's start), and the selected ICE
+candidates of both. All programs ran on one machine with two processors; the app is a debug build.
 
 | networks | Chromium with Chromium | Linux app with Chromium |
 | --- | --- | --- |
@@ -109,7 +110,7 @@ fn table(records: &[NetworkRecord]) -> String {
 
 fn describe(record: &NetworkRecord) -> String {
     let seconds = Duration::from_millis(record.set_up_ms).as_secs_f32();
-    format!("{}, {seconds:.1} s ({})", record.path, record.candidates.join("; "))
+    format!("{}, {seconds:.1} s ({})", record.path, record.candidates.join(", "))
 }
 
 #[cfg(test)]
@@ -123,7 +124,7 @@ mod tests {
             networks: networks.to_owned(),
             clients,
             path,
-            candidates: vec!["srflx to prflx".to_owned()],
+            candidates: ["srflx", "prflx"].map(str::to_owned),
             set_up_ms,
         };
         let records = [
@@ -132,8 +133,8 @@ mod tests {
             record(2, "full cone, full cone", ClientPair::Chromium, CallPath::Direct, 850),
         ];
         let expected = "\
-| full cone, full cone | direct, 0.9 s (srflx to prflx) | direct, 0.6 s (srflx to prflx) |
-| symmetric, symmetric | relayed, 1.2 s (srflx to prflx) | not tested |
+| full cone, full cone | direct, 0.9 s (srflx, prflx) | direct, 0.6 s (srflx, prflx) |
+| symmetric, symmetric | relayed, 1.2 s (srflx, prflx) | not tested |
 ";
         assert_eq!(table(&records).strip_prefix(HEAD), Some(expected));
     }

@@ -74,7 +74,7 @@ fn everyday_commands() -> [Command; 4] {
     ]
 }
 
-fn test_steps() -> [Command; 7] {
+fn test_steps() -> [Command; 8] {
     [
         Command::new("fmt").about("Formats all Rust code").arg(flag("check", "Only checks the format")),
         Command::new("clippy").about("Runs clippy for this machine and for wasm, with warnings as errors"),
@@ -86,6 +86,8 @@ fn test_steps() -> [Command; 7] {
             )
             .arg(Arg::new("filter").value_name("FILTER").help("Only tests whose name contains FILTER"))
             .arg(flag("dev", "Uses the fast build of the web app instead of the small one")),
+        Command::new("networks")
+            .about("Runs the end-to-end tests of NATs, firewalls and other networks, and writes docs/NETWORKS.md"),
         Command::new("fuzz")
             .about("Fuzzes the decoder, names and the registry with libFuzzer")
             .arg(

@@ -66,6 +66,7 @@ fn dispatch(matches: &ArgMatches) -> Result<()> {
         "unit" => test::only_unit(&project),
         "wasm" => test::only_wasm(&project),
         "e2e" => test::only_end_to_end(&project, text("filter"), flag("dev")),
+        "networks" => test::networks(&project),
         "fuzz" => fuzz::run(&project, text("target"), args.get_one("seconds").copied().unwrap_or_default()),
         "check-platforms" => {
             cargo::checks(&project).arg("platforms").args(flag("quick").then_some("--quick")).replace_process()

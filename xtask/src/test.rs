@@ -31,6 +31,12 @@ const FULL_FUZZ_SECONDS: u32 = 300;
 /// End-to-end tests that need this many processors: without a GPU, two apps render and encode in software.
 const PROCESSOR_HUNGRY_TESTS: (usize, &[&str]) = (4, &["native_calls::the_app_calls_another_app"]);
 
+/// End-to-end tests whose records are docs/NETWORKS.md.
+const NETWORK_TESTS: &[&str] = &["reach_anyone::", "local_names::"];
+
+/// Folder of these records in the target directory.
+const NETWORK_RECORDS: &str = "e2e-networks";
+
 /// `cargo xtask test`: format, clippy, checks of other platforms, unit, documentation, wasm and end-to-end tests. `full` adds ignored
 /// tests, many more random cases, fuzzing, type checks for other platforms, and the installation of packages.
 pub fn all(project: &Project, full: bool) -> Result<()> {
@@ -53,7 +59,8 @@ pub fn all(project: &Project, full: bool) -> Result<()> {
     run.step(steps::UNIT.name, |results| unit(build.as_ref().ok_or_else(not_built)?, full, results));
     run.step(steps::DOCUMENTATION.name, |results| documentation(project, build.as_ref(), results));
     run.step(steps::END_TO_END.name, |results| match &build {
-        Some(build) if has_ui => end_to_end(project, build, None, full, results),
+        Some(build) if has_ui && full => end_to_end(project, build, &including_ignored(), &[], results),
+        Some(build) if has_ui => end_to_end(project, build, &[], &[], results),
         _ => Err(not_built()),
     });
     if full {
@@ -71,7 +78,28 @@ pub fn only_end_to_end(project: &Project, filter: Option<&str>, dev: bool) -> Re
     if run.step(steps::WEB_APP.name, |_| cargo::web_app(project, None, !dev).run())
         && let Some(build) = build_all(project, &mut run)
     {
-        run.step(steps::END_TO_END.name, |results| end_to_end(project, &build, filter, false, results));
+        let args: Vec<&str> = filter.into_iter().collect();
+        run.step(steps::END_TO_END.name, |results| end_to_end(project, &build, &args, &[], results));
+    }
+    run.finish()
+}
+
+/// `cargo xtask networks`: runs all end-to-end tests over emulated networks that record how clients connect, and writes
+/// docs/NETWORKS.md from the records.
+pub fn networks(project: &Project) -> Result<()> {
+    let mut run = TestRun::new(BudgetKind::Unlimited);
+    run.step(steps::SYSTEM_PACKAGES.name, |_| desktop_and_browsers());
+    if run.step(steps::WEB_APP.name, |_| cargo::web_app(project, None, true).run())
+        && let Some(build) = build_all(project, &mut run)
+    {
+        let (args, docs) = ([NETWORK_TESTS, &["--include-ignored"]].concat(), project.root.join("docs"));
+        run.step(steps::END_TO_END.name, |results| {
+            let records = project.target.join(NETWORK_RECORDS);
+            if records.exists() {
+                fs::remove_dir_all(&records)?;
+            }
+            end_to_end(project, &build, &args, &[("HUTONG_DOCS", docs.as_os_str())], results)
+        });
     }
     run.finish()
 }
@@ -176,29 +204,30 @@ fn unit(build: &TestBuild, full: bool, results: &mut TestResults) -> Result<()> 
     result
 }
 
+/// Arguments that also run ignored tests, where this machine has enough processors.
+fn including_ignored() -> Vec<&'static str> {
+    let mut args = vec!["--include-ignored"];
+    let (required, names) = PROCESSOR_HUNGRY_TESTS;
+    let available = std::thread::available_parallelism().map_or(1, usize::from);
+    for name in names.iter().filter(|_| available < required) {
+        status(format!("skipping {name}: it needs {required} processors, this machine has {available}"));
+        args.extend(["--skip", name]);
+    }
+    args
+}
+
 fn end_to_end(
     project: &Project,
     build: &TestBuild,
-    filter: Option<&str>,
-    full: bool,
+    args: &[&str],
+    env: &[(&str, &OsStr)],
     results: &mut TestResults,
 ) -> Result<()> {
     let (server, app) = (build.program("hutong-server")?, build.program("hutong-app")?);
-    let programs = [("HUTONG_SERVER_BIN", server), ("HUTONG_APP_BIN", app)];
-    let mut args: Vec<&str> = filter.into_iter().chain(["--test-threads=1"]).collect();
-    if full {
-        args.push("--include-ignored");
-        let (required, names) = PROCESSOR_HUNGRY_TESTS;
-        let available = std::thread::available_parallelism().map_or(1, usize::from);
-        for name in names.iter().filter(|_| available < required) {
-            status(format!("skipping {name}: it needs {required} processors, this machine has {available}"));
-            args.extend(["--skip", name]);
-        }
-    }
     let path = proxies::search_path(project)?;
-    let [server, app] = programs.map(|(name, program)| (name, program.as_os_str()));
-    let env = [server, app, ("PATH", path.as_os_str())];
-    build.run(|binary| binary.package == E2E, &args, &env, results)
+    let programs = [("HUTONG_SERVER_BIN", server.as_os_str()), ("HUTONG_APP_BIN", app.as_os_str())];
+    let env = [&programs[..], &[("PATH", path.as_os_str())], env].concat();
+    build.run(|binary| binary.package == E2E, &[args, &["--test-threads=1"]].concat(), &env, results)
 }
 
 /// Runs the documentation tests of the whole workspace: with a single package, cargo would select other features and recompile the
