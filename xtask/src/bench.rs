@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use xtask::exec::{Cmd, status};
-use xtask::packages::{BROWSERS, DESKTOP, PROFILERS, ensure_npm};
+use xtask::packages::{BROWSERS, COTURN, DESKTOP, PROFILERS, ensure_npm};
 use xtask::project::Project;
 use xtask::web_app::WebAppBuild;
 
@@ -45,10 +45,7 @@ pub fn native(project: &Project, args: &[OsString]) -> Result<()> {
 pub fn server(project: &Project, args: &[OsString]) -> Result<()> {
     PROFILERS.ensure("profiling a server")?;
     ensure_npm("the compared servers")?;
-    status("building the server and the clients (several minutes the first time)");
-    cargo::host(project)
-        .args(["build", "--profile", PROFILE, "--package", "hutong-server", "--package", "hutong-load"])
-        .run()?;
+    build_server_and_clients(project)?;
     let matchbox = matchbox(project)?;
     let node = node(project)?;
     Cmd::new(program(project, "hutong-load"))
@@ -59,6 +56,25 @@ pub fn server(project: &Project, args: &[OsString]) -> Result<()> {
         .env("HUTONG_BENCH_NODE", node)
         .env("HUTONG_DOCS", project.root.join("docs"))
         .replace_process()
+}
+
+/// Compares the relay with coturn.
+pub fn relay(project: &Project, args: &[OsString]) -> Result<()> {
+    COTURN.ensure("comparing with coturn")?;
+    build_server_and_clients(project)?;
+    Cmd::new(program(project, "hutong-load"))
+        .arg("relay")
+        .args(args)
+        .env("HUTONG_SERVER_BIN", program(project, "hutong-server"))
+        .env("HUTONG_DOCS", project.root.join("docs"))
+        .replace_process()
+}
+
+fn build_server_and_clients(project: &Project) -> Result<()> {
+    status("building the server and the clients (several minutes the first time)");
+    cargo::host(project)
+        .args(["build", "--profile", PROFILE, "--package", "hutong-server", "--package", "hutong-load"])
+        .run()
 }
 
 /// Path of a measured program.

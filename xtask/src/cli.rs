@@ -131,6 +131,11 @@ fn bench_command() -> Command {
             "Arguments of the benchmark, such as `--quick` or `--json FILE`",
         ))
         .subcommand(benchmark(
+            "relay",
+            "Compares the server's relay with coturn; see `cargo xtask bench relay --help`",
+            "Arguments of the benchmark, such as `--quick` or `--json FILE`",
+        ))
+        .subcommand(benchmark(
             "native",
             "Measures calls of the app with its native peer; see `cargo xtask bench native --help`",
             "Arguments of the benchmark, such as `--pairs 1` or `--json FILE`",

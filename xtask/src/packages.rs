@@ -119,6 +119,10 @@ pub const PROFILERS: SystemPackages = SystemPackages {
     other_systems: "perf and strace; without them profiles and system calls are not measured",
 };
 
+/// TURN server for relay benchmarks.
+pub const COTURN: SystemPackages =
+    SystemPackages { debian: &[("coturn", &["turnserver"])], other_systems: "coturn (turnserver)" };
+
 /// Node with npm, for tools that are not on crates.io.
 const NODE: SystemPackages = SystemPackages {
     debian: &[("nodejs", &["node"]), ("npm", &["npm"])],

@@ -1,7 +1,7 @@
-//! Load generator and benchmark for signalling servers: Hutong's server compared with others in one run.
+//! Load generator and benchmark for signalling and TURN servers: Hutong's server compared with others in one run.
 //!
 //! `measure` starts each server as its own process and clients in other processes (`worker`), which it sends commands; `report`
-//! writes the results as tables. docs/BENCHMARKS.md describes the experiments and how to run them.
+//! writes the results as tables. `relay` compares the TURN server with coturn. docs/BENCHMARKS.md describes the experiments and how to run them.
 
 pub mod call_schedule;
 pub mod connect;
@@ -10,6 +10,7 @@ pub mod echo_baseline;
 pub mod known_users;
 pub mod measure;
 pub mod protocols;
+pub mod relay;
 pub mod report;
 pub mod roster_scan;
 pub mod server;

@@ -174,16 +174,7 @@ impl LoadServer {
         let label = variant.label();
         let mut child = programs.command(variant, address)?.spawn().with_context(|| format!("cannot start {label}"))?;
         let pid = child.id().with_context(|| format!("{label} has exited"))?;
-        let start = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            if let Some(status) = child.try_wait()? {
-                bail!("{label} exited with {status} before it listened");
-            }
-            if start.elapsed() > TIMEOUT {
-                bail!("{label} did not listen within {} s", TIMEOUT.as_secs());
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        wait_until_listening(&mut child, address, label).await?;
         Ok(Self { child, pid, target: TargetAddress { address, tls: variant.is_tls() } })
     }
 
@@ -206,7 +197,26 @@ impl LoadServer {
     }
 }
 
+/// Waits until a server accepts TCP connections.
+///
+/// # Errors
+///
+/// Returns an error when it exits first, or the time limit passes.
+pub(crate) async fn wait_until_listening(child: &mut Child, address: SocketAddr, label: &str) -> Result<()> {
+    let start = Instant::now();
+    while TcpStream::connect(address).is_err() {
+        if let Some(status) = child.try_wait()? {
+            bail!("{label} exited with {status} before it listened");
+        }
+        if start.elapsed() > TIMEOUT {
+            bail!("{label} did not listen within {} s", TIMEOUT.as_secs());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
+
 /// A free port, released for the server to bind: not every server reports a port that it chose.
-fn free_address() -> Result<SocketAddr> {
+pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }

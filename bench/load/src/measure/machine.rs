@@ -22,7 +22,8 @@ pub struct MachineInfo {
 
 impl MachineInfo {
     /// Describes this machine. Unknown values are empty.
-    pub(super) fn this(connections: u32) -> Self {
+    #[must_use]
+    pub fn this(connections: u32) -> Self {
         let node = Command::new("node").arg("--version").output().map(|output| output.stdout).unwrap_or_default();
         Self {
             cpus: std::thread::available_parallelism().map_or(0, usize::from),

@@ -198,12 +198,12 @@ fn costs(results: &BenchResults) -> String {
 }
 
 /// The median, with minimum and maximum where they differ.
-fn format_summary(summary: &MinMedianMax) -> String {
+pub(super) fn format_summary(summary: &MinMedianMax) -> String {
     let MinMedianMax { min, median, max } = *summary;
     if min == max { format!("{median:.2}") } else { format!("{median:.2} ({min:.2} to {max:.2})") }
 }
 
-fn ratio(value: Option<f64>) -> String {
+pub(super) fn ratio(value: Option<f64>) -> String {
     // Infinite where the divisor was too small to measure.
     match value.filter(|value| value.is_finite()) {
         Some(value) if value >= 10.0 => format!("x {value:.0}"),
