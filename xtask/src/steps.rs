@@ -29,10 +29,10 @@ pub const WEB_APP: StepBudget = budget("web app", 6.0, 1.8);
 pub const BUILD: StepBudget = budget("build and clippy", 14.0, 3.8);
 pub const WASM_CLIPPY: StepBudget = budget("clippy for wasm", 1.2, 0.4);
 pub const CHECKS: StepBudget = budget("platforms and packaging", 1.0, 0.7);
-pub const UNIT: StepBudget = budget("unit tests", 6.0, 6.0);
+pub const UNIT: StepBudget = budget("unit tests", 6.5, 6.5);
 pub const DOCUMENTATION: StepBudget = budget("documentation tests", 1.0, 0.4);
 pub const WASM: StepBudget = budget("wasm tests", 4.0, 0.8);
-pub const END_TO_END: StepBudget = budget("end-to-end tests", 19.4, 19.4);
+pub const END_TO_END: StepBudget = budget("end-to-end tests", 23.6, 23.6);
 
 /// All steps of `cargo xtask test`. New tests must fit into these budgets.
 const BUDGETS: [StepBudget; 11] = [
@@ -146,9 +146,9 @@ mod tests {
     }
 
     #[test]
-    fn the_budgets_sum_to_less_than_59_minutes_cold_and_34_warm() {
-        assert!(BUDGETS.iter().map(|budget| budget.cold).sum::<f32>() < 59.0);
-        assert!(BUDGETS.iter().map(|budget| budget.warm).sum::<f32>() < 34.0);
+    fn the_budgets_sum_to_less_than_64_minutes_cold_and_39_warm() {
+        assert!(BUDGETS.iter().map(|budget| budget.cold).sum::<f32>() < 64.0);
+        assert!(BUDGETS.iter().map(|budget| budget.warm).sum::<f32>() < 39.0);
         assert_eq!(BudgetKind::Cold.minutes("unit tests"), Some(UNIT.cold));
         assert_eq!(BudgetKind::Unlimited.minutes("unit tests"), None);
     }
