@@ -132,7 +132,7 @@ impl World {
                 self.send(client, &packet);
             }
             RelayOp::Stream => {
-                let (mut decoder, mut stream) = (PacketDecoder, BytesMut::from(argument));
+                let (mut decoder, mut stream) = (PacketDecoder::new(), BytesMut::from(argument));
                 while let Ok(Some(packet)) = decoder.decode(&mut stream) {
                     assert!(packet.len() <= framing::MAX_PACKET);
                     self.send(client, &packet);

@@ -133,6 +133,7 @@ impl Hub {
             let matching =
                 connections.iter().filter(|(conn, connection)| predicate(registry.name_of(**conn), connection.address));
             for conn in matching.map(|(conn, _)| *conn).collect::<Vec<_>>() {
+                state.revoke_turn_credentials(conn);
                 state.refuse(now, conn, RefusedCode::NotWelcome);
             }
         });
@@ -146,6 +147,7 @@ impl Hub {
             // After a logout, a connection receives no presence until its next login.
             if matches!(message, ClientMessage::LogOut) {
                 connection.scope = RosterScope::None;
+                state.revoke_turn_credentials(from);
             }
             state.registry.handle_message(now, from, message);
         });
@@ -415,6 +417,13 @@ impl HubState {
         // A roster lists other users only: changes of the client's own user may have been dropped as well.
         let own = ServerMessage::Presence { changes: vec![me], total: None };
         self.send(now, conn, FrameClass::Presence, Frame::text(&own));
+    }
+
+    /// The user of this connection cannot use the TURN server any more.
+    fn revoke_turn_credentials(&self, conn: ConnId) {
+        if let Some(user) = self.registry.user_of(conn) {
+            self.ice_servers.revoke(user.token);
+        }
     }
 
     fn refuse(&mut self, now: Duration, conn: ConnId, code: RefusedCode) {

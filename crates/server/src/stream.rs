@@ -38,6 +38,19 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// Limits the kernel's send buffer, in bytes.
+    pub(crate) fn set_send_buffer_size(&self, bytes: usize) -> io::Result<()> {
+        let stream = match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+            #[cfg(any(test, feature = "inspect"))]
+            Self::Memory(_) => return Ok(()),
+        };
+        socket2::SockRef::from(stream).set_send_buffer_size(bytes)
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {

@@ -7,6 +7,8 @@ use std::{
 
 use stun_types::message::TransactionId;
 
+use crate::token_bucket::{Allowance, TokenBucket};
+
 /// How long a permission is valid (RFC 8656, section 9).
 pub const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
 
@@ -18,6 +20,9 @@ const MAX_PERMISSIONS: usize = 16;
 
 /// Channels of one allocation. A client binds one for each relayed candidate that it tries.
 const MAX_CHANNELS: usize = 64;
+
+/// Requests of one allocation: at the start of a call a few for each candidate of the peer, then some in five minutes.
+const REQUESTS: Allowance = Allowance { burst: 200.0, per_second: 20.0 };
 
 /// Channel numbers of clients: RFC 8656 has the first quarter of them, RFC 5766, which some clients still follow, all.
 const CHANNELS: std::ops::RangeInclusive<u16> = 0x4000..=0x7FFE;
@@ -35,6 +40,7 @@ pub struct Allocation {
     /// The transaction that created it, to recognize a retransmission.
     pub transaction: TransactionId,
     pub expires: Instant,
+    requests: TokenBucket,
     permissions: Vec<(IpAddr, Instant)>,
     channels: Vec<Channel>,
 }
@@ -56,8 +62,21 @@ pub enum ChangeError {
 }
 
 impl Allocation {
-    pub const fn new(relayed: SocketAddr, user: UserId, transaction: TransactionId, expires: Instant) -> Self {
-        Self { relayed, user, transaction, expires, permissions: Vec::new(), channels: Vec::new() }
+    /// An allocation that is made `now`.
+    pub const fn new(
+        relayed: SocketAddr,
+        user: UserId,
+        transaction: TransactionId,
+        now: Instant,
+        expires: Instant,
+    ) -> Self {
+        let requests = TokenBucket::full(REQUESTS, now);
+        Self { relayed, user, transaction, expires, requests, permissions: Vec::new(), channels: Vec::new() }
+    }
+
+    /// Whether to look at one more request of the client.
+    pub fn take_request(&mut self, now: Instant) -> bool {
+        self.requests.take(REQUESTS, now)
     }
 
     /// Creates or refreshes the permission for this address.
@@ -120,7 +139,7 @@ mod tests {
 
     fn allocation(now: Instant) -> Allocation {
         let relayed = "203.0.113.1:50000".parse().unwrap();
-        Allocation::new(relayed, UserId(1), 7.into(), now + CHANNEL_LIFETIME)
+        Allocation::new(relayed, UserId(1), 7.into(), now, now + CHANNEL_LIFETIME)
     }
 
     #[test]

@@ -15,25 +15,45 @@ use super::{
     allocation::{Allocation, UserId},
     client::ClientAddress,
 };
-use crate::token_bucket::{Allowance, TokenBucket};
+use crate::{
+    addr_prefix::AddrPrefix,
+    token_bucket::{Allowance, TokenBucket},
+};
 
 /// First of the virtual ports.
-const FIRST_PORT: u16 = 1_024;
+const FIRST_PORT: u32 = 1_024;
+
+/// Number of the virtual ports.
+const PORTS: u32 = 65_536 - FIRST_PORT;
 
 /// Ports that are tried for an allocation. With a quarter of them taken, one in 10^19 attempts finds none.
 const PORT_ATTEMPTS: usize = 32;
 
+/// Limits of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct AllocationLimits {
+    /// Allocations in all.
+    pub all: usize,
+    /// Allocations of one user.
+    pub per_user: usize,
+    /// Allocations of all users behind one address prefix.
+    pub per_source: usize,
+    /// Bytes that a user may send.
+    pub user_bytes: Allowance,
+    /// Bytes that all users behind one address prefix may send.
+    pub source_bytes: Allowance,
+}
+
 /// All allocations.
 #[derive(Debug)]
 pub struct Allocations {
-    max: usize,
-    max_per_user: usize,
-    user_bytes: Allowance,
+    limits: AllocationLimits,
     by_client: HashMap<ClientAddress, Allocation>,
     by_relayed: HashMap<SocketAddr, ClientAddress>,
     user_ids: HashMap<Arc<str>, UserId>,
     users: HashMap<UserId, UserRecord>,
     last_user: u64,
+    sources: HashMap<AddrPrefix, SourceRecord>,
     /// Number of allocations by the address that their relayed addresses have.
     by_ip: HashMap<IpAddr, usize>,
     ports: PortSequence,
@@ -47,11 +67,18 @@ struct UserRecord {
     bytes: TokenBucket,
 }
 
+/// An address prefix with at least one allocation.
+#[derive(Debug)]
+struct SourceRecord {
+    allocations: usize,
+    bytes: TokenBucket,
+}
+
 /// A limit that an allocation would exceed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AllocateError {
-    /// The user has too many.
-    UserQuota,
+    /// The user, or the users behind its address, have too many.
+    Quota,
     /// There are too many in all.
     Full,
 }
@@ -76,17 +103,16 @@ pub enum PortChoice {
 }
 
 impl Allocations {
-    /// An empty table for up to `max` allocations. `user_bytes`: bytes that a user may send.
-    pub fn new(max: usize, max_per_user: usize, user_bytes: Allowance, port_key: &[u8; 32]) -> Self {
+    /// An empty table. `port_key` must be random.
+    pub fn new(limits: AllocationLimits, port_key: &[u8; 32]) -> Self {
         Self {
-            max,
-            max_per_user,
-            user_bytes,
+            limits,
             by_client: HashMap::new(),
             by_relayed: HashMap::new(),
             user_ids: HashMap::new(),
             users: HashMap::new(),
             last_user: 0,
+            sources: HashMap::new(),
             by_ip: HashMap::new(),
             ports: PortSequence::new(port_key),
         }
@@ -94,13 +120,17 @@ impl Allocations {
 
     /// Creates an allocation, and returns its relayed address. The client must have none.
     pub fn insert(&mut self, new: NewAllocation<'_>, now: Instant) -> Result<SocketAddr, AllocateError> {
-        if self.by_client.len() >= self.max {
+        if self.by_client.len() >= self.limits.all {
             return Err(AllocateError::Full);
+        }
+        let source = AddrPrefix::of(new.client.remote.ip());
+        if self.sources.get(&source).is_some_and(|record| record.allocations >= self.limits.per_source) {
+            return Err(AllocateError::Quota);
         }
         let known = self.user_ids.get(new.user).copied();
         let used = known.and_then(|id| self.users.get(&id)).map_or(0, |record| record.allocations);
-        if used >= self.max_per_user {
-            return Err(AllocateError::UserQuota);
+        if used >= self.limits.per_user {
+            return Err(AllocateError::Quota);
         }
         let mut candidates = (0..PORT_ATTEMPTS).map(|_| SocketAddr::new(new.ip, self.ports.next(new.port)));
         let relayed = candidates.find(|relayed| !self.by_relayed.contains_key(relayed)).ok_or(AllocateError::Full)?;
@@ -108,9 +138,11 @@ impl Allocations {
         if let Some(record) = self.users.get_mut(&user) {
             record.allocations += 1;
         }
+        let full = SourceRecord { allocations: 0, bytes: TokenBucket::full(self.limits.source_bytes, now) };
+        self.sources.entry(source).or_insert(full).allocations += 1;
         *self.by_ip.entry(new.ip).or_default() += 1;
         self.by_relayed.insert(relayed, new.client);
-        self.by_client.insert(new.client, Allocation::new(relayed, user, new.transaction, new.expires));
+        self.by_client.insert(new.client, Allocation::new(relayed, user, new.transaction, now, new.expires));
         Ok(relayed)
     }
 
@@ -119,7 +151,7 @@ impl Allocations {
         let id = UserId(self.last_user);
         let name: Arc<str> = name.into();
         self.user_ids.insert(name.clone(), id);
-        let bytes = TokenBucket::full(self.user_bytes, now);
+        let bytes = TokenBucket::full(self.limits.user_bytes, now);
         self.users.insert(id, UserRecord { name, allocations: 0, bytes });
         id
     }
@@ -150,11 +182,12 @@ impl Allocations {
         self.user_ids.get(user) == Some(&allocation.user)
     }
 
-    /// Takes bytes from the rate of a user. Returns whether there were as many.
-    pub fn take_bytes(&mut self, user: UserId, bytes: usize, now: Instant) -> bool {
-        let allowance = self.user_bytes;
-        let record = self.users.get_mut(&user);
-        record.is_some_and(|record| record.bytes.take_many(allowance, bytes as f64, now))
+    /// Takes bytes from the rates of a user and of its address. Returns whether there were as many.
+    pub fn take_bytes(&mut self, user: UserId, from: IpAddr, bytes: usize, now: Instant) -> bool {
+        let AllocationLimits { user_bytes, source_bytes, .. } = self.limits;
+        let (user, source) = (self.users.get_mut(&user), self.sources.get_mut(&AddrPrefix::of(from)));
+        user.is_some_and(|record| record.bytes.take_many(user_bytes, bytes as f64, now))
+            && source.is_some_and(|record| record.bytes.take_many(source_bytes, bytes as f64, now))
     }
 
     /// Removes the client's allocation, if it has one.
@@ -168,12 +201,26 @@ impl Allocations {
                 self.by_ip.remove(&ip);
             }
         }
+        let source = AddrPrefix::of(client.remote.ip());
+        if let Some(record) = self.sources.get_mut(&source) {
+            record.allocations -= 1;
+            if record.allocations == 0 {
+                self.sources.remove(&source);
+            }
+        }
         if let Some(record) = self.users.get_mut(&allocation.user) {
             record.allocations -= 1;
             if record.allocations == 0 {
                 self.user_ids.remove(&record.name);
                 self.users.remove(&allocation.user);
             }
+        }
+    }
+
+    /// Removes the allocations of the user with this name.
+    pub fn remove_user(&mut self, name: &str) {
+        if let Some(user) = self.user_ids.get(name).copied() {
+            self.remove_where(|_, allocation| allocation.user == user);
         }
     }
 
@@ -217,8 +264,10 @@ impl PortSequence {
         self.counter += 1;
         let mut mac = self.mac.clone();
         mac.update(&self.counter.to_be_bytes());
-        let [high, low, ..] = <[u8; 32]>::from(mac.finalize().into_bytes());
-        let port = u16::from_be_bytes([high, low]).max(FIRST_PORT);
+        let [a, b, c, d, ..] = <[u8; 32]>::from(mac.finalize().into_bytes());
+        // The bias of a remainder is 2^-16 here.
+        let port = FIRST_PORT + u32::from_be_bytes([a, b, c, d]) % PORTS;
+        let port = u16::try_from(port).unwrap_or(u16::MAX);
         match choice {
             PortChoice::Any => port,
             PortChoice::Even => port & !1,
@@ -238,7 +287,13 @@ mod tests {
 
     use super::{super::client::ClientTransport, *};
 
-    const BYTES: Allowance = Allowance { burst: 1_000.0, per_second: 100.0 };
+    const LIMITS: AllocationLimits = AllocationLimits {
+        all: 10,
+        per_user: 10,
+        per_source: 10,
+        user_bytes: Allowance { burst: 1_000.0, per_second: 100.0 },
+        source_bytes: Allowance { burst: 1_500.0, per_second: 100.0 },
+    };
     const LIFETIME: Duration = Duration::from_secs(600);
 
     fn client(port: u16) -> ClientAddress {
@@ -259,12 +314,12 @@ mod tests {
     #[test]
     fn limits_apply_to_each_user_and_to_all() {
         let now = Instant::now();
-        let mut table = Allocations::new(3, 2, BYTES, &[7; 32]);
+        let mut table = Allocations::new(AllocationLimits { all: 3, per_user: 2, ..LIMITS }, &[7; 32]);
         let first = insert(&mut table, 1, "ana", now).unwrap();
         let second = insert(&mut table, 2, "ana", now).unwrap();
         assert_ne!(first, second);
         assert_eq!((first.port() % 2, second.port() % 2), (0, 0));
-        assert_eq!(insert(&mut table, 3, "ana", now), Err(AllocateError::UserQuota));
+        assert_eq!(insert(&mut table, 3, "ana", now), Err(AllocateError::Quota));
         insert(&mut table, 3, "bo", now).unwrap();
         assert_eq!(insert(&mut table, 4, "cleo", now), Err(AllocateError::Full));
         table.remove(&client(1));
@@ -275,7 +330,7 @@ mod tests {
     #[test]
     fn nothing_remains_of_expired_allocations() {
         let now = Instant::now();
-        let mut table = Allocations::new(10, 10, BYTES, &[7; 32]);
+        let mut table = Allocations::new(LIMITS, &[7; 32]);
         let relayed = insert(&mut table, 1, "ana", now).unwrap();
         assert!(table.by_relayed(&relayed, now).is_some() && table.has_relayed_ip(relayed.ip()));
         assert!(
@@ -285,22 +340,49 @@ mod tests {
         table.expire(now + LIFETIME);
         assert_eq!((table.len(), table.users()), (1, 1));
         table.expire(now + LIFETIME * 2);
-        let Allocations { by_client, by_relayed, user_ids, users, by_ip, .. } = &table;
-        assert_eq!((by_client.len(), by_relayed.len(), user_ids.len(), users.len(), by_ip.len()), (0, 0, 0, 0, 0));
+        let Allocations { by_client, by_relayed, user_ids, users, sources, by_ip, .. } = &table;
+        assert_eq!((by_client.len(), by_relayed.len(), user_ids.len(), users.len()), (0, 0, 0, 0));
+        assert_eq!((sources.len(), by_ip.len()), (0, 0));
     }
 
     #[test]
     fn the_byte_rate_is_that_of_all_allocations_of_a_user() {
         let now = Instant::now();
-        let mut table = Allocations::new(10, 10, BYTES, &[7; 32]);
+        let mut table = Allocations::new(LIMITS, &[7; 32]);
         insert(&mut table, 1, "ana", now).unwrap();
         insert(&mut table, 2, "ana", now).unwrap();
         insert(&mut table, 3, "bo", now).unwrap();
         let [ana, other, bo] = [1, 2, 3].map(|port| table.get(&client(port), now).unwrap().user);
         assert_eq!(ana, other);
-        assert!(
-            table.take_bytes(ana, 900, now) && !table.take_bytes(other, 101, now) && table.take_bytes(bo, 900, now)
-        );
-        assert!(table.take_bytes(ana, 150, now + Duration::from_millis(500)));
+        let from = client(1).remote.ip();
+        let mut take = |user, bytes, now| table.take_bytes(user, from, bytes, now);
+        assert!(take(ana, 900, now) && !take(other, 101, now) && take(bo, 500, now));
+        assert!(!take(bo, 200, now), "all users behind this address have sent enough");
+        assert!(take(ana, 100, now + Duration::from_secs(3)));
+    }
+
+    #[test]
+    fn users_behind_one_address_share_a_limit() {
+        let now = Instant::now();
+        let mut table = Allocations::new(AllocationLimits { per_source: 2, ..LIMITS }, &[7; 32]);
+        insert(&mut table, 1, "ana", now).unwrap();
+        insert(&mut table, 2, "bo", now).unwrap();
+        assert_eq!(insert(&mut table, 3, "cleo", now), Err(AllocateError::Quota));
+        table.remove_user("ana");
+        insert(&mut table, 3, "cleo", now).unwrap();
+        assert!(table.get(&client(1), now).is_none() && table.get(&client(2), now).is_some());
+    }
+
+    #[test]
+    fn all_ports_are_equally_likely() {
+        let mut ports = PortSequence::new(&[7; 32]);
+        let mut counts = [0_u32; 63];
+        for _ in 0..63_000 {
+            let port = ports.next(PortChoice::Any);
+            assert!(port >= 1_024);
+            counts[usize::from((port - 1_024) / 1_024)] += 1;
+        }
+        // The standard deviation is 31.
+        assert!(counts.iter().all(|count| (800..1_200).contains(count)), "{counts:?}");
     }
 }

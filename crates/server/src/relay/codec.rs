@@ -5,11 +5,35 @@ use std::io;
 use bytes::{Buf, BytesMut};
 use tokio_util::codec::Decoder;
 
-use super::framing::{HEADER, PacketHeader};
+use super::framing::{HEADER, MAX_PACKET, PacketHeader};
 
-/// Splits a stream into packets, without their padding. Fails where no packet can begin.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct PacketDecoder;
+/// Longest packet in bytes of a client that has not proved its credentials.
+const MAX_UNALLOCATED_PACKET: usize = 2_048;
+
+/// Splits a stream into packets, without their padding. Fails where no packet can begin, and at too long ones.
+#[derive(Clone, Copy, Debug)]
+pub struct PacketDecoder {
+    max_packet: usize,
+}
+
+impl PacketDecoder {
+    /// A decoder for a client without an allocation: each packet may have 2,048 bytes.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { max_packet: MAX_UNALLOCATED_PACKET }
+    }
+
+    /// Accepts packets of up to [`MAX_PACKET`] bytes from now on: the client has an allocation.
+    pub const fn accept_long_packets(&mut self) {
+        self.max_packet = MAX_PACKET;
+    }
+}
+
+impl Default for PacketDecoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Decoder for PacketDecoder {
     type Item = BytesMut;
@@ -18,6 +42,9 @@ impl Decoder for PacketDecoder {
     fn decode(&mut self, buffer: &mut BytesMut) -> io::Result<Option<BytesMut>> {
         let Some(header) = buffer.first_chunk::<HEADER>() else { return Ok(None) };
         let PacketHeader { length, padding } = PacketHeader::parse(*header).ok_or(io::ErrorKind::InvalidData)?;
+        if length > self.max_packet {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
         let missing = (length + padding).saturating_sub(buffer.len());
         if missing > 0 {
             buffer.reserve(missing);
@@ -45,6 +72,20 @@ mod tests {
         packet
     }
 
+    #[test]
+    fn long_packets_are_accepted_of_clients_with_an_allocation_only() {
+        let (longest, too_long) = (packet(false, 2_044), packet(false, 2_045));
+        let mut decoder = PacketDecoder::new();
+        assert_eq!(decoder.decode(&mut BytesMut::from(&longest[..])).unwrap().unwrap(), longest);
+        // Refused by its header, before memory is reserved for the rest.
+        assert!(decoder.decode(&mut BytesMut::from(&too_long[..HEADER])).is_err());
+        decoder.accept_long_packets();
+        assert_eq!(
+            decoder.decode(&mut BytesMut::from(&[&too_long[..], &[0; 3]].concat()[..])).unwrap().unwrap(),
+            too_long
+        );
+    }
+
     proptest! {
         #[test]
         fn packets_are_found_wherever_the_stream_is_split(
@@ -57,7 +98,7 @@ mod tests {
                 stream.extend(packet);
                 stream.resize(stream.len() + framing::padding(packet.len()), 0);
             }
-            let (mut decoder, mut buffer, mut decoded) = (PacketDecoder, BytesMut::new(), Vec::new());
+            let (mut decoder, mut buffer, mut decoded) = (PacketDecoder::new(), BytesMut::new(), Vec::new());
             let mut pieces = pieces.into_iter().cycle();
             let mut rest = &stream[..];
             while !rest.is_empty() {
@@ -74,7 +115,7 @@ mod tests {
 
         #[test]
         fn arbitrary_bytes_end_in_an_error_or_wait_for_more(bytes: Vec<u8>) {
-            let (mut decoder, mut buffer) = (PacketDecoder, BytesMut::from(&bytes[..]));
+            let (mut decoder, mut buffer) = (PacketDecoder::new(), BytesMut::from(&bytes[..]));
             while let Ok(Some(packet)) = decoder.decode(&mut buffer) {
                 prop_assert!(packet.len() >= HEADER);
             }

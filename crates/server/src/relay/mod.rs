@@ -9,10 +9,11 @@
 //! [`Relay::expire`] every few seconds. On byte streams it separates packets by [`framing`].
 //!
 //! Memory is bounded: a client that has not proved its credentials occupies none, because nonces are signed instead of
-//! stored, and the number of allocations is limited, for each user and in all.
+//! stored, and the number of allocations is limited, for each user, for each address and in all.
 
 mod allocation;
 mod allocations;
+mod attributes;
 mod client;
 mod codec;
 mod counters;

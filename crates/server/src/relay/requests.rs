@@ -8,8 +8,8 @@ use std::{
 use stun_types::{
     AddressFamily,
     attribute::{
-        Attribute, AttributeFromRaw, AttributeStaticType, AttributeType, MessageIntegrity, MessageIntegritySha256,
-        Nonce, Realm, Username as UsernameAttribute, XorMappedAddress,
+        Attribute, AttributeFromRaw, AttributeStaticType, MessageIntegrity, MessageIntegritySha256, Nonce, Realm,
+        Username as UsernameAttribute, XorMappedAddress,
     },
     message::{IntegrityKey, Message, Method, StunParseError},
 };
@@ -24,6 +24,7 @@ use turn_types::{
 use super::{
     allocation::ChangeError,
     allocations::{AllocateError, NewAllocation, PortChoice},
+    attributes::unknown_attributes,
     client::ClientAddress,
     credentials::Username,
     framing::HEADER,
@@ -37,27 +38,14 @@ const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
 /// Longest lifetime of an allocation (RFC 8656, section 7.2).
 const MAX_LIFETIME: Duration = Duration::from_hours(1);
 
+/// How long after the expiry of its credential an allocation can be refreshed. A longer call reconnects with a new one.
+const MAX_ALLOCATION_AGE: Duration = Duration::from_hours(24);
+
 /// UDP, as a protocol number of IP: the only transport between the relay and peers.
 const UDP: u8 = 17;
 
 /// Peer addresses of one `CreatePermission` that are looked at.
 const MAX_PEERS: usize = 32;
-
-/// Attributes that the server understands, of those that it must understand (RFC 8489, section 14).
-const UNDERSTOOD: [AttributeType; 12] = [
-    UsernameAttribute::TYPE,
-    MessageIntegrity::TYPE,
-    MessageIntegritySha256::TYPE,
-    Realm::TYPE,
-    Nonce::TYPE,
-    XorMappedAddress::TYPE,
-    ChannelNumber::TYPE,
-    Lifetime::TYPE,
-    XorPeerAddress::TYPE,
-    RequestedAddressFamily::TYPE,
-    EvenPort::TYPE,
-    RequestedTransport::TYPE,
-];
 
 /// A request whose credentials are right.
 struct AuthenticatedRequest<'m> {
@@ -79,16 +67,8 @@ impl AuthenticatedRequest<'_> {
 
 impl Relay {
     /// RFC 8489, section 12.
-    pub(super) fn handle_binding(
-        &mut self,
-        from: ClientAddress,
-        message: &Message<'_>,
-        now: Instant,
-    ) -> Option<Vec<u8>> {
-        if !self.may_answer_unauthenticated(&from, now) {
-            return None;
-        }
-        let unknown = unknown_attributes(message);
+    pub(super) fn handle_binding(from: ClientAddress, message: &Message<'_>) -> Option<Vec<u8>> {
+        let unknown: Vec<_> = unknown_attributes(message, &[]).collect();
         if !unknown.is_empty() {
             return response::unknown_attributes(message, &unknown, None);
         }
@@ -110,7 +90,7 @@ impl Relay {
             Ok(request) => request,
             Err(code) => return self.refuse(from, message, code, now),
         };
-        let unknown = unknown_attributes(message);
+        let unknown: Vec<_> = unknown_attributes(message, &[]).collect();
         if !unknown.is_empty() {
             return response::unknown_attributes(message, &unknown, Some(&request.key));
         }
@@ -158,7 +138,12 @@ impl Relay {
         let text = username_text(message).ok_or(Code::Unauthenticated)?;
         let username = Username::parse(text).ok_or(Code::Unauthenticated)?;
         // A call may last longer than its credentials: only new allocations need current ones.
-        if method == ALLOCATE && !username.is_valid_at(unix_time) {
+        let is_valid = if method == ALLOCATE {
+            username.is_valid_at(unix_time)
+        } else {
+            unix_time <= username.expires + MAX_ALLOCATION_AGE
+        };
+        if !is_valid || self.is_revoked(username.user) {
             return Err(Code::Unauthenticated);
         }
         let mut keys = self.secrets.keys(text, REALM);
@@ -170,9 +155,6 @@ impl Relay {
     fn refuse(&mut self, from: ClientAddress, message: &Message<'_>, code: Code, now: Instant) -> Option<Vec<u8>> {
         let is_first_attempt = !message.has_attribute(UsernameAttribute::TYPE);
         self.counters.unauthorized += u64::from(code == Code::Unauthenticated && !is_first_attempt);
-        if !self.may_answer_unauthenticated(&from, now) {
-            return None;
-        }
         match code {
             Code::Unauthenticated | Code::StaleNonce => {
                 let nonce = self.nonces.issue(from.remote.ip(), self.unix_time(now));
@@ -229,7 +211,7 @@ impl Relay {
             Err(error) => {
                 self.counters.over_limit += 1;
                 request.error(match error {
-                    AllocateError::UserQuota => Code::AllocationQuotaReached,
+                    AllocateError::Quota => Code::AllocationQuotaReached,
                     AllocateError::Full => Code::InsufficientCapacity,
                 })
             }
@@ -263,17 +245,14 @@ impl Relay {
 
     /// RFC 8656, section 10.2.
     fn create_permission(&mut self, request: &AuthenticatedRequest<'_>, now: Instant) -> Option<Vec<u8>> {
-        let mut peers = Vec::new();
-        for number in 0..MAX_PEERS {
-            match request.message.nth_attribute::<XorPeerAddress>(number) {
-                Ok(peer) => peers.push(peer.addr(request.message.transaction_id()).ip()),
-                Err(StunParseError::MissingAttribute(_)) => break,
-                Err(_) => return request.error(Code::BadRequest),
-            }
-        }
-        if peers.is_empty() {
+        let attributes = request.message.iter_attributes().map(|(_, attribute)| attribute);
+        let peers = attributes.filter(|attribute| attribute.get_type() == XorPeerAddress::TYPE).take(MAX_PEERS);
+        let peers: Result<Vec<IpAddr>, _> = peers
+            .map(|peer| Ok(XorPeerAddress::from_raw(peer)?.addr(request.message.transaction_id()).ip()))
+            .collect::<Result<_, StunParseError>>();
+        let Some(peers) = peers.ok().filter(|peers| !peers.is_empty()) else {
             return request.error(Code::BadRequest);
-        }
+        };
         // All or none of them (RFC 8656, section 10.2).
         for peer in &peers {
             if let Err(code) = self.check_peer(request, *peer, now) {
@@ -348,10 +327,4 @@ fn allocated(request: &AuthenticatedRequest<'_>, relayed: SocketAddr, lifetime: 
 fn lifetime_attribute(lifetime: Duration) -> Lifetime {
     // Rounded up, so that a retransmission is answered with the same number.
     Lifetime::new(u32::try_from(lifetime.as_millis().div_ceil(1000)).unwrap_or(u32::MAX))
-}
-
-/// Attributes of a message that must be understood and are not.
-fn unknown_attributes(message: &Message<'_>) -> Vec<AttributeType> {
-    let types = message.iter_attributes().map(|(_, attribute)| attribute.get_type());
-    types.filter(|each| each.comprehension_required() && !UNDERSTOOD.contains(each)).collect()
 }

@@ -1,11 +1,13 @@
 //! The relay: takes packets of clients, returns the packets to send.
 
 use std::{
+    collections::HashMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     ops::Range,
     time::{Duration, Instant},
 };
 
+use hutong_protocol::Token;
 use stun_types::{
     attribute::AttributeStaticType,
     message::{BINDING, Message, MessageClass},
@@ -16,10 +18,11 @@ use turn_types::{
 };
 
 use super::{
-    allocations::Allocations,
+    allocations::{AllocationLimits, Allocations},
+    attributes::has_unknown_attributes,
     client::{ClientAddress, ClientTransport},
     counters::RelayCounters,
-    credentials::TurnSecrets,
+    credentials::{MAX_CREDENTIAL_LIFETIME, TurnSecrets},
     framing::{HEADER, PacketHeader},
     nonce::NonceSigner,
     response,
@@ -30,12 +33,29 @@ use crate::{
     token_bucket::{Allowance, TokenBucket},
 };
 
-/// Requests without valid credentials that are answered, for each address prefix. An office of 100 people behind one address
-/// may start its calls in the same second. The answers are short, so a spoofed source receives at most 20 kB/s.
-const UNAUTHENTICATED_PER_PREFIX: Allowance = Allowance { burst: 2_000.0, per_second: 200.0 };
+/// Requests of clients without an allocation that are handled, for each address prefix, over UDP and over streams. An office of
+/// 100 people behind one address may start its calls in the same second. The answers are short, so a spoofed source receives
+/// at most 20 kB/s.
+const REQUESTS_PER_PREFIX: Allowance = Allowance { burst: 2_000.0, per_second: 200.0 };
 
 /// Address prefixes whose rate is limited at a time.
 const MAX_PREFIXES: usize = 16_384;
+
+/// Bytes that a packet counts besides its payload: the headers with which it leaves the server. Without them, small packets would
+/// cost more than the limits say.
+pub(super) const PACKET_OVERHEAD: usize = 64;
+
+/// Longest payload in bytes. Media has up to 1,500, and a longer one from an address that a client does not expect might harm it.
+const MAX_PAYLOAD: usize = 2_000;
+
+/// Of all allocations, the part that users behind one address prefix may have together: 1 / 16.
+const SOURCE_ALLOCATIONS: usize = 16;
+
+/// Of the byte rate of all users, the part that users behind one address prefix may have together: 1 / 4.
+const SOURCE_BYTES: u32 = 4;
+
+/// Users whose credentials are revoked at a time. Each has logged in, which is rate-limited.
+const MAX_REVOKED: usize = 16_384;
 
 /// Relayed IPv4 address where the server has no other: the dummy address of RFC 7600, section 4.8, which is never routed.
 const DUMMY_IPV4: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 8);
@@ -43,20 +63,23 @@ const DUMMY_IPV4: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 8);
 /// Relayed IPv6 address where the server has no other: in the discard prefix of RFC 6666.
 const DUMMY_IPV6: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 8);
 
+/// Longest request in bytes. Those of clients have a few hundred; only a Send indication carries data.
+const MAX_REQUEST: usize = 2_048;
+
 /// Realm of the credentials (RFC 8489, section 9.2).
 pub(super) const REALM: &str = "hutong";
 
 /// Limits of a relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RelayLimits {
-    /// Allocations in all. Each takes about half a kilobyte.
+    /// Allocations in all; a sixteenth of it for the users behind one address. Each takes about half a kilobyte.
     pub allocations: usize,
     /// Allocations of one user. A browser makes one for each server URL and network interface, and as many again at an ICE
     /// restart; those of a page that crashed stay for ten minutes.
     pub allocations_per_user: usize,
-    /// Bytes of payload a second that one user may send.
+    /// Bytes a second that one user may send. Each packet counts 64 besides its payload.
     pub user_bytes_per_second: u32,
-    /// Bytes of payload a second that all users together may send.
+    /// Bytes a second that all users together may send; those behind one address a quarter of it.
     pub bytes_per_second: u32,
 }
 
@@ -91,10 +114,15 @@ pub struct Relay {
     pub(super) nonces: NonceSigner,
     pub(super) allocations: Allocations,
     pub(super) counters: RelayCounters,
-    unauthenticated: RateLimiter<AddrPrefix>,
+    /// Requests over UDP, whose sources can be forged, of clients without an allocation.
+    udp_requests: RateLimiter<AddrPrefix>,
+    /// The same over streams, which forged packets must not use up.
+    stream_requests: RateLimiter<AddrPrefix>,
     total_bytes: TokenBucket,
-    started: Instant,
-    started_at: Duration,
+    /// Users whose credentials are refused, until those have expired.
+    revoked: HashMap<String, Duration>,
+    /// A moment and its Unix time.
+    clock: (Instant, Duration),
 }
 
 /// A packet to send. On a byte stream, padding follows it ([`framing::padding`](super::framing::padding)).
@@ -113,6 +141,8 @@ pub enum TransmitPacket {
     Received(Range<usize>),
     /// A packet of its own.
     Written(Vec<u8>),
+    /// The response to the received packet, which its sender waits for.
+    Response(Vec<u8>),
 }
 
 impl TransmitPacket {
@@ -121,7 +151,7 @@ impl TransmitPacket {
     pub fn bytes<'p>(&'p self, received: &'p [u8]) -> &'p [u8] {
         match self {
             Self::Received(range) => received.get(range.clone()).unwrap_or_default(),
-            Self::Written(packet) => packet,
+            Self::Written(packet) | Self::Response(packet) => packet,
         }
     }
 }
@@ -145,23 +175,48 @@ impl Relay {
             config,
             secrets,
             nonces: NonceSigner::new(key),
-            allocations: Allocations::new(
-                limits.allocations,
-                limits.allocations_per_user,
-                one_second_of(limits.user_bytes_per_second),
-                key,
-            ),
+            allocations: Allocations::new(allocation_limits(&limits), key),
             counters: RelayCounters::default(),
-            unauthenticated: RateLimiter::new(UNAUTHENTICATED_PER_PREFIX, MAX_PREFIXES),
+            udp_requests: RateLimiter::new(REQUESTS_PER_PREFIX, MAX_PREFIXES),
+            stream_requests: RateLimiter::new(REQUESTS_PER_PREFIX, MAX_PREFIXES),
             total_bytes: TokenBucket::full(one_second_of(limits.bytes_per_second), now),
-            started: now,
-            started_at: unix_time,
+            revoked: HashMap::new(),
+            clock: (now, unix_time),
         }
     }
 
     /// Accepts credentials of these secrets from now on. Allocations stay.
     pub fn set_secrets(&mut self, secrets: TurnSecrets) {
         self.secrets = secrets;
+    }
+
+    /// Removes a user's allocations, and refuses its credentials from now on.
+    pub fn revoke(&mut self, user: Token, now: Instant) {
+        let (name, unix_time) = (user.0.to_string(), self.unix_time(now));
+        self.allocations.remove_user(&name);
+        if self.revoked.len() >= MAX_REVOKED {
+            self.revoked.retain(|_, until| *until > unix_time);
+        }
+        if self.revoked.len() < MAX_REVOKED {
+            self.revoked.insert(name, unix_time + MAX_CREDENTIAL_LIFETIME);
+        }
+    }
+
+    /// Accepts a user's credentials again, if they were revoked.
+    pub fn reinstate(&mut self, user: Token) {
+        if !self.revoked.is_empty() {
+            self.revoked.remove(&user.0.to_string());
+        }
+    }
+
+    /// Whether a user's credentials are refused.
+    pub(super) fn is_revoked(&self, user: &str) -> bool {
+        self.revoked.contains_key(user)
+    }
+
+    /// Sets the Unix time of `now`. The system's clock may be wrong when the server starts.
+    pub const fn set_clock(&mut self, now: Instant, unix_time: Duration) {
+        self.clock = (now, unix_time);
     }
 
     /// Handles a packet from a client, and returns the packet to send. May change the received one. Packets that are no STUN
@@ -174,7 +229,7 @@ impl Relay {
         };
         match outcome {
             Outcome::Ignore => None,
-            Outcome::Respond(response) => Some(Transmit { to: from, packet: TransmitPacket::Written(response) }),
+            Outcome::Respond(response) => Some(Transmit { to: from, packet: TransmitPacket::Response(response) }),
             Outcome::Relay { peer, payload } => self.relay(from, peer, packet, payload, now),
         }
     }
@@ -198,6 +253,8 @@ impl Relay {
     /// Removes what has expired. Nothing expired is used before, but it takes memory, and its user's quota.
     pub fn expire(&mut self, now: Instant) {
         self.allocations.expire(now);
+        let unix_time = self.unix_time(now);
+        self.revoked.retain(|_, until| *until > unix_time);
     }
 
     /// The counters.
@@ -207,14 +264,20 @@ impl Relay {
     }
 
     pub(super) fn unix_time(&self, now: Instant) -> Duration {
-        self.started_at + now.saturating_duration_since(self.started)
+        let (moment, unix_time) = self.clock;
+        unix_time + now.saturating_duration_since(moment)
     }
 
-    /// Whether to answer a request without valid credentials from this address: anybody can forge the source of one.
-    pub(super) fn may_answer_unauthenticated(&mut self, from: &ClientAddress, now: Instant) -> bool {
-        let is_answered = self.unauthenticated.take(AddrPrefix::of(from.remote.ip()), now);
-        self.counters.ignored_requests += u64::from(!is_answered);
-        is_answered
+    /// Whether to handle a request of this client. A client with an allocation has a rate of its own; others share that of their
+    /// address, whose requests anybody can forge.
+    fn take_request(&mut self, from: &ClientAddress, now: Instant) -> bool {
+        let is_handled = match (self.allocations.get_mut(from, now), from.transport) {
+            (Some(allocation), _) => allocation.take_request(now),
+            (None, ClientTransport::Udp { .. }) => self.udp_requests.take(AddrPrefix::of(from.remote.ip()), now),
+            (None, ClientTransport::Stream { .. }) => self.stream_requests.take(AddrPrefix::of(from.remote.ip()), now),
+        };
+        self.counters.ignored_requests += u64::from(!is_handled);
+        is_handled
     }
 
     fn handle_stun(&mut self, from: ClientAddress, packet: &[u8], now: Instant) -> Outcome {
@@ -226,7 +289,8 @@ impl Relay {
         let Ok(message) = Message::from_bytes(packet) else { return Outcome::Ignore };
         let response = match (message.class(), message.method()) {
             (MessageClass::Indication, SEND) => return self.handle_send(from, &message, now),
-            (MessageClass::Request, BINDING) => self.handle_binding(from, &message, now),
+            (MessageClass::Request, _) if packet.len() > MAX_REQUEST || !self.take_request(&from, now) => None,
+            (MessageClass::Request, BINDING) => Self::handle_binding(from, &message),
             (MessageClass::Request, method) => self.handle_request(from, method, &message, now),
             _ => None,
         };
@@ -238,6 +302,9 @@ impl Relay {
         let peer = message.attribute::<XorPeerAddress>().map(|peer| peer.addr(message.transaction_id()));
         let data = message.raw_attribute_and_offset(Data::TYPE);
         let (Ok(peer), Some((offset, data))) = (peer, data) else { return Outcome::Ignore };
+        if has_unknown_attributes(message, &[Data::TYPE]) {
+            return Outcome::Ignore;
+        }
         let start = offset + HEADER;
         match self.allocations.get(&from, now) {
             Some(allocation) if allocation.permits(peer.ip(), now) => {
@@ -273,17 +340,24 @@ impl Relay {
     ) -> Option<Transmit> {
         let sender = self.allocations.get(&from, now)?;
         let (relayed, user) = (sender.relayed, sender.user);
+        let total = one_second_of(self.config.limits.bytes_per_second);
+        let length = payload.len();
+        if length > MAX_PAYLOAD {
+            return None;
+        }
+        // Packets that reach nobody count, too: they may be a search for others' ports.
+        let charged = length + PACKET_OVERHEAD;
+        if !self.allocations.take_bytes(user, from.remote.ip(), charged, now)
+            || !self.total_bytes.take_many(total, charged as f64, now)
+        {
+            self.counters.rate_limited_packets += 1;
+            return None;
+        }
         let (to, receiver) = self.allocations.by_relayed(&peer, now)?;
         if !receiver.permits(relayed.ip(), now) {
             return None;
         }
         let (to, channel) = (*to, receiver.channel_of(relayed, now));
-        let total = one_second_of(self.config.limits.bytes_per_second);
-        let length = payload.len();
-        if !self.allocations.take_bytes(user, length, now) || !self.total_bytes.take_many(total, length as f64, now) {
-            self.counters.rate_limited_packets += 1;
-            return None;
-        }
         self.counters.relayed_packets += 1;
         self.counters.relayed_bytes += length as u64;
         let Some(channel) = channel else {
@@ -334,6 +408,16 @@ impl Family {
             IpAddr::V4(_) => Self::Ipv4,
             IpAddr::V6(_) => Self::Ipv6,
         }
+    }
+}
+
+fn allocation_limits(limits: &RelayLimits) -> AllocationLimits {
+    AllocationLimits {
+        all: limits.allocations,
+        per_user: limits.allocations_per_user,
+        per_source: (limits.allocations / SOURCE_ALLOCATIONS).max(limits.allocations_per_user),
+        user_bytes: one_second_of(limits.user_bytes_per_second),
+        source_bytes: one_second_of((limits.bytes_per_second / SOURCE_BYTES).max(limits.user_bytes_per_second)),
     }
 }
 

@@ -2,13 +2,12 @@
 
 use std::{
     sync::{PoisonError, RwLock},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use hutong_protocol::{IceServer, Token};
 
 use crate::{
-    clock::Clock,
     relay::{TurnCredential, TurnSecret, TurnSecrets},
     ticket_key::TicketKey,
 };
@@ -24,13 +23,12 @@ pub(crate) const CREDENTIAL_RENEWAL: Duration = Duration::from_hours(12);
 pub(crate) struct CredentialIssuer {
     configured: Option<TurnSecret>,
     secrets: RwLock<TurnSecrets>,
-    clock: Clock,
 }
 
 impl CredentialIssuer {
     pub(crate) fn new(configured: Option<TurnSecret>, ticket_key: &TicketKey) -> Self {
         let secrets = secrets(configured.as_ref(), ticket_key);
-        Self { configured, secrets: RwLock::new(secrets), clock: Clock::start() }
+        Self { configured, secrets: RwLock::new(secrets) }
     }
 
     /// Derives the secrets from this key and its former ones, unless there is a configured one.
@@ -46,7 +44,7 @@ impl CredentialIssuer {
     /// A credential for this user, valid for a day.
     pub(super) fn issue(&self, user: Token) -> TurnCredential {
         let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
-        secrets.signing().issue(user, self.clock.now() + CREDENTIAL_LIFETIME)
+        secrets.signing().issue(user, unix_time() + CREDENTIAL_LIFETIME)
     }
 
     /// A configured server for this user: a TURN server without a credential shares our secret.
@@ -58,6 +56,12 @@ impl CredentialIssuer {
         let TurnCredential { username, password } = self.issue(user);
         IceServer { urls: server.urls.clone(), username: Some(username), credential: Some(password) }
     }
+}
+
+/// The Unix time as the system knows it now. When the server started, its clock may have been wrong, and coturn compares with the
+/// right time.
+pub(super) fn unix_time() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 fn secrets(configured: Option<&TurnSecret>, ticket_key: &TicketKey) -> TurnSecrets {

@@ -13,6 +13,7 @@ mod server;
 mod source;
 mod stream;
 mod stream_queue;
+mod stream_slots;
 mod udp;
 mod udp_task;
 
@@ -20,8 +21,9 @@ pub(crate) use self::{
     host::ClientRoute,
     issuer::{CREDENTIAL_RENEWAL, CredentialIssuer},
     listeners::TurnListeners,
-    server::{MAX_STREAMS, TurnServer},
+    server::TurnServer,
     source::IceServerSource,
+    stream_slots::MAX_STREAMS,
 };
 pub use self::{
     host::{TurnHost, TurnHostError},

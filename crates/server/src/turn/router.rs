@@ -10,10 +10,13 @@ use std::{
 
 use bytes::BytesMut;
 
-use super::{stream_queue::StreamQueue, udp::UdpPort};
+use super::{
+    stream_queue::{PacketKind, StreamQueue},
+    udp::UdpPort,
+};
 use crate::{
     clock,
-    relay::{ClientAddress, ClientTransport, Relay},
+    relay::{ClientAddress, ClientTransport, Relay, Transmit, TransmitPacket},
 };
 
 /// The relay, and the open sockets and streams.
@@ -42,12 +45,18 @@ impl PacketRouter {
     pub(super) fn handle_stream_packet(&self, from: ClientAddress, mut packet: BytesMut) {
         let transmit = self.relay().receive(from, &mut packet, clock::now());
         if let Some(transmit) = transmit {
-            self.deliver(&transmit.to, transmit.packet.bytes(&packet), None);
+            self.deliver(&transmit, &packet, None);
         }
     }
 
-    /// Sends a packet to a client, or drops it. `current`: the socket of the calling task, which saves looking it up.
-    pub(super) fn deliver(&self, to: &ClientAddress, packet: &[u8], current: Option<&UdpPort>) {
+    /// Sends a packet to its client, or drops it. `received`: the packet that led to it. `current`: the socket of the calling task,
+    /// which saves looking it up.
+    pub(super) fn deliver(&self, transmit: &Transmit, received: &[u8], current: Option<&UdpPort>) {
+        let (to, packet) = (&transmit.to, transmit.packet.bytes(received));
+        let kind = match transmit.packet {
+            TransmitPacket::Response(_) => PacketKind::Response,
+            TransmitPacket::Received(_) | TransmitPacket::Written(_) => PacketKind::Relayed,
+        };
         match (to.transport, current) {
             (ClientTransport::Udp { socket }, Some(current)) if current.number() == socket => current.send(to, packet),
             (ClientTransport::Udp { socket }, _) => {
@@ -59,7 +68,7 @@ impl PacketRouter {
             (ClientTransport::Stream { id }, _) => {
                 let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
                 if let Some(queue) = streams.get(&id) {
-                    queue.push(packet);
+                    queue.push(packet, kind);
                 }
             }
         }

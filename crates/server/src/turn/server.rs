@@ -11,21 +11,22 @@ use std::{
 };
 
 use hutong_protocol::{IceServer, Token};
-use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     host::{ClientRoute, TurnHost},
     ice_servers::{StreamSecurity, TurnPort, ice_servers},
-    issuer::CredentialIssuer,
+    issuer::{CredentialIssuer, unix_time},
     options::TurnOptions,
     router::PacketRouter,
     stream,
+    stream_slots::StreamSlots,
     udp::UdpPort,
     udp_task,
 };
 use crate::{
-    clock::{self, Clock},
+    addr_prefix::AddrPrefix,
+    clock,
     relay::{Relay, RelayConfig, RelayCounters},
     stream::Stream,
     supervisor::Supervisor,
@@ -35,8 +36,8 @@ use crate::{
 /// How often expired allocations are removed.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(5);
 
-/// TURN connections over TCP and TLS that may be open at once.
-pub(crate) const MAX_STREAMS: usize = 4_096;
+/// Largest send buffer of a stream in bytes, in the kernel: media that waits there is late, and is not dropped any more.
+const STREAM_SEND_BUFFER: usize = 64 * 1024;
 
 /// The TURN server of a [`Server`](crate::Server).
 #[derive(Debug)]
@@ -44,7 +45,7 @@ pub(crate) struct TurnServer {
     router: Arc<PacketRouter>,
     issuer: Arc<CredentialIssuer>,
     last_socket: AtomicU16,
-    stream_permits: Semaphore,
+    stream_slots: Arc<StreamSlots>,
     /// The host that clients are told, if it is configured.
     host: Option<TurnHost>,
     /// Where clients reach it now.
@@ -66,12 +67,12 @@ impl TurnServer {
     /// A TURN server without sockets. `key` must be random.
     pub(crate) fn new(options: &TurnOptions, issuer: Arc<CredentialIssuer>, key: &[u8; 32]) -> Self {
         let config = RelayConfig { limits: options.limits, ipv4: own_ipv4(), ipv6: own_ipv6() };
-        let relay = Relay::new(config, issuer.secrets(), key, clock::now(), Clock::start().now());
+        let relay = Relay::new(config, issuer.secrets(), key, clock::now(), unix_time());
         Self {
             router: Arc::new(PacketRouter::new(relay)),
             issuer,
             last_socket: AtomicU16::new(0),
-            stream_permits: Semaphore::new(MAX_STREAMS),
+            stream_slots: Arc::default(),
             host: options.host.clone(),
             reach: RwLock::new(None),
         }
@@ -81,6 +82,11 @@ impl TurnServer {
     pub(super) fn update_secrets(&self) {
         let secrets = self.issuer.secrets();
         self.router.relay().set_secrets(secrets);
+    }
+
+    /// Ends the allocations of a user, and refuses its credentials from now on.
+    pub(super) fn revoke(&self, user: Token) {
+        self.router.relay().revoke(user, clock::now());
     }
 
     /// Sets where clients reach it; `None`: nowhere.
@@ -95,7 +101,12 @@ impl TurnServer {
         let stream = if has_tls { StreamSecurity::Tls } else { StreamSecurity::Plain };
         let port = TurnPort { number: reach.port, udp: reach.udp, stream };
         let this_machine = || own_ipv4().map(IpAddr::from).or(own_ipv6().map(IpAddr::from)).map(TurnHost::from_ip);
-        ice_servers(port, self.host.as_ref(), route, this_machine, || self.issuer.issue(user))
+        let credential = || {
+            // A user who was not welcome may be so again, with the same session.
+            self.router.relay().reinstate(user);
+            self.issuer.issue(user)
+        };
+        ice_servers(port, self.host.as_ref(), route, this_machine, credential)
     }
 
     /// Opens a UDP socket. It is closed when the handle is dropped.
@@ -114,11 +125,13 @@ impl TurnServer {
 
     /// Serves a TCP or TLS connection until it ends.
     pub(crate) async fn serve_stream(&self, stream: Stream, remote: SocketAddr, local: SocketAddr) {
-        let Ok(_permit) = self.stream_permits.try_acquire() else {
+        let Some(slot) = self.stream_slots.acquire(AddrPrefix::of(remote.ip())) else {
             tracing::debug!("too many TURN connections; connection closed");
             return;
         };
-        if let Err(error) = stream::serve(&self.router, stream, remote, local).await {
+        // Best effort: without it, media is only later on a slow network.
+        let _ = stream.set_send_buffer_size(STREAM_SEND_BUFFER);
+        if let Err(error) = stream::serve(&self.router, stream, slot, remote, local).await {
             tracing::debug!(%error, "TURN connection closed");
         }
     }
@@ -127,7 +140,9 @@ impl TurnServer {
     pub(crate) async fn run_expiry(self: Arc<Self>) {
         loop {
             tokio::time::sleep(EXPIRY_INTERVAL).await;
-            self.router.relay().expire(clock::now());
+            let mut relay = self.router.relay();
+            relay.set_clock(clock::now(), unix_time());
+            relay.expire(clock::now());
         }
     }
 

@@ -38,6 +38,14 @@ impl IceServerSource {
         }
     }
 
+    /// Makes the credentials of a user useless at the own TURN server: it has logged out, or is no longer welcome. Other TURN servers
+    /// with the same secret accept them until they expire.
+    pub(crate) fn revoke(&self, user: Token) {
+        if let Some(turn) = &self.turn {
+            turn.revoke(user);
+        }
+    }
+
     /// Counters of the own TURN server; zero without one.
     pub(crate) fn turn_counters(&self) -> RelayCounters {
         self.turn.as_ref().map(|turn| turn.counters()).unwrap_or_default()

@@ -16,7 +16,11 @@ use tokio::{
 };
 use tokio_util::codec::FramedRead;
 
-use super::{router::PacketRouter, stream_queue::StreamQueue};
+use super::{
+    router::PacketRouter,
+    stream_queue::StreamQueue,
+    stream_slots::{SlotKind, StreamSlot},
+};
 use crate::{
     clock,
     relay::{ClientAddress, ClientTransport, PacketDecoder},
@@ -50,6 +54,7 @@ impl Drop for StreamGuard<'_> {
 pub(super) async fn serve(
     router: &PacketRouter,
     stream: Stream,
+    slot: StreamSlot,
     remote: SocketAddr,
     local: SocketAddr,
 ) -> io::Result<()> {
@@ -59,19 +64,27 @@ pub(super) async fn serve(
     let _guard = StreamGuard { router, client, id };
     let (reader, writer) = tokio::io::split(stream);
     tokio::select! {
-        read = read(router, client, reader) => read,
+        read = read(router, client, slot, reader) => read,
         written = write(writer, packets, &queued_bytes) => written,
     }
 }
 
-async fn read(router: &PacketRouter, client: ClientAddress, stream: ReadHalf<Stream>) -> io::Result<()> {
-    let mut packets = FramedRead::new(stream, PacketDecoder);
+async fn read(
+    router: &PacketRouter,
+    client: ClientAddress,
+    mut slot: StreamSlot,
+    stream: ReadHalf<Stream>,
+) -> io::Result<()> {
+    let mut packets = FramedRead::new(stream, PacketDecoder::new());
     let mut unallocated_since = clock::now();
     loop {
         let now = clock::now();
         let allocated_until = router.relay().expires(&client, now);
         if allocated_until.is_some() {
-            unallocated_since = now;
+            packets.decoder_mut().accept_long_packets();
+            slot.set_kind(SlotKind::Allocated);
+        } else {
+            slot.set_kind(SlotKind::Unallocated);
         }
         let expires = allocated_until.unwrap_or(unallocated_since + UNALLOCATED_TIMEOUT);
         let packet = match tokio::time::timeout_at(expires.into(), packets.next()).await {
@@ -80,6 +93,10 @@ async fn read(router: &PacketRouter, client: ClientAddress, stream: ReadHalf<Str
             Err(_) => return Err(io::ErrorKind::TimedOut.into()),
         };
         router.handle_stream_packet(client, packet);
+        if allocated_until.is_some() {
+            // This packet may have ended the allocation.
+            unallocated_since = clock::now();
+        }
     }
 }
 

@@ -16,6 +16,20 @@ const QUEUED_PACKETS: usize = 256;
 /// Bytes that wait for a connection: half a second at 2 Mbit/s.
 const QUEUED_BYTES: usize = 128 * 1024;
 
+/// The part of the queue, in packets and bytes, that only responses of the relay use: a client waits for them, and does not ask
+/// again over TCP (RFC 8489, section 6.2.2).
+const RESERVED_PACKETS: usize = 16;
+const RESERVED_BYTES: usize = 8 * 1024;
+
+/// What a packet is, which decides how much of the queue it may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PacketKind {
+    /// A response of the relay.
+    Response,
+    /// From another client.
+    Relayed,
+}
+
 /// Queue of packets to write to a connection.
 #[derive(Debug)]
 pub(super) struct StreamQueue {
@@ -32,10 +46,16 @@ impl StreamQueue {
     }
 
     /// Queues a packet with its padding, or drops it if the queue is full.
-    pub(super) fn push(&self, packet: &[u8]) {
+    pub(super) fn push(&self, packet: &[u8], kind: PacketKind) {
         let padding = framing::padding(packet.len());
         let length = packet.len() + padding;
-        if self.queued_bytes.load(Ordering::Relaxed) + length > QUEUED_BYTES {
+        let (reserved_packets, reserved_bytes) = match kind {
+            PacketKind::Response => (0, 0),
+            PacketKind::Relayed => (RESERVED_PACKETS, RESERVED_BYTES),
+        };
+        let has_room = self.packets.capacity() > reserved_packets
+            && self.queued_bytes.load(Ordering::Relaxed) + length + reserved_bytes <= QUEUED_BYTES;
+        if !has_room {
             return;
         }
         let mut padded = BytesMut::with_capacity(length);
@@ -55,18 +75,25 @@ mod tests {
     #[test]
     fn packets_are_padded_and_dropped_beyond_the_limits() {
         let (queue, mut packets, bytes) = StreamQueue::new();
-        queue.push(&[1; 5]);
+        queue.push(&[1; 5], PacketKind::Relayed);
         assert_eq!(packets.try_recv().unwrap(), [1, 1, 1, 1, 1, 0, 0, 0][..]);
         bytes.store(0, Ordering::Relaxed);
         for _ in 0..QUEUED_PACKETS * 2 {
-            queue.push(&[1; 4]);
+            queue.push(&[1; 4], PacketKind::Relayed);
         }
-        assert_eq!(bytes.load(Ordering::Relaxed), QUEUED_PACKETS * 4, "too many packets");
+        assert_eq!(bytes.load(Ordering::Relaxed), (QUEUED_PACKETS - RESERVED_PACKETS) * 4, "too many packets");
+        for _ in 0..QUEUED_PACKETS {
+            queue.push(&[2; 4], PacketKind::Response);
+        }
+        assert_eq!(bytes.load(Ordering::Relaxed), QUEUED_PACKETS * 4, "responses have room");
         while packets.try_recv().is_ok() {}
         bytes.store(0, Ordering::Relaxed);
         for _ in 0..QUEUED_PACKETS {
-            queue.push(&[1; 1_200]);
+            queue.push(&[1; 1_200], PacketKind::Relayed);
         }
-        assert_eq!(packets.len(), QUEUED_BYTES / 1_200, "too many bytes");
+        assert_eq!(packets.len(), (QUEUED_BYTES - RESERVED_BYTES) / 1_200, "too many bytes");
+        let relayed = packets.len();
+        queue.push(&[2; 1_200], PacketKind::Response);
+        assert_eq!(packets.len(), relayed + 1);
     }
 }

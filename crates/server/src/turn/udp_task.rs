@@ -32,11 +32,12 @@ pub(super) async fn run(port: Arc<UdpPort>, router: Arc<PacketRouter>) {
                     let received = received.iter().take(count);
                     handle(&port, &router, memory.chunks_mut(BUFFER).zip(received), &mut transmits);
                     for (start, transmit) in transmits.drain(..) {
-                        let packet = transmit.packet.bytes(memory.get(start..).unwrap_or_default());
-                        router.deliver(&transmit.to, packet, Some(&port));
+                        router.deliver(&transmit, memory.get(start..).unwrap_or_default(), Some(&port));
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // Windows reports that an earlier packet reached a closed port. Anybody can cause that.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
                 Err(error) => {
                     tracing::debug!(%error, "cannot receive UDP packets; retrying after a pause");
                     tokio::time::sleep(ERROR_PAUSE).await;

@@ -1,6 +1,7 @@
 //! Opening a running server to the network, and closing it again.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use hutong_protocol::{ClientMessage, MediaKind, RefusedCode, SdpKind, ServerMessage};
 use hutong_server::{BindError, Options, Server, Tls};
@@ -25,8 +26,10 @@ pub fn external_address() -> Option<std::net::IpAddr> {
 /// Starts a server on a port below those that the system gives to outgoing connections (Linux: from 32768): a connection of
 /// another test may have such a port at another address, and then the server could not open to the network.
 pub async fn start_server_below_ephemeral_ports() -> Server {
-    let first = 20_000 + u16::try_from(std::process::id() % 8_000).unwrap();
-    for port in first..30_000 {
+    /// Ports that were tried. Each is used by one test: a server that opens to the network gives up its port for a moment.
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    let first = 30_000 + u16::try_from(std::process::id() % 700).unwrap();
+    for port in (0..2_000).map(|_| first + TRIED.fetch_add(1, Ordering::Relaxed)) {
         if let Ok(server) = Server::bind(Options::listen_on(([127, 0, 0, 1], port).into())).await {
             return server;
         }

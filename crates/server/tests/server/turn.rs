@@ -3,13 +3,14 @@
 use std::{net::SocketAddr, process::Stdio, time::Duration};
 
 use futures_util::future::join_all;
-use hutong_protocol::{ClientMessage, IceServer, ServerMessage, Token};
+use hutong_protocol::{ClientMessage, IceServer, RefusedCode, ServerMessage, Token};
 use hutong_server::{Options, Server, TicketKey, TurnOptions, TurnSecret};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, UdpSocket},
     process::Command,
 };
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::common::{
     TestClient, http_request, program::ServerProgram, start_server_with, test_ca::TestCa, tls_connect_trusting,
@@ -173,6 +174,35 @@ async fn the_credentials_of_welcome_and_of_their_renewal_are_accepted() {
     let (username, credential) = credential_of(&servers);
     let output = exchange(address, &["-u", username, "-w", credential]).await;
     assert!(output.contains("Cannot complete Allocation"), "the old key was removed: {output}");
+}
+
+#[tokio::test]
+async fn a_user_who_logs_out_or_is_denied_cannot_use_the_relay() {
+    let directory = tempfile::tempdir().unwrap();
+    let deny_file = directory.path().join("deny");
+    std::fs::write(&deny_file, "").unwrap();
+    let (server, address) = start_with_own_port(|options| options.admission.deny_file = Some(deny_file.clone())).await;
+    let (mut client, servers) = ice_servers(&server, "hutong.test").await;
+    assert_credential_works(address, &servers).await;
+    client.send(&ClientMessage::LogOut).await;
+    // The answer comes after the logout.
+    client.send_text("{}").await;
+    client.next_error().await;
+    assert_credential_is_refused(address, &servers).await;
+    drop(client);
+    let (mut client, servers) = ice_servers(&server, "hutong.test").await;
+    assert_credential_works(address, &servers).await;
+    let draft = directory.path().join("draft");
+    std::fs::write(&draft, "Ana\n").unwrap();
+    std::fs::rename(draft, &deny_file).unwrap();
+    client.expect_refused(RefusedCode::NotWelcome, CloseCode::Policy).await;
+    assert_credential_is_refused(address, &servers).await;
+}
+
+async fn assert_credential_is_refused(at: SocketAddr, servers: &[IceServer]) {
+    let (username, credential) = credential_of(servers);
+    let output = exchange(at, &["-u", username, "-w", credential]).await;
+    assert!(output.contains("Cannot complete Allocation"), "{output}");
 }
 
 fn credential_of(servers: &[IceServer]) -> (&str, &str) {

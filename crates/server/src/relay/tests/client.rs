@@ -33,6 +33,7 @@ pub fn secret() -> TurnSecret {
 /// A relay, the time, and the number of the next transaction.
 pub struct World {
     pub relay: Relay,
+    pub started: Instant,
     pub now: Instant,
     pub last_transaction: u128,
 }
@@ -50,7 +51,7 @@ impl World {
     pub fn new(config: RelayConfig) -> Self {
         let now = Instant::now();
         let relay = Relay::new(config, TurnSecrets::new(secret(), vec![]), &[9; 32], now, UNIX_TIME);
-        Self { relay, now, last_transaction: 0 }
+        Self { relay, started: now, now, last_transaction: 0 }
     }
 
     pub fn transaction(&mut self) -> TransactionId {
@@ -177,11 +178,25 @@ impl Client {
 
     /// Sends by a Send indication, and returns who received what.
     pub fn send(&self, world: &mut World, peer: SocketAddr, data: &[u8]) -> Option<(ClientAddress, Received)> {
+        self.send_with(world, peer, data, &[])
+    }
+
+    /// As [`send`](Self::send), with more attributes.
+    pub fn send_with(
+        &self,
+        world: &mut World,
+        peer: SocketAddr,
+        data: &[u8],
+        attributes: &[&dyn AttributeWrite],
+    ) -> Option<(ClientAddress, Received)> {
         let transaction = world.transaction();
         let kind = MessageType::from_class_method(MessageClass::Indication, SEND);
         let mut indication = Message::builder(kind, transaction, MessageWriteVec::new());
         indication.add_attribute(&XorPeerAddress::new(peer, transaction)).unwrap();
         indication.add_attribute(&Data::new(data)).unwrap();
+        for attribute in attributes {
+            indication.add_attribute(*attribute).unwrap();
+        }
         let (to, packet) = world.pass(self.address, &indication.finish())?;
         Some((to, read(&packet)))
     }

@@ -227,8 +227,14 @@ fn quotas_apply_to_a_user_and_to_all() {
     let limits = RelayLimits { allocations: 3, allocations_per_user: 2, ..RelayLimits::default() };
     let mut world = World::new(RelayConfig { limits, ..RelayConfig::default() });
     let mut results = Vec::new();
-    for (user, port) in [(1, 1), (1, 2), (1, 3), (2, 4), (3, 5)] {
-        let mut client = Client::new(user, &format!("198.51.100.7:{port}"));
+    for (user, remote) in [
+        (1, "198.51.100.7:1"),
+        (1, "198.51.100.7:2"),
+        (1, "198.51.100.8:3"),
+        (2, "198.51.100.8:4"),
+        (3, "198.51.100.9:5"),
+    ] {
+        let mut client = Client::new(user, remote);
         client.learn_nonce(&mut world);
         results.push(client.try_allocate(&mut world));
     }
@@ -239,6 +245,126 @@ fn quotas_apply_to_a_user_and_to_all() {
     world.now += Duration::from_secs(600);
     world.relay.expire(world.now);
     let mut client = Client::new(3, "198.51.100.7:5");
+    client.allocate(&mut world);
+}
+
+#[test]
+fn users_behind_one_address_share_a_quota_of_a_sixteenth() {
+    let limits = RelayLimits { allocations: 64, allocations_per_user: 2, ..RelayLimits::default() };
+    let mut world = World::new(RelayConfig { limits, ..RelayConfig::default() });
+    for user in 0..5 {
+        let mut client = Client::new(user, &format!("198.51.100.7:{user}"));
+        client.learn_nonce(&mut world);
+        let expected = if user < 4 { Received::Success } else { Received::Error(486) };
+        assert_eq!(client.try_allocate(&mut world), expected);
+    }
+    Client::new(5, "198.51.100.8:1").allocate(&mut world);
+}
+
+#[test]
+fn a_user_who_is_not_welcome_any_more_loses_everything() {
+    let mut world = world();
+    let mut clients = [(1, 1), (1, 2), (2, 3)].map(|(user, port)| Client::new(user, &format!("198.51.100.7:{port}")));
+    for client in &mut clients {
+        client.allocate(&mut world);
+    }
+    world.relay.revoke(Token(1), world.now);
+    assert_eq!(world.relay.counters().allocations, 1);
+    assert_eq!(clients[0].refresh(&mut world, 600), Received::Error(401));
+    assert_eq!(clients[1].try_allocate(&mut world), Received::Error(401));
+    assert_eq!(clients[2].refresh(&mut world, 600), Received::Success);
+    // Also with a credential that was issued later, and until every credential has expired.
+    world.now += Duration::from_hours(47);
+    world.relay.expire(world.now);
+    let mut client = Client::new(1, "198.51.100.7:4");
+    client.credential = secret().issue(Token(1), UNIX_TIME + Duration::from_hours(48));
+    client.learn_nonce(&mut world);
+    assert_eq!(client.try_allocate(&mut world), Received::Error(401));
+    world.relay.reinstate(Token(1));
+    assert_eq!(client.try_allocate(&mut world), Received::Success);
+}
+
+#[test]
+fn an_allocation_ends_a_day_after_its_credential() {
+    let mut world = world();
+    let mut client = Client::new(1, "198.51.100.7:5000");
+    client.allocate(&mut world);
+    for minute in (10..=49 * 60).step_by(10) {
+        world.now += Duration::from_secs(599);
+        let refreshed = match client.refresh(&mut world, 3_600) {
+            Received::Error(438) => {
+                client.learn_nonce(&mut world);
+                client.refresh(&mut world, 3_600)
+            }
+            refreshed => refreshed,
+        };
+        let is_too_old = world.now - world.started > CREDENTIAL_LIFETIME + Duration::from_hours(24);
+        assert_eq!(refreshed, if is_too_old { Received::Error(401) } else { Received::Success }, "minute {minute}");
+    }
+}
+
+#[test]
+fn forged_requests_silence_nobody_with_a_connection_or_an_allocation() {
+    let mut world = world();
+    let mut ana = Client::new(1, "198.51.100.7:5000");
+    ana.allocate(&mut world);
+    let forged = Client::new(9, "198.51.100.7:6000");
+    for _ in 0..3_000 {
+        let transaction = world.transaction();
+        world.pass(forged.address, &forged.request(ALLOCATE, transaction, &[&udp()]));
+    }
+    let mut bo = Client::new(2, "198.51.100.7:7000");
+    bo.address.transport = ClientTransport::Stream { id: 1 };
+    bo.allocate(&mut world);
+    assert_eq!(ana.refresh(&mut world, 600), Received::Success);
+    world.now += Duration::from_secs(1);
+    ana.nonce = "stale".to_owned();
+    assert_eq!(ana.refresh(&mut world, 600), Received::Error(438));
+}
+
+#[test]
+fn the_work_for_requests_is_limited_before_their_credentials_are_checked() {
+    let mut world = world();
+    let mut guessing = Client::new(1, "198.51.100.7:5000");
+    guessing.learn_nonce(&mut world);
+    guessing.credential.password = "wrong".to_owned();
+    for _ in 0..9_999 {
+        let transaction = world.transaction();
+        world.pass(guessing.address, &guessing.request(ALLOCATE, transaction, &[&udp()]));
+    }
+    // The request that learned the nonce was the first.
+    assert_eq!((world.relay.counters().unauthorized, world.relay.counters().ignored_requests), (1_999, 8_000));
+    let mut ana = Client::new(1, "198.51.100.8:5000");
+    ana.allocate(&mut world);
+    let answered = (0..1_000).filter(|_| {
+        let transaction = world.transaction();
+        world.pass(ana.address, &ana.request(REFRESH, transaction, &[])).is_some()
+    });
+    assert_eq!(answered.count(), 200);
+}
+
+#[test]
+fn long_requests_are_ignored() {
+    let mut world = world();
+    let client = Client::new(1, "198.51.100.7:5000");
+    let padded = |length: usize| {
+        let padding = vec![0; length - 20 - 4];
+        client.request(BINDING, 1.into(), &[&RawAttribute::new(0x8001.into(), &padding)])
+    };
+    assert_eq!((padded(2_048).len(), padded(2_052).len()), (2_048, 2_052));
+    assert!(world.pass(client.address, &padded(2_048)).is_some());
+    assert_eq!(world.pass(client.address, &padded(2_052)), None);
+}
+
+#[test]
+fn the_clock_may_be_set_while_the_relay_runs() {
+    let mut world = world();
+    let two_days = Duration::from_hours(48);
+    let mut client = Client::new(1, "198.51.100.7:5000");
+    client.credential = secret().issue(Token(1), UNIX_TIME + two_days + CREDENTIAL_LIFETIME);
+    client.learn_nonce(&mut world);
+    assert_eq!(client.try_allocate(&mut world), Received::Error(401), "from the far future");
+    world.relay.set_clock(world.now, UNIX_TIME + two_days);
     client.allocate(&mut world);
 }
 

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use proptest::prelude::*;
+use stun_types::attribute::{AttributeType, RawAttribute};
 
 use super::client::{Client, Received, World};
 use crate::relay::{RelayConfig, RelayLimits};
@@ -89,13 +90,55 @@ fn a_sender_beyond_its_rate_loses_packets_and_disturbs_no_other() {
     let limits = RelayLimits { user_bytes_per_second: 10_000, ..RelayLimits::default() };
     let Pair { mut world, ana, bo, ana_relayed, bo_relayed } =
         pair_with(RelayConfig { limits, ..RelayConfig::default() });
-    let passed = (0..100).filter(|_| ana.send(&mut world, bo_relayed, &[0; 1_000]).is_some()).count();
+    let passed = (0..100).filter(|_| ana.send(&mut world, bo_relayed, &[0; 936]).is_some()).count();
     assert_eq!(passed, 10);
     assert!(bo.send(&mut world, ana_relayed, &[0; 1_000]).is_some());
     assert_eq!(world.relay.counters().rate_limited_packets, 90);
     world.now += Duration::from_millis(500);
-    let passed = (0..100).filter(|_| ana.send(&mut world, bo_relayed, &[0; 1_000]).is_some()).count();
+    let passed = (0..100).filter(|_| ana.send(&mut world, bo_relayed, &[0; 936]).is_some()).count();
     assert_eq!(passed, 5);
+}
+
+#[test]
+fn small_packets_count_with_their_headers() {
+    let limits = RelayLimits { user_bytes_per_second: 6_600, ..RelayLimits::default() };
+    for (payload, expected) in [(&[][..], 103), (&[1], 101), (&[1, 2], 100)] {
+        let Pair { mut world, ana, bo_relayed, .. } = pair_with(RelayConfig { limits, ..RelayConfig::default() });
+        let passed = (0..10_000).filter(|_| ana.send(&mut world, bo_relayed, payload).is_some()).count();
+        assert_eq!(passed, expected, "{payload:?}");
+        ana.bind(&mut world, 0x4001, bo_relayed);
+        assert_eq!(ana.send_on(&mut world, 0x4001, payload), None);
+    }
+}
+
+#[test]
+fn a_search_for_the_ports_of_others_is_limited_too() {
+    let limits = RelayLimits { user_bytes_per_second: 6_400, ..RelayLimits::default() };
+    let Pair { mut world, ana, mut bo_relayed, .. } = pair_with(RelayConfig { limits, ..RelayConfig::default() });
+    let found = bo_relayed.port();
+    for port in (1_024..=65_535).filter(|port| *port != found).take(1_000) {
+        bo_relayed.set_port(port);
+        assert_eq!(ana.send(&mut world, bo_relayed, &[]), None);
+    }
+    assert_eq!(world.relay.counters().rate_limited_packets, 900);
+}
+
+#[test]
+fn longer_payloads_than_media_has_are_dropped() {
+    let Pair { mut world, ana, bo_relayed, .. } = pair();
+    assert!(ana.send(&mut world, bo_relayed, &[0; 2_000]).is_some());
+    assert_eq!(ana.send(&mut world, bo_relayed, &[0; 2_001]), None);
+}
+
+/// RFC 8489, section 6.3.2.
+#[test]
+fn an_indication_with_an_unknown_required_attribute_is_dropped() {
+    let Pair { mut world, ana, bo_relayed, .. } = pair();
+    let (dont_fragment, optional) = (AttributeType::new(0x001A), AttributeType::new(0x8001));
+    for (kind, is_relayed) in [(optional, true), (dont_fragment, false)] {
+        let sent = ana.send_with(&mut world, bo_relayed, b"data", &[&RawAttribute::new(kind, &[])]);
+        assert_eq!(sent.is_some(), is_relayed, "{kind}");
+    }
 }
 
 #[test]
@@ -103,8 +146,8 @@ fn all_senders_together_have_a_rate_too() {
     let limits = RelayLimits { bytes_per_second: 15_000, user_bytes_per_second: 10_000, ..RelayLimits::default() };
     let Pair { mut world, ana, bo, ana_relayed, bo_relayed } =
         pair_with(RelayConfig { limits, ..RelayConfig::default() });
-    let from_ana = (0..100).filter(|_| ana.send(&mut world, bo_relayed, &[0; 1_000]).is_some()).count();
-    let from_bo = (0..100).filter(|_| bo.send(&mut world, ana_relayed, &[0; 1_000]).is_some()).count();
+    let from_ana = (0..100).filter(|_| ana.send(&mut world, bo_relayed, &[0; 936]).is_some()).count();
+    let from_bo = (0..100).filter(|_| bo.send(&mut world, ana_relayed, &[0; 936]).is_some()).count();
     assert_eq!((from_ana, from_bo), (10, 5));
 }
 
