@@ -7,7 +7,7 @@ use hutong_protocol::IceServer;
 use rtc::peer_connection::transport::RTCIceServer;
 use tokio_rustls::rustls::ClientConfig;
 
-use crate::runtime::{StreamServers, TurnUrl};
+use crate::runtime::{StreamServers, TurnUrl, relay_protocol};
 
 /// Configuration of a [`Peer`](crate::Peer). The default sends no media, has no data channel, and binds to every network
 /// interface.
@@ -74,7 +74,10 @@ pub(crate) fn library_ice_servers(servers: &[IceServer], streams: &StreamServers
             credential: server.credential.clone().unwrap_or_default(),
         })
     });
-    usable.take(MAX_URLS).collect()
+    let usable: Vec<_> = usable.take(MAX_URLS).collect();
+    let mut relays = usable.iter().flat_map(|server| &server.urls).filter(|url| url.starts_with("turn"));
+    streams.set_has_datagram_relay(relays.any(|url| relay_protocol(url) == "udp"));
+    usable
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use hutong_media as media;
 use hutong_protocol::{IceServer, SdpKind};
 
 use tokio::sync::OnceCell;
-use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::{self, ClientConfig};
 
 use super::render_priority;
 use crate::tls::TrustRoots;
@@ -35,7 +35,7 @@ pub struct NativePeers {
     last: AtomicU32,
     peers: Mutex<BTreeMap<NativePeerId, Arc<OpenPeer>>>,
     /// Verifies TURN servers.
-    turn_tls: OnceCell<Option<Arc<ClientConfig>>>,
+    turn_tls: OnceCell<Arc<ClientConfig>>,
 }
 
 /// A native peer and the receiver of its events.
@@ -61,9 +61,11 @@ impl NativePeers {
             tracing::debug!(threads, "lowered the priority of software rendering");
         });
         let (label, id) = STATUS_CHANNEL;
+        let mut urls = ice_servers.iter().flat_map(|server| &server.urls);
+        let tls = if urls.any(|url| url.starts_with("turns:")) { self.turn_tls().await } else { None };
         let config = media::Config {
             ice_servers,
-            tls: self.turn_tls().await,
+            tls,
             sends_audio: true,
             sends_video: true,
             data_channel: Some(media::DataChannelConfig { label: label.to_owned(), id }),
@@ -76,16 +78,19 @@ impl NativePeers {
     }
 
     /// TLS configuration for TURN servers: the authorities of this computer, since the address of a TURN server carries no key. Loaded
-    /// by the first call.
+    /// by the first call that needs it.
     async fn turn_tls(&self) -> Option<Arc<ClientConfig>> {
-        let load = || TrustRoots::from_platform().and_then(|roots| roots.config_by_authority());
-        let config = self.turn_tls.get_or_init(async || {
-            let loaded = tokio::task::spawn_blocking(load).await.ok()?;
-            loaded
-                .inspect_err(|error| tracing::warn!(%error, "no certificate authorities; TURN over TLS is not used"))
-                .ok()
+        let load = || {
+            let mut config = ClientConfig::clone(&*TrustRoots::from_platform()?.config_by_authority()?);
+            // Like browsers: a proxy that chooses by protocol would take it for HTTP.
+            config.alpn_protocols.clear();
+            Ok::<_, rustls::Error>(Arc::new(config))
+        };
+        let config = self.turn_tls.get_or_try_init(async || {
+            let loaded = tokio::task::spawn_blocking(load).await.map_err(|_| ())?;
+            loaded.map_err(|error| tracing::warn!(%error, "no certificate authorities; TURN over TLS is not used"))
         });
-        config.await.clone()
+        config.await.ok().cloned()
     }
 
     /// Performs a request on a peer.

@@ -10,7 +10,8 @@ const PREFIX: usize = 4;
 /// Bytes of a STUN header (RFC 8489, section 5).
 const STUN_HEADER: usize = 20;
 
-/// Largest packet in bytes, beyond which the stream is broken off. Media packets have up to 1,500.
+/// Largest packet in bytes that is passed on. Media packets have up to 1,500. Longer ones are skipped: they may come from anybody
+/// who guesses the port of a relayed address.
 pub(super) const MAX_PACKET: usize = 8_192;
 
 /// Length of the packet that begins with these bytes, and of the padding after it. `None` if no packet does.
@@ -23,7 +24,11 @@ fn packet_length(prefix: [u8; PREFIX]) -> Option<(usize, usize)> {
         0x40..=0x7F => Some((PREFIX + announced, padding(announced))),
         _ => None,
     }
-    .filter(|(length, _)| *length <= MAX_PACKET)
+}
+
+/// Whether a packet carries data to a peer: `ChannelData`, or a Send indication (RFC 8656, section 18.1). The others are requests.
+pub(super) fn carries_data(packet: &[u8]) -> bool {
+    matches!(packet, [0x40..=0x7F, ..] | [0x00, 0x16, ..])
 }
 
 /// Bytes of padding after a packet or payload of this length.
@@ -44,12 +49,19 @@ pub(super) fn padded(packet: &[u8]) -> Vec<u8> {
 ///
 /// As from the stream; [`io::ErrorKind::InvalidData`] when no packet begins at its current position.
 pub(super) async fn read_packet(stream: &mut (impl AsyncRead + Unpin), packet: &mut Vec<u8>) -> io::Result<bool> {
-    let mut prefix = [0; PREFIX];
-    match stream.read_exact(&mut prefix).await {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
-        read => read?,
+    let (prefix, length, padding) = loop {
+        let mut prefix = [0; PREFIX];
+        match stream.read_exact(&mut prefix).await {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            read => read?,
+        };
+        let (length, padding) = packet_length(prefix).ok_or(io::ErrorKind::InvalidData)?;
+        if length <= MAX_PACKET {
+            break (prefix, length, padding);
+        }
+        let rest = u64::try_from(length + padding - PREFIX).map_err(|_| io::ErrorKind::InvalidData)?;
+        tokio::io::copy(&mut (&mut *stream).take(rest), &mut tokio::io::sink()).await?;
     };
-    let (length, padding) = packet_length(prefix).ok_or(io::ErrorKind::InvalidData)?;
     packet.clear();
     packet.extend_from_slice(&prefix);
     packet.resize(length + padding, 0);
@@ -103,10 +115,27 @@ mod tests {
     }
 
     #[test]
-    fn too_long_packets_and_other_protocols_are_rejected() {
-        for bytes in
-            [&[0x40, 0, 0xFF, 0xFF, 0][..], &[0, 1, 0xFF, 0xFC, 0], &[0, 1, 0, 3, 0], &[0x16, 3, 1, 2], &[0x80; 8]]
+    fn long_packets_are_skipped() {
+        let (long, next) = (packet(false, 65_535), packet(true, 8));
+        let stream = [padded(&long), padded(&packet(true, 65_532)), padded(&next)].concat();
+        let (mut stream, mut buffer) = (&stream[..], Vec::new());
+        assert!(block_on(read_packet(&mut stream, &mut buffer)).unwrap());
+        assert_eq!(buffer, next);
+        assert!(!block_on(read_packet(&mut stream, &mut buffer)).unwrap());
+    }
+
+    #[test]
+    fn data_is_told_from_requests() {
+        for (packet, expected) in
+            [(&[0x40, 0, 0, 1, 9][..], true), (&[0, 0x16, 0, 0], true), (&[0, 3, 0, 0], false), (&[], false)]
         {
+            assert_eq!(carries_data(packet), expected, "{packet:?}");
+        }
+    }
+
+    #[test]
+    fn other_protocols_are_rejected() {
+        for bytes in [&[0, 1, 0, 3, 0][..], &[0x16, 3, 1, 2], &[0x80; 8]] {
             let read = block_on(read_packet(&mut &bytes[..], &mut Vec::new()));
             assert_eq!(read.map_err(|error| error.kind()), Err(io::ErrorKind::InvalidData), "{bytes:?}");
         }

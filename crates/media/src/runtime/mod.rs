@@ -6,6 +6,7 @@
 //!   these over a stream to the real server.
 
 mod framing;
+mod resolver;
 mod stream_client;
 mod stream_servers;
 mod stream_socket;
@@ -22,6 +23,7 @@ use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime, TokioRuntime,
 };
 
+use self::resolver::Resolver;
 pub(crate) use self::stream_servers::{StreamServers, TurnUrl, relay_protocol};
 use self::stream_socket::StreamSocket;
 pub(crate) use self::timer_kick::TimerKick;
@@ -32,11 +34,12 @@ pub(crate) struct DriverRuntime {
     tokio: TokioRuntime,
     kick: TimerKick,
     stream_servers: StreamServers,
+    resolver: Resolver,
 }
 
 impl DriverRuntime {
     pub fn new(kick: TimerKick, stream_servers: StreamServers) -> Self {
-        Self { tokio: TokioRuntime, kick, stream_servers }
+        Self { tokio: TokioRuntime, kick, stream_servers, resolver: Resolver::default() }
     }
 }
 
@@ -53,9 +56,7 @@ impl Runtime for DriverRuntime {
 
     fn wrap_udp_socket(&self, socket: net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         let udp = self.tokio.wrap_udp_socket(socket)?;
-        if self.stream_servers.is_empty() {
-            return Ok(udp);
-        }
+        // Also without such servers: they may be set before the first use of the socket.
         Ok(Arc::new(StreamSocket::new(udp, self.stream_servers.clone())?))
     }
 
@@ -70,13 +71,15 @@ impl Runtime for DriverRuntime {
     fn resolve_host<'a>(&'a self, host: &'a str) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
         Box::pin(async move {
             if let Some((real_host, port)) = self.stream_servers.real_host(host) {
-                let found = tokio::net::lookup_host((real_host, port)).await?;
-                return Ok(found.filter_map(|address| self.stream_servers.assign(host, address)).collect());
+                let found = self.resolver.resolve(&real_host, port).await?;
+                return Ok(found.into_iter().filter_map(|address| self.stream_servers.assign(host, address)).collect());
             }
-            match unbracketed_ipv6(host) {
-                Some(address) => Ok(vec![address]),
-                None => self.tokio.resolve_host(host).await,
+            if let Some(address) = unbracketed_ipv6(host) {
+                return Ok(vec![address]);
             }
+            let (name, port) = host.rsplit_once(':').ok_or(io::ErrorKind::InvalidInput)?;
+            let name = name.trim_start_matches('[').trim_end_matches(']');
+            self.resolver.resolve(name, port.parse().map_err(|_| io::ErrorKind::InvalidInput)?).await
         })
     }
 

@@ -5,14 +5,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::framing::{padded, read_packet};
+use super::framing::{carries_data, padded, read_packet};
 use super::stream_servers::{StreamSecurity, StreamTarget};
 
 /// Time limit for connecting, TLS included.
@@ -20,6 +20,32 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time limit for writing one packet. The network is gone then, or far too slow for media.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Largest send buffer of the kernel in bytes: what waits in it is delayed on a slow network, and the estimator of the bit rate
+/// learns of that late.
+const SEND_BUFFER: u32 = 64 * 1024;
+
+/// Age at which media is not worth sending any more.
+const MAX_MEDIA_AGE: Duration = Duration::from_millis(500);
+
+/// A packet that waits for a stream.
+#[derive(Debug)]
+pub(super) struct QueuedPacket {
+    bytes: Bytes,
+    queued: Instant,
+}
+
+impl QueuedPacket {
+    /// A packet that begins to wait now.
+    pub fn new(packet: &[u8]) -> Self {
+        Self { bytes: Bytes::copy_from_slice(packet), queued: Instant::now() }
+    }
+
+    /// Whether it is media that has waited too long. UDP would have lost it.
+    fn is_stale(&self) -> bool {
+        carries_data(&self.bytes) && self.queued.elapsed() > MAX_MEDIA_AGE
+    }
+}
 
 /// Packets from servers, with the address that stands for each.
 pub(super) type ReceivedPackets = mpsc::Sender<(SocketAddr, Bytes)>;
@@ -35,11 +61,12 @@ pub(super) async fn run(
     target: StreamTarget,
     local: IpAddr,
     standing_for: SocketAddr,
-    queue: mpsc::Receiver<Bytes>,
+    queue: mpsc::Receiver<QueuedPacket>,
     received: ReceivedPackets,
 ) -> io::Result<()> {
+    sleep(target.delay).await;
     let connected = async {
-        let tcp = connect(target.address, local).await?;
+        let tcp = connect_to_first(&target.addresses, local).await?;
         match target.security {
             StreamSecurity::Plain => Ok::<_, io::Error>(Box::new(tcp) as Stream),
             StreamSecurity::Tls { config, host } => {
@@ -61,6 +88,20 @@ type Stream = Box<dyn ReadWrite>;
 trait ReadWrite: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ReadWrite for T {}
 
+/// Connects to the first address that accepts. Each attempt but the last has a share of the time limit.
+async fn connect_to_first(addresses: &[SocketAddr], local: IpAddr) -> io::Result<TcpStream> {
+    let share = CONNECT_TIMEOUT / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
+    let mut error = io::Error::from(io::ErrorKind::NotFound);
+    for address in addresses {
+        match timeout(share, connect(*address, local)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(refused)) => error = refused,
+            Err(_) => error = io::ErrorKind::TimedOut.into(),
+        }
+    }
+    Err(error)
+}
+
 async fn connect(address: SocketAddr, local: IpAddr) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     if !local.is_unspecified() && local.is_ipv4() == address.is_ipv4() {
@@ -68,6 +109,7 @@ async fn connect(address: SocketAddr, local: IpAddr) -> io::Result<TcpStream> {
         socket.bind(SocketAddr::new(local, 0))?;
     }
     socket.set_nodelay(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.connect(address).await
 }
 
@@ -80,9 +122,12 @@ async fn read(mut stream: ReadHalf<Stream>, standing_for: SocketAddr, received: 
     Ok(())
 }
 
-async fn write(mut stream: WriteHalf<Stream>, mut queue: mpsc::Receiver<Bytes>) -> io::Result<()> {
+async fn write(mut stream: impl AsyncWrite + Unpin, mut queue: mpsc::Receiver<QueuedPacket>) -> io::Result<()> {
     while let Some(packet) = queue.recv().await {
-        let bytes = padded(&packet);
+        if packet.is_stale() {
+            continue;
+        }
+        let bytes = padded(&packet.bytes);
         let written = async {
             stream.write_all(&bytes).await?;
             if queue.is_empty() { stream.flush().await } else { Ok(()) }
@@ -137,10 +182,13 @@ mod tests {
 
     /// Sends a packet over TLS. Returns the packet that comes back, or the error that ends the stream.
     async fn echo(address: SocketAddr, config: Arc<ClientConfig>, host: &str) -> io::Result<(SocketAddr, Bytes)> {
-        let target = StreamTarget { address, security: StreamSecurity::Tls { config, host: host.into() } };
+        // Nothing listens on the discard port.
+        let addresses = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 9)), address];
+        let security = StreamSecurity::Tls { config, host: host.into() };
+        let target = StreamTarget { addresses, security, delay: Duration::ZERO };
         let (queue, packets) = mpsc::channel(1);
         let (sender, mut received) = mpsc::channel(1);
-        queue.send(Bytes::from_static(&PACKET)).await.unwrap();
+        queue.send(QueuedPacket::new(&PACKET)).await.unwrap();
         let standing_for = SocketAddr::from(([240, 0, 0, 7], 443));
         tokio::select! {
             ended = run(target, Ipv4Addr::LOCALHOST.into(), standing_for, packets, sender) => {
@@ -148,6 +196,23 @@ mod tests {
             }
             received = received.recv() => Ok(received.unwrap()),
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn media_that_waited_too_long_is_dropped() {
+        let media = |last: u8| QueuedPacket::new(&[0x40, 0, 0, 4, 1, 2, 3, last]);
+        let (queue, packets) = mpsc::channel(4);
+        for packet in [media(1), QueuedPacket::new(&PACKET)] {
+            queue.send(packet).await.unwrap();
+        }
+        tokio::time::advance(MAX_MEDIA_AGE + Duration::from_millis(1)).await;
+        queue.send(media(2)).await.unwrap();
+        drop(queue);
+        let (near, mut far) = tokio::io::duplex(256);
+        write(near, packets).await.unwrap();
+        let mut written = Vec::new();
+        far.read_to_end(&mut written).await.unwrap();
+        assert_eq!(written, [&PACKET[..], &media(2).bytes].concat());
     }
 
     #[tokio::test]

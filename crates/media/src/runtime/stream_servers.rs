@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rtc::ice::url::{ProtoType, SchemeType, Url};
 use tokio_rustls::rustls::ClientConfig;
@@ -16,6 +17,9 @@ const MAX_SERVERS: usize = 16;
 /// Addresses that stand for servers. Each network change may resolve a name to other ones; then those stay unreachable until
 /// the next call.
 const MAX_ADDRESSES: usize = 256;
+
+/// Addresses of a server that are tried for one stream.
+const MAX_ATTEMPTS: usize = 4;
 
 /// Protocol below TURN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +72,10 @@ pub(crate) fn relay_protocol(url: &str) -> &'static str {
     }
 }
 
+/// How long streams wait for a TURN server that is reached by UDP, if there is one. The library prefers none of its relayed
+/// candidates, so the first one wins, and media is better off without a stream.
+const DATAGRAM_HEAD_START: Duration = Duration::from_millis(300);
+
 /// Table of the servers, shared by a connection's runtime and sockets. A clone is the same table.
 #[derive(Clone)]
 pub(crate) struct StreamServers {
@@ -77,6 +85,7 @@ pub(crate) struct StreamServers {
 
 #[derive(Default)]
 struct Table {
+    has_datagram_relay: bool,
     servers: Vec<StreamServer>,
     /// The server and its real address, for each address that stands for it.
     addresses: Vec<(usize, SocketAddr)>,
@@ -92,8 +101,11 @@ struct StreamServer {
 /// What a stream is opened to.
 #[derive(Clone)]
 pub(super) struct StreamTarget {
-    pub address: SocketAddr,
+    /// Its addresses of one family, at least one, in the order in which to try them.
+    pub addresses: Vec<SocketAddr>,
     pub security: StreamSecurity,
+    /// How long to wait before connecting.
+    pub delay: Duration,
 }
 
 /// Security of a stream.
@@ -130,9 +142,9 @@ impl StreamServers {
         Some(format!("turn:{number}.{}{DOMAIN}:{port}?transport=udp", protocol.as_str()))
     }
 
-    /// Whether there is no server.
-    pub fn is_empty(&self) -> bool {
-        self.lock().servers.is_empty()
+    /// Sets whether a TURN server is reached by UDP, too.
+    pub fn set_has_datagram_relay(&self, has_datagram_relay: bool) {
+        self.lock().has_datagram_relay = has_datagram_relay;
     }
 
     /// The host and port of the server for which a name and port stand.
@@ -162,8 +174,15 @@ impl StreamServers {
     pub(super) fn target(&self, address: SocketAddr) -> Option<StreamTarget> {
         let index = index_of(address.ip())?;
         let table = self.lock();
-        let (server, real) = table.addresses.get(index)?;
-        let server = table.servers.get(*server)?;
+        let (number, real) = *table.addresses.get(index)?;
+        // Of the addresses of this form, only those that the library was given: the other side may signal others as candidates.
+        if standing_for(index, real) != Some(address) {
+            return None;
+        }
+        let server = table.servers.get(number)?;
+        let others = table.addresses.iter().filter(|(other, also)| *other == number && *also != real);
+        let others = others.map(|(_, also)| *also).filter(|also| also.is_ipv4() == real.is_ipv4());
+        let addresses = [real].into_iter().chain(others).take(MAX_ATTEMPTS).collect();
         let security = match (server.protocol, &self.tls) {
             (StreamProtocol::Tcp, _) => StreamSecurity::Plain,
             (StreamProtocol::Tls, Some(config)) => {
@@ -171,7 +190,8 @@ impl StreamServers {
             }
             (StreamProtocol::Tls, None) => return None,
         };
-        Some(StreamTarget { address: *real, security })
+        let delay = if table.has_datagram_relay { DATAGRAM_HEAD_START } else { Duration::ZERO };
+        Some(StreamTarget { addresses, security, delay })
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -193,13 +213,13 @@ fn server_number(text: &str) -> Option<usize> {
 }
 
 /// An address that no host has: of the reserved IPv4 block 240.0.0.0/4 (RFC 1112, section 4), or the IPv6 discard prefix
-/// `100::/64` (RFC 6666).
+/// `100::/64` (RFC 6666), there beside the address that servers use.
 fn standing_for(index: usize, real: SocketAddr) -> Option<SocketAddr> {
     let index = u16::try_from(index).ok()?;
     let [high, low] = index.to_be_bytes();
     let address: IpAddr = match real {
         SocketAddr::V4(_) => Ipv4Addr::new(240, 0, high, low).into(),
-        SocketAddr::V6(_) => Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, index).into(),
+        SocketAddr::V6(_) => Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 1, index).into(),
     };
     Some(SocketAddr::new(address, real.port()))
 }
@@ -212,7 +232,7 @@ fn index_of(address: IpAddr) -> Option<usize> {
             _ => None,
         },
         IpAddr::V6(address) => match address.segments() {
-            [0x100, 0, 0, 0, 0, 0, 0, index] => Some(usize::from(index)),
+            [0x100, 0, 0, 0, 0, 0, 1, index] => Some(usize::from(index)),
             _ => None,
         },
     }
@@ -249,26 +269,50 @@ mod tests {
     #[test]
     fn a_server_is_found_by_the_name_and_the_address_that_stand_for_it() {
         let servers = StreamServers::new(None);
-        assert!(servers.is_empty());
         let first = servers.library_url("a.example", 443, StreamProtocol::Tcp).unwrap();
         assert_eq!(first, "turn:0.tcp.invalid:443?transport=udp");
         assert_eq!(servers.library_url("a.example", 443, StreamProtocol::Tcp), Some(first.clone()));
         assert_eq!(servers.library_url("a.example", 443, StreamProtocol::Tls), None, "nothing could verify it");
         assert_eq!(relay_protocol(&first), "tcp");
         assert_eq!(servers.real_host("0.tcp.invalid:443"), Some(("a.example".into(), 443)));
-        for (real, expected) in [("192.0.2.7:443", "240.0.0.0:443"), ("[2001:db8::7]:443", "[100::1]:443")] {
+        for (real, expected) in [("192.0.2.7:443", "240.0.0.0:443"), ("[2001:db8::7]:443", "[100::1:1]:443")] {
             let (real, expected): (SocketAddr, SocketAddr) = (real.parse().unwrap(), expected.parse().unwrap());
             for _ in 0..2 {
                 assert_eq!(servers.assign("0.tcp.invalid:443", real), Some(expected));
             }
-            assert_eq!(servers.target(expected).map(|target| target.address), Some(real));
+            assert_eq!(servers.target(expected).map(|target| target.addresses), Some(vec![real]));
         }
-        for other in ["192.0.2.7:443", "240.0.0.9:443", "240.1.0.0:443", "[100::9]:443", "[2001:db8::7]:443"] {
+        for other in [
+            "192.0.2.7:443",
+            "240.0.0.9:443",
+            "240.1.0.0:443",
+            "240.0.0.0:444",
+            "240.0.0.1:443",
+            "[100::1:0]:443",
+            "[100::1]:443",
+            "[2001:db8::7]:443",
+        ] {
             assert!(servers.target(other.parse().unwrap()).is_none(), "{other}");
         }
         for other in ["1.tcp.invalid:443", "a.example:443", "0.tcp.invalid", "x.tcp.invalid:1", "invalid:1"] {
             assert_eq!(servers.real_host(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_stream_tries_all_addresses_of_a_family_and_lets_datagrams_go_first() {
+        let servers = StreamServers::new(None);
+        servers.library_url("a.example", 443, StreamProtocol::Tcp).unwrap();
+        let real: Vec<SocketAddr> =
+            ["192.0.2.7:443", "[2001:db8::7]:443", "192.0.2.8:443"].map(|text| text.parse().unwrap()).into();
+        let assigned: Vec<_> = real.iter().map(|real| servers.assign("0.tcp.invalid:443", *real).unwrap()).collect();
+        let target = servers.target(assigned[2]).unwrap();
+        assert_eq!((target.addresses, target.delay), (vec![real[2], real[0]], Duration::ZERO));
+        servers.set_has_datagram_relay(true);
+        assert_eq!(
+            servers.target(assigned[1]).map(|it| (it.addresses, it.delay)),
+            Some((vec![real[1]], DATAGRAM_HEAD_START))
+        );
     }
 
     #[test]

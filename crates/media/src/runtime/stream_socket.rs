@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::io::{self, IoSliceMut};
+use std::mem;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -15,11 +16,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Transmit};
 
-use super::stream_client::{self, ReceivedPackets};
+use super::stream_client::{self, QueuedPacket, ReceivedPackets};
 use super::stream_servers::StreamServers;
 
-/// Packets that wait for one stream, also while it connects. Further ones are dropped, as on UDP.
-const QUEUED_PACKETS: usize = 128;
+/// Packets that wait for one stream, also while it connects. Further ones are dropped, as on UDP; media that waited too long is
+/// dropped before.
+const QUEUED_PACKETS: usize = 512;
 
 /// Received packets that wait for the driver.
 const RECEIVED_PACKETS: usize = 256;
@@ -47,8 +49,10 @@ struct Streams {
 
 struct OpenStream {
     /// Closed when the stream has ended.
-    queue: mpsc::Sender<Bytes>,
+    queue: mpsc::Sender<QueuedPacket>,
     opened: Instant,
+    /// Whether a send has failed since it ended.
+    end_is_reported: bool,
 }
 
 impl StreamSocket {
@@ -58,9 +62,14 @@ impl StreamSocket {
         Ok(Self { udp, local, servers, streams: Mutex::default(), received: Mutex::new(received), sender })
     }
 
-    /// Queues a packet for the server for which an address stands. Returns whether it stands for one.
-    fn send(&self, to: SocketAddr, packet: &[u8]) -> bool {
-        let Some(target) = self.servers.target(to) else { return false };
+    /// Queues a packet for the server for which an address stands. Returns false if it stands for none.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::NotConnected`] once after the stream has ended or could not be opened, and within a second of that attempt. Then the library gives up
+    /// the server's candidates: without an error it waits for them without end, and gathering never completes.
+    fn send(&self, to: SocketAddr, packet: &[u8]) -> io::Result<bool> {
+        let Some(target) = self.servers.target(to) else { return Ok(false) };
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         let Streams { open, tasks } = &mut *streams;
         let now = Instant::now();
@@ -70,23 +79,32 @@ impl StreamSocket {
             if let Ok(runtime) = Handle::try_current() {
                 let stream = stream_client::run(target.clone(), self.local.ip(), to, packets, self.sender.clone());
                 while tasks.try_join_next().is_some() {}
-                // The library sees only that answers are missing, as with an unreachable UDP server.
-                tasks.spawn_on(async move { drop(stream.await) }, &runtime);
+                let ended = async move {
+                    if let Err(error) = stream.await {
+                        tracing::debug!(kind = ?error.kind(), "stream to a TURN server ended");
+                    }
+                };
+                tasks.spawn_on(ended, &runtime);
             }
-            OpenStream { queue, opened: now }
+            OpenStream { queue, opened: now, end_is_reported: false }
         };
         let stream = match open.entry(to) {
             Entry::Vacant(entry) => entry.insert(start()),
             Entry::Occupied(entry) => {
                 let stream = entry.into_mut();
-                if stream.queue.is_closed() && now.duration_since(stream.opened) >= REOPEN_INTERVAL {
+                if stream.queue.is_closed() {
+                    if !mem::replace(&mut stream.end_is_reported, true)
+                        || now.duration_since(stream.opened) < REOPEN_INTERVAL
+                    {
+                        return Err(io::ErrorKind::NotConnected.into());
+                    }
                     *stream = start();
                 }
                 stream
             }
         };
-        let _dropped_if_full = stream.queue.try_send(Bytes::copy_from_slice(packet));
-        true
+        let _dropped_if_full = stream.queue.try_send(QueuedPacket::new(packet));
+        Ok(true)
     }
 }
 
@@ -99,9 +117,9 @@ impl AsyncUdpSocket for StreamSocket {
         let size = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
         let mut packets = transmit.contents.chunks(size);
         match packets.next() {
-            Some(first) if self.send(transmit.destination, first) => {
+            Some(first) if self.send(transmit.destination, first)? => {
                 for packet in packets {
-                    self.send(transmit.destination, packet);
+                    self.send(transmit.destination, packet)?;
                 }
                 Poll::Ready(Ok(transmit.contents.len()))
             }
