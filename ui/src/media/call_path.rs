@@ -54,7 +54,8 @@ impl CallPath {
         let candidate = |id: &Value| stats.iter().find(|entry| id.is_string() && entry["id"] == *id);
         let local = candidate(&pair["localCandidateId"])?;
         let remote = candidate(&pair["remoteCandidateId"])?;
-        Some(if is_relay(local) {
+        // Behind a relay with another address outside, the local candidate is `prflx`; only relayed ones have a relay protocol.
+        Some(if is_relay(local) || local["relayProtocol"].is_string() {
             Self::Relayed(TransportProtocol::parse(&local["relayProtocol"]))
         } else if is_relay(remote) || is_relayed_address(stats, remote) {
             Self::RelayedByOtherSide
@@ -134,6 +135,11 @@ mod tests {
             (relay("tcp"), json!({ "candidateType": "srflx" }), Relayed(Some(Tcp))),
             (relay("tls"), relay("udp"), Relayed(Some(Tls))),
             (json!({ "candidateType": "relay", "protocol": "udp" }), host(), Relayed(None)),
+            (
+                json!({ "candidateType": "prflx", "protocol": "udp", "relayProtocol": "udp" }),
+                host(),
+                Relayed(Some(Udp)),
+            ),
             (host(), json!({ "candidateType": "relay", "protocol": "udp" }), RelayedByOtherSide),
         ] {
             let mut stats = selected();
