@@ -4,11 +4,7 @@ use std::{collections::BTreeMap, rc::Rc, str::FromStr, time::Duration};
 
 use hutong_e2e::{
     AppOptions, BrowserOptions, Context, DesktopApp, Result, TestEnv, TestPage, WindowPlacement, anyhow, bail,
-    call_steps::{CallKind, MEDIA_TIMEOUT, RELEASE_TIMEOUT, wait_until_connected, wait_until_released},
-    clients::ClientKind,
-    page::UI_TIMEOUT,
-    scenario,
-    usage::CpuPressure,
+    clients::ClientKind, scenario, usage::CpuPressure,
 };
 use rustix::process::Pid;
 use serde::Serialize;
@@ -16,6 +12,7 @@ use tokio::time::sleep;
 
 use crate::{
     cpu::{self, CpuMeter},
+    first_frame::{first_frame_waits, hang_up},
     ipc::{self, IpcThroughput},
     metrics::{Metric, MetricValues},
     video_clock::{self, BenchCamera, VideoRendering},
@@ -172,7 +169,7 @@ async fn measure_pair(
     let meter = CpuMeter::start(&processes(&sides)?);
     sleep(times.before).await;
     result.metrics.insert(Metric::IdleProcessors, meter.usage(&processes(&sides)?).cores / measured_sides(&sides));
-    let mut waits = vec![first_frame_waits(&sides, 0).await?];
+    let mut waits = vec![first_frame_waits(pages(&sides), 0).await?];
     set_rendering(&sides, setup.rendering).await?;
     sleep(times.settle).await;
     measure_usage(&sides, times.load, &mut result).await?;
@@ -180,7 +177,7 @@ async fn measure_pair(
     if setup.camera == BenchCamera::Clock {
         measure_frame_age(&sides, times.read, &mut result.metrics).await?;
     }
-    hang_up(&sides).await?;
+    hang_up(pages(&sides)).await?;
     for round in 1..=times.calls {
         match later_call(&sides, round).await {
             Ok(wait) => waits.push(wait),
@@ -226,44 +223,14 @@ async fn log_in_side(env: &mut TestEnv, name: &str, kind: ClientKind, url: &str,
     Ok(CallSide { page, app, is_measured: true })
 }
 
-/// Ana calls, and Bo's page accepts at once. Returns the milliseconds from each side's click (call, accept) to its
-/// first remote frame; no person and no driver is in them.
-async fn first_frame_waits([ana, bo]: &[CallSide; 2], round: usize) -> Result<[f64; 2]> {
-    ana.page.wait_for_user_state("Bo", "online", UI_TIMEOUT).await?;
-    bo.page.press_when_present(CallKind::Video.accept_button()).await?;
-    ana.page.press_on_tile("Bo", CallKind::Video.call_button()).await?;
-    wait_until_connected(&ana.page, &bo.page).await?;
-    let mut waits = [0.0; 2];
-    let buttons = [CallKind::Video.call_button(), CallKind::Video.accept_button()];
-    for ((page, button), wait) in [&ana.page, &bo.page].into_iter().zip(buttons).zip(&mut waits) {
-        page.wait_until(
-            "the first frame",
-            MEDIA_TIMEOUT,
-            &format!("return window.__bench.firstFrames.length > {round}"),
-        )
-        .await?;
-        let first = video_clock::first_frame_times(page)
-            .await?
-            .get(round)
-            .copied()
-            .context("the page reported no first frame")?;
-        let clicks = page.clicks().await?;
-        let click = clicks.iter().rev().find(|click| click.id == button).context("the page reported no click")?;
-        *wait = first - click.at;
-    }
-    Ok(waits)
-}
-
 async fn later_call(sides: &[CallSide; 2], round: usize) -> Result<[f64; 2]> {
-    let waits = first_frame_waits(sides, round).await?;
-    hang_up(sides).await?;
+    let waits = first_frame_waits(pages(sides), round).await?;
+    hang_up(pages(sides)).await?;
     Ok(waits)
 }
 
-async fn hang_up([ana, bo]: &[CallSide; 2]) -> Result<()> {
-    ana.page.press("hang-up").await?;
-    wait_until_released(&ana.page, &bo.page).await?;
-    bo.page.wait_for_user_state("Ana", "online", RELEASE_TIMEOUT).await
+fn pages([ana, bo]: &[CallSide; 2]) -> [&TestPage; 2] {
+    [&ana.page, &bo.page]
 }
 
 async fn set_rendering(sides: &[CallSide; 2], rendering: VideoRendering) -> Result<()> {

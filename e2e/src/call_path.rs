@@ -12,6 +12,7 @@ use crate::{
     Result, TestPage, bail,
     call_steps::{CallKind, ring},
     ensure,
+    page::UI_TIMEOUT,
 };
 
 /// How packets of a call travel.
@@ -41,8 +42,6 @@ pub struct Candidate {
     pub candidate_type: String,
     /// Its address, if the browser shows it.
     pub address: Option<String>,
-    /// Between browser and relay: `udp`, `tcp` or `tls`. Only for local relayed candidates.
-    pub relay_protocol: Option<String>,
 }
 
 /// The selected candidate pair of a page's call.
@@ -67,14 +66,11 @@ impl SelectedPair {
     }
 }
 
-impl fmt::Display for Candidate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.relay_protocol {
-            Some(protocol) => write!(f, "{} over {protocol}", self.candidate_type),
-            None => f.write_str(&self.candidate_type),
-        }
-    }
-}
+/// JavaScript: the path in the call's details, which are opened and closed again.
+const SHOWN_PATH: &str = r#"
+    if (!one("details")) one("call").dispatchEvent(new KeyboardEvent("keydown", { key: "i", bubbles: true }));
+    const shown = one("path");
+    return shown && shown.innerText !== "–" ? shown.innerText : null"#;
 
 /// JavaScript: the selected pair of the page's open peer connection.
 const SELECTED_PAIR: &str = r#"
@@ -108,6 +104,23 @@ impl TestPage {
             Some(pair) => Ok(pair),
             None => bail!("{}: no selected candidate pair", self.name()),
         }
+    }
+
+    /// The path of the call's media in the words of the call's details, such as `Relayed, over TCP`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when no path is shown.
+    pub async fn shown_path(&self) -> Result<String> {
+        self.wait_until(
+            "the path in the call's details",
+            UI_TIMEOUT,
+            &format!("return (() => {{ {SHOWN_PATH} }})() !== null"),
+        )
+        .await?;
+        let shown = self.run(SHOWN_PATH).await?;
+        self.press("details-close").await?;
+        Ok(shown)
     }
 
     /// Waits until the first media of a video call has arrived.
@@ -144,25 +157,33 @@ async fn wait_for_media(page: &TestPage, answered: Instant, limit: Duration) -> 
     Ok(())
 }
 
-/// Checks the path of a call by the pages that are browsers; the called one is. Returns the caller's and the called page's candidate.
+/// Checks that the path of a call is the expected one, if one is: in the statistics of the pages that are browsers, of which the called one is, and in the call's details
+/// on both. Returns what the details say, the caller's first.
 ///
 /// # Errors
 ///
-/// Returns an error when a page uses another path.
+/// Returns an error when a page uses or shows another path.
 pub async fn ensure_path(
     caller: &TestPage,
     called: &TestPage,
-    expected: CallPath,
+    expected: Option<CallPath>,
     relay_addresses: &[String],
 ) -> Result<[String; 2]> {
-    let at_called = called.selected_pair().await?;
-    let at_caller = if caller.is_webview() { None } else { Some(caller.selected_pair().await?) };
-    for pair in [Some(&at_called), at_caller.as_ref()].into_iter().flatten() {
-        ensure!(pair.path(relay_addresses) == expected, "expected {expected}, not {pair:?}");
+    let mut shown = Vec::new();
+    for page in [caller, called] {
+        let text = page.shown_path().await?;
+        if let Some(expected) = expected {
+            let is_expected = text.to_lowercase().starts_with(&expected.to_string());
+            ensure!(is_expected, "{}: expected {expected}, shown: {text}", page.name());
+            if !page.is_webview() {
+                let pair = page.selected_pair().await?;
+                ensure!(pair.path(relay_addresses) == expected, "{}: expected {expected}, not {pair:?}", page.name());
+            }
+        }
+        shown.push(text);
     }
-    let candidates = [at_caller.map_or(at_called.remote, |pair| pair.local), at_called.local].map(|it| it.to_string());
-    println!("{expected}: {}", candidates.join(", "));
-    Ok(candidates)
+    println!("{}", shown.join("; "));
+    Ok(shown.try_into().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -173,7 +194,6 @@ mod tests {
         let candidate = |kind: &str, address: &str| Candidate {
             candidate_type: kind.to_owned(),
             address: Some(address.to_owned()),
-            relay_protocol: None,
         };
         SelectedPair { local: candidate(local, "10.0.0.2"), remote: candidate(remote, remote_address) }
     }

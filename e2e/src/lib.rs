@@ -14,6 +14,7 @@ pub mod call_path;
 pub mod call_quality;
 pub mod call_steps;
 pub mod clients;
+pub mod coturn;
 pub mod dbus;
 pub mod desktop;
 pub mod firefox;

@@ -12,6 +12,7 @@
 //! Only this process and its children hold the namespaces and devices: the kernel removes them when these exit, in
 //! whatever way.
 
+mod authority;
 mod firewall;
 mod gateway;
 mod internet;
@@ -23,6 +24,7 @@ mod packet;
 mod shaper;
 mod sink_interface;
 
+pub use authority::Authority;
 pub use gateway::{Gateway, OutboundPolicy, PacketDirection, Verdict};
 pub use internet::{
     EmulatedInternet, HomeConfig, HomeNetwork, LEFT_PRIVATE, RIGHT_PRIVATE, SERVER_IPV4, SERVER_IPV6, Uplink,

@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Context, Result, call_path::CallPath, paths};
+use crate::{Context, Result, paths};
 
 /// Folder in the target directory with one file for each record.
 const FOLDER: &str = "e2e-networks";
@@ -40,10 +40,8 @@ pub struct NetworkRecord {
     pub networks: String,
     /// Which clients.
     pub clients: ClientPair,
-    /// How packets travelled.
-    pub path: CallPath,
-    /// The selected candidates, of the caller on the left and of the other.
-    pub candidates: [String; 2],
+    /// How packets travelled, as the call's details say: of the caller on the left, and of the other.
+    pub shown_paths: [String; 2],
     /// Milliseconds from the pressed button until media arrived on both sides.
     pub set_up_ms: u64,
 }
@@ -85,9 +83,9 @@ const HEAD: &str = "\
 
 Written by `cargo xtask networks`, from calls over emulated networks (`e2e/tests/it/reach_anyone.rs`): two home networks, each behind
 its own gateway, and the server on the internet with its defaults. The person on the left calls, with Chromium or the Linux app; the
-person on the right answers in Chromium. NATs have their names of RFC 3489. Each entry has the path of the media, the time from the
-pressed button until video and audio arrived on both sides (of the second call after the program's start), and the selected ICE
-candidates of both. All programs ran on one machine with two processors; the app is a debug build.
+person on the right answers in Chromium. NATs have their names of RFC 3489. Each entry has the time from the answer until video and
+audio arrived on both sides, of the second call after the program's start, and the path of the media as the details of the call show
+it: on the left and, if it differs, on the right. All programs ran on one machine with two processors; the app is a debug build.
 
 | networks | Chromium with Chromium | Linux app with Chromium |
 | --- | --- | --- |
@@ -110,7 +108,10 @@ fn table(records: &[NetworkRecord]) -> String {
 
 fn describe(record: &NetworkRecord) -> String {
     let seconds = Duration::from_millis(record.set_up_ms).as_secs_f32();
-    format!("{}, {seconds:.1} s ({})", record.path, record.candidates.join(", "))
+    match &record.shown_paths {
+        [left, right] if left == right => format!("{seconds:.1} s: {left}"),
+        [left, right] => format!("{seconds:.1} s: {left}; {right}"),
+    }
 }
 
 #[cfg(test)]
@@ -119,22 +120,22 @@ mod tests {
 
     #[test]
     fn the_table_has_a_row_for_each_pair_of_networks_in_order() {
-        let record = |row, networks: &str, clients, path, set_up_ms| NetworkRecord {
+        let record = |row, networks: &str, clients, shown: [&str; 2], set_up_ms| NetworkRecord {
             row,
             networks: networks.to_owned(),
             clients,
-            path,
-            candidates: ["srflx", "prflx"].map(str::to_owned),
+            shown_paths: shown.map(str::to_owned),
             set_up_ms,
         };
+        let (direct, relayed) = (["Direct, over UDP"; 2], ["Relayed, over TCP", "Relayed by the other side"]);
         let records = [
-            record(12, "symmetric, symmetric", ClientPair::Chromium, CallPath::Relayed, 1_249),
-            record(2, "full cone, full cone", ClientPair::App, CallPath::Direct, 600),
-            record(2, "full cone, full cone", ClientPair::Chromium, CallPath::Direct, 850),
+            record(12, "symmetric, symmetric", ClientPair::Chromium, relayed, 1_249),
+            record(2, "full cone, full cone", ClientPair::App, direct, 600),
+            record(2, "full cone, full cone", ClientPair::Chromium, direct, 850),
         ];
         let expected = "\
-| full cone, full cone | direct, 0.9 s (srflx, prflx) | direct, 0.6 s (srflx, prflx) |
-| symmetric, symmetric | relayed, 1.2 s (srflx, prflx) | not tested |
+| full cone, full cone | 0.9 s: Direct, over UDP | 0.6 s: Direct, over UDP |
+| symmetric, symmetric | 1.2 s: Relayed, over TCP; Relayed by the other side | not tested |
 ";
         assert_eq!(table(&records).strip_prefix(HEAD), Some(expected));
     }

@@ -70,6 +70,24 @@ pub fn relay(project: &Project, args: &[OsString]) -> Result<()> {
         .replace_process()
 }
 
+/// Compares the set-up of relayed calls with that of direct ones, in browsers.
+pub fn relayed(project: &Project, args: &[OsString]) -> Result<()> {
+    BROWSERS.ensure("calls in browsers")?;
+    let out = project.target.join("bench-ui");
+    cargo::web_app(project, None, true).arg("--out").arg(&out).run()?;
+    status("building the server (several minutes the first time)");
+    cargo::host(project)
+        .args(["build", "--profile", PROFILE, "--package", "hutong-server"])
+        .env("HUTONG_UI_DIST", WebAppBuild::Browser.dir(&out))
+        .run()?;
+    cargo::host(project).args(["build", "--package", "hutong-bench"]).run()?;
+    cargo::host(project)
+        .args(["run", "--quiet", "--package", "hutong-bench", "--", "relayed"])
+        .args(args)
+        .env("HUTONG_SERVER_BIN", program(project, "hutong-server"))
+        .replace_process()
+}
+
 fn build_server_and_clients(project: &Project) -> Result<()> {
     status("building the server and the clients (several minutes the first time)");
     cargo::host(project)

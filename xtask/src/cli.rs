@@ -136,6 +136,11 @@ fn bench_command() -> Command {
             "Arguments of the benchmark, such as `--quick` or `--json FILE`",
         ))
         .subcommand(benchmark(
+            "relayed",
+            "Compares the set-up of relayed calls with direct ones, in browsers; see `cargo xtask bench relayed --help`",
+            "Arguments of the benchmark, such as `--rounds 1`",
+        ))
+        .subcommand(benchmark(
             "native",
             "Measures calls of the app with its native peer; see `cargo xtask bench native --help`",
             "Arguments of the benchmark, such as `--pairs 1` or `--json FILE`",

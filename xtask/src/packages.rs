@@ -44,6 +44,8 @@ pub const BROWSERS: SystemPackages = SystemPackages {
         // Network namespaces for calls over bad networks.
         ("iproute2", &["ip"]),
         ("util-linux", &["nsenter"]),
+        // Adds a certificate authority to a browser's profile.
+        ("libnss3-tools", &["certutil"]),
         // TURN server for relayed calls.
         ("coturn", &["turnserver"]),
         // Reverse proxies: as installed, this one listens nowhere, and the package without `-bin` would start the other.
@@ -58,7 +60,7 @@ pub const BROWSERS: SystemPackages = SystemPackages {
         ("python3-aiortc", &[]),
         ("python3-websockets", &[]),
     ],
-    other_systems: "Chromium or Chrome with its chromedriver, Firefox, WebKitWebDriver, Xvfb, iproute2, util-linux, coturn, nginx, HAProxy, Caddy, Apache, pebble, dbus-daemon, Python 3 \
+    other_systems: "Chromium or Chrome with its chromedriver, Firefox, WebKitWebDriver, Xvfb, iproute2, util-linux, certutil of NSS, coturn, nginx, HAProxy, Caddy, Apache, pebble, dbus-daemon, Python 3 \
                 with aiortc and websockets, and a font with Chinese characters",
 };
 

@@ -102,6 +102,12 @@ const RIGHT: Position = Position {
     seed: 2,
 };
 
+/// Address of a device in its VPN.
+const VPN_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 2);
+
+/// Number of the routing table for packets from this address.
+const VPN_TABLE: u32 = 100;
+
 /// A home network with one device in it.
 #[derive(Debug)]
 pub struct HomeNetwork {
@@ -123,6 +129,8 @@ impl HomeNetwork {
                     format!("addr add {private}/24 dev {HOME_DEVICE}"),
                     format!("link set {HOME_DEVICE} up"),
                     format!("route add default dev {HOME_DEVICE}"),
+                    // Without the interface, and its route, the rule has no effect.
+                    format!("rule add from {VPN_ADDRESS} lookup {VPN_TABLE}"),
                 ],
                 vec![
                     format!("link set {public_device} up"),
@@ -156,7 +164,11 @@ impl HomeNetwork {
     /// Returns an error when the interface cannot be created.
     pub async fn open_vpn(&self) -> Result<SinkInterface> {
         let device = "hutong-vpn";
-        let commands = vec![format!("addr add 10.8.0.2/24 dev {device}"), format!("link set {device} up")];
+        let commands = vec![
+            format!("addr add {VPN_ADDRESS}/24 dev {device}"),
+            format!("link set {device} up"),
+            format!("route add default dev {device} table {VPN_TABLE}"),
+        ];
         SinkInterface::open(&self.namespace, device, commands).await
     }
 }

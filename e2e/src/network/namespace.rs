@@ -1,12 +1,14 @@
 //! Linux network namespace with its own interfaces, and relays between its loopback and ours.
 
 use std::{
+    cell::OnceCell,
     ffi::OsStr,
     fs::File,
     io::{BufRead, BufReader},
     net::{Ipv4Addr, SocketAddr, TcpListener as StdListener},
     os::fd::AsRawFd,
     process::Stdio,
+    rc::Rc,
     thread,
     time::Duration,
 };
@@ -20,6 +22,7 @@ use tokio::{
     time::{interval, timeout},
 };
 
+use super::authority::Authority;
 use crate::{Context, Result, TcpProxy, anyhow, bail, paths};
 
 /// Time limit for a program to listen.
@@ -31,6 +34,7 @@ const LISTEN_TIMEOUT: Duration = Duration::from_secs(20);
 pub struct Namespace {
     name: &'static str,
     file: File,
+    trusted: OnceCell<Rc<Authority>>,
 }
 
 impl Namespace {
@@ -48,7 +52,7 @@ impl Namespace {
                 "cannot create network namespace {name}: run the tests as root, or under `unshare -Urn` where that is allowed"
             )
         })?;
-        Ok(Self { name, file })
+        Ok(Self { name, file, trusted: OnceCell::new() })
     }
 
     /// Name used in error messages.
@@ -57,11 +61,28 @@ impl Namespace {
         self.name
     }
 
+    /// Makes programs that are started from now on trust an authority and find its host.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when they trust another one already.
+    pub fn trust(&self, authority: &Rc<Authority>) -> Result<()> {
+        self.trusted.set(authority.clone()).map_err(|_| anyhow!("namespace {} trusts another authority", self.name))
+    }
+
     /// Command that runs a program inside the namespace.
     #[must_use]
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("nsenter");
-        command.arg(format!("--net=/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd())).arg("--").arg(program);
+        command.arg(format!("--net=/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd())).arg("--");
+        if let Some(authority) = self.trusted.get() {
+            // `exec` keeps the process ID.
+            let script = r#"mount --bind "$0" /etc/hosts && mount --bind "$1" /etc/resolv.conf && shift && exec "$@""#;
+            command.args(["unshare", "--mount", "sh", "-c", script]).arg(authority.hosts_file());
+            command.arg(authority.resolver_file());
+            command.env("HOME", authority.home()).env("SSL_CERT_FILE", authority.root_file());
+        }
+        command.arg(program);
         command
     }
 

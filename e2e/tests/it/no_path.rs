@@ -20,11 +20,11 @@ const TOLD_WITHIN: Duration = Duration::from_secs(20);
 async fn without_any_path_both_read_within_20_s_what_was_tried() -> TestResult {
     scenario("no_path", async |env| {
         let network = EmulatedNetwork::new().await?;
-        // Signalling passes, media does not.
+        // Signalling passes, media does not, and the server relays none.
         let no_udp =
             LinkConditions { state: LinkState::Down, affects: AffectedTraffic::UdpOnly, ..LinkConditions::default() };
         network.link.set_both(no_udp);
-        let server = env.start_server_in(&network.right, &format!("{RIGHT_ADDRESS}:0"), &[]).await?;
+        let server = env.start_server_in(&network.right, &format!("{RIGHT_ADDRESS}:0"), &["--turn", "off"]).await?;
         let ana = log_in_over_network(env, &network.left, &server.url(), "Ana").await?;
         let bo = log_in_over_network(env, &network.right, &server.url(), "Bo").await?;
         ring(&ana, &bo, CallKind::Video).await?;

@@ -1,16 +1,18 @@
 //! Calls between home networks behind NATs and firewalls, Chromium with Chromium and with the app: whether they connect directly
 //! or through the server's relay, and how fast. The results are the table in docs/NETWORKS.md.
 
-use std::time::Duration;
+use std::{fs, net::SocketAddr, rc::Rc, time::Duration};
 
 use hutong_e2e::{
     AppOptions, BrowserOptions, Result, ServerProcess, TestEnv, TestPage, TestResult,
     call_assertions::{CallMedia, ensure_media_flows},
     call_path::{CallPath, call_and_answer, ensure_path},
     call_steps::wait_until_released,
+    coturn::Coturn,
+    ensure,
     network::{
-        EmulatedInternet, HomeConfig, HomeNetwork, LEFT_PRIVATE, LinkConditions, NatBehaviour, OutboundPolicy,
-        RIGHT_PRIVATE, SERVER_IPV4, SERVER_IPV6, Uplink,
+        Authority, EmulatedInternet, HomeConfig, HomeNetwork, LEFT_PRIVATE, LinkConditions, Namespace, NatBehaviour,
+        OutboundPolicy, RIGHT_PRIVATE, SERVER_IPV4, SERVER_IPV6, Uplink,
     },
     network_report::{ClientPair, NetworkRecord},
     page::UI_TIMEOUT,
@@ -24,6 +26,20 @@ const MEDIA_DEADLINE: Duration = Duration::from_secs(18);
 /// Port of the server where all ports are open.
 const PORT: u16 = 8017;
 
+/// How the server is set up.
+#[derive(Clone, Copy)]
+enum ServerSetup {
+    /// With a self-signed certificate.
+    SelfSigned,
+    /// With a certificate from an authority that all programs trust.
+    Certified,
+    /// With a self-signed certificate and no relay of its own, but coturn over this protocol with a shared secret.
+    Coturn(&'static str),
+}
+
+/// The secret that the server shares with coturn.
+const COTURN_SECRET: &str = "the-shared-secret-of-an-end-to-end-test";
+
 /// Two home networks, and how people in them are expected to connect.
 struct Case {
     /// Position in the table.
@@ -33,6 +49,12 @@ struct Case {
     left: HomeConfig,
     right: HomeConfig,
     expected: CallPath,
+    /// Whether a direct path of the app is not asserted. Its WebRTC library keeps the first pair that the other side nominates, which
+    /// is the relayed one where checks on an interface without answers delay those of the direct pair.
+    app_may_be_relayed: bool,
+    server: ServerSetup,
+    /// The path in the left person's call details, where only one is possible.
+    left_shows: Option<&'static str>,
     /// Of the left network's link, during the calls.
     conditions: LinkConditions,
 }
@@ -46,7 +68,33 @@ impl Case {
         expected: CallPath,
     ) -> Self {
         let [left, right] = homes;
-        Self { row, scenario, networks, left, right, expected, conditions: LinkConditions::default() }
+        let (server, conditions) = (ServerSetup::SelfSigned, LinkConditions::default());
+        Self {
+            row,
+            scenario,
+            networks,
+            left,
+            right,
+            expected,
+            app_may_be_relayed: false,
+            server,
+            left_shows: None,
+            conditions,
+        }
+    }
+
+    /// On the left, everything but TCP is blocked. The server's certificate is self-signed, so TLS is not offered.
+    fn over_tcp(self) -> Self {
+        Self { left_shows: Some("Relayed, over TCP"), ..self }
+    }
+
+    /// As [`over_tcp`](Self::over_tcp), with TLS.
+    fn over_tls(self) -> Self {
+        Self { server: ServerSetup::Certified, left_shows: Some("Relayed, over TLS"), ..self }
+    }
+
+    fn with_coturn(self, transport: &'static str) -> Self {
+        Self { server: ServerSetup::Coturn(transport), ..self }
     }
 
     fn nats(
@@ -78,23 +126,96 @@ const fn with_policy(home: HomeConfig, policy: OutboundPolicy) -> HomeConfig {
     HomeConfig { policy, ..home }
 }
 
+/// The running server, and how clients authenticate it.
+enum Server {
+    /// Its certificate is self-signed: browsers warn, and the app is invited with its key.
+    SelfSigned(ServerProcess),
+    /// Its certificate is from an authority that all programs trust.
+    Certified(ServerProcess, Rc<Authority>),
+}
+
+impl Server {
+    async fn start_self_signed(
+        env: &mut TestEnv,
+        public: &Namespace,
+        port: u16,
+        options: &[[&str; 2]],
+    ) -> Result<Self> {
+        let certificates = tempfile::tempdir()?;
+        let folder = certificates.path().to_string_lossy();
+        let second_listener = format!("[{SERVER_IPV6}]:{port}");
+        let all = [&[["--listen", &second_listener], ["--self-signed", &folder]], options].concat();
+        let server = env.start_server_in(public, &format!("{SERVER_IPV4}:{port}"), all.as_flattened()).await?;
+        env.keep_alive(certificates);
+        Ok(Self::SelfSigned(server))
+    }
+
+    async fn start_with_coturn(env: &mut TestEnv, public: &Namespace, port: u16, transport: &str) -> Result<Self> {
+        let address = SocketAddr::from((SERVER_IPV4, 3_478));
+        env.keep_alive(Coturn::start_in(public, address, COTURN_SECRET).await?);
+        let folder = tempfile::tempdir()?;
+        let secret_file = folder.path().join("turn-secret");
+        fs::write(&secret_file, COTURN_SECRET)?;
+        let (secret_file, ice_server) =
+            (secret_file.to_string_lossy(), format!("turn:{address}?transport={transport}"));
+        let options = [["--turn", "off"], ["--ice-server", &ice_server], ["--turn-secret-file", &secret_file]];
+        Self::start_self_signed(env, public, port, &options).await
+    }
+
+    async fn start_certified(env: &mut TestEnv, internet: &EmulatedInternet, port: u16) -> Result<Self> {
+        let authority = Rc::new(Authority::new("hutong.test", &[SERVER_IPV4.into(), SERVER_IPV6.into()]).await?);
+        for home in [&internet.left, &internet.right] {
+            home.namespace.trust(&authority)?;
+        }
+        let (certificate, key) = (authority.certificate_file(), authority.key_file());
+        let options = ["--tls-cert", &certificate.to_string_lossy(), "--tls-key", &key.to_string_lossy()];
+        let server = env.start_server_in(&internet.public, &format!("{SERVER_IPV4}:{port}"), &options).await?;
+        Ok(Self::Certified(server, authority))
+    }
+
+    /// Its URL for a home network.
+    fn url(&self, home: &HomeNetwork) -> String {
+        match self {
+            Self::SelfSigned(server) => format!("https://{}", home.config.server_address(server.address().port())),
+            Self::Certified(server, authority) => format!("https://{}:{}", authority.host(), server.address().port()),
+        }
+    }
+
+    /// Its URL with its key if it needs one: the app uses no server on the internet that it cannot authenticate.
+    async fn invitation(&self, home: &HomeNetwork) -> Result<String> {
+        let url = self.url(home);
+        let Self::SelfSigned(server) = self else { return Ok(url) };
+        let find = |line: &str| Some(line.split_once("/#key=")?.1.split_whitespace().next()?.to_owned());
+        let key: String = server.log().wait_for_line(0, UI_TIMEOUT, find).await?;
+        Ok(format!("{url}/#key={key}"))
+    }
+
+    fn browser_options(&self) -> BrowserOptions {
+        let args = match self {
+            Self::SelfSigned(_) => vec!["--ignore-certificate-errors".to_owned()],
+            Self::Certified(..) => Vec::new(),
+        };
+        BrowserOptions { args, ..BrowserOptions::default() }
+    }
+}
+
 /// The networks with people logged in: Bo is on the right, in Chromium.
 struct Call<'a> {
     env: &'a mut TestEnv,
     internet: EmulatedInternet,
-    server: ServerProcess,
+    server: Server,
     bo: TestPage,
 }
 
 impl<'a> Call<'a> {
-    async fn start(env: &'a mut TestEnv, left: HomeConfig, right: HomeConfig, port: u16) -> Result<Self> {
-        let internet = EmulatedInternet::new(left, right).await?;
-        let second_listener = format!("[{SERVER_IPV6}]:{port}");
-        let certificates = tempfile::tempdir()?;
-        let folder = certificates.path().to_string_lossy();
-        let options = ["--listen", &second_listener, "--self-signed", &folder];
-        let server = env.start_server_in(&internet.public, &format!("{SERVER_IPV4}:{port}"), &options).await?;
-        env.keep_alive(certificates);
+    async fn start(env: &'a mut TestEnv, case: &Case) -> Result<Self> {
+        let internet = EmulatedInternet::new(case.left, case.right).await?;
+        let (public, port) = (&internet.public, case.port());
+        let server = match case.server {
+            ServerSetup::SelfSigned => Server::start_self_signed(env, public, port, &[]).await?,
+            ServerSetup::Certified => Server::start_certified(env, &internet, port).await?,
+            ServerSetup::Coturn(transport) => Server::start_with_coturn(env, public, port, transport).await?,
+        };
         let bo = log_in_chromium(env, &internet.right, &server, "Bo", SyntheticVoice::Low).await?;
         Ok(Self { env, internet, server, bo })
     }
@@ -105,8 +226,8 @@ impl<'a> Call<'a> {
         match clients {
             ClientPair::Chromium => log_in_chromium(self.env, left, server, "Ana", SyntheticVoice::High).await,
             ClientPair::App => {
-                let invitation = format!("{}/#key={}", url(left, server), key(server).await?);
-                let options = AppOptions::with_test_devices(&invitation).in_namespace(&left.namespace);
+                let options = AppOptions::with_test_devices(&server.invitation(left).await?);
+                let options = options.in_namespace(&left.namespace);
                 let app = self.env.start_app_with("Cem", &options).await?;
                 app.page().log_in("Cem").await?;
                 app.page().use_synthetic_voice(SyntheticVoice::High).await?;
@@ -127,13 +248,22 @@ impl<'a> Call<'a> {
         let set_up = call_and_answer(caller, &self.bo, MEDIA_DEADLINE).await?;
         ensure_media_flows(caller, &self.bo, CallMedia::VideoAndAudio).await?;
         let relays = [SERVER_IPV4.to_string(), SERVER_IPV6.to_string()];
-        let candidates = ensure_path(caller, &self.bo, case.expected, &relays).await?;
+        let expected = match clients {
+            ClientPair::App if case.app_may_be_relayed => None,
+            ClientPair::App | ClientPair::Chromium => Some(case.expected),
+        };
+        let shown_paths = ensure_path(caller, &self.bo, expected, &relays).await?;
+        let is_expected = match case.left_shows {
+            Some(only) => shown_paths[0] == only,
+            // UDP is not blocked, so nothing has to go over a stream.
+            None => !shown_paths.concat().contains("over T"),
+        };
+        ensure!(is_expected, "the details of the call show {shown_paths:?}");
         NetworkRecord {
             row: case.row,
             networks: case.networks.to_owned(),
             clients,
-            path: case.expected,
-            candidates,
+            shown_paths,
             set_up_ms: set_up.as_millis() as u64,
         }
         .save()
@@ -145,27 +275,15 @@ impl<'a> Call<'a> {
     }
 }
 
-/// URL of the server for a home network.
-fn url(home: &HomeNetwork, server: &ServerProcess) -> String {
-    format!("https://{}", home.config.server_address(server.address().port()))
-}
-
-/// The server's key: the app uses no server on the internet that it cannot authenticate.
-async fn key(server: &ServerProcess) -> Result<String> {
-    let find = |line: &str| Some(line.split_once("/#key=")?.1.split_whitespace().next()?.to_owned());
-    server.log().wait_for_line(0, UI_TIMEOUT, find).await
-}
-
 async fn log_in_chromium(
     env: &mut TestEnv,
     home: &HomeNetwork,
-    server: &ServerProcess,
+    server: &Server,
     name: &str,
     voice: SyntheticVoice,
 ) -> Result<TestPage> {
-    let args = vec!["--ignore-certificate-errors".to_owned()];
-    let page = env.new_page_in(&home.namespace, name, &BrowserOptions { args, ..BrowserOptions::default() }).await?;
-    page.open(&url(home, server)).await?;
+    let page = env.new_page_in(&home.namespace, name, &server.browser_options()).await?;
+    page.open(&server.url(home)).await?;
     page.log_in(name).await?;
     page.use_synthetic_voice(voice).await?;
     page.install_sampler().await?;
@@ -175,7 +293,7 @@ async fn log_in_chromium(
 /// A call of each pair of clients over these networks.
 async fn check(case: Case) -> TestResult {
     scenario(case.scenario, async |env| {
-        let mut call = Call::start(env, case.left, case.right, case.port()).await?;
+        let mut call = Call::start(env, &case).await?;
         for clients in [ClientPair::Chromium, ClientPair::App] {
             let caller = call.log_in_caller(clients).await?;
             call.warm_up(&caller).await?;
@@ -200,13 +318,13 @@ async fn two_symmetric_nats_connect_through_the_relay() -> TestResult {
 async fn a_network_without_udp_connects_through_the_relay() -> TestResult {
     let left = with_policy(left_behind(NatBehaviour::PORT_RESTRICTED), OutboundPolicy::NoUdp);
     let homes = [left, right_behind(NatBehaviour::PORT_RESTRICTED)];
-    check(Case::new(11, "reach_no_udp", "UDP blocked, port-restricted", homes, CallPath::Relayed)).await
+    check(Case::new(11, "reach_no_udp", "UDP blocked, port-restricted", homes, CallPath::Relayed).over_tcp()).await
 }
 
 #[tokio::test]
 async fn an_ipv6_network_connects_with_an_ipv4_network_through_the_relay() -> TestResult {
     let homes = [HomeConfig::new(Uplink::Ipv6), right_behind(NatBehaviour::PORT_RESTRICTED)];
-    check(Case::new(14, "reach_ipv6_ipv4", "IPv6 only, IPv4 only", homes, CallPath::Relayed)).await
+    check(Case::new(15, "reach_ipv6_ipv4", "IPv6 only, IPv4 only", homes, CallPath::Relayed)).await
 }
 
 #[tokio::test]
@@ -214,7 +332,7 @@ async fn an_ipv6_network_connects_with_an_ipv4_network_through_the_relay() -> Te
 async fn two_networks_without_udp_connect_through_the_relay() -> TestResult {
     let homes = [left_behind(NatBehaviour::PORT_RESTRICTED), right_behind(NatBehaviour::PORT_RESTRICTED)]
         .map(|home| with_policy(home, OutboundPolicy::NoUdp));
-    check(Case::new(12, "reach_no_udp_twice", "UDP blocked, UDP blocked", homes, CallPath::Relayed)).await
+    check(Case::new(12, "reach_no_udp_twice", "UDP blocked, UDP blocked", homes, CallPath::Relayed).over_tcp()).await
 }
 
 #[tokio::test]
@@ -223,14 +341,23 @@ async fn networks_that_allow_only_tcp_port_443_connect_through_the_relay() -> Te
     let homes = [left_behind(NatBehaviour::PORT_RESTRICTED), right_behind(NatBehaviour::PORT_RESTRICTED)]
         .map(|home| with_policy(home, OutboundPolicy::OnlyTcp443));
     let name = "only TCP port 443, only TCP port 443";
-    check(Case::new(13, "reach_only_443", name, homes, CallPath::Relayed)).await
+    check(Case::new(13, "reach_only_443", name, homes, CallPath::Relayed).over_tcp()).await
+}
+
+#[tokio::test]
+#[ignore = "other networks: half a minute"]
+async fn networks_that_allow_only_tcp_port_443_connect_through_the_relay_over_tls() -> TestResult {
+    let homes = [left_behind(NatBehaviour::PORT_RESTRICTED), right_behind(NatBehaviour::PORT_RESTRICTED)]
+        .map(|home| with_policy(home, OutboundPolicy::OnlyTcp443));
+    let name = "the same, the server with a certificate from an authority";
+    check(Case::new(14, "reach_only_443_tls", name, homes, CallPath::Relayed).over_tls()).await
 }
 
 #[tokio::test]
 #[ignore = "other networks: half a minute"]
 async fn two_ipv6_networks_connect_directly() -> TestResult {
     let homes = [HomeConfig::new(Uplink::Ipv6); 2];
-    check(Case::new(15, "reach_ipv6", "IPv6 only, IPv6 only", homes, CallPath::Direct)).await
+    check(Case::new(16, "reach_ipv6", "IPv6 only, IPv6 only", homes, CallPath::Direct)).await
 }
 
 #[tokio::test]
@@ -238,7 +365,7 @@ async fn two_ipv6_networks_connect_directly() -> TestResult {
 async fn networks_with_the_same_private_addresses_connect_directly() -> TestResult {
     let homes = [left_behind(NatBehaviour::PORT_RESTRICTED); 2];
     let name = "port-restricted, port-restricted with the same private addresses";
-    check(Case::new(16, "reach_same_addresses", name, homes, CallPath::Direct)).await
+    check(Case::new(17, "reach_same_addresses", name, homes, CallPath::Direct)).await
 }
 
 #[tokio::test]
@@ -246,7 +373,7 @@ async fn networks_with_the_same_private_addresses_connect_directly() -> TestResu
 async fn a_slow_and_lossy_network_connects_directly() -> TestResult {
     let nats = [NatBehaviour::PORT_RESTRICTED; 2];
     let name = "port-restricted, port-restricted with 5 % loss, 150 ms, 500 kbit/s";
-    let mut case = Case::nats(17, "reach_lossy", name, nats, CallPath::Direct);
+    let mut case = Case::nats(18, "reach_lossy", name, nats, CallPath::Direct);
     case.conditions = LinkConditions {
         loss: 0.05,
         delay: Duration::from_millis(150),
@@ -257,13 +384,32 @@ async fn a_slow_and_lossy_network_connects_directly() -> TestResult {
 }
 
 #[tokio::test]
+#[ignore = "other networks: half a minute"]
+async fn two_symmetric_nats_connect_through_coturn() -> TestResult {
+    let (nats, name) =
+        ([NatBehaviour::SYMMETRIC; 2], "symmetric, symmetric; coturn in place of the server's own relay");
+    check(Case::nats(22, "reach_coturn", name, nats, CallPath::Relayed).with_coturn("udp")).await
+}
+
+#[tokio::test]
+#[ignore = "other networks: half a minute"]
+async fn a_network_without_udp_connects_through_coturn() -> TestResult {
+    let left = with_policy(left_behind(NatBehaviour::PORT_RESTRICTED), OutboundPolicy::NoUdp);
+    let (homes, name) =
+        ([left, right_behind(NatBehaviour::PORT_RESTRICTED)], "UDP blocked, port-restricted; coturn over TCP");
+    let case = Case::new(23, "reach_coturn_tcp", name, homes, CallPath::Relayed);
+    check(case.over_tcp().with_coturn("tcp")).await
+}
+
+#[tokio::test]
 #[ignore = "other networks: a minute"]
 async fn a_call_goes_on_when_a_vpn_interface_comes_and_goes() -> TestResult {
     let nats = [NatBehaviour::PORT_RESTRICTED; 2];
     let name = "port-restricted with a VPN interface, port-restricted";
-    let case = Case::nats(18, "reach_vpn", name, nats, CallPath::Direct);
+    let mut case = Case::nats(19, "reach_vpn", name, nats, CallPath::Direct);
+    case.app_may_be_relayed = true;
     scenario(case.scenario, async |env| {
-        let mut call = Call::start(env, case.left, case.right, case.port()).await?;
+        let mut call = Call::start(env, &case).await?;
         for clients in [ClientPair::Chromium, ClientPair::App] {
             let caller = call.log_in_caller(clients).await?;
             call.warm_up(&caller).await?;
