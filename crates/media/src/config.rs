@@ -82,6 +82,8 @@ pub(crate) fn library_ice_servers(servers: &[IceServer], streams: &StreamServers
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn server(urls: &[&str]) -> IceServer {
@@ -93,7 +95,7 @@ mod tests {
     }
 
     fn library_urls(servers: &[IceServer]) -> Vec<String> {
-        let servers = library_ice_servers(servers, &StreamServers::new(None));
+        let servers = library_ice_servers(servers, &StreamServers::new(None, Duration::ZERO));
         servers.into_iter().flat_map(|server| server.urls).collect()
     }
 

@@ -1,14 +1,14 @@
 //! Setup of the WebRTC library's connection, and translation of its callbacks to events.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hutong_core::Connectivity;
 use hutong_protocol::{IceCandidate, IceServer};
 use rtc::ice::mdns::MulticastDnsMode;
+use rtc::peer_connection::transport::RTCIceCandidateType;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{
@@ -20,16 +20,14 @@ use webrtc::peer_connection::{
 use crate::config::{Config, library_ice_servers};
 use crate::error::{AtOperation, Error, PeerOperation};
 use crate::events::{ChannelMessage, Event, EventSender};
+use crate::local_candidates::{LocalCandidates, RELAY_DELAY};
+use crate::peer_tasks::PeerTasks;
 use crate::rtp_session::{Bitrate, RtpSession};
 use crate::runtime::{DriverRuntime, StreamServers, TimerKick};
 use crate::{codecs, estimator, interceptors, track_receiver};
 
 /// Limit of the data channel's send buffer, in bytes.
 const SEND_BUFFER_LIMIT: usize = 1 << 20;
-
-/// How long a relayed candidate pair is held back in favour of a direct one. With the library's default of 2 s, every call
-/// that needs a relay would start that much later.
-const RELAY_ACCEPTANCE_DELAY: Duration = Duration::from_millis(500);
 
 /// Interval of connectivity checks on a candidate pair without an answer. The offering side nominates a pair with the first
 /// check after an answer, so this adds to the time a call needs to connect. The library's default is twice as long.
@@ -45,39 +43,11 @@ const BITRATE_CHANGE_DIVISOR: u32 = 10;
 /// Least time between two bitrate events: each one reconfigures the encoder.
 const BITRATE_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The end-of-candidates indication.
-const END_OF_CANDIDATES: IceCandidate =
-    IceCandidate { candidate: String::new(), sdp_mid: None, sdp_m_line_index: Some(0), username_fragment: None };
-
-/// The tasks of a peer. Once taken for shutdown, no task can be added.
-#[derive(Clone)]
-pub(crate) struct PeerTasks(Arc<Mutex<Option<JoinSet<()>>>>);
-
-impl Default for PeerTasks {
-    fn default() -> Self {
-        Self(Arc::new(Mutex::new(Some(JoinSet::new()))))
-    }
-}
-
-impl PeerTasks {
-    /// Spawns a task; does nothing after [`Self::take`].
-    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(tasks) = tasks.as_mut() {
-            while tasks.try_join_next().is_some() {}
-            tasks.spawn(task);
-        }
-    }
-
-    /// Takes the set of tasks: dropping it aborts them. Returns `None` from the second call on.
-    pub fn take(&self) -> Option<JoinSet<()>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
 /// Callbacks of the WebRTC library, translated to events. The library awaits each callback.
 pub(crate) struct ConnectionHandler {
     pub events: EventSender,
+    pub candidates: LocalCandidates,
+    pub streams: StreamServers,
     pub tasks: PeerTasks,
     /// Becomes true on the first connection, and stays so.
     pub is_connected: watch::Sender<bool>,
@@ -103,13 +73,15 @@ impl PeerConnectionEventHandler for ConnectionHandler {
                 sdp_m_line_index: candidate.sdp_mline_index,
                 username_fragment: candidate.username_fragment,
             };
-            self.events.send(Event::Candidate(candidate)).await;
+            let is_relayed = event.candidate.typ == RTCIceCandidateType::Relay;
+            let delay = if is_relayed { self.streams.candidate_delay(&event.url) } else { Duration::ZERO };
+            self.candidates.report(candidate, delay).await;
         }
     }
 
     async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
         if state == RTCIceGatheringState::Complete {
-            self.events.send(Event::Candidate(END_OF_CANDIDATES)).await;
+            self.candidates.report_end().await;
         }
     }
 
@@ -143,6 +115,11 @@ impl PeerConnectionEventHandler for ConnectionHandler {
     }
 }
 
+/// How long relayed candidates wait for direct ones.
+pub(crate) const fn relay_delay(config: &Config) -> Duration {
+    if config.relay_only { Duration::ZERO } else { RELAY_DELAY }
+}
+
 /// Creates a connection and opens its sockets.
 pub(crate) async fn connect(
     config: &Config,
@@ -156,7 +133,7 @@ pub(crate) async fn connect(
         .with_multicast_dns_mode(mdns)
         // The default of 1 s makes the offering side wait for a candidate that it does not need.
         .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
-        .with_relay_acceptance_min_wait(Some(if config.relay_only { Duration::ZERO } else { RELAY_ACCEPTANCE_DELAY }))
+        .with_relay_acceptance_min_wait(Some(relay_delay(config)))
         .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(MAX_CHECKS))
         // An ICE restart also opens new sockets, because the interfaces of the old ones may be gone.
         .with_discard_local_candidates_during_ice_restart(true)

@@ -14,12 +14,14 @@ use webrtc::data_channel::DataChannel;
 use webrtc::peer_connection::{PeerConnection, RTCIceCandidateInit, RTCSessionDescription};
 
 use crate::config::{Config, DataChannelConfig};
-use crate::connection::{ConnectionHandler, PeerTasks, configuration, connect, publish_bitrate, read_messages};
+use crate::connection::{ConnectionHandler, configuration, connect, publish_bitrate, read_messages, relay_delay};
 use crate::error::{AtOperation, Error, PeerOperation};
 #[cfg(doc)]
 use crate::events::Event;
 use crate::events::{ChannelMessage, EventReceiver, EventSender};
 use crate::frame::{EncodedFrame, MediaType};
+use crate::local_candidates::LocalCandidates;
+use crate::peer_tasks::PeerTasks;
 use crate::rtp_session::RtpSession;
 use crate::runtime::{StreamServers, TimerKick};
 use crate::stats::{self, Stats};
@@ -85,8 +87,11 @@ impl Peer {
         let tasks = PeerTasks::default();
         let keyframe_requested = Arc::new(Notify::new());
         let session = Arc::new(RtpSession::default());
+        let streams = StreamServers::new(config.tls.clone(), relay_delay(&config));
         let handler = Arc::new(ConnectionHandler {
             events: events.clone(),
+            candidates: LocalCandidates::new(events.clone(), tasks.clone()),
+            streams: streams.clone(),
             tasks: tasks.clone(),
             is_connected,
             keyframe_requested: keyframe_requested.clone(),
@@ -94,7 +99,6 @@ impl Peer {
             timer_kick: TimerKick::default(),
             sends_video: config.sends_video,
         });
-        let streams = StreamServers::new(config.tls.clone());
         // mDNS fails the whole connection where no interface supports multicast or the system forbids it: retry without.
         let (connection, mdns) = match connect(&config, handler.clone(), MulticastDnsMode::QueryOnly, &streams).await {
             Ok(connection) => (connection, MulticastDnsMode::QueryOnly),

@@ -72,7 +72,7 @@ pub(crate) fn relay_protocol(url: &str) -> &'static str {
     }
 }
 
-/// How long streams wait for a TURN server that is reached by UDP, if there is one. The library prefers none of its relayed
+/// How much later than by UDP a TURN server is reached by TCP or TLS, if both are possible. The library prefers none of its relayed
 /// candidates, so the first one wins, and media is better off without a stream.
 const DATAGRAM_HEAD_START: Duration = Duration::from_millis(300);
 
@@ -81,6 +81,8 @@ const DATAGRAM_HEAD_START: Duration = Duration::from_millis(300);
 pub(crate) struct StreamServers {
     table: Arc<Mutex<Table>>,
     tls: Option<Arc<ClientConfig>>,
+    /// How long relayed candidates are held back.
+    relay_delay: Duration,
 }
 
 #[derive(Default)]
@@ -118,9 +120,24 @@ pub(super) enum StreamSecurity {
 }
 
 impl StreamServers {
-    /// An empty table. Servers over TLS need a configuration to verify them.
-    pub fn new(tls: Option<Arc<ClientConfig>>) -> Self {
-        Self { table: Arc::default(), tls }
+    /// An empty table. Servers over TLS need a configuration to verify them. Relayed candidates are held back for `relay_delay`.
+    pub fn new(tls: Option<Arc<ClientConfig>>, relay_delay: Duration) -> Self {
+        Self { table: Arc::default(), tls, relay_delay }
+    }
+
+    /// Sets whether a TURN server is reached by UDP, too.
+    pub fn set_has_datagram_relay(&self, has_datagram_relay: bool) {
+        self.lock().has_datagram_relay = has_datagram_relay;
+    }
+
+    /// How long a relayed candidate is held back after it was gathered, by the URL of its server in the library.
+    pub fn candidate_delay(&self, url: &str) -> Duration {
+        let waited = if relay_protocol(url) == "udp" { Duration::ZERO } else { self.connect_delay(&self.lock()) };
+        self.relay_delay.saturating_sub(waited)
+    }
+
+    fn connect_delay(&self, table: &Table) -> Duration {
+        if table.has_datagram_relay { self.relay_delay + DATAGRAM_HEAD_START } else { Duration::ZERO }
     }
 
     /// The URL that stands for a server in the library. `None` if it cannot be used: without a TLS configuration, or beyond 16.
@@ -140,11 +157,6 @@ impl StreamServers {
             None => return None,
         };
         Some(format!("turn:{number}.{}{DOMAIN}:{port}?transport=udp", protocol.as_str()))
-    }
-
-    /// Sets whether a TURN server is reached by UDP, too.
-    pub fn set_has_datagram_relay(&self, has_datagram_relay: bool) {
-        self.lock().has_datagram_relay = has_datagram_relay;
     }
 
     /// The host and port of the server for which a name and port stand.
@@ -190,8 +202,7 @@ impl StreamServers {
             }
             (StreamProtocol::Tls, None) => return None,
         };
-        let delay = if table.has_datagram_relay { DATAGRAM_HEAD_START } else { Duration::ZERO };
-        Some(StreamTarget { addresses, security, delay })
+        Some(StreamTarget { addresses, security, delay: self.connect_delay(&table) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -268,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_server_is_found_by_the_name_and_the_address_that_stand_for_it() {
-        let servers = StreamServers::new(None);
+        let servers = StreamServers::new(None, Duration::ZERO);
         let first = servers.library_url("a.example", 443, StreamProtocol::Tcp).unwrap();
         assert_eq!(first, "turn:0.tcp.invalid:443?transport=udp");
         assert_eq!(servers.library_url("a.example", 443, StreamProtocol::Tcp), Some(first.clone()));
@@ -300,24 +311,36 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_tries_all_addresses_of_a_family_and_lets_datagrams_go_first() {
-        let servers = StreamServers::new(None);
+    fn candidates_over_streams_come_after_those_over_datagrams() {
+        let delay = Duration::from_millis(500);
+        let servers = StreamServers::new(None, delay);
+        let stream = servers.library_url("a.example", 443, StreamProtocol::Tcp).unwrap();
+        let address = servers.assign("0.tcp.invalid:443", "192.0.2.7:443".parse().unwrap()).unwrap();
+        for (has_datagram_relay, connect_after, report_after) in
+            [(false, Duration::ZERO, delay), (true, delay + DATAGRAM_HEAD_START, Duration::ZERO)]
+        {
+            servers.set_has_datagram_relay(has_datagram_relay);
+            assert_eq!(servers.target(address).map(|target| target.delay), Some(connect_after));
+            assert_eq!(servers.candidate_delay(&stream), report_after);
+            assert_eq!(servers.candidate_delay("turn:a.example:443?transport=udp"), delay);
+        }
+    }
+
+    #[test]
+    fn a_stream_tries_all_addresses_of_a_family() {
+        let servers = StreamServers::new(None, Duration::ZERO);
         servers.library_url("a.example", 443, StreamProtocol::Tcp).unwrap();
         let real: Vec<SocketAddr> =
             ["192.0.2.7:443", "[2001:db8::7]:443", "192.0.2.8:443"].map(|text| text.parse().unwrap()).into();
         let assigned: Vec<_> = real.iter().map(|real| servers.assign("0.tcp.invalid:443", *real).unwrap()).collect();
-        let target = servers.target(assigned[2]).unwrap();
-        assert_eq!((target.addresses, target.delay), (vec![real[2], real[0]], Duration::ZERO));
-        servers.set_has_datagram_relay(true);
-        assert_eq!(
-            servers.target(assigned[1]).map(|it| (it.addresses, it.delay)),
-            Some((vec![real[1]], DATAGRAM_HEAD_START))
-        );
+        for (index, expected) in [(0, vec![real[0], real[2]]), (1, vec![real[1]]), (2, vec![real[2], real[0]])] {
+            assert_eq!(servers.target(assigned[index]).map(|target| target.addresses), Some(expected));
+        }
     }
 
     #[test]
     fn the_number_of_servers_and_addresses_is_limited() {
-        let servers = StreamServers::new(None);
+        let servers = StreamServers::new(None, Duration::ZERO);
         let urls = (0..100).filter_map(|port| servers.library_url("a.example", port, StreamProtocol::Tcp)).count();
         assert_eq!(urls, MAX_SERVERS);
         let real = |port| SocketAddr::from(([192, 0, 2, 7], port));
