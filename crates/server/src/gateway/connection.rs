@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     deadlines::Deadlines,
+    fragment_counter::TooManyFragments,
     keepalive::{Keepalive, KeepaliveAction},
     message_rate::{MessageRate, RateVerdict},
     read_ahead::ReadAhead,
@@ -117,11 +118,8 @@ async fn open(upgrade: OnUpgrade, deadlines: Arc<Deadlines>) -> Option<ClientCon
         return None;
     };
     let config = Some(websocket_config());
-    let stream = ReadAhead::new(parts.io.into_inner());
-    let socket = match parts.read_buf.is_empty() {
-        true => WebSocketStream::from_raw_socket(stream, Role::Server, config).await,
-        false => WebSocketStream::from_partially_read(stream, parts.read_buf.into(), Role::Server, config).await,
-    };
+    let stream = ReadAhead::new(parts.io.into_inner(), parts.read_buf);
+    let socket = WebSocketStream::from_raw_socket(stream, Role::Server, config).await;
     Some(ClientConnection { socket, deadlines })
 }
 
@@ -222,7 +220,7 @@ impl ClientConnection {
                     keepalive.received(now);
                     match frame {
                         Ok(Message::Close(_)) => return SessionEnd::ClosedByClient,
-                        Ok(message) => match rate.message(now) {
+                        Ok(message) => match rate.message(self.socket.get_mut().take_fragments(), now) {
                             RateVerdict::Accept => match handle_frame(session, message) {
                                 MessageOutcome::Done => {}
                                 MessageOutcome::LoggedOut => {
@@ -365,6 +363,9 @@ fn session_end_after(error: &tungstenite::Error) -> SessionEnd {
     match error {
         tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. }) => {
             SessionEnd::Refused(RefusedCode::TooLarge)
+        }
+        tungstenite::Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<TooManyFragments>()) => {
+            SessionEnd::Refused(RefusedCode::RateLimited)
         }
         // A lost connection, not a violation of the protocol by the client.
         tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
