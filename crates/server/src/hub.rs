@@ -4,12 +4,7 @@ mod roster_frames;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use hutong_protocol::{
     ClientMessage, IceServer, Name, NameKey, RefusedCode, ServerMessage, SessionTicket, Token, User, UserState,
@@ -18,24 +13,32 @@ use tokio::sync::Notify;
 
 use crate::{
     clock::{self, Clock},
+    critical_mutex::{CriticalGuard, CriticalMutex},
     metrics::{Gauges, Metrics},
     outbox::{Frame, FrameClass, Outbox, TooSlow},
     registry::{ConnId, Credential, Effect, Registry, RegistryConfig, RosterContent},
+    supervisor::Supervisor,
     ticket_key::TicketKey,
     turn::{CREDENTIAL_RENEWAL, ClientRoute, IceServerSource},
 };
+
+/// Connections whose users are compared with a new deny list, or disconnected, under one hold of the lock.
+const DISCONNECT_BATCH: usize = 256;
 
 /// Shared handle to the registry and the connections' outboxes. A clone is the same hub.
 ///
 /// The registry is behind a std `Mutex`, not tokio's: the lock is held for microseconds of computation and never over an
 /// await, so waiting for it costs less than a trip through the scheduler. Frames are pushed into the outboxes under the
 /// same lock, so that every connection receives them in the registry's order; a push never blocks.
+///
+/// A panic under the lock may have left the registry half changed, so it stops the server, whose process is restarted. Until
+/// then the registry is not called any more.
 #[derive(Clone, Debug)]
 pub(crate) struct Hub(Arc<HubShared>);
 
 #[derive(Debug)]
 struct HubShared {
-    state: Mutex<HubState>,
+    state: CriticalMutex<HubState>,
     clock: Clock,
     metrics: Metrics,
     /// Wakes the timer when the next deadline has changed.
@@ -84,13 +87,19 @@ impl From<&RosterContent> for RosterScope {
 }
 
 impl Hub {
-    /// A hub without connections. The caller runs [`run_timer`](Self::run_timer) in a task.
-    pub(crate) fn new(config: RegistryConfig, metrics: Metrics, ice_servers: Arc<IceServerSource>) -> Self {
+    /// A hub without connections, which the supervisor stops after a panic. The caller runs [`run_timer`](Self::run_timer) in a
+    /// task.
+    pub(crate) fn new(
+        config: RegistryConfig,
+        metrics: Metrics,
+        ice_servers: Arc<IceServerSource>,
+        supervisor: Supervisor,
+    ) -> Self {
         let clock = Clock::start();
         let registry = Registry::new(config, clock.now());
         let state = HubState::new(registry, metrics.clone(), ice_servers);
         Self(Arc::new(HubShared {
-            state: Mutex::new(state),
+            state: CriticalMutex::new(state, "hub", supervisor),
             clock,
             metrics,
             rescheduled: Notify::new(),
@@ -127,15 +136,22 @@ impl Hub {
 
     /// Closes the connections for which the predicate holds, as `not_welcome`. It gets the user's name, if the connection is
     /// logged in, and the address.
+    ///
+    /// The predicate is called without the lock, and the lock is held for [`DISCONNECT_BATCH`] connections at a time: a long
+    /// deny list and many connections delay nobody's call.
     pub(crate) fn disconnect_where(&self, predicate: impl Fn(Option<&Name>, IpAddr) -> bool) {
-        self.with_registry(|state, now| {
-            let HubState { registry, connections, .. } = &*state;
-            let matching =
-                connections.iter().filter(|(conn, connection)| predicate(registry.name_of(**conn), connection.address));
-            for conn in matching.map(|(conn, _)| *conn).collect::<Vec<_>>() {
-                state.refuse(now, conn, RefusedCode::NotWelcome);
+        for batch in self.connections().chunks(DISCONNECT_BATCH) {
+            let mut matching = self.lock().names_and_addresses(batch);
+            matching.retain(|(_, name, address)| predicate(name.as_ref(), *address));
+            if matching.is_empty() {
+                continue;
             }
-        });
+            self.with_registry(|state, now| {
+                for (conn, ..) in &matching {
+                    state.refuse(now, *conn, RefusedCode::NotWelcome);
+                }
+            });
+        }
     }
 
     /// Passes a client's message to the registry.
@@ -241,11 +257,12 @@ impl Hub {
         /// Minimum sleep, so that a deadline in the past cannot make this a busy loop.
         const SHORTEST: Duration = Duration::from_millis(1);
         loop {
-            let due = self.lock().next_tick.map(|moment| self.0.clock.instant(moment).max(clock::now() + SHORTEST));
-            let Some(due) = due else {
+            let next_tick = self.lock().next_tick;
+            let Some(next_tick) = next_tick else {
                 self.0.rescheduled.notified().await;
                 continue;
             };
+            let due = self.0.clock.instant(next_tick).max(clock::now() + SHORTEST);
             tokio::select! {
                 () = tokio::time::sleep_until(due.into()) => self.with_registry(|state, now| state.registry.tick(now)),
                 () = self.0.rescheduled.notified() => {}
@@ -260,9 +277,20 @@ impl Hub {
         self.0.rescheduled.notify_one();
     }
 
+    /// Panics under the lock.
+    #[cfg(any(test, feature = "inspect"))]
+    #[allow(clippy::panic, reason = "it is what this does")]
+    pub(crate) fn break_registry(&self) {
+        self.with_registry(|_, _| panic!("the registry was broken on purpose"));
+    }
+
     /// Calls `input` under the lock, carries out the effects, and wakes the timer if the next deadline has changed.
     fn with_registry(&self, input: impl FnOnce(&mut HubState, Duration)) {
         let mut state = self.lock();
+        // A panic has left the registry half changed; the server is stopping.
+        if self.0.state.is_broken() {
+            return;
+        }
         // Read under the lock, so that the registry's time never goes back.
         let now = self.0.clock.now();
         input(&mut state, now);
@@ -274,9 +302,8 @@ impl Hub {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HubState> {
-        // After a panic, which is logged with its thread, the remaining state still serves the other users best.
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> CriticalGuard<'_, HubState> {
+        self.0.state.lock()
     }
 }
 
@@ -292,6 +319,12 @@ impl HubState {
         let state = ConnectionState { outbox: outbox.clone(), address, scope: RosterScope::None, route };
         self.connections.insert(conn, state);
         (conn, outbox)
+    }
+
+    /// Name, if logged in, and address of those of the connections that are still open.
+    fn names_and_addresses(&self, conns: &[ConnId]) -> Vec<(ConnId, Option<Name>, IpAddr)> {
+        let open = conns.iter().filter_map(|conn| Some((*conn, self.connections.get(conn)?.address)));
+        open.map(|(conn, address)| (conn, self.registry.name_of(conn).cloned(), address)).collect()
     }
 
     fn carry_out_effects(&mut self, now: Duration) {

@@ -107,13 +107,19 @@ impl AdmissionControl {
 
     /// Reloads the files when they change, forever. Calls `on_deny_list` with each new deny list, so that users who are
     /// online and now denied can be disconnected.
-    pub(crate) async fn reload_files(self: Arc<Self>, on_deny_list: impl Fn(&DenyList)) {
+    ///
+    /// `on_deny_list` runs on a thread for blocking work, because it may take as long as comparing all connections.
+    pub(crate) async fn reload_files(self: Arc<Self>, on_deny_list: impl Fn(&DenyList) + Send + Sync + 'static) {
+        let on_deny_list = Arc::new(on_deny_list);
         loop {
             tokio::time::sleep(FILE_POLL_INTERVAL).await;
-            let admission = self.clone();
-            if let Some(deny_list) = blocking(move || admission.refresh_files()).await {
-                on_deny_list(&deny_list);
-            }
+            let (admission, on_deny_list) = (self.clone(), on_deny_list.clone());
+            blocking(move || {
+                if let Some(deny_list) = admission.refresh_files() {
+                    on_deny_list(&deny_list);
+                }
+            })
+            .await;
         }
     }
 

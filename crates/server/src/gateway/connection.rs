@@ -185,6 +185,8 @@ impl HubSession {
     /// Takes the user offline. The outbox returns the close after the frames that are queued before it.
     fn refuse(&self, code: RefusedCode) {
         self.hub.refuse(self.conn, code);
+        // The hub has done so, unless it has panicked.
+        self.outbox.close(code);
     }
 }
 

@@ -135,3 +135,45 @@ fn a_refused_connection_is_removed() {
     assert!(matches!(read[..], [ServerMessage::Refused { code: RefusedCode::NameTaken, .. }]), "{read:?}");
     assert_eq!(hub.state.connections.keys().collect::<Vec<_>>(), [&ana]);
 }
+
+fn hub() -> (Hub, Supervisor) {
+    let config = RegistryConfig { max_users: 10, whole_roster: 10, ticket_key: [7; 32] };
+    let supervisor = Supervisor::default();
+    (Hub::new(config, Metrics::new().0, ice_servers(), supervisor.clone()), supervisor)
+}
+
+#[test]
+fn a_new_deny_list_is_compared_without_the_lock_and_in_batches() {
+    let (hub, _) = hub();
+    let route = Arc::new(ClientRoute::Proxied { host: None });
+    let outboxes: Vec<_> = (0..1_000_u32)
+        .map(|number| hub.connect(std::net::Ipv4Addr::from(number).into(), route.clone()).1)
+        .collect();
+    let is_denied = |address: IpAddr| matches!(address, IpAddr::V4(address) if address.octets()[3] == 7);
+    let compared = std::cell::Cell::new(0);
+    hub.disconnect_where(|_, address| {
+        assert!(hub.0.state.is_free(), "the lock is held while addresses are compared");
+        compared.set(compared.get() + 1);
+        is_denied(address)
+    });
+    assert_eq!(compared.get(), outboxes.len());
+    let closed = outboxes.iter().filter(|outbox| outbox.next().now_or_never().is_some()).count();
+    assert_eq!((closed, hub.connections().len()), (4, outboxes.len() - 4));
+    // One hold of the lock reads the addresses of a batch only.
+    let all = hub.connections();
+    assert!(all.chunks(DISCONNECT_BATCH).all(|batch| hub.lock().names_and_addresses(batch).len() <= DISCONNECT_BATCH));
+}
+
+#[test]
+fn after_a_panic_under_the_lock_the_server_stops_and_the_registry_is_not_called() {
+    let (hub, supervisor) = hub();
+    let (conn, outbox) =
+        hub.connect(std::net::Ipv4Addr::LOCALHOST.into(), Arc::new(ClientRoute::Proxied { host: None }));
+    let broken = hub.clone();
+    assert!(std::thread::spawn(move || broken.break_registry()).join().is_err());
+    let failure = supervisor.failed().now_or_never().unwrap();
+    assert!(failure.to_string().contains("\"hub\" has panicked"), "{failure}");
+    hub.handle_message(conn, ClientMessage::Ping);
+    assert_eq!(outbox.next().now_or_never(), None);
+    assert_eq!((hub.users_online(), hub.connections().len()), (0, 1));
+}
