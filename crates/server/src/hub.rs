@@ -7,16 +7,18 @@ mod tests;
 use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use hutong_protocol::{
-    ClientMessage, IceServer, Name, NameKey, RefusedCode, ServerMessage, SessionTicket, Token, User, UserState,
+    ClientMessage, ErrorCode, IceServer, Name, NameKey, RefusedCode, ServerMessage, SessionTicket, Token, User,
+    UserState,
 };
 use tokio::sync::Notify;
 
 use crate::{
+    admission::ClientAddr,
     clock::{self, Clock},
     critical_mutex::{CriticalGuard, CriticalMutex},
     metrics::{Gauges, Metrics},
-    outbox::{Frame, FrameClass, Outbox, TooSlow},
-    registry::{ConnId, Credential, Effect, Registry, RegistryConfig, RosterContent},
+    outbox::{Frame, FrameClass, Outbox, RelayFull, TooSlow},
+    registry::{ConnId, Credential, Effect, Registry, RegistryConfig, RosterContent, relay_refused},
     supervisor::Supervisor,
     ticket_key::TicketKey,
     turn::{CREDENTIAL_RENEWAL, ClientRoute, IceServerSource},
@@ -60,7 +62,7 @@ struct HubState {
 #[derive(Debug)]
 struct ConnectionState {
     outbox: Arc<Outbox>,
-    address: IpAddr,
+    client: ClientAddr,
     scope: RosterScope,
     /// Where it reaches the TURN server. Connections share equal routes.
     route: Arc<ClientRoute>,
@@ -108,7 +110,7 @@ impl Hub {
     }
 
     /// Adds a connection from this address and on this route, not logged in yet.
-    pub(crate) fn connect(&self, from: IpAddr, route: Arc<ClientRoute>) -> (ConnId, Arc<Outbox>) {
+    pub(crate) fn connect(&self, from: ClientAddr, route: Arc<ClientRoute>) -> (ConnId, Arc<Outbox>) {
         self.lock().connect(from, route)
     }
 
@@ -163,7 +165,8 @@ impl Hub {
             if matches!(message, ClientMessage::LogOut) {
                 connection.scope = RosterScope::None;
             }
-            state.registry.handle_message(now, from, message);
+            let origin = connection.client.call_origin();
+            state.registry.handle_message_from(now, from, origin, message);
         });
     }
 
@@ -312,18 +315,18 @@ impl HubState {
         Self { registry, connections: HashMap::new(), last_conn: 0, next_tick: None, metrics, ice_servers }
     }
 
-    fn connect(&mut self, address: IpAddr, route: Arc<ClientRoute>) -> (ConnId, Arc<Outbox>) {
+    fn connect(&mut self, client: ClientAddr, route: Arc<ClientRoute>) -> (ConnId, Arc<Outbox>) {
         let outbox = Arc::new(Outbox::new());
         self.last_conn += 1;
         let conn = ConnId(self.last_conn);
-        let state = ConnectionState { outbox: outbox.clone(), address, scope: RosterScope::None, route };
+        let state = ConnectionState { outbox: outbox.clone(), client, scope: RosterScope::None, route };
         self.connections.insert(conn, state);
         (conn, outbox)
     }
 
     /// Name, if logged in, and address of those of the connections that are still open.
     fn names_and_addresses(&self, conns: &[ConnId]) -> Vec<(ConnId, Option<Name>, IpAddr)> {
-        let open = conns.iter().filter_map(|conn| Some((*conn, self.connections.get(conn)?.address)));
+        let open = conns.iter().filter_map(|conn| Some((*conn, self.connections.get(conn)?.client.ip)));
         open.map(|(conn, address)| (conn, self.registry.name_of(conn).cloned(), address)).collect()
     }
 
@@ -336,6 +339,7 @@ impl HubState {
                     }
                     self.send(now, to, FrameClass::Direct, Frame::text(&message));
                 }
+                Effect::Relay { from, to, message } => self.relay(now, from, to, &message),
                 Effect::Welcome { to, me, ticket, roster } => {
                     self.set_scope(to, &roster);
                     let ice_servers = self.ice_servers(to, me.token);
@@ -415,6 +419,16 @@ impl HubState {
                 self.metrics.presence_dropped.inc_by(dropped_now as u64);
             }
             Err(TooSlow) => self.refuse(now, to, RefusedCode::TooSlow),
+        }
+    }
+
+    /// Queues a message of one connection for another, or answers the sender with an error if that is too far behind.
+    fn relay(&mut self, now: Duration, from: ConnId, to: ConnId, message: &ServerMessage) {
+        let outbox = self.connections.get(&to).map(|connection| &connection.outbox);
+        let Some((outbox, frame)) = outbox.zip(Frame::text(message)) else { return };
+        if outbox.push_relayed(frame) == Err(RelayFull) {
+            self.metrics.errors.inc(ErrorCode::RateLimited);
+            self.send(now, from, FrameClass::Direct, Frame::text(&relay_refused(message)));
         }
     }
 

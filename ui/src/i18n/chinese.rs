@@ -271,6 +271,7 @@ fn error(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::NotOnline => "对方已经离线。",
         ErrorCode::Busy | ErrorCode::Crossed => "对方正忙，请稍后再试。",
+        ErrorCode::TooManyCalls => "呼叫次数太多，对方都没有接听。请等一两分钟再试。",
         ErrorCode::SelfCall => "不能呼叫自己。想试试通话，可以在另一台设备上打开互通。",
         ErrorCode::NoCall | ErrorCode::WrongStep | ErrorCode::TicketInvalid => "那个通话已经结束，请重新呼叫。",
         ErrorCode::RateLimited => "操作太频繁了，请稍等片刻再试。",

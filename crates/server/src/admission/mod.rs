@@ -28,7 +28,11 @@ use self::{
     reloadable_file::ReloadableFile,
     secrets::{AccessKey, UserPasswords},
 };
-use crate::{registry::Credential, supervisor::blocking};
+use crate::{
+    addr_prefix::AddrPrefix,
+    registry::{CallOrigin, Credential},
+    supervisor::blocking,
+};
 
 pub(crate) use deny_list::DenyList;
 pub(crate) use limits::{AdmissionLimits, LOGINS_PER_CONNECTION, SlotGuard};
@@ -70,6 +74,19 @@ pub(crate) struct ClientAddr {
     pub ip: IpAddr,
     /// False for loopback and trusted proxies, which many clients share.
     is_limited: bool,
+}
+
+impl ClientAddr {
+    /// The number under which calls from this address are limited.
+    pub(crate) fn call_origin(self) -> CallOrigin {
+        self.is_limited.then(|| AddrPrefix::of(self.ip).to_number())
+    }
+
+    /// An address to which limits apply.
+    #[cfg(test)]
+    pub(crate) fn limited(ip: impl Into<IpAddr>) -> Self {
+        Self { ip: ip.into(), is_limited: true }
+    }
 }
 
 /// What a `hello` asks for.

@@ -86,7 +86,7 @@ pub(super) async fn run(upgrade: OnUpgrade, context: Box<UpgradeContext>, hub: H
     }
     // Held until the WebSocket is closed.
     let permit = context.permit.clone();
-    let (conn, outbox) = hub.connect(context.client.ip, context.route.clone());
+    let (conn, outbox) = hub.connect(context.client, context.route.clone());
     let session = HubSession { hub, conn, outbox, context };
     let end = connection.serve(&session, &permit.group.shutdown).await;
     // Takes the user offline before the closing handshake, which may take seconds.
