@@ -384,5 +384,14 @@ fn app_problem(problem: AppProblem) -> &'static str {
             "Your choice could not be saved, and is lost when Hutong closes. Check that the disk is not full and that you may \
              write to your home folder."
         }
+        AppProblem::SettingsUnreadable => {
+            "Your settings could not be read, so Hutong uses the defaults. The file is kept in the app’s data folder as \
+             settings.json or settings.json.unreadable-1 (or a higher number). Choose your server again, and use a new \
+             invitation where you had one."
+        }
+        AppProblem::SettingsNewer => {
+            "A newer version of Hutong has saved your settings. This version leaves them alone, and forgets your changes when \
+             it closes. Update the app."
+        }
     }
 }
