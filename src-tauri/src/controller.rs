@@ -96,7 +96,7 @@ struct Controller {
 
 impl Controller {
     async fn new(config: ControllerConfig, status: CallStatusPublisher) -> Self {
-        let mut servers = ServerSettings::read(&config.directory);
+        let (mut servers, settings_problem) = ServerSettings::read(&config.directory);
         let configured_port = config.port.or(servers.stored().port);
         let port = configured_port.or(match config.default_port {
             DefaultPort::Standard => None,
@@ -106,7 +106,8 @@ impl Controller {
             .inspect_err(|error| tracing::warn!(%error, "cannot load the system's certificate authorities; https servers are unreachable"))
             .ok();
         let (embedded, problem) = OptionalServer::start(&config.directory, port).await;
-        let problem = problem.or(servers.stored().server.problem());
+        // The lost settings explain the others, such as another port.
+        let problem = settings_problem.or(problem).or(servers.stored().server.problem());
         let keep_port = configured_port.is_none() && config.default_port == DefaultPort::AnyFree;
         if let Some(port) = embedded.port() {
             servers.set_embedded_port(port, keep_port);
@@ -151,7 +152,7 @@ impl Controller {
                     }
                 },
                 event = self.driver.next() => self.handle_driver_event(event).await,
-                () = self.embedded.failed() => self.embedded_failed(),
+                () = self.embedded.failed() => self.restart_embedded().await,
                 _ = address_checks.tick() => self.refresh_addresses().await,
                 Some(change) = network_changes.recv() => {
                     let outputs = self.driver.network_changed(&change);
@@ -193,8 +194,20 @@ impl Controller {
         }
     }
 
-    fn embedded_failed(&mut self) {
-        self.problem = Some(AppProblem::EmbeddedFailed);
+    /// Restarts the failed embedded server; the app and its calls go on. Reports the problem if that fails.
+    async fn restart_embedded(&mut self) {
+        match self.embedded.restart().await {
+            Ok(()) => {
+                if let Some(port) = self.embedded.port() {
+                    self.servers.set_embedded_port(port, false);
+                    self.driver.set_target(self.servers.target());
+                }
+                if self.servers.stored().share {
+                    self.share(true).await;
+                }
+            }
+            Err(problem) => self.problem = Some(problem),
+        }
         self.show_app();
     }
 

@@ -2,12 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use hutong_core::host_messages::AppProblem;
+use hutong_durable_file as durable_file;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -80,10 +80,55 @@ impl SavedServer {
     }
 }
 
+/// Version of the file's format. A higher one makes this app leave the file alone.
+const FILE_VERSION: u32 = 1;
+
+/// Unreadable settings files that are kept. When all names are taken, the settings are not written any more.
+const MAX_UNREADABLE: usize = 8;
+
 /// The settings file.
 #[derive(Clone, Debug)]
 pub struct SettingsFile {
     path: PathBuf,
+}
+
+/// What reading the settings file gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SettingsRead {
+    /// The settings, or the defaults if there is no file yet.
+    Usable(Settings),
+    /// The file was invalid and now has another name. The defaults apply and may be written.
+    SetAside,
+    /// The file is unreadable, and could not be given another name. The defaults apply, and must not be written over it.
+    Unreadable,
+    /// A newer app has written the file. The defaults apply, and must not be written over it.
+    Newer,
+}
+
+impl SettingsRead {
+    /// The settings that apply.
+    #[must_use]
+    pub fn into_settings(self) -> Settings {
+        match self {
+            Self::Usable(settings) => settings,
+            Self::SetAside | Self::Unreadable | Self::Newer => Settings::default(),
+        }
+    }
+}
+
+/// The settings as stored.
+#[derive(Serialize)]
+struct StoredSettings<'s> {
+    version: u32,
+    #[serde(flatten)]
+    settings: &'s Settings,
+}
+
+/// The part of a file that every version has. The first files had none.
+#[derive(Deserialize)]
+struct StoredVersion {
+    #[serde(default)]
+    version: u32,
 }
 
 impl SettingsFile {
@@ -93,45 +138,65 @@ impl SettingsFile {
         Self { path: directory.join("settings.json") }
     }
 
-    /// Reads the settings. A missing or unreadable file gives the defaults. An invalid file too; it is renamed to
-    /// `settings.broken.json`, so that manual edits are not lost.
+    /// Reads the settings. An invalid file is renamed to `settings.json.unreadable-1` (2, 3 …), so that what it holds, such as
+    /// pinned keys, is never lost.
     #[must_use]
-    pub fn read(&self) -> Settings {
+    pub fn read(&self) -> SettingsRead {
         let text = match fs::read(&self.path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Settings::default(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return SettingsRead::Usable(Settings::default()),
+            // It may be readable at the next start.
             Err(error) => {
-                tracing::warn!(%error, "reading the settings failed; using the defaults");
-                return Settings::default();
+                tracing::error!(%error, "settings file cannot be read; the defaults apply, and changes are not saved");
+                return SettingsRead::Unreadable;
             }
         };
-        match serde_json::from_slice(&text) {
-            Ok(settings) => settings,
-            Err(error) => {
-                let backup = self.path.with_extension("broken.json");
-                let backed_up = fs::rename(&self.path, &backup).is_ok();
-                tracing::warn!(%error, backed_up, "settings file invalid; using the defaults");
-                Settings::default()
+        // First, because a newer file may differ in everything else.
+        if let Ok(StoredVersion { version }) = serde_json::from_slice(&text)
+            && version > FILE_VERSION
+        {
+            tracing::error!(
+                version,
+                "a newer app has written the settings; the defaults apply, and changes are not saved"
+            );
+            return SettingsRead::Newer;
+        }
+        let error = match parse(&text) {
+            Ok(settings) => return SettingsRead::Usable(settings),
+            Err(error) => error,
+        };
+        match durable_file::set_aside(&self.path, "unreadable", MAX_UNREADABLE) {
+            Ok(Some(kept)) => {
+                tracing::error!(%error, kept = %kept.display(), "settings file invalid and renamed; the defaults apply");
+                SettingsRead::SetAside
+            }
+            failed => {
+                tracing::error!(
+                    %error, ?failed,
+                    "settings file invalid and not renamed; the defaults apply, and changes are not saved"
+                );
+                SettingsRead::Unreadable
             }
         }
     }
 
-    /// Writes the settings atomically, by renaming a temporary file.
+    /// Replaces the file durably.
     ///
     /// # Errors
     ///
-    /// When writing or renaming fails; the old file stays.
+    /// When a step fails; the file then has its old or its new content.
     pub fn write(&self, settings: &Settings) -> io::Result<()> {
         if let Some(directory) = self.path.parent() {
             fs::create_dir_all(directory)?;
         }
-        let temporary = self.path.with_extension("new.json");
-        let mut file = fs::File::create(&temporary)?;
-        file.write_all(&serde_json::to_vec_pretty(settings)?)?;
-        file.sync_all()?;
-        drop(file);
-        fs::rename(&temporary, &self.path)
+        let stored = StoredSettings { version: FILE_VERSION, settings };
+        durable_file::replace(&self.path, &serde_json::to_vec_pretty(&stored)?)
     }
+}
+
+fn parse(text: &[u8]) -> serde_json::Result<Settings> {
+    let _version: StoredVersion = serde_json::from_slice(text)?;
+    serde_json::from_slice(text)
 }
 
 #[cfg(test)]
@@ -152,24 +217,70 @@ mod tests {
     fn written_settings_are_read_back() {
         let directory = tempfile::tempdir().unwrap();
         let file = SettingsFile::in_directory(&directory.path().join("not/there/yet"));
-        assert_eq!(file.read(), Settings::default());
+        assert_eq!(file.read(), SettingsRead::Usable(Settings::default()));
         for settings in [sample(), Settings::default()] {
             file.write(&settings).unwrap();
-            assert_eq!(file.read(), settings);
+            assert_eq!(file.read(), SettingsRead::Usable(settings));
+        }
+        let text = fs::read_to_string(directory.path().join("not/there/yet/settings.json")).unwrap();
+        assert!(text.contains("\"version\": 1"), "{text}");
+    }
+
+    #[test]
+    fn an_invalid_file_is_renamed_and_never_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("settings.json");
+        let file = SettingsFile::in_directory(directory.path());
+        file.write(&sample()).unwrap();
+        let whole = fs::read_to_string(&path).unwrap();
+        // Cut off and zeroed, as by a power cut in an app that did not sync, and edited by hand.
+        let (half, zeros) = (&whole[..whole.len() / 2], "\u{0}".repeat(100));
+        let invalid =
+            ["", "{", "7", half, &zeros, r#"{"server":{"is":"moon"}}"#, r#"{"share":"yes"}"#, r#"{"version":"new"}"#];
+        assert_eq!(invalid.len(), MAX_UNREADABLE);
+        for (number, text) in (1..).zip(invalid) {
+            fs::write(&path, text).unwrap();
+            assert_eq!(file.read(), SettingsRead::SetAside, "{text:?}");
+            file.write(&sample()).unwrap();
+            assert_eq!(file.read(), SettingsRead::Usable(sample()));
+            let kept = directory.path().join(format!("settings.json.unreadable-{number}"));
+            assert_eq!(fs::read_to_string(kept).unwrap(), text);
+        }
+        fs::write(&path, "one too many").unwrap();
+        assert_eq!(file.read(), SettingsRead::Unreadable);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one too many");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), MAX_UNREADABLE + 1);
+    }
+
+    #[test]
+    fn a_newer_file_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("settings.json");
+        for text in [r#"{"version":2}"#, r#"{"version":7,"share":"with friends","server":[]}"#] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(SettingsFile::in_directory(directory.path()).read(), SettingsRead::Newer);
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
     }
 
     #[test]
-    fn an_invalid_file_gives_the_defaults_and_is_renamed() {
-        for broken in ["", "{", "7", r#"{"server":{"is":"moon"}}"#, r#"{"share":"yes"}"#, "\u{0}\u{1}"] {
-            let directory = tempfile::tempdir().unwrap();
-            let file = SettingsFile::in_directory(directory.path());
-            fs::write(directory.path().join("settings.json"), broken).unwrap();
-            assert_eq!(file.read(), Settings::default(), "{broken:?}");
-            assert_eq!(fs::read_to_string(directory.path().join("settings.broken.json")).unwrap(), broken);
-            file.write(&sample()).unwrap();
-            assert_eq!(file.read(), sample());
-        }
+    fn a_file_that_cannot_be_read_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("settings.json")).unwrap();
+        assert_eq!(SettingsFile::in_directory(directory.path()).read(), SettingsRead::Unreadable);
+        assert!(directory.path().join("settings.json").is_dir());
+    }
+
+    #[test]
+    fn a_draft_that_a_power_cut_left_behind_is_ignored() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = SettingsFile::in_directory(directory.path());
+        file.write(&sample()).unwrap();
+        fs::write(directory.path().join("settings.json.draft"), r#"{"version":1,"sha"#).unwrap();
+        assert_eq!(file.read(), SettingsRead::Usable(sample()));
+        file.write(&Settings::default()).unwrap();
+        assert_eq!(file.read(), SettingsRead::Usable(Settings::default()));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 
     #[test]
@@ -177,7 +288,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = SettingsFile::in_directory(directory.path());
         fs::write(directory.path().join("settings.json"), r#"{"share":true,"colour":"red"}"#).unwrap();
-        assert_eq!(file.read(), Settings { share: true, ..Settings::default() });
+        assert_eq!(file.read(), SettingsRead::Usable(Settings { share: true, ..Settings::default() }));
     }
 
     #[test]

@@ -327,6 +327,10 @@ impl CallFlow {
         let with = call.with.clone();
         match call.stage {
             Stage::Offering => {
+                if code == ErrorCode::TooManyCalls {
+                    cx.notice(Some(Notice::Error { code }));
+                    return self.finish(cx, None);
+                }
                 let known = cx.state_of(with.token);
                 let state = match (code, known) {
                     (ErrorCode::NotOnline, _) => UserState::Offline,

@@ -160,6 +160,10 @@ pub enum AppProblem {
     NoNetwork,
     /// The setting could not be written to disk and will be lost.
     NotSaved,
+    /// The settings could not be read. The file is kept, under another name if possible, and the defaults apply.
+    SettingsUnreadable,
+    /// A newer app has written the settings. This app leaves them alone, and changes will be lost.
+    SettingsNewer,
     /// The opened link is malformed or not a `hutong://` call link.
     LinkInvalid,
     /// The server presented another key than before.

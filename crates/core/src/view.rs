@@ -198,7 +198,7 @@ pub enum Notice {
         /// The callee, if a voice call is possible instead.
         voice_instead: Option<User>,
     },
-    /// The server rejected a message of this client: a bug.
+    /// The server rejected a message of this client: the person calls too often, or there is a bug.
     Error {
         /// The server's error code.
         code: ErrorCode,

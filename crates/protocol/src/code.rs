@@ -122,6 +122,8 @@ codes! {
         NotOnline = "not_online",
         /// The target, or the sender of the message, is `connecting`, `in_call` or `ending`.
         Busy = "busy",
+        /// The sender has called this user, or others, too often lately without being accepted: it must pause.
+        TooManyCalls = "too_many_calls",
         /// The target has just offered the sender a call. That call stands, and the client accepts it instead.
         Crossed = "crossed",
         /// A user cannot call itself.
@@ -132,8 +134,8 @@ codes! {
         WrongStep = "wrong_step",
         /// The call ticket was not signed by this server, has expired, or is for another user.
         TicketInvalid = "ticket_invalid",
-        /// The client exceeds the message rate: the message has no effect. If that continues, the server closes the
-        /// connection.
+        /// The client exceeds the message rate, or, if `call` is present, the bytes that it may have relayed in a call:
+        /// the message has no effect. If the former continues, the server closes the connection.
         RateLimited = "rate_limited",
     }
 }

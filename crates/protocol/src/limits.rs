@@ -33,6 +33,28 @@ pub const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// Too short for people to notice.
 pub const PRESENCE_BATCH_DELAY: Duration = Duration::from_millis(40);
 
+/// Changes of one user's state that are sent to others at once. Setting up a call and ending it are four.
+pub const PRESENCE_BURST: u32 = 40;
+
+/// Interval between one user's further changes. Those in between are merged into the last.
+pub const PRESENCE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Calls to one user that may follow one another at once, while that user accepts none: more than a person tries who
+/// knows that somebody is there.
+pub const CALLS_TO_ONE_USER: u32 = 5;
+
+/// How long a call to one user that was not accepted counts.
+pub const CALL_COUNTS_FOR: Duration = Duration::from_secs(60);
+
+/// Calls to anybody that may follow one another at once, while they are not accepted.
+pub const CALLS_TO_ANYBODY: u32 = 20;
+
+/// How long a call counts among those to anybody. A person who looks for somebody who answers needs longer for each.
+pub const CALL_TO_ANYBODY_COUNTS_FOR: Duration = Duration::from_secs(10);
+
+/// Pause before the next call, when as many count as may follow one another at once. It doubles with each further one.
+pub const FIRST_CALL_PAUSE: Duration = Duration::from_secs(5);
+
 /// How long a WebSocket may be silent before the server sends a ping frame (RFC 6455, section 5.5.2).
 ///
 /// Browsers answer it even for frozen pages. It also keeps the connection open in proxies and home routers, which drop
@@ -66,6 +88,16 @@ pub const MESSAGES_PER_SECOND: u32 = 50;
 /// Burst of messages that a connection may send: a machine with many network interfaces gathers all its candidates at
 /// once.
 pub const MESSAGE_BURST: u32 = 200;
+
+/// Bytes that one member of a call may have relayed to the other at once: the largest description, and all candidates of a
+/// machine with many interfaces several times over.
+pub const RELAYED_BURST_BYTES: usize = 256 * 1024;
+
+/// Sustained rate of relayed bytes. A call on a network that changes every few seconds sends half of it.
+pub const RELAYED_BYTES_PER_SECOND: u32 = 16 * 1024;
+
+/// Bytes that a relayed message costs at least: small ones burden a slow reader too.
+pub const MIN_RELAYED_BYTES: usize = 512;
 
 /// Messages queued for a slow reader before the server replaces what it missed by a fresh roster.
 pub const OUTBOX_CAPACITY: usize = 256;

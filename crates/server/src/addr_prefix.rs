@@ -22,6 +22,14 @@ impl AddrPrefix {
             }
         }
     }
+
+    /// A number for the prefix. Those of IPv4 do not occur among IPv6 prefixes in use: `::/32` is reserved (RFC 4291).
+    pub(crate) fn to_number(self) -> u64 {
+        match self {
+            Self::V4(address) => address.to_bits().into(),
+            Self::V6(groups) => groups.into_iter().fold(0, |number, group| (number << 16) | u64::from(group)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -35,5 +43,10 @@ mod tests {
         assert_ne!(prefix("2001:db8:1:2::1"), prefix("2001:db8:1:3::1"));
         assert_eq!(prefix("::ffff:192.0.2.1"), prefix("192.0.2.1"));
         assert_ne!(prefix("192.0.2.1"), prefix("192.0.2.2"));
+        for one in ["2001:db8:1:2::1", "2001:db8:1:3::1", "192.0.2.1", "192.0.2.2"] {
+            for other in ["2001:db8:1:2::9", "2001:db8:1:3::9", "192.0.2.1", "192.0.2.2"] {
+                assert_eq!(prefix(one) == prefix(other), prefix(one).to_number() == prefix(other).to_number());
+            }
+        }
     }
 }

@@ -4,38 +4,43 @@ mod roster_frames;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use hutong_protocol::{
-    ClientMessage, IceServer, Name, NameKey, RefusedCode, ServerMessage, SessionTicket, Token, User, UserState,
+    ClientMessage, ErrorCode, IceServer, Name, NameKey, RefusedCode, ServerMessage, SessionTicket, Token, User,
+    UserState,
 };
 use tokio::sync::Notify;
 
 use crate::{
+    admission::ClientAddr,
     clock::{self, Clock},
+    critical_mutex::{CriticalGuard, CriticalMutex},
     metrics::{Gauges, Metrics},
-    outbox::{Frame, FrameClass, Outbox, TooSlow},
-    registry::{ConnId, Credential, Effect, Registry, RegistryConfig, RosterContent},
+    outbox::{Frame, FrameClass, Outbox, RelayFull, TooSlow},
+    registry::{ConnId, Credential, Effect, Registry, RegistryConfig, RosterContent, relay_refused},
+    supervisor::Supervisor,
     ticket_key::TicketKey,
     turn::{CREDENTIAL_RENEWAL, ClientRoute, IceServerSource},
 };
+
+/// Connections whose users are compared with a new deny list, or disconnected, under one hold of the lock.
+const DISCONNECT_BATCH: usize = 256;
 
 /// Shared handle to the registry and the connections' outboxes. A clone is the same hub.
 ///
 /// The registry is behind a std `Mutex`, not tokio's: the lock is held for microseconds of computation and never over an
 /// await, so waiting for it costs less than a trip through the scheduler. Frames are pushed into the outboxes under the
 /// same lock, so that every connection receives them in the registry's order; a push never blocks.
+///
+/// A panic under the lock may have left the registry half changed, so it stops the server, whose process is restarted. Until
+/// then the registry is not called any more.
 #[derive(Clone, Debug)]
 pub(crate) struct Hub(Arc<HubShared>);
 
 #[derive(Debug)]
 struct HubShared {
-    state: Mutex<HubState>,
+    state: CriticalMutex<HubState>,
     clock: Clock,
     metrics: Metrics,
     /// Wakes the timer when the next deadline has changed.
@@ -57,7 +62,7 @@ struct HubState {
 #[derive(Debug)]
 struct ConnectionState {
     outbox: Arc<Outbox>,
-    address: IpAddr,
+    client: ClientAddr,
     scope: RosterScope,
     /// Where it reaches the TURN server. Connections share equal routes.
     route: Arc<ClientRoute>,
@@ -84,13 +89,19 @@ impl From<&RosterContent> for RosterScope {
 }
 
 impl Hub {
-    /// A hub without connections. The caller runs [`run_timer`](Self::run_timer) in a task.
-    pub(crate) fn new(config: RegistryConfig, metrics: Metrics, ice_servers: Arc<IceServerSource>) -> Self {
+    /// A hub without connections, which the supervisor stops after a panic. The caller runs [`run_timer`](Self::run_timer) in a
+    /// task.
+    pub(crate) fn new(
+        config: RegistryConfig,
+        metrics: Metrics,
+        ice_servers: Arc<IceServerSource>,
+        supervisor: Supervisor,
+    ) -> Self {
         let clock = Clock::start();
         let registry = Registry::new(config, clock.now());
         let state = HubState::new(registry, metrics.clone(), ice_servers);
         Self(Arc::new(HubShared {
-            state: Mutex::new(state),
+            state: CriticalMutex::new(state, "hub", supervisor),
             clock,
             metrics,
             rescheduled: Notify::new(),
@@ -99,7 +110,7 @@ impl Hub {
     }
 
     /// Adds a connection from this address and on this route, not logged in yet.
-    pub(crate) fn connect(&self, from: IpAddr, route: Arc<ClientRoute>) -> (ConnId, Arc<Outbox>) {
+    pub(crate) fn connect(&self, from: ClientAddr, route: Arc<ClientRoute>) -> (ConnId, Arc<Outbox>) {
         self.lock().connect(from, route)
     }
 
@@ -127,16 +138,23 @@ impl Hub {
 
     /// Closes the connections for which the predicate holds, as `not_welcome`. It gets the user's name, if the connection is
     /// logged in, and the address.
+    ///
+    /// The predicate is called without the lock, and the lock is held for [`DISCONNECT_BATCH`] connections at a time: a long
+    /// deny list and many connections delay nobody's call.
     pub(crate) fn disconnect_where(&self, predicate: impl Fn(Option<&Name>, IpAddr) -> bool) {
-        self.with_registry(|state, now| {
-            let HubState { registry, connections, .. } = &*state;
-            let matching =
-                connections.iter().filter(|(conn, connection)| predicate(registry.name_of(**conn), connection.address));
-            for conn in matching.map(|(conn, _)| *conn).collect::<Vec<_>>() {
-                state.revoke_turn_credentials(conn);
-                state.refuse(now, conn, RefusedCode::NotWelcome);
+        for batch in self.connections().chunks(DISCONNECT_BATCH) {
+            let mut matching = self.lock().names_and_addresses(batch);
+            matching.retain(|(_, name, address)| predicate(name.as_ref(), *address));
+            if matching.is_empty() {
+                continue;
             }
-        });
+            self.with_registry(|state, now| {
+                for (conn, ..) in &matching {
+                    state.revoke_turn_credentials(*conn);
+                    state.refuse(now, *conn, RefusedCode::NotWelcome);
+                }
+            });
+        }
     }
 
     /// Passes a client's message to the registry.
@@ -145,11 +163,12 @@ impl Hub {
             // The registry has forgotten a connection that is being closed.
             let Some(connection) = state.connections.get_mut(&from) else { return };
             // After a logout, a connection receives no presence until its next login.
+            let origin = connection.client.call_origin();
             if matches!(message, ClientMessage::LogOut) {
                 connection.scope = RosterScope::None;
                 state.revoke_turn_credentials(from);
             }
-            state.registry.handle_message(now, from, message);
+            state.registry.handle_message_from(now, from, origin, message);
         });
     }
 
@@ -243,11 +262,12 @@ impl Hub {
         /// Minimum sleep, so that a deadline in the past cannot make this a busy loop.
         const SHORTEST: Duration = Duration::from_millis(1);
         loop {
-            let due = self.lock().next_tick.map(|moment| self.0.clock.instant(moment).max(clock::now() + SHORTEST));
-            let Some(due) = due else {
+            let next_tick = self.lock().next_tick;
+            let Some(next_tick) = next_tick else {
                 self.0.rescheduled.notified().await;
                 continue;
             };
+            let due = self.0.clock.instant(next_tick).max(clock::now() + SHORTEST);
             tokio::select! {
                 () = tokio::time::sleep_until(due.into()) => self.with_registry(|state, now| state.registry.tick(now)),
                 () = self.0.rescheduled.notified() => {}
@@ -262,9 +282,20 @@ impl Hub {
         self.0.rescheduled.notify_one();
     }
 
+    /// Panics under the lock.
+    #[cfg(any(test, feature = "inspect"))]
+    #[allow(clippy::panic, reason = "it is what this does")]
+    pub(crate) fn break_registry(&self) {
+        self.with_registry(|_, _| panic!("the registry was broken on purpose"));
+    }
+
     /// Calls `input` under the lock, carries out the effects, and wakes the timer if the next deadline has changed.
     fn with_registry(&self, input: impl FnOnce(&mut HubState, Duration)) {
         let mut state = self.lock();
+        // A panic has left the registry half changed; the server is stopping.
+        if self.0.state.is_broken() {
+            return;
+        }
         // Read under the lock, so that the registry's time never goes back.
         let now = self.0.clock.now();
         input(&mut state, now);
@@ -276,9 +307,8 @@ impl Hub {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HubState> {
-        // After a panic, which is logged with its thread, the remaining state still serves the other users best.
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> CriticalGuard<'_, HubState> {
+        self.0.state.lock()
     }
 }
 
@@ -287,13 +317,19 @@ impl HubState {
         Self { registry, connections: HashMap::new(), last_conn: 0, next_tick: None, metrics, ice_servers }
     }
 
-    fn connect(&mut self, address: IpAddr, route: Arc<ClientRoute>) -> (ConnId, Arc<Outbox>) {
+    fn connect(&mut self, client: ClientAddr, route: Arc<ClientRoute>) -> (ConnId, Arc<Outbox>) {
         let outbox = Arc::new(Outbox::new());
         self.last_conn += 1;
         let conn = ConnId(self.last_conn);
-        let state = ConnectionState { outbox: outbox.clone(), address, scope: RosterScope::None, route };
+        let state = ConnectionState { outbox: outbox.clone(), client, scope: RosterScope::None, route };
         self.connections.insert(conn, state);
         (conn, outbox)
+    }
+
+    /// Name, if logged in, and address of those of the connections that are still open.
+    fn names_and_addresses(&self, conns: &[ConnId]) -> Vec<(ConnId, Option<Name>, IpAddr)> {
+        let open = conns.iter().filter_map(|conn| Some((*conn, self.connections.get(conn)?.client.ip)));
+        open.map(|(conn, address)| (conn, self.registry.name_of(conn).cloned(), address)).collect()
     }
 
     fn carry_out_effects(&mut self, now: Duration) {
@@ -305,6 +341,7 @@ impl HubState {
                     }
                     self.send(now, to, FrameClass::Direct, Frame::text(&message));
                 }
+                Effect::Relay { from, to, message } => self.relay(now, from, to, &message),
                 Effect::Welcome { to, me, ticket, roster } => {
                     self.set_scope(to, &roster);
                     let ice_servers = self.ice_servers(to, me.token);
@@ -384,6 +421,16 @@ impl HubState {
                 self.metrics.presence_dropped.inc_by(dropped_now as u64);
             }
             Err(TooSlow) => self.refuse(now, to, RefusedCode::TooSlow),
+        }
+    }
+
+    /// Queues a message of one connection for another, or answers the sender with an error if that is too far behind.
+    fn relay(&mut self, now: Duration, from: ConnId, to: ConnId, message: &ServerMessage) {
+        let outbox = self.connections.get(&to).map(|connection| &connection.outbox);
+        let Some((outbox, frame)) = outbox.zip(Frame::text(message)) else { return };
+        if outbox.push_relayed(frame) == Err(RelayFull) {
+            self.metrics.errors.inc(ErrorCode::RateLimited);
+            self.send(now, from, FrameClass::Direct, Frame::text(&relay_refused(message)));
         }
     }
 

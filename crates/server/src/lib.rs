@@ -57,6 +57,7 @@ mod acme;
 mod addr_prefix;
 mod admission;
 mod clock;
+mod critical_mutex;
 mod drain;
 mod gateway;
 mod handler;

@@ -13,8 +13,13 @@ use hutong_protocol::{RefusedCode, limits::OUTBOX_CAPACITY};
 pub(crate) use frame::Frame;
 
 /// Maximum bytes of queued [`FrameClass::Direct`] frames. Session descriptions are large, so a limit on the number of frames
-/// does not bound memory. Setting up a call needs a tenth of this.
-const OUTGOING_BYTES: usize = 512 * 1024;
+/// does not bound memory. Setting up a call needs a fifth of this.
+const DIRECT_BYTES: usize = 256 * 1024;
+
+/// Maximum bytes and number of queued [`FrameClass::Relayed`] frames. They are beside the other frames' limits, so that what
+/// one user sends never makes another too slow. All candidates of a call, several times over.
+const RELAYED_BYTES: u32 = 256 * 1024;
+const RELAYED_FRAMES: u32 = 256;
 
 /// Maximum number of frames in one write.
 const BATCH: usize = 32;
@@ -31,6 +36,9 @@ struct OutboxState {
     queue: VecDeque<(FrameClass, Frame)>,
     /// Bytes of the queued [`FrameClass::Direct`] frames.
     direct_bytes: usize,
+    /// Bytes and number of the queued [`FrameClass::Relayed`] frames. Small, because every connection holds them.
+    relayed_bytes: u32,
+    relayed: u32,
     lag: LagState,
     closing: Option<RefusedCode>,
     waker: Option<Waker>,
@@ -45,6 +53,8 @@ pub(crate) enum FrameClass {
     Roster,
     /// A message for this connection alone, such as one of a call or an error. Never dropped.
     Direct,
+    /// A candidate or description from another user. Refused when too many wait; then its sender gets an error.
+    Relayed,
 }
 
 /// How far a reader lags behind.
@@ -62,6 +72,10 @@ enum LagState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooSlow;
 
+/// Error: too much of what another user sends waits for this reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RelayFull;
+
 /// The next task for the connection's writer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum OutboxAction {
@@ -78,13 +92,15 @@ impl Outbox {
         Self(Mutex::new(OutboxState {
             queue: VecDeque::new(),
             direct_bytes: 0,
+            relayed_bytes: 0,
+            relayed: 0,
             lag: LagState::UpToDate,
             closing: None,
             waker: None,
         }))
     }
 
-    /// Queues a frame. Returns how many presence frames were dropped for it, itself included.
+    /// Queues a frame of another class than [`FrameClass::Relayed`]. Returns how many presence frames were dropped for it, itself included.
     ///
     /// # Errors
     ///
@@ -101,7 +117,7 @@ impl Outbox {
             *dropped += 1;
             return if *dropped > OUTBOX_CAPACITY { Err(TooSlow) } else { Ok(1) };
         }
-        if state.queue.len() >= OUTBOX_CAPACITY {
+        if state.queue.len() - state.relayed as usize >= OUTBOX_CAPACITY {
             dropped_now = state.drop_presence(class)?;
             if class == FrameClass::Presence {
                 return Ok(dropped_now + 1);
@@ -109,7 +125,7 @@ impl Outbox {
         }
         if class == FrameClass::Direct {
             state.direct_bytes += frame.len();
-            if state.direct_bytes > OUTGOING_BYTES {
+            if state.direct_bytes > DIRECT_BYTES {
                 return Err(TooSlow);
             }
         }
@@ -121,6 +137,26 @@ impl Outbox {
         Ok(dropped_now)
     }
 
+    /// Queues a [`FrameClass::Relayed`] frame.
+    ///
+    /// # Errors
+    ///
+    /// [`RelayFull`] if its sender has to wait until the reader has caught up. The frame is not queued.
+    pub(crate) fn push_relayed(&self, frame: Frame) -> Result<(), RelayFull> {
+        let mut state = self.lock();
+        if state.closing.is_some() {
+            return Ok(());
+        }
+        let bytes = state.relayed_bytes.saturating_add(length(&frame));
+        if state.relayed == RELAYED_FRAMES || bytes > RELAYED_BYTES {
+            return Err(RelayFull);
+        }
+        (state.relayed, state.relayed_bytes) = (state.relayed + 1, bytes);
+        state.queue.push_back((FrameClass::Relayed, frame));
+        state.wake();
+        Ok(())
+    }
+
     /// Closes the connection with this code after the queued frames were written; they are dropped if the reader is too slow.
     pub(crate) fn close(&self, code: RefusedCode) {
         let mut state = self.lock();
@@ -130,6 +166,7 @@ impl Outbox {
         state.closing = Some(code);
         if code == RefusedCode::TooSlow {
             state.queue = VecDeque::new();
+            (state.relayed, state.relayed_bytes) = (0, 0);
         }
         state.wake();
     }
@@ -163,6 +200,10 @@ impl Outbox {
     }
 }
 
+fn length(frame: &Frame) -> u32 {
+    u32::try_from(frame.len()).unwrap_or(u32::MAX)
+}
+
 impl OutboxState {
     /// Makes room in a full queue for a frame of class `incoming` by dropping all presence. Returns how many frames.
     fn drop_presence(&mut self, incoming: FrameClass) -> Result<usize, TooSlow> {
@@ -186,6 +227,10 @@ impl OutboxState {
         {
             match class {
                 FrameClass::Direct => self.direct_bytes -= frame.len(),
+                FrameClass::Relayed => {
+                    self.relayed -= 1;
+                    self.relayed_bytes -= length(&frame);
+                }
                 FrameClass::Roster => {
                     if let LagState::CatchingUp { taken } = &mut self.lag {
                         *taken = true;
@@ -293,7 +338,27 @@ mod tests {
     fn direct_frames_are_bounded_by_their_bytes() {
         let outbox = Outbox::new();
         let large = frame(&"x".repeat(50_000));
-        assert_eq!((0..20).map_while(|_| outbox.push(FrameClass::Direct, large.clone()).ok()).count(), 10);
+        assert_eq!((0..20).map_while(|_| outbox.push(FrameClass::Direct, large.clone()).ok()).count(), 5);
+    }
+
+    #[test]
+    fn relayed_frames_are_bounded_and_take_no_room_from_others() {
+        for length in [0, 300, 60_000] {
+            let outbox = Outbox::new();
+            let relayed = frame(&"x".repeat(length));
+            let most = RELAYED_FRAMES.min(RELAYED_BYTES / self::length(&relayed)) as usize;
+            let push = || (0..1_000).map_while(|_| outbox.push_relayed(relayed.clone()).ok()).count();
+            assert_eq!(push(), most);
+            fill(&outbox, FrameClass::Presence);
+            outbox.push(FrameClass::Presence, frame("")).unwrap();
+            assert_eq!(push(), 0, "presence that was dropped makes no room");
+            for _ in 0..OUTBOX_CAPACITY {
+                outbox.push(FrameClass::Direct, frame("")).unwrap();
+            }
+            // The snapshot is one more.
+            assert_eq!(drain(&outbox), (most + OUTBOX_CAPACITY + 1, 1));
+            assert_eq!(push(), most, "the reader has caught up");
+        }
     }
 
     #[test]

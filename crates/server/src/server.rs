@@ -78,9 +78,9 @@ impl Server {
         let own_turn_addresses = options.turn.as_ref().map(|turn| turn.listen.clone()).unwrap_or_default();
         let turn = options.turn.as_ref().map(|turn| new_turn_server(turn, &issuer)).transpose()?;
         let ice_servers = IceServerSource::new(options.ice_servers, issuer, turn.clone());
-        let hub = Hub::new(config, metrics.clone(), Arc::new(ice_servers));
-        hub.set_ticket_key(&key);
         let supervisor = Supervisor::default();
+        let hub = Hub::new(config, metrics.clone(), Arc::new(ice_servers), supervisor.clone());
+        hub.set_ticket_key(&key);
         let mut background_tasks = vec![
             supervisor.spawn("deadlines", hub.clone().run_timer()),
             supervisor.spawn("ICE servers", hub.clone().run_ice_server_renewal()),
@@ -197,6 +197,13 @@ impl Server {
     #[cfg(any(test, feature = "inspect"))]
     pub fn break_timer(&self) {
         self.hub.break_timer();
+    }
+
+    /// Makes the hub panic, for tests of the consequences.
+    #[cfg(any(test, feature = "inspect"))]
+    pub fn break_registry(&self) {
+        let hub = self.hub.clone();
+        let _panic = std::thread::spawn(move || hub.break_registry()).join();
     }
 
     /// Replaces the ticket key. Tickets signed with it or one of its former keys are accepted.

@@ -19,7 +19,7 @@ pub(crate) struct Supervisor {
     failure: Arc<OnceLock<TaskFailure>>,
 }
 
-/// Error: a critical background task of the server has panicked.
+/// Error: a critical background task of the server, or its hub, has panicked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the server has stopped: its task \"{task}\" has panicked: {message}")]
 pub struct TaskFailure {
@@ -39,7 +39,7 @@ impl Supervisor {
             // Unwind safe: the task's data is dropped after the panic.
             let run = AssertUnwindSafe(future).catch_unwind();
             if let Some(Err(panic)) = supervisor.stop.run_until_cancelled(run).await {
-                supervisor.fail(TaskFailure { task, message: message(&*panic) });
+                supervisor.fail(task, message(&*panic));
             }
         }))
     }
@@ -54,8 +54,10 @@ impl Supervisor {
         }
     }
 
-    fn fail(&self, failure: TaskFailure) {
-        tracing::error!(task = failure.task, panic = failure.message, "background task panicked; the server stops");
+    /// Stops the server because this task, or code that is shared by all connections, has panicked.
+    pub(crate) fn fail(&self, task: &'static str, message: String) {
+        tracing::error!(task, panic = message, "critical task panicked; the server stops");
+        let failure = TaskFailure { task, message };
         // The first of several failures is the cause.
         let _first: Result<(), TaskFailure> = self.failure.set(failure);
         self.stop.cancel();

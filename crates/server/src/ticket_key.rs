@@ -1,9 +1,14 @@
 //! Ticket key: the secret that signs session and call tickets, with its former values, and the file that stores them.
 
-use std::{fmt, fs, io, io::Write, path::Path};
+use std::{fmt, fs, io, path::Path};
+
+use hutong_durable_file as durable_file;
 
 /// Largest number of keys. Enough to rotate every few hours, with each key kept for the 24 hours that its tickets are valid.
 const MAX_KEYS: usize = 8;
+
+/// Version of the file format, on a line `version 1`. Files written by hand need no such line.
+const FILE_VERSION: u32 = 1;
 
 /// The key that signs tickets, and former keys whose tickets are still accepted.
 ///
@@ -27,13 +32,26 @@ impl TicketKey {
         Ok(Self { signing_key: key, former: Vec::new() })
     }
 
-    /// Parses keys of 64 hexadecimal digits each, separated by white space. The first one signs.
+    /// Parses keys of 64 hexadecimal digits each, separated by white space. The first one signs. `version` and a number may
+    /// stand anywhere between them: a rotation puts a new key in front.
     ///
     /// # Errors
     ///
-    /// [`TicketKeyError::Invalid`] unless the text is one to eight keys.
+    /// [`TicketKeyError::Newer`] if the text has a later version than this build knows, else [`TicketKeyError::Invalid`]
+    /// unless it is one to eight keys.
     pub fn parse(text: &str) -> Result<Self, TicketKeyError> {
-        let keys = text.split_whitespace().map(parse_key).collect::<Option<Vec<_>>>().ok_or(TicketKeyError::Invalid)?;
+        let mut keys = Vec::new();
+        let mut words = text.split_whitespace();
+        while let Some(word) = words.next() {
+            if word == "version" {
+                match words.next().and_then(|number| number.parse::<u32>().ok()).ok_or(TicketKeyError::Invalid)? {
+                    ..=FILE_VERSION => {}
+                    version => return Err(TicketKeyError::Newer { version }),
+                }
+            } else {
+                keys.push(parse_key(word).ok_or(TicketKeyError::Invalid)?);
+            }
+        }
         match keys.split_first() {
             Some((signing_key, former)) if keys.len() <= MAX_KEYS => {
                 Ok(Self { signing_key: *signing_key, former: former.to_vec() })
@@ -47,13 +65,14 @@ impl TicketKey {
     ///
     /// # Errors
     ///
-    /// [`TicketKeyError`] if the file is invalid or inaccessible. An invalid file is never overwritten.
+    /// [`TicketKeyError`] if the file is invalid, of a later version, or inaccessible. It is then never overwritten.
     pub fn from_file(path: &Path) -> Result<Self, TicketKeyError> {
         match fs::read_to_string(path) {
             Ok(text) => Self::parse(&text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let key = Self::random()?;
-                create_private(path)?.write_all(format!("{}\n", hex::encode(key.signing_key)).as_bytes())?;
+                let text = format!("version {FILE_VERSION}\n{}\n", hex::encode(key.signing_key));
+                durable_file::create(path, text.as_bytes())?;
                 Ok(key)
             }
             Err(error) => Err(error.into()),
@@ -92,18 +111,15 @@ pub enum TicketKeyError {
         "invalid content: expected one to eight keys of 64 hexadecimal digits; without a file, the server creates one"
     )]
     Invalid,
+    /// A later version of the server has written the file.
+    #[error("the file is of version {version}, which a newer hutong-server has written: update this one")]
+    Newer {
+        /// The version in the file.
+        version: u32,
+    },
     /// The file could not be read or created.
     #[error(transparent)]
     Io(#[from] io::Error),
-}
-
-/// Creates a new file that only its owner can read and write.
-pub(crate) fn create_private(path: &Path) -> io::Result<fs::File> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 fn parse_key(digits: &str) -> Option<[u8; 32]> {
@@ -143,14 +159,37 @@ mod tests {
     }
 
     #[test]
+    fn a_newer_file_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        for text in ["version 2\n", &format!("{}\nversion 3\nkey=x", "01".repeat(32))] {
+            fs::write(&path, text).unwrap();
+            assert!(matches!(TicketKey::from_file(&path), Err(TicketKeyError::Newer { .. })), "{text}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_draft_that_a_power_cut_left_behind_is_ignored() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        fs::write(directory.path().join("key.draft"), &"01".repeat(20)).unwrap();
+        let created = TicketKey::from_file(&path).unwrap();
+        assert_eq!(TicketKey::from_file(&path).unwrap(), created);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
     fn debug_output_omits_the_key() {
         assert_eq!(format!("{:?}", TicketKey { signing_key: [7; 32], former: vec![[8; 32]] }), "TicketKey(..)");
     }
 
     #[test]
     fn the_first_key_signs_and_the_others_are_former_keys() {
-        let text = format!("{}\n{} {}\n", "01".repeat(32), "02".repeat(32), "03".repeat(32));
-        let key = TicketKey::parse(&text).unwrap();
-        assert_eq!((key.signing_key, &key.former[..]), ([1; 32], &[[2; 32], [3; 32]][..]));
+        for version in ["", "version 1\n"] {
+            let text = format!("{}\n{version}{} {}\n", "01".repeat(32), "02".repeat(32), "03".repeat(32));
+            let key = TicketKey::parse(&text).unwrap();
+            assert_eq!((key.signing_key, &key.former[..]), ([1; 32], &[[2; 32], [3; 32]][..]));
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     call_link::CallLink,
     invitation::Invitation,
     server_link::ServerTarget,
-    settings::{SavedServer, Settings, SettingsFile},
+    settings::{SavedServer, Settings, SettingsFile, SettingsRead},
     tls::{KeyFingerprint, KeyTrust},
 };
 
@@ -17,18 +17,34 @@ use crate::{
 #[derive(Debug)]
 pub struct ServerSettings {
     file: SettingsFile,
+    storage: Storage,
     settings: Settings,
     /// The embedded server's port, if it runs.
     embedded: Option<u16>,
 }
 
+/// Whether changes are written to the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Storage {
+    Writable,
+    /// No: the file holds what this app could not read. The problem is the answer to each change.
+    Blocked(AppProblem),
+}
+
 impl ServerSettings {
-    /// Reads the settings in this data directory, without an embedded server.
+    /// Reads the settings in this data directory, without an embedded server. Returns the problem of an unreadable file too:
+    /// [`AppProblem::SettingsUnreadable`] or [`AppProblem::SettingsNewer`].
     #[must_use]
-    pub fn read(directory: &Path) -> Self {
+    pub fn read(directory: &Path) -> (Self, Option<AppProblem>) {
         let file = SettingsFile::in_directory(directory);
-        let settings = file.read();
-        Self { file, settings, embedded: None }
+        let read = file.read();
+        let (storage, problem) = match &read {
+            SettingsRead::Usable(_) => (Storage::Writable, None),
+            SettingsRead::SetAside => (Storage::Writable, Some(AppProblem::SettingsUnreadable)),
+            SettingsRead::Unreadable => (Storage::Blocked(AppProblem::NotSaved), Some(AppProblem::SettingsUnreadable)),
+            SettingsRead::Newer => (Storage::Blocked(AppProblem::SettingsNewer), Some(AppProblem::SettingsNewer)),
+        };
+        (Self { file, storage, settings: read.into_settings(), embedded: None }, problem)
     }
 
     /// The settings.
@@ -54,8 +70,12 @@ impl ServerSettings {
     ///
     /// # Errors
     ///
-    /// [`AppProblem::NotSaved`] when the file cannot be written.
+    /// [`AppProblem::NotSaved`] when the file cannot be written, or holds what could not be read;
+    /// [`AppProblem::SettingsNewer`] when a newer app has written it.
     pub async fn save(&self) -> Result<(), AppProblem> {
+        if let Storage::Blocked(problem) = self.storage {
+            return Err(problem);
+        }
         let (file, settings) = (self.file.clone(), self.settings.clone());
         let written = tokio::task::spawn_blocking(move || file.write(&settings)).await;
         written.map_err(std::io::Error::other).and_then(|written| written).map_err(|error| {
@@ -194,7 +214,8 @@ mod tests {
     /// Settings of a new data directory.
     fn settings_with(choice: SavedServer) -> ServerSettings {
         let directory = tempfile::tempdir().unwrap();
-        let mut settings = ServerSettings::read(directory.path());
+        let (mut settings, problem) = ServerSettings::read(directory.path());
+        assert_eq!(problem, None);
         settings.choose(choice);
         settings
     }
@@ -240,6 +261,31 @@ mod tests {
         settings.forget_key(&ServerAddress::parse(ADDRESS).unwrap());
         settings.choose(other(ADDRESS));
         assert_eq!(settings.target().map(|target| target.trust), Some(KeyTrust::Pinned(key("pinned"))));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_could_not_be_read_is_never_overwritten() {
+        let newer = r#"{"version":1000,"share":"soon"}"#;
+        let (unreadable, not_saved) = (AppProblem::SettingsUnreadable, AppProblem::NotSaved);
+        for (text, names_taken, problem, saved) in [
+            (newer, false, AppProblem::SettingsNewer, Err(AppProblem::SettingsNewer)),
+            ("half a fi", true, unreadable, Err(not_saved)),
+            ("half a fi", false, unreadable, Ok(())),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("settings.json");
+            std::fs::write(&path, text).unwrap();
+            for number in (1..=20).filter(|_| names_taken) {
+                std::fs::write(directory.path().join(format!("settings.json.unreadable-{number}")), "").unwrap();
+            }
+            let (mut settings, found) = ServerSettings::read(directory.path());
+            assert_eq!(found, Some(problem), "{text}");
+            assert_eq!(settings.stored(), &Settings::default());
+            settings.set_share(true);
+            assert_eq!(settings.save().await, saved, "{text}");
+            let kept = if saved.is_ok() { directory.path().join("settings.json.unreadable-1") } else { path };
+            assert_eq!(std::fs::read_to_string(kept).unwrap(), text);
+        }
     }
 
     #[test]

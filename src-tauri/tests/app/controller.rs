@@ -97,7 +97,7 @@ async fn two_apps_connect_to_the_embedded_server_of_one() {
     anas.until("Ana sees Bo", |page| page.sees("小明")).await;
     let address = format!("http://localhost:{port}");
     assert_eq!(bos.app().server, ServerChoice::Other { address: address.clone() });
-    assert_eq!(SettingsFile::in_directory(other.path()).read().server, SavedServer::Other { address });
+    assert_eq!(SettingsFile::in_directory(other.path()).read().into_settings().server, SavedServer::Other { address });
 
     bo.stop().await;
     anas.until("Bo is gone", |page| !page.sees("小明")).await;
@@ -179,7 +179,7 @@ async fn an_invalid_address_is_reported_and_changes_nothing() {
         page.until(address, |page| page.app().problem == Some(problem)).await;
         assert_eq!(page.app().server, ServerChoice::Embedded);
     }
-    assert_eq!(SettingsFile::in_directory(directory.path()).read(), Settings::default());
+    assert_eq!(SettingsFile::in_directory(directory.path()).read().into_settings(), Settings::default());
     control.page_message(PageToHost::App(AppCommand::UseEmbedded)).await;
     page.until("the next command clears it", |page| page.app().problem.is_none()).await;
     control.stop().await;

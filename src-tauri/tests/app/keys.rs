@@ -123,7 +123,7 @@ async fn an_invitations_key_is_the_only_one_accepted_until_another_invitation() 
     let app = until(&mut messages, "the server is chosen", app_with_problem(None)).await;
     log_in(&control, "Ana").await;
     until(&mut messages, "Ana is logged in", logged_in).await;
-    let kept = SettingsFile::in_directory(directory.path()).read();
+    let kept = SettingsFile::in_directory(directory.path()).read().into_settings();
     assert_eq!(kept.pinned_servers.get(&at.to_string()), Some(&one.key()));
     assert!(kept.known_servers.is_empty());
     drop(app);
@@ -143,7 +143,7 @@ async fn an_invitations_key_is_the_only_one_accepted_until_another_invitation() 
     use_server(&control, &other.invitation()).await;
     until(&mut messages, "Ana is logged in again", logged_in).await;
     assert_eq!(
-        SettingsFile::in_directory(directory.path()).read().pinned_servers.get(&at.to_string()),
+        SettingsFile::in_directory(directory.path()).read().into_settings().pinned_servers.get(&at.to_string()),
         Some(&other.key())
     );
     control.stop().await;
@@ -158,7 +158,7 @@ async fn an_invitation_with_a_wrong_key_gives_no_connection_and_is_not_stored() 
     use_server(&control, &format!("{}/#key={}", one.address(), other_pin())).await;
     log_in(&control, "Ana").await;
     until(&mut messages, "the wrong key is reported", app_with_problem(Some(AppProblem::ServerKeyWrong))).await;
-    let kept = SettingsFile::in_directory(directory.path()).read();
+    let kept = SettingsFile::in_directory(directory.path()).read().into_settings();
     assert!(kept.pinned_servers.is_empty() && kept.known_servers.is_empty());
     use_server(&control, &format!("{}/#key=half", one.address())).await;
     until(&mut messages, "an incomplete key is rejected", app_with_problem(Some(AppProblem::AddressInvalid))).await;
@@ -178,7 +178,7 @@ async fn a_changed_first_use_key_is_reported_and_forgotten_when_the_address_is_e
     log_in(&control, "Ana").await;
     until(&mut messages, "Ana is logged in", logged_in).await;
     assert_eq!(
-        SettingsFile::in_directory(directory.path()).read().known_servers.get(&at.to_string()),
+        SettingsFile::in_directory(directory.path()).read().into_settings().known_servers.get(&at.to_string()),
         Some(&one.key())
     );
 
@@ -192,7 +192,7 @@ async fn a_changed_first_use_key_is_reported_and_forgotten_when_the_address_is_e
     use_server(&control, &address).await;
     until(&mut messages, "Ana is logged in again", logged_in).await;
     assert_eq!(
-        SettingsFile::in_directory(directory.path()).read().known_servers.get(&at.to_string()),
+        SettingsFile::in_directory(directory.path()).read().into_settings().known_servers.get(&at.to_string()),
         Some(&other.key())
     );
     control.stop().await;
@@ -219,7 +219,7 @@ async fn a_call_link_may_add_a_key_but_never_replace_one() {
     control.page_message(PageToHost::App(AppCommand::ConfirmCallLink { link: pending })).await;
     until(&mut messages, "Ana is logged in there", logged_in).await;
     let pinned = |directory: &Path| {
-        SettingsFile::in_directory(directory).read().pinned_servers.get(&one.at().to_string()).cloned()
+        SettingsFile::in_directory(directory).read().into_settings().pinned_servers.get(&one.at().to_string()).cloned()
     };
     assert_eq!(pinned(directory.path()), Some(one.key()));
 
@@ -252,7 +252,7 @@ async fn an_app_joins_a_shared_server_by_its_shown_address() {
     use_server(&bo, address).await;
     log_in(&bo, "Bo").await;
     until(&mut bos, "Bo is logged in", logged_in).await;
-    assert_eq!(SettingsFile::in_directory(bos_directory.path()).read().pinned_servers.len(), 1);
+    assert_eq!(SettingsFile::in_directory(bos_directory.path()).read().into_settings().pinned_servers.len(), 1);
     bo.stop().await;
     ana.page_message(PageToHost::App(AppCommand::Share { on: false })).await;
     let closed = until(&mut anas, "the server is closed again", |message| match message {

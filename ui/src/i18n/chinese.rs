@@ -271,6 +271,7 @@ fn error(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::NotOnline => "对方已经离线。",
         ErrorCode::Busy | ErrorCode::Crossed => "对方正忙，请稍后再试。",
+        ErrorCode::TooManyCalls => "呼叫次数太多，对方都没有接听。请等一两分钟再试。",
         ErrorCode::SelfCall => "不能呼叫自己。想试试通话，可以在另一台设备上打开互通。",
         ErrorCode::NoCall | ErrorCode::WrongStep | ErrorCode::TicketInvalid => "那个通话已经结束，请重新呼叫。",
         ErrorCode::RateLimited => "操作太频繁了，请稍等片刻再试。",
@@ -306,5 +307,12 @@ fn app_problem(problem: AppProblem) -> &'static str {
         }
         AppProblem::AutostartFailed => "系统没有接受这个更改。请在系统设置的开机启动项中查找 Hutong。",
         AppProblem::NotSaved => "你的选择没能保存，下次启动会恢复原样。请检查磁盘空间和个人文件夹的写入权限。",
+        AppProblem::SettingsUnreadable => {
+            "设置文件无法读取，互通改用默认设置。原文件保留在应用的数据文件夹中，名为 settings.json 或 settings.json.unreadable-1 等。\
+             请重新选择服务器；以前保存的服务器密钥需要用邀请重新确认。"
+        }
+        AppProblem::SettingsNewer => {
+            "设置是由更新版本的互通保存的。这个版本不会改动它们，你现在的更改在退出后会丢失。请更新本应用。"
+        }
     }
 }

@@ -332,6 +332,7 @@ fn error(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::NotOnline => "This person is no longer online.",
         ErrorCode::Busy | ErrorCode::Crossed => "This person is busy. Try again in a moment.",
+        ErrorCode::TooManyCalls => "You have called several times without an answer. Wait a minute or two, and try again.",
         ErrorCode::SelfCall => "You cannot call yourself. To try a call, open Hutong on another device.",
         ErrorCode::NoCall | ErrorCode::WrongStep | ErrorCode::TicketInvalid => {
             "That call has already ended. Call again."
@@ -382,6 +383,15 @@ fn app_problem(problem: AppProblem) -> &'static str {
         AppProblem::NotSaved => {
             "Your choice could not be saved, and is lost when Hutong closes. Check that the disk is not full and that you may \
              write to your home folder."
+        }
+        AppProblem::SettingsUnreadable => {
+            "Your settings could not be read, so Hutong uses the defaults. The file is kept in the app’s data folder as \
+             settings.json or settings.json.unreadable-1 (or a higher number). Choose your server again, and use a new \
+             invitation where you had one."
+        }
+        AppProblem::SettingsNewer => {
+            "A newer version of Hutong has saved your settings. This version leaves them alone, and forgets your changes when \
+             it closes. Update the app."
         }
     }
 }

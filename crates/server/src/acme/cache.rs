@@ -4,14 +4,14 @@
 
 use std::{
     fs, io,
-    io::Write,
     path::{Path, PathBuf},
 };
 
+use hutong_durable_file as durable_file;
 use instant_acme::AccountCredentials;
 use sha2::{Digest, Sha256};
 
-use crate::{ticket_key::create_private, tls::TlsError};
+use crate::tls::TlsError;
 
 /// Files in a directory, readable by their owner only. Each authority and set of names has its own files.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl AcmeCache {
     }
 
     pub(super) fn store_certificate(&self, pem: &str) -> io::Result<()> {
-        write(&self.certificate, pem)
+        durable_file::replace(&self.certificate, pem.as_bytes())
     }
 
     /// The account. `None` if there is none or its file is invalid; the caller then creates another one.
@@ -50,7 +50,7 @@ impl AcmeCache {
     }
 
     pub(super) fn store_account(&self, account: &AccountCredentials) -> io::Result<()> {
-        write(&self.account, &serde_json::to_string(account)?)
+        durable_file::replace(&self.account, &serde_json::to_vec(account)?)
     }
 
     pub(super) fn delete_account(&self) -> io::Result<()> {
@@ -69,17 +69,6 @@ fn read(path: &Path) -> io::Result<Option<String>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// Replaces a file atomically.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let temporary = path.with_extension("new");
-    // An earlier run may have been killed before the rename.
-    let _absent: io::Result<()> = fs::remove_file(&temporary);
-    let mut file = create_private(&temporary)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Deny list: names and networks whose users are refused.
 
-use std::{collections::HashSet, net::IpAddr};
+use std::{collections::HashSet, net::IpAddr, ops::RangeInclusive};
 
 use hutong_protocol::{Name, NameKey};
 use ipnet::IpNet;
@@ -11,7 +11,15 @@ use super::reloadable_file::FileContentError;
 #[derive(Debug, Default)]
 pub(crate) struct DenyList {
     names: HashSet<NameKey>,
-    networks: Vec<IpNet>,
+    networks: NetworkSet,
+}
+
+/// Set of networks, searched in logarithmic time: a list may have as many networks as a country or a provider.
+#[derive(Debug, Default)]
+struct NetworkSet {
+    /// First and last addresses, as numbers of their family, sorted and without overlaps.
+    v4: Vec<RangeInclusive<u128>>,
+    v6: Vec<RangeInclusive<u128>>,
 }
 
 impl DenyList {
@@ -19,19 +27,21 @@ impl DenyList {
     /// The prefix `name:` marks a name that looks like an address or a comment.
     pub(crate) fn parse(text: &str) -> Result<Self, FileContentError> {
         let mut deny_list = Self::default();
+        let mut networks = Vec::new();
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
             if let Some(network) = parse_network(line) {
-                deny_list.networks.push(network);
+                networks.push(network);
                 continue;
             }
             let name = Name::new(line.strip_prefix("name:").unwrap_or(line));
             let name = name.map_err(|_| FileContentError::Line(number, "not an address, a network or a valid name"))?;
             deny_list.names.insert(name.key());
         }
+        deny_list.networks = NetworkSet::new(&networks);
         Ok(deny_list)
     }
 
@@ -45,8 +55,50 @@ impl DenyList {
     }
 
     pub(crate) fn contains_address(&self, address: IpAddr) -> bool {
+        self.networks.contains(address, |_| {})
+    }
+}
+
+impl NetworkSet {
+    fn new(networks: &[IpNet]) -> Self {
+        let of = |is_v4: bool| {
+            let family = networks.iter().filter(|network| network.addr().is_ipv4() == is_v4);
+            merged(family.map(|network| number(network.network())..=number(network.broadcast())).collect())
+        };
+        Self { v4: of(true), v6: of(false) }
+    }
+
+    /// Whether a network contains the address. Calls `compare` with each range that the search looks at.
+    fn contains(&self, address: IpAddr, mut compare: impl FnMut(&RangeInclusive<u128>)) -> bool {
         let address = address.to_canonical();
-        self.networks.iter().any(|network| network.contains(&address))
+        let ranges = if address.is_ipv4() { &self.v4 } else { &self.v6 };
+        let address = number(address);
+        let end = ranges.partition_point(|range| {
+            compare(range);
+            *range.start() <= address
+        });
+        end.checked_sub(1).and_then(|last| ranges.get(last)).is_some_and(|range| range.contains(&address))
+    }
+}
+
+/// Sorts the ranges and joins those that overlap.
+fn merged(mut ranges: Vec<RangeInclusive<u128>>) -> Vec<RangeInclusive<u128>> {
+    ranges.sort_unstable_by_key(|range| *range.start());
+    let mut merged: Vec<RangeInclusive<u128>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match merged.last_mut() {
+            Some(last) if range.start() <= last.end() => *last = *last.start()..=*last.end().max(range.end()),
+            _ => merged.push(range),
+        }
+    }
+    merged.shrink_to_fit();
+    merged
+}
+
+fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => address.to_bits().into(),
+        IpAddr::V6(address) => address.to_bits(),
     }
 }
 
@@ -121,7 +173,44 @@ name:#1
         assert!(DenyList::parse("").is_ok());
     }
 
+    #[test]
+    fn a_hundred_thousand_networks_take_few_comparisons() {
+        let text: String =
+            (0..100_000_u32).map(|number| format!("{}/30\n", std::net::Ipv4Addr::from(number << 8))).collect();
+        let deny_list = DenyList::parse(&text).unwrap();
+        for (address, denied) in [("0.0.0.0", true), ("0.0.2.3", true), ("0.0.2.4", false), ("255.0.0.0", false)] {
+            let mut comparisons = 0;
+            assert_eq!(
+                deny_list.networks.contains(address.parse().unwrap(), |_| comparisons += 1),
+                denied,
+                "{address}"
+            );
+            assert!(comparisons <= 18, "{comparisons} comparisons for {address}");
+        }
+    }
+
+    fn network() -> impl Strategy<Value = IpNet> {
+        // Few addresses, so that networks overlap.
+        (any::<bool>(), 0_u8..16, 0_u8..=32).prop_map(|(is_v4, host, prefix)| {
+            let address =
+                if is_v4 { IpAddr::from([10, 0, 0, host]) } else { IpAddr::from([8, 0, 0, 0, 0, 0, 0, host.into()]) };
+            IpNet::new(address, if is_v4 { prefix } else { 96 + prefix }).unwrap()
+        })
+    }
+
     proptest! {
+        #[test]
+        fn a_set_contains_what_any_of_its_networks_contains(
+            networks in prop::collection::vec(network(), 0..12),
+            host in 0_u8..20,
+        ) {
+            let set = NetworkSet::new(&networks);
+            for address in [IpAddr::from([10, 0, 0, host]), IpAddr::from([8, 0, 0, 0, 0, 0, 0, host.into()])] {
+                let expected = networks.iter().any(|network| network.contains(&address));
+                prop_assert_eq!(set.contains(address, |_| {}), expected, "{} in {:?}", address, networks);
+            }
+        }
+
         #[test]
         fn any_text_parses_or_fails_without_a_panic(text in ".{0,200}") {
             let _: Result<DenyList, FileContentError> = DenyList::parse(&text);

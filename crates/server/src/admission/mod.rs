@@ -28,7 +28,11 @@ use self::{
     reloadable_file::ReloadableFile,
     secrets::{AccessKey, UserPasswords},
 };
-use crate::{registry::Credential, supervisor::blocking};
+use crate::{
+    addr_prefix::AddrPrefix,
+    registry::{CallOrigin, Credential},
+    supervisor::blocking,
+};
 
 pub(crate) use deny_list::DenyList;
 pub(crate) use limits::{AdmissionLimits, LOGINS_PER_CONNECTION, SlotGuard};
@@ -72,6 +76,19 @@ pub(crate) struct ClientAddr {
     is_limited: bool,
 }
 
+impl ClientAddr {
+    /// The number under which calls from this address are limited.
+    pub(crate) fn call_origin(self) -> CallOrigin {
+        self.is_limited.then(|| AddrPrefix::of(self.ip).to_number())
+    }
+
+    /// An address to which limits apply.
+    #[cfg(test)]
+    pub(crate) fn limited(ip: impl Into<IpAddr>) -> Self {
+        Self { ip: ip.into(), is_limited: true }
+    }
+}
+
 /// What a `hello` asks for.
 #[derive(Debug)]
 pub(crate) struct LoginRequest {
@@ -107,13 +124,19 @@ impl AdmissionControl {
 
     /// Reloads the files when they change, forever. Calls `on_deny_list` with each new deny list, so that users who are
     /// online and now denied can be disconnected.
-    pub(crate) async fn reload_files(self: Arc<Self>, on_deny_list: impl Fn(&DenyList)) {
+    ///
+    /// `on_deny_list` runs on a thread for blocking work, because it may take as long as comparing all connections.
+    pub(crate) async fn reload_files(self: Arc<Self>, on_deny_list: impl Fn(&DenyList) + Send + Sync + 'static) {
+        let on_deny_list = Arc::new(on_deny_list);
         loop {
             tokio::time::sleep(FILE_POLL_INTERVAL).await;
-            let admission = self.clone();
-            if let Some(deny_list) = blocking(move || admission.refresh_files()).await {
-                on_deny_list(&deny_list);
-            }
+            let (admission, on_deny_list) = (self.clone(), on_deny_list.clone());
+            blocking(move || {
+                if let Some(deny_list) = admission.refresh_files() {
+                    on_deny_list(&deny_list);
+                }
+            })
+            .await;
         }
     }
 

@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     deadlines::Deadlines,
+    fragment_counter::TooManyFragments,
     keepalive::{Keepalive, KeepaliveAction},
     message_rate::{MessageRate, RateVerdict},
     read_ahead::ReadAhead,
@@ -85,7 +86,7 @@ pub(super) async fn run(upgrade: OnUpgrade, context: Box<UpgradeContext>, hub: H
     }
     // Held until the WebSocket is closed.
     let permit = context.permit.clone();
-    let (conn, outbox) = hub.connect(context.client.ip, context.route.clone());
+    let (conn, outbox) = hub.connect(context.client, context.route.clone());
     let session = HubSession { hub, conn, outbox, context };
     let end = connection.serve(&session, &permit.group.shutdown).await;
     // Takes the user offline before the closing handshake, which may take seconds.
@@ -117,11 +118,8 @@ async fn open(upgrade: OnUpgrade, deadlines: Arc<Deadlines>) -> Option<ClientCon
         return None;
     };
     let config = Some(websocket_config());
-    let stream = ReadAhead::new(parts.io.into_inner());
-    let socket = match parts.read_buf.is_empty() {
-        true => WebSocketStream::from_raw_socket(stream, Role::Server, config).await,
-        false => WebSocketStream::from_partially_read(stream, parts.read_buf.into(), Role::Server, config).await,
-    };
+    let stream = ReadAhead::new(parts.io.into_inner(), parts.read_buf);
+    let socket = WebSocketStream::from_raw_socket(stream, Role::Server, config).await;
     Some(ClientConnection { socket, deadlines })
 }
 
@@ -187,6 +185,8 @@ impl HubSession {
     /// Takes the user offline. The outbox returns the close after the frames that are queued before it.
     fn refuse(&self, code: RefusedCode) {
         self.hub.refuse(self.conn, code);
+        // The hub has done so, unless it has panicked.
+        self.outbox.close(code);
     }
 }
 
@@ -222,7 +222,7 @@ impl ClientConnection {
                     keepalive.received(now);
                     match frame {
                         Ok(Message::Close(_)) => return SessionEnd::ClosedByClient,
-                        Ok(message) => match rate.message(now) {
+                        Ok(message) => match rate.message(self.socket.get_mut().take_fragments(), now) {
                             RateVerdict::Accept => match handle_frame(session, message) {
                                 MessageOutcome::Done => {}
                                 MessageOutcome::LoggedOut => {
@@ -365,6 +365,9 @@ fn session_end_after(error: &tungstenite::Error) -> SessionEnd {
     match error {
         tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. }) => {
             SessionEnd::Refused(RefusedCode::TooLarge)
+        }
+        tungstenite::Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<TooManyFragments>()) => {
+            SessionEnd::Refused(RefusedCode::RateLimited)
         }
         // A lost connection, not a violation of the protocol by the client.
         tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {

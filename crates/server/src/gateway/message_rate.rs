@@ -42,15 +42,17 @@ impl MessageRate {
         Self { messages: TokenBucket::full(MESSAGES, now), excess: 0, reported: None }
     }
 
-    /// Counts a message and decides about it.
-    pub(crate) fn message(&mut self, now: Instant) -> RateVerdict {
+    /// Counts a message, or a control frame, that came with this many fragments, and decides about it. Each fragment counts
+    /// like a message, so that empty ones are not free.
+    pub(crate) fn message(&mut self, fragments: u32, now: Instant) -> RateVerdict {
         if self.messages.is_full(MESSAGES, now) {
             self.excess = 0;
         }
-        if self.messages.take(MESSAGES, now) {
+        let cost = fragments.saturating_add(1).min(MESSAGE_BURST);
+        if self.messages.take_many(MESSAGES, f64::from(cost), now) {
             return RateVerdict::Accept;
         }
-        self.excess += 1;
+        self.excess = self.excess.saturating_add(cost);
         if self.excess > EXCESS {
             return RateVerdict::Close;
         }
@@ -67,7 +69,7 @@ mod tests {
     use super::*;
 
     fn send(rate: &mut MessageRate, now: Instant, count: u32) -> Vec<RateVerdict> {
-        (0..count).map(|_| rate.message(now)).collect()
+        (0..count).map(|_| rate.message(0, now)).collect()
     }
 
     #[test]
@@ -101,10 +103,21 @@ mod tests {
         let start = Instant::now();
         let mut rate = MessageRate::new(start);
         let taken_before_close = (0..10_000)
-            .map(|sent| rate.message(start + Duration::from_micros(100) * sent))
+            .map(|sent| rate.message(0, start + Duration::from_micros(100) * sent))
             .take_while(|verdict| *verdict != RateVerdict::Close)
             .count();
         assert!(taken_before_close < 450, "{taken_before_close}");
+    }
+
+    #[test]
+    fn fragments_count_like_messages() {
+        let start = Instant::now();
+        let mut rate = MessageRate::new(start);
+        for _ in 0..4 {
+            assert_eq!(rate.message(MESSAGE_BURST / 4 - 1, start), RateVerdict::Accept);
+        }
+        assert_eq!(rate.message(0, start), RateVerdict::DropAndReport);
+        assert_eq!(rate.message(EXCESS, start), RateVerdict::Close);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod connection;
 mod deadlines;
+mod fragment_counter;
 mod keepalive;
 mod message_rate;
 mod origin;

@@ -25,8 +25,9 @@ impl SteppedHub {
     }
 
     fn login(&mut self, name: &str) -> (ConnId, Arc<Outbox>) {
-        let (conn, outbox) =
-            self.state.connect(std::net::Ipv4Addr::LOCALHOST.into(), Arc::new(ClientRoute::Proxied { host: None }));
+        let (conn, outbox) = self
+            .state
+            .connect(ClientAddr::limited(std::net::Ipv4Addr::LOCALHOST), Arc::new(ClientRoute::Proxied { host: None }));
         self.receive(conn, ClientMessage::Hello { name: name.into(), resume: None, secret: None });
         (conn, outbox)
     }
@@ -134,4 +135,88 @@ fn a_refused_connection_is_removed() {
     let read = hub.read(again, &outbox);
     assert!(matches!(read[..], [ServerMessage::Refused { code: RefusedCode::NameTaken, .. }]), "{read:?}");
     assert_eq!(hub.state.connections.keys().collect::<Vec<_>>(), [&ana]);
+}
+
+fn hub() -> (Hub, Supervisor) {
+    let config = RegistryConfig { max_users: 10, whole_roster: 10, ticket_key: [7; 32] };
+    let supervisor = Supervisor::default();
+    (Hub::new(config, Metrics::new().0, ice_servers(), supervisor.clone()), supervisor)
+}
+
+#[test]
+fn a_new_deny_list_is_compared_without_the_lock_and_in_batches() {
+    let (hub, _) = hub();
+    let route = Arc::new(ClientRoute::Proxied { host: None });
+    let outboxes: Vec<_> = (0..1_000_u32)
+        .map(|number| hub.connect(ClientAddr::limited(std::net::Ipv4Addr::from(number)), route.clone()).1)
+        .collect();
+    let is_denied = |address: IpAddr| matches!(address, IpAddr::V4(address) if address.octets()[3] == 7);
+    let compared = std::cell::Cell::new(0);
+    hub.disconnect_where(|_, address| {
+        assert!(hub.0.state.is_free(), "the lock is held while addresses are compared");
+        compared.set(compared.get() + 1);
+        is_denied(address)
+    });
+    assert_eq!(compared.get(), outboxes.len());
+    let closed = outboxes.iter().filter(|outbox| outbox.next().now_or_never().is_some()).count();
+    assert_eq!((closed, hub.connections().len()), (4, outboxes.len() - 4));
+    // One hold of the lock reads the addresses of a batch only.
+    let all = hub.connections();
+    assert!(all.chunks(DISCONNECT_BATCH).all(|batch| hub.lock().names_and_addresses(batch).len() <= DISCONNECT_BATCH));
+}
+
+#[test]
+fn after_a_panic_under_the_lock_the_server_stops_and_the_registry_is_not_called() {
+    let (hub, supervisor) = hub();
+    let (conn, outbox) =
+        hub.connect(ClientAddr::limited(std::net::Ipv4Addr::LOCALHOST), Arc::new(ClientRoute::Proxied { host: None }));
+    let broken = hub.clone();
+    assert!(std::thread::spawn(move || broken.break_registry()).join().is_err());
+    let failure = supervisor.failed().now_or_never().unwrap();
+    assert!(failure.to_string().contains("\"hub\" has panicked"), "{failure}");
+    hub.handle_message(conn, ClientMessage::Ping);
+    assert_eq!(outbox.next().now_or_never(), None);
+    assert_eq!((hub.users_online(), hub.connections().len()), (0, 1));
+}
+
+#[test]
+fn a_user_who_floods_a_reader_that_is_behind_is_refused_and_the_reader_stays() {
+    let mut hub = SteppedHub::new();
+    let (ana, ana_outbox) = hub.login("Ana");
+    let (victim, victim_outbox) = hub.login("Victim");
+    let to = hub.state.registry.user_of(victim).map(|user| user.token).unwrap();
+    hub.receive(ana, ClientMessage::Offering { to, media: hutong_protocol::MediaKind::Voice });
+    let call = hub
+        .read(victim, &victim_outbox)
+        .into_iter()
+        .find_map(|message| match message {
+            ServerMessage::Offering { call, .. } => Some(call),
+            _ => None,
+        })
+        .unwrap();
+    hub.receive(victim, ClientMessage::Confirm { call, sdp: "v=0".into() });
+    hub.receive(ana, ClientMessage::Calling { call, sdp: "v=0".into() });
+    let mut refused = 0;
+    // The victim's network stalls for two minutes, while Ana sends as fast as the message rate permits, large and small.
+    for number in 0..120 * 50 {
+        hub.now += Duration::from_millis(20);
+        hub.state.registry.tick(hub.now);
+        hub.state.carry_out_effects(hub.now);
+        let sdp = "x".repeat(if number % 2 == 0 { 60_000 } else { 10 });
+        hub.receive(ana, ClientMessage::Description { call, kind: hutong_protocol::SdpKind::Offer, sdp });
+        refused += hub
+            .read(ana, &ana_outbox)
+            .iter()
+            .filter(|message| matches!(message, ServerMessage::Error { code: ErrorCode::RateLimited, call: Some(of), .. } if *of == call))
+            .count();
+    }
+    assert!(refused > 5_000, "{refused}");
+    let read = hub.read(victim, &victim_outbox);
+    let descriptions = read.iter().filter(|message| matches!(message, ServerMessage::Description { .. })).count();
+    assert!((2..=256).contains(&descriptions), "{descriptions}");
+    assert!(!read.iter().any(|message| matches!(message, ServerMessage::Refused { .. })), "the victim was closed");
+    // It has caught up, and takes more.
+    hub.now += Duration::from_secs(60);
+    hub.receive(ana, ClientMessage::Description { call, kind: hutong_protocol::SdpKind::Offer, sdp: "v=0".into() });
+    assert!(matches!(hub.read(victim, &victim_outbox)[..], [.., ServerMessage::Description { .. }]));
 }

@@ -8,6 +8,7 @@ use hutong_protocol::{
 };
 
 use super::{
+    call_allowance::CallOrigin,
     call_state::{CallState, CallStep, CallTimeout, MemberState},
     effect::RegistryEvent,
     roster::Rosters,
@@ -29,19 +30,27 @@ pub struct CallHandler<'r> {
 
 impl CallHandler<'_> {
     /// Handles a logged-in user's message about a call.
-    pub fn handle(&mut self, now: Duration, me: Token, message: &ClientMessage) -> Result<(), Rejection> {
+    pub fn handle(
+        &mut self,
+        now: Duration,
+        me: Token,
+        origin: CallOrigin,
+        message: &ClientMessage,
+    ) -> Result<(), Rejection> {
         match message {
-            ClientMessage::Offering { to, media } => self.offering(now, me, *to, *media),
+            ClientMessage::Offering { to, media } => self.offering(now, me, origin, *to, *media),
             ClientMessage::Accept { call, media } => self.accept(now, me, *call, *media),
             ClientMessage::Confirm { call, sdp } => self.confirm(now, me, *call, sdp),
             ClientMessage::Calling { call, sdp } => self.calling(now, me, *call, sdp),
             ClientMessage::Candidate { call, candidate } => {
+                let text = [&candidate.sdp_mid, &candidate.username_fragment].into_iter().flatten().map(String::len);
+                let bytes = candidate.candidate.len() + text.sum::<usize>();
                 let message = ServerMessage::Candidate { call: *call, candidate: candidate.clone() };
-                self.relay(me, *call, message)
+                self.relay(now, me, *call, bytes, message)
             }
             ClientMessage::Description { call, kind, sdp } => {
                 let message = ServerMessage::Description { call: *call, kind: *kind, sdp: sdp.clone() };
-                self.relay(me, *call, message)
+                self.relay(now, me, *call, sdp.len(), message)
             }
             ClientMessage::Cancel { call, reason } => self.cancel(now, me, *call, *reason),
             ClientMessage::Released { call } => {
@@ -55,7 +64,14 @@ impl CallHandler<'_> {
         }
     }
 
-    fn offering(&mut self, now: Duration, me: Token, to: Token, media: MediaKind) -> Result<(), Rejection> {
+    fn offering(
+        &mut self,
+        now: Duration,
+        me: Token,
+        origin: CallOrigin,
+        to: Token,
+        media: MediaKind,
+    ) -> Result<(), Rejection> {
         if me == to {
             return Err((ErrorCode::SelfCall, "you cannot call yourself"));
         }
@@ -74,6 +90,12 @@ impl CallHandler<'_> {
             Some(target) if target.user.state.can_be_called() => {}
             Some(target) if target.conn.is_some() => return Err((ErrorCode::Busy, "this user is in a call")),
             _ => return Err((ErrorCode::NotOnline, "this user is not online")),
+        }
+        if !self.state.call_allowances.take(now, me, to, origin) {
+            return Err((
+                ErrorCode::TooManyCalls,
+                "you have called too often without being accepted: pause, then try again",
+            ));
         }
         let id = CallId(self.state.unique_timestamp(now));
         let from = self.join(me, id, StateEvent::Offer);
@@ -96,6 +118,7 @@ impl CallHandler<'_> {
         call.step = CallStep::Accepted { until: now + limits::CONFIRM_TIMEOUT };
         let caller = call.caller();
         self.schedule_deadline(id);
+        self.state.call_allowances.accepted(caller, me);
         self.state.send(caller, ServerMessage::Accepted { call: id, media });
         Ok(())
     }
@@ -105,9 +128,14 @@ impl CallHandler<'_> {
         if call.target() != me || !matches!(call.step, CallStep::Ringing { .. } | CallStep::Accepted { .. }) {
             return Err(WRONG_STEP);
         }
+        charge(call, now, me, sdp.len())?;
+        let accepts_now = matches!(call.step, CallStep::Ringing { .. });
         call.step = CallStep::Confirmed { until: now + limits::CALLING_TIMEOUT };
         let caller = call.caller();
         self.schedule_deadline(id);
+        if accepts_now {
+            self.state.call_allowances.accepted(caller, me);
+        }
         for member in [caller, me] {
             let after = self.state.users.apply(member, StateEvent::Confirm);
             debug_assert_eq!(after, Ok(UserState::InCall));
@@ -123,6 +151,7 @@ impl CallHandler<'_> {
         if call.caller() != me {
             return Err(WRONG_STEP);
         }
+        charge(call, now, me, sdp.len())?;
         call.step = CallStep::Established;
         let target = call.target();
         self.schedule_deadline(id);
@@ -135,15 +164,23 @@ impl CallHandler<'_> {
         Ok(())
     }
 
-    /// Relays a candidate or description to the other member. Dropped while that member is disconnected: after its claim,
-    /// the clients renegotiate anyway.
-    fn relay(&mut self, me: Token, id: CallId, message: ServerMessage) -> Result<(), Rejection> {
+    /// Relays a candidate or description with this many bytes of text to the other member. Dropped while that member is
+    /// disconnected: after its claim, the clients renegotiate anyway.
+    fn relay(
+        &mut self,
+        now: Duration,
+        me: Token,
+        id: CallId,
+        bytes: usize,
+        message: ServerMessage,
+    ) -> Result<(), Rejection> {
         let call = self.call_of_present_member(me, id)?;
         let other = call.other_member(me);
         match call.step {
             CallStep::Confirmed { .. } | CallStep::Established => {
+                charge(call, now, me, bytes)?;
                 if other.state == MemberState::Present {
-                    self.state.send(other.token, message);
+                    self.state.relay(me, other.token, message);
                 }
                 Ok(())
             }
@@ -343,5 +380,14 @@ impl CallHandler<'_> {
     fn call_of_present_member(&mut self, me: Token, id: CallId) -> Result<&mut CallState, Rejection> {
         let call = self.state.calls.get_mut(&id).ok_or(NO_CALL)?;
         if call.member_state(me) == Some(MemberState::Present) { Ok(call) } else { Err(NO_CALL) }
+    }
+}
+
+/// Charges a member for bytes that are about to be relayed to the other.
+fn charge(call: &mut CallState, now: Duration, me: Token, bytes: usize) -> Result<(), Rejection> {
+    match call.member_mut(me).map(|member| member.relay_budget.take(now, bytes)) {
+        Some(true) => Ok(()),
+        Some(false) => Err((ErrorCode::RateLimited, "you send the other side more than it should have to receive")),
+        None => Err(NO_CALL),
     }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use hutong_protocol::{EndReason, Token, limits};
 
+use super::relay_budget::RelayBudget;
+
 /// A call, from OFFERING until both members have released it and nobody can claim it any more.
 #[derive(Clone, Debug, Hash)]
 pub struct CallState {
@@ -17,6 +19,14 @@ pub struct CallState {
 pub struct CallMember {
     pub token: Token,
     pub state: MemberState,
+    /// For what it sends the other member.
+    pub relay_budget: RelayBudget,
+}
+
+impl CallMember {
+    fn new(token: Token, state: MemberState) -> Self {
+        Self { token, state, relay_budget: RelayBudget::default() }
+    }
 }
 
 /// A call member's presence.
@@ -70,7 +80,7 @@ pub enum CallTimeout {
 impl CallState {
     /// A call that starts to ring now.
     pub fn ringing(caller: Token, target: Token, now: Duration) -> Self {
-        let member = |token| CallMember { token, state: MemberState::Present };
+        let member = |token| CallMember::new(token, MemberState::Present);
         Self {
             members: [member(caller), member(target)],
             step: CallStep::Ringing { until: now + limits::RING_TIMEOUT },
@@ -79,7 +89,7 @@ impl CallState {
 
     /// A call from before the server's restart, restored when its first member claims it.
     pub fn restored(members: [Token; 2], until: Duration) -> Self {
-        let member = |token| CallMember { token, state: MemberState::AwaitingClaim { until } };
+        let member = |token| CallMember::new(token, MemberState::AwaitingClaim { until });
         Self { members: members.map(member), step: CallStep::Established }
     }
 

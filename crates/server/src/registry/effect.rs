@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hutong_protocol::{EndReason, RefusedCode, ServerMessage, SessionTicket, Token, User};
+use hutong_protocol::{EndReason, ErrorCode, RefusedCode, ServerMessage, SessionTicket, Token, User};
 
 use super::conn_id::ConnId;
 
@@ -11,6 +11,16 @@ use super::conn_id::ConnId;
 pub enum Effect {
     /// Send a message to one connection.
     Send {
+        /// The recipient.
+        to: ConnId,
+        /// The message.
+        message: ServerMessage,
+    },
+    /// Send a candidate or description of one connection to another, unless too many wait there already: then answer the
+    /// sender with an error.
+    Relay {
+        /// The sender.
+        from: ConnId,
         /// The recipient.
         to: ConnId,
         /// The message.
@@ -61,6 +71,21 @@ pub enum Effect {
     },
     /// Count an event. Nothing is sent.
     Event(RegistryEvent),
+}
+
+/// The error for the sender of a message that the recipient's queue has no room for.
+#[must_use]
+pub(crate) fn relay_refused(message: &ServerMessage) -> ServerMessage {
+    let call = match message {
+        ServerMessage::Candidate { call, .. } | ServerMessage::Description { call, .. } => Some(*call),
+        _ => None,
+    };
+    ServerMessage::Error {
+        code: ErrorCode::RateLimited,
+        message: "the other side does not read as much as you send: this message has no effect".to_owned(),
+        about: Some(message.kind().to_owned()),
+        call,
+    }
 }
 
 /// The users in a welcome or a roster message.

@@ -15,7 +15,8 @@ use super::{
 /// Copy of all data that decide a registry's future behaviour.
 ///
 /// Two registries with equal snapshot hashes behave alike: what a snapshot omits is derived from the rest, or only numbers
-/// future users and calls.
+/// future users and calls. The allowances of calls, relayed bytes and presence are omitted too: a check's budget of events
+/// never exhausts them.
 #[derive(Debug, Hash)]
 pub struct RegistrySnapshot {
     users: Vec<UserRecord>,
@@ -45,7 +46,7 @@ impl Registry {
     #[must_use]
     pub fn messages(&self, effect: &Effect) -> Vec<(ConnId, ServerMessage)> {
         match effect.clone() {
-            Effect::Send { to, message } => vec![(to, message)],
+            Effect::Send { to, message } | Effect::Relay { to, message, .. } => vec![(to, message)],
             Effect::Welcome { to, me, ticket, roster } => {
                 let (users, total) = self.users_in(me.token, roster);
                 let (ice_servers, limits) = (Vec::new(), Limits::default());
@@ -131,7 +132,12 @@ impl RegistrySnapshot {
     #[must_use]
     pub fn invariant_violations(&self) -> Vec<String> {
         let users = self.users.iter().flat_map(|record| self.user_violations(record));
-        users.chain(self.calls.iter().flat_map(|(_, call)| self.call_violations(call))).collect()
+        let presence = [(
+            self.changed.is_empty() || self.presence_due.is_some(),
+            "there is a time at which collected presence changes are sent",
+        )];
+        let presence = violated(presence, &self.changed);
+        users.chain(self.calls.iter().flat_map(|(_, call)| self.call_violations(call))).chain(presence).collect()
     }
 
     fn user_violations(&self, record: &UserRecord) -> Vec<String> {

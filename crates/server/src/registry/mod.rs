@@ -9,6 +9,7 @@
 //! - a call that has not ended has a member that is `Present` or may still claim it;
 //! - every state except `online`, `offline` and `in_call` has a deadline.
 
+mod call_allowance;
 mod call_handler;
 mod call_state;
 mod conn_id;
@@ -17,6 +18,8 @@ mod effect;
 pub mod inspect;
 mod name_index;
 mod partial_rosters;
+mod presence_pace;
+mod relay_budget;
 mod roster;
 mod roster_cache;
 mod state;
@@ -39,12 +42,13 @@ use self::{
     ticket::TicketSigner,
 };
 
-pub(crate) use self::roster_cache::encode_user;
 pub use self::{
+    call_allowance::CallOrigin,
     conn_id::ConnId,
     effect::{Effect, RegistryEvent, RosterContent},
     ticket::Credential,
 };
+pub(crate) use self::{effect::relay_refused, roster_cache::encode_user};
 
 /// Settings of a registry.
 #[derive(Clone)]
@@ -151,6 +155,11 @@ impl Registry {
 
     /// Handles a client's message. The first on a connection must be `hello`; the gateway enforces its deadline.
     pub fn handle_message(&mut self, now: Duration, from: ConnId, message: ClientMessage) {
+        self.handle_message_from(now, from, None, message);
+    }
+
+    /// Handles a client's message as [`handle_message`](Self::handle_message) does, and limits the calls of its address.
+    pub fn handle_message_from(&mut self, now: Duration, from: ConnId, origin: CallOrigin, message: ClientMessage) {
         match (self.state.users.by_conn(from), message) {
             (None, ClientMessage::Hello { name, resume, secret: _ }) => {
                 self.log_in(now, from, &name, resume.as_ref(), Credential::NONE);
@@ -178,7 +187,7 @@ impl Registry {
                 self.state.effects.push_back(Effect::Send { to: from, message: ServerMessage::Pong });
             }
             (Some(me), message) => {
-                if let Err((code, text)) = self.call_handler().handle(now, me, &message) {
+                if let Err((code, text)) = self.call_handler().handle(now, me, origin, &message) {
                     self.state.effects.push_back(error(from, &message, code, text));
                 }
             }
@@ -208,7 +217,7 @@ impl Registry {
             self.presence_due = None;
             // Migration first: a migrated connection receives the following changes for its new kind of roster.
             self.rosters.migrate_batch(&mut self.state);
-            self.rosters.send_presence(&mut self.state);
+            self.rosters.send_presence(&mut self.state, now);
         }
         self.rosters.send_total(&mut self.state, now);
         self.schedule_presence(now);
@@ -346,11 +355,12 @@ impl Registry {
         CallHandler { state: &mut self.state, rosters: &mut self.rosters }
     }
 
-    /// Schedules presence shortly after the first change, so that further changes travel in the same message.
+    /// Schedules presence shortly after the first change, so that further changes travel in the same message; later for users
+    /// whose pace holds them back.
     fn schedule_presence(&mut self, now: Duration) {
-        if self.presence_due.is_none() && (self.state.users.has_changes() || self.rosters.is_migrating()) {
-            self.presence_due = Some(now + limits::PRESENCE_BATCH_DELAY);
-        }
+        let shortly = self.state.users.has_new_changes() || self.rosters.is_migrating();
+        let due = shortly.then(|| now + limits::PRESENCE_BATCH_DELAY);
+        self.presence_due = self.presence_due.into_iter().chain(due).chain(self.state.users.held_back_until()).min();
     }
 }
 

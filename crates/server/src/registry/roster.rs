@@ -151,8 +151,8 @@ impl Rosters {
     }
 
     /// Sends the collected presence changes to the connections whose roster lists the changed users.
-    pub fn send_presence(&mut self, state: &mut RegistryState) {
-        let changes = state.users.take_changes();
+    pub fn send_presence(&mut self, state: &mut RegistryState, now: Duration) {
+        let changes = state.users.take_changes(now);
         if changes.is_empty() {
             return;
         }

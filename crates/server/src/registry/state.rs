@@ -9,6 +9,7 @@ use std::{
 use hutong_protocol::{CallId, ServerMessage, Token};
 
 use super::{
+    call_allowance::CallAllowances,
     call_state::CallState,
     conn_id::ConnId,
     effect::{Effect, RegistryEvent},
@@ -22,6 +23,7 @@ pub struct RegistryState {
     pub signer: TicketSigner,
     pub users: UserTable,
     pub calls: HashMap<CallId, CallState>,
+    pub call_allowances: CallAllowances,
     pub effects: VecDeque<Effect>,
     /// When this server started.
     pub started: Duration,
@@ -50,6 +52,7 @@ impl RegistryState {
             signer: TicketSigner::new(ticket_key),
             users,
             calls: HashMap::new(),
+            call_allowances: CallAllowances::default(),
             effects: VecDeque::new(),
             started: now,
             deadlines: BinaryHeap::new(),
@@ -61,6 +64,14 @@ impl RegistryState {
     pub fn send(&mut self, token: Token, message: ServerMessage) {
         if let Some(to) = self.users.get(token).and_then(|record| record.conn) {
             self.effects.push_back(Effect::Send { to, message });
+        }
+    }
+
+    /// Queues a message from one user to another, if both are connected. It may be dropped, which the sender is told.
+    pub fn relay(&mut self, from: Token, to: Token, message: ServerMessage) {
+        let conn = |token| self.users.get(token).and_then(|record| record.conn);
+        if let Some((from, to)) = conn(from).zip(conn(to)) {
+            self.effects.push_back(Effect::Relay { from, to, message });
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use hutong_protocol::{CallId, Name, NameKey, NameQuery, StateEvent, Token, TransitionError, User, UserState};
 
-use super::{conn_id::ConnId, name_index::NameIndex, roster_cache::RosterCache};
+use super::{conn_id::ConnId, name_index::NameIndex, presence_pace::PresencePace, roster_cache::RosterCache};
 
 /// How many of the latest logins the table remembers. More than a partial roster shows, since some users have left again.
 const RECENT_LOGINS: usize = 24;
@@ -24,6 +24,7 @@ pub struct UserRecord {
     pub call: Option<CallId>,
     /// Until when the name is held; only while `offline`.
     pub held_until: Option<Duration>,
+    pub pace: PresencePace,
 }
 
 /// The users by token, name and connection, and the changes since the last presence message.
@@ -33,6 +34,10 @@ pub struct UserTable {
     by_name: HashMap<NameKey, Token>,
     by_conn: HashMap<ConnId, Token>,
     changed: BTreeMap<Token, User>,
+    /// Whether a user has changed since [`take_changes`](Self::take_changes) who had no change waiting.
+    has_new_changes: bool,
+    /// When the first of the changes may be sent that the last `take_changes` held back.
+    held_back_until: Option<Duration>,
     /// Number of users by state, without `offline`.
     counts: [usize; UserState::ALL.len()],
     /// The names of the users online.
@@ -126,6 +131,7 @@ impl UserTable {
             conn: None,
             call: None,
             held_until: None,
+            pace: PresencePace::default(),
         });
         if record.user.name != name {
             self.by_name.remove(&record.key);
@@ -186,7 +192,8 @@ impl UserTable {
                 self.counts[state as usize] = self.counts[state as usize].saturating_add_signed(change);
             }
         }
-        self.changed.insert(token, record.user.clone());
+        let waiting = self.changed.insert(token, record.user.clone());
+        self.has_new_changes |= waiting.is_none();
         match (&mut self.roster_cache, after) {
             (Some(cache), UserState::Offline) => cache.remove(token),
             (Some(cache), _) => cache.upsert(&record.user),
@@ -195,13 +202,35 @@ impl UserTable {
         Ok(after)
     }
 
-    /// Removes and returns the collected changes: each changed user once, in its latest state.
-    pub fn take_changes(&mut self) -> Vec<User> {
-        std::mem::take(&mut self.changed).into_values().collect()
+    /// Removes and returns the collected changes that may be sent now: each changed user once, in its latest state. Those of a
+    /// user who changes too often stay, to be merged with the next.
+    pub fn take_changes(&mut self, now: Duration) -> Vec<User> {
+        (self.has_new_changes, self.held_back_until) = (false, None);
+        let mut sent = Vec::with_capacity(self.changed.len());
+        for (token, user) in std::mem::take(&mut self.changed) {
+            // A user who has logged out is known no more, and changes no more.
+            let pace = self.by_token.get_mut(&token).map(|record| &mut record.pace);
+            match pace.as_ref().map(|pace| pace.next_at()).filter(|at| *at > now) {
+                Some(at) => {
+                    self.held_back_until = Some(self.held_back_until.map_or(at, |first| first.min(at)));
+                    self.changed.insert(token, user);
+                }
+                None => {
+                    pace.into_iter().for_each(|pace| pace.count(now));
+                    sent.push(user);
+                }
+            }
+        }
+        sent
     }
 
-    pub fn has_changes(&self) -> bool {
-        !self.changed.is_empty()
+    pub const fn has_new_changes(&self) -> bool {
+        self.has_new_changes
+    }
+
+    /// When the first change may be sent that was held back; `None` if there is none.
+    pub const fn held_back_until(&self) -> Option<Duration> {
+        self.held_back_until
     }
 
     #[cfg(any(test, feature = "inspect"))]

@@ -2,17 +2,16 @@
 
 use std::{
     fs, io,
-    io::Write,
     net::IpAddr,
     path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use hutong_durable_file as durable_file;
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
 use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
 
 use super::{certified_key::CertifiedKey, error::TlsError};
-use crate::ticket_key::create_private;
 
 /// Validity of a generated certificate. Apple rejects server certificates of more than 825 days, and Safari complains above
 /// 398 days.
@@ -32,6 +31,9 @@ const MAX_OLD_NAMES: usize = 24;
 
 /// File for the certificate and its key. One file, so that the two always match.
 const FILE_NAME: &str = "certificate.pem";
+
+/// Damaged files that are kept.
+const MAX_UNREADABLE: usize = 3;
 
 /// Loads the certificate from this directory, or generates one. See [`Tls::self_signed`](super::Tls::self_signed).
 pub(crate) fn load(directory: &Path, names: &[String]) -> Result<CertifiedKey, TlsError> {
@@ -59,6 +61,9 @@ fn load_at(directory: &Path, names: &[String], now: Duration) -> Result<Certifie
     let old = stored.as_ref().map(|stored| stored.names.clone()).unwrap_or_default();
     // Apps pin the key of a server, so new certificates keep it.
     let key = stored.as_ref().and_then(StoredCert::key);
+    if key.is_none() && fs::metadata(&path).is_ok_and(|file| file.len() > 0) {
+        set_aside(&path);
+    }
     let missing = wanted.iter().any(|name| !old.contains(name));
     if let Some(stored) = stored.filter(|stored| !missing && stored.expires > now + RENEW_BEFORE)
         && let Ok(certified) = CertifiedKey::from_pem(stored.pem.as_bytes(), stored.pem.as_bytes())
@@ -71,14 +76,16 @@ fn load_at(directory: &Path, names: &[String], now: Duration) -> Result<Certifie
     let generated = generate(covered, now, key)?;
     let certified = CertifiedKey::from_pem(generated.pem.as_bytes(), generated.pem.as_bytes())?;
     fs::create_dir_all(directory).map_err(at_path)?;
-    let temporary = directory.join(format!("{FILE_NAME}.new"));
-    // An earlier run may have been killed before the rename.
-    let _absent: io::Result<()> = fs::remove_file(&temporary);
-    create_private(&temporary)
-        .and_then(|mut file| file.write_all(generated.to_text().as_bytes()).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, &path))
-        .map_err(at_path)?;
+    durable_file::replace(&path, generated.to_text().as_bytes()).map_err(at_path)?;
     Ok(certified)
+}
+
+/// Keeps a damaged file, which may still hold the key that clients have pinned, for a person to repair.
+fn set_aside(path: &Path) {
+    match durable_file::set_aside(path, "unreadable", MAX_UNREADABLE) {
+        Ok(kept) => tracing::error!(?kept, "certificate file is damaged; a new certificate with a new key replaces it"),
+        Err(error) => tracing::error!(%error, "damaged certificate file cannot be kept; a new one replaces it"),
+    }
 }
 
 /// Content of the file: two header lines, then certificate and key. PEM parsers ignore text outside the blocks.
@@ -194,10 +201,15 @@ mod tests {
         load_at(directory.path(), &names, NOW).unwrap();
         let path = directory.path().join(FILE_NAME);
         let whole = fs::read_to_string(&path).unwrap();
-        for damaged in [String::new(), whole[..whole.len() / 2].to_owned(), whole.replace("ends: ", "ends: x")] {
+        let (half, undated) = (whole[..whole.len() / 2].to_owned(), whole.replace("ends: ", "ends: x"));
+        for damaged in [String::new(), half.clone(), undated.clone()] {
             fs::write(&path, damaged).unwrap();
             load_at(directory.path(), &names, NOW).unwrap();
             assert_eq!(stored(directory.path()).names, DEFAULT_NAMES);
+        }
+        for (number, damaged) in [(1, half), (2, undated)] {
+            let kept = directory.path().join(format!("{FILE_NAME}.unreadable-{number}"));
+            assert_eq!(fs::read_to_string(kept).unwrap(), damaged, "the pinned key may be in it");
         }
     }
 

@@ -44,7 +44,7 @@ async fn flood(connections: usize, time: Duration) {
                 0 => (vec![], small.repeat(100)),
                 1 => (vec![], frame(0x81, &[b'['; 60_000])),
                 2 => (vec![], frame(0x89, &[b'x'; 125]).repeat(100)),
-                // A message of empty fragments never completes, so the message rate does not count it.
+                // A message of empty fragments never completes.
                 _ => (frame(0x01, b"{"), frame(0x00, b"").repeat(1_000)),
             };
             for attempt in 0.. {

@@ -8,10 +8,11 @@ use tokio::task::JoinSet;
 use super::{BASE_GROWTH_KIB, bystanders::Bystanders, raw_sockets::login_with_small_buffer};
 use crate::common::{TestClient, program::ServerProgram, set_up_call};
 
-/// Memory per stalled reader in KiB: a queue of 512 KiB, which its last message may exceed by half, and a batch being written.
+/// Memory per stalled reader in KiB: queues of 512 KiB, which the last message may exceed, and a batch being written.
 const PER_READER_KIB: usize = 2 * 1024;
 
-/// Time from the first unread message to the close. The socket buffers of both systems fill first, at 3 MB/s.
+/// Time from the first unread message to the close. Most of what the callers send is over their budget and refused to them, so
+/// the server closes when a ping stays unanswered.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 #[tokio::test]

@@ -189,6 +189,34 @@ async fn a_flood_of_ten_thousand_messages_is_refused_as_rate_limited() {
     pair.assert_unaffected().await;
 }
 
+/// A client's frame with an empty payload, masked with zeros (RFC 6455, section 5.2).
+const fn empty_frame(first: u8) -> [u8; 6] {
+    [first, 0x80, 0, 0, 0, 0]
+}
+
+#[tokio::test]
+async fn frames_without_content_count_against_the_message_rate() {
+    use tokio::io::AsyncWriteExt;
+    const FRAMES: usize = 3_000;
+    let pair = WellBehavedPair::log_in().await;
+    let (fragment, rest, ping, pong) = (empty_frame(0x01), empty_frame(0x00), empty_frame(0x89), empty_frame(0x8a));
+    let message_in_fragments = [&fragment[..], &rest.repeat(19), &empty_frame(0x80)].concat();
+    for (what, bytes) in [
+        ("fragments of a message that never ends", [&fragment[..], &rest.repeat(FRAMES)].concat()),
+        ("fragments between pings", [&fragment[..], &[rest, ping].concat().repeat(FRAMES / 2)].concat()),
+        ("messages in many fragments", message_in_fragments.repeat(FRAMES / 21)),
+        ("pings", ping.repeat(FRAMES)),
+        ("pongs", pong.repeat(FRAMES)),
+        ("messages", empty_frame(0x81).repeat(FRAMES)),
+    ] {
+        let (mut mallory, _) = TestClient::login(pair.server.local_addr(), what).await;
+        // The server may close before it has read everything.
+        let _cut_off = with_timeout("flood", mallory.socket.get_mut().write_all(&bytes)).await;
+        assert_eq!(mallory.wait_for_close().await.0, Some(RefusedCode::RateLimited), "{what}");
+    }
+    pair.assert_unaffected().await;
+}
+
 #[tokio::test]
 async fn binary_frames_are_refused() {
     let pair = WellBehavedPair::log_in().await;

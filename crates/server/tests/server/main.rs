@@ -22,13 +22,13 @@ mod invalid_input;
 mod logs;
 mod metrics;
 mod network_sharing;
+mod pressing_others;
 #[cfg(target_os = "linux")]
 mod process;
 #[cfg(target_os = "linux")]
 mod restart;
 mod roster_subscription;
 mod shutdown;
-mod slow_reader;
 #[cfg(target_os = "linux")]
 mod ticket_keys;
 mod tls;

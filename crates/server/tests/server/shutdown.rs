@@ -61,3 +61,14 @@ async fn session_tickets_are_valid_after_a_restart_with_the_same_key() {
     ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: Some(before.ticket), secret: None }).await;
     assert_eq!(ana.expect_welcome().await.me.token, before.me.token);
 }
+
+#[tokio::test]
+async fn after_a_panic_of_the_hub_clients_are_disconnected_and_the_server_reports_the_failure() {
+    let server = start_server().await;
+    let (mut ana, _) = TestClient::login(server.local_addr(), "Ana").await;
+    server.break_registry();
+    assert_eq!(ana.wait_for_close().await.0, Some(RefusedCode::ShuttingDown));
+    let failure = with_timeout("failure", server.failed()).await;
+    assert!(failure.to_string().contains("\"hub\" has panicked"), "{failure}");
+    with_timeout("shutdown", server.shutdown()).await;
+}

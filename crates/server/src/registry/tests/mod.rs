@@ -3,6 +3,7 @@
 mod call_flow;
 mod deadlines;
 mod partial_rosters;
+mod pressing;
 mod random_events;
 mod reconnecting;
 mod simultaneous_calls;
