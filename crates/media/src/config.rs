@@ -13,7 +13,8 @@ use crate::runtime::{StreamServers, TurnUrl, relay_protocol};
 /// interface.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// STUN and TURN servers, by UDP, TCP and TLS. The first 16 URLs are used; those that nothing can use are ignored.
+    /// STUN and TURN servers, by UDP, TCP and TLS. Of the first 64 URLs, 16 are used at most. Those that nothing can use are
+    /// ignored, and servers with a URL, user name or credential of more than 512 bytes.
     pub ice_servers: Vec<IceServer>,
     /// Verifies TURN servers that are reached over TLS. `None` ignores these.
     pub tls: Option<Arc<ClientConfig>>,
@@ -57,10 +58,20 @@ pub struct DataChannelConfig {
 /// Server URLs of one connection that are used. Each costs a request on every network interface.
 const MAX_URLS: usize = 16;
 
+/// Server URLs of one connection that are considered.
+const MAX_CONSIDERED_URLS: usize = 64;
+/// Limit of a URL, user name or credential in bytes. A host name has 253 at most, a user name in STUN 508 (RFC 8489, section
+/// 14.3).
+const MAX_TEXT: usize = 512;
+
 /// Translates the servers for the WebRTC library, which supports UDP only: others get a URL that stands for them. Omits URLs that
 /// nothing can use, because one that the library cannot parse would fail the whole connection.
 pub(crate) fn library_ice_servers(servers: &[IceServer], streams: &StreamServers) -> Vec<RTCIceServer> {
     let urls = servers.iter().flat_map(|server| server.urls.iter().map(move |url| (server, url)));
+    let urls = urls.take(MAX_CONSIDERED_URLS).filter(|(server, url)| {
+        let mut texts = [Some(*url), server.username.as_ref(), server.credential.as_ref()].into_iter().flatten();
+        texts.all(|text| text.len() <= MAX_TEXT)
+    });
     let usable = urls.filter_map(|(server, url)| {
         let has_credential = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
         let is_complete = has_credential(&server.username) && has_credential(&server.credential);
@@ -122,5 +133,20 @@ mod tests {
         let urls: Vec<_> = (0..100).map(|number| format!("turn:{number}.example")).collect();
         let urls: Vec<_> = urls.iter().map(String::as_str).collect();
         assert_eq!(library_urls(&[server(&urls)]).len(), MAX_URLS);
+        let each: Vec<_> = urls.iter().map(|url| server(&[url])).collect();
+        assert_eq!(library_urls(&each).len(), MAX_URLS);
+        let unusable = vec!["stuns:a.example"; MAX_CONSIDERED_URLS];
+        assert_eq!(library_urls(&[server(&unusable), server(&["stun:b.example"])]), [""; 0]);
+    }
+
+    #[test]
+    fn servers_with_too_long_texts_are_ignored() {
+        let long = "a".repeat(MAX_TEXT + 1);
+        let servers = [
+            server(&[&format!("stun:{long}"), "stun:a.example"]),
+            IceServer { username: Some(long.clone()), ..server(&["turn:b.example"]) },
+            IceServer { credential: Some(long), ..server(&["turn:c.example"]) },
+        ];
+        assert_eq!(library_urls(&servers), ["stun:a.example"]);
     }
 }

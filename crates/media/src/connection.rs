@@ -22,15 +22,17 @@ use crate::error::{AtOperation, Error, PeerOperation};
 use crate::events::{ChannelMessage, Event, EventSender};
 use crate::local_candidates::{LocalCandidates, RELAY_DELAY};
 use crate::peer_tasks::PeerTasks;
+use crate::remote_candidates::LOOKUP_TIMEOUT;
 use crate::rtp_session::{Bitrate, RtpSession};
-use crate::runtime::{DriverRuntime, StreamServers, TimerKick};
+use crate::runtime::{DriverRuntime, SharedStunFilter, StreamServers, TimerKick};
 use crate::{codecs, estimator, interceptors, track_receiver};
 
 /// Limit of the data channel's send buffer, in bytes.
 const SEND_BUFFER_LIMIT: usize = 1 << 20;
 
 /// Interval of connectivity checks on a candidate pair without an answer. The offering side nominates a pair with the first
-/// check after an answer, so this adds to the time a call needs to connect. The library's default is twice as long.
+/// check after an answer, so this adds to the time a call needs to connect. The library's default is twice as long. Checks to
+/// addresses that have never answered are sent less often ([`SharedStunFilter`]).
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Limit of connectivity checks on a candidate pair: 30 s, the library's own limit for connecting (RFC 8445, section 14.3, asks
@@ -126,11 +128,13 @@ pub(crate) async fn connect(
     handler: Arc<ConnectionHandler>,
     mdns: MulticastDnsMode,
     streams: &StreamServers,
+    stun_filter: &SharedStunFilter,
 ) -> Result<Arc<dyn PeerConnection>, Error> {
     let mut engine = codecs::media_engine().at(PeerOperation::Setup)?;
     let registry = interceptors::chain(&mut engine, &handler.session).at(PeerOperation::Setup)?;
     let settings = SettingEngineBuilder::new()
         .with_multicast_dns_mode(mdns)
+        .with_multicast_dns_timeout(Some(LOOKUP_TIMEOUT))
         // The default of 1 s makes the offering side wait for a candidate that it does not need.
         .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
         .with_relay_acceptance_min_wait(Some(relay_delay(config)))
@@ -140,7 +144,7 @@ pub(crate) async fn connect(
         .build();
     let policy = if config.relay_only { RTCIceTransportPolicy::Relay } else { RTCIceTransportPolicy::All };
     let configuration = configuration(&config.ice_servers, policy, streams);
-    let runtime = Arc::new(DriverRuntime::new(handler.timer_kick.clone(), streams.clone()));
+    let runtime = Arc::new(DriverRuntime::new(handler.timer_kick.clone(), streams.clone(), stun_filter.clone()));
     let connection = PeerConnectionBuilder::new()
         .with_runtime(runtime)
         .with_configuration(configuration)

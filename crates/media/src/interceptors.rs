@@ -54,3 +54,50 @@ pub(crate) fn chain(engine: &mut MediaEngine, session: &Arc<RtpSession>) -> webr
         .with(Slot::from(RTX_RECEIVER), InterceptorAdapter::new(rtx_receiver::RtxReceiver::default()))
         .with(Slot::from(KEYFRAME_REQUESTS), InterceptorAdapter::new(keyframe_requests::KeyframeRequestFilter)))
 }
+
+/// Sends a few packets, and passes RTCP packets to the interceptors that read it, for fuzzing. Each record begins with the time
+/// since the previous one, in steps of 10 ms.
+#[cfg(feature = "inspect")]
+pub(crate) fn inspect_rtcp<'a>(records: impl Iterator<Item = (u8, &'a [u8])>) {
+    use adapter::PacketFilter;
+    use rtc::interceptor::{AttributedPacket, Packet, RTPHeaderExtension, StreamInfo, TaggedPacket};
+    use rtc::rtp::header::Header;
+
+    let session = Arc::<RtpSession>::default();
+    let info = StreamInfo {
+        ssrc: 1,
+        ssrc_rtx: Some(2),
+        mime_type: "video/VP8".to_owned(),
+        clock_rate: 90_000,
+        rtp_header_extensions: vec![RTPHeaderExtension { uri: rtc::sdp::extmap::TRANSPORT_CC_URI.to_owned(), id: 5 }],
+        ..StreamInfo::default()
+    };
+    session.add_outbound(&info);
+    session.add_inbound(&StreamInfo { ssrc: 3, ssrc_rtx: Some(4), ..info.clone() });
+    let mut recorder = session_recorder::SessionRecorder::new(session.clone());
+    let mut twcc = twcc::TransportWideCc::new(session.clone());
+    let mut keyframe_requests = keyframe_requests::KeyframeRequestFilter;
+    twcc.outgoing_stream_added(&info);
+    let mut now = std::time::Instant::now();
+    let tagged = |now, packet| {
+        let message = AttributedPacket::new(packet);
+        TaggedPacket { now, transport: rtc::shared::TransportContext::default(), message }
+    };
+    for (flags, mut record) in records {
+        now += Duration::from_millis(10) * u32::from(flags);
+        for _ in 0..10 {
+            let header = Header { version: 2, ssrc: 1, ..Header::default() };
+            let packet = rtc::rtp::Packet { header, payload: bytes::Bytes::from_static(&[0; 1_000]) };
+            let packet = twcc.outgoing(tagged(now, Packet::Rtp(packet)));
+            drop(packet.and_then(|packet| recorder.outgoing(packet)));
+        }
+        let Ok(packets) = rtc::rtcp::packet::unmarshal(&mut record) else { continue };
+        let packet = recorder.incoming(tagged(now, Packet::Rtcp(packets)));
+        let packet = packet.and_then(|packet| twcc.incoming(packet));
+        drop(packet.and_then(|packet| keyframe_requests.incoming(packet)));
+        let target = session.target_bitrate();
+        assert!((crate::estimator::MIN_TARGET..=crate::estimator::MAX_TARGET).contains(&target), "{target}");
+        assert!(session.capture_time(3, 0).is_none_or(|micros| micros < 1 << 53), "a capture time that is not exact");
+    }
+    session.stats(std::time::SystemTime::now());
+}

@@ -25,23 +25,34 @@
 //! packets for retransmission. Receiving: a frame in one packet is not copied, one in several packets is copied once.
 //! Encryption and decryption copy each packet.
 //!
+//! # Hostile peers
+//!
+//! Remote candidates are limited in kind and number. All packets to addresses that have never answered, whoever names these, are
+//! paced to 18 a second. Connectivity checks without valid credentials, keyframes of huge pictures and oversized packets are
+//! dropped. What this crate parses is fuzzed (feature `inspect`).
+//!
 //! # Logging
 //!
 //! This crate does not log. The WebRTC library logs by the `log` crate, including whole packets: an application that installs a
 //! logger must filter out its targets (`webrtc`, and all that start with `rtc`).
 
+mod addresses;
 mod codecs;
 mod config;
 mod connection;
+mod description;
 mod error;
 mod estimator;
 mod events;
 mod frame;
+#[cfg(feature = "inspect")]
+pub mod inspect;
 mod interceptors;
 mod local_candidates;
 mod pacer;
 mod peer;
 mod peer_tasks;
+mod remote_candidates;
 mod rtp_session;
 mod runtime;
 mod stats;

@@ -1,8 +1,8 @@
 //! The public API of a WebRTC connection.
 
 use std::net::{Ipv4Addr, UdpSocket};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime};
 
 use bytes::BytesMut;
 use hutong_protocol::{IceCandidate, IceServer, SdpKind};
@@ -15,6 +15,7 @@ use webrtc::peer_connection::{PeerConnection, RTCIceCandidateInit, RTCSessionDes
 
 use crate::config::{Config, DataChannelConfig};
 use crate::connection::{ConnectionHandler, configuration, connect, publish_bitrate, read_messages, relay_delay};
+use crate::description::{count_candidates, ice_credentials, retain_candidates, without_candidates};
 use crate::error::{AtOperation, Error, PeerOperation};
 #[cfg(doc)]
 use crate::events::Event;
@@ -22,8 +23,9 @@ use crate::events::{ChannelMessage, EventReceiver, EventSender};
 use crate::frame::{EncodedFrame, MediaType};
 use crate::local_candidates::LocalCandidates;
 use crate::peer_tasks::PeerTasks;
+use crate::remote_candidates::{Admission, RemoteCandidates};
 use crate::rtp_session::RtpSession;
-use crate::runtime::{StreamServers, TimerKick};
+use crate::runtime::{SharedStunFilter, StreamServers, TimerKick};
 use crate::stats::{self, Stats};
 use crate::track_sender::{FrameSource, TrackSender};
 use crate::video_queue::VideoQueue;
@@ -60,6 +62,8 @@ pub struct Peer {
     mdns: MulticastDnsMode,
     /// TURN servers over TCP and TLS.
     streams: StreamServers,
+    stun_filter: SharedStunFilter,
+    remote_candidates: Mutex<RemoteCandidates>,
     tasks: PeerTasks,
     events: EventSender,
     closed: Arc<watch::Sender<bool>>,
@@ -99,13 +103,15 @@ impl Peer {
             timer_kick: TimerKick::default(),
             sends_video: config.sends_video,
         });
+        let stun_filter = SharedStunFilter::default();
         // mDNS fails the whole connection where no interface supports multicast or the system forbids it: retry without.
-        let (connection, mdns) = match connect(&config, handler.clone(), MulticastDnsMode::QueryOnly, &streams).await {
-            Ok(connection) => (connection, MulticastDnsMode::QueryOnly),
-            Err(_) => {
-                (connect(&config, handler, MulticastDnsMode::Disabled, &streams).await?, MulticastDnsMode::Disabled)
-            }
-        };
+        let mut mdns = MulticastDnsMode::QueryOnly;
+        let mut connection = connect(&config, handler.clone(), mdns, &streams, &stun_filter).await;
+        if connection.is_err() {
+            mdns = MulticastDnsMode::Disabled;
+            connection = connect(&config, handler, mdns, &streams, &stun_filter).await;
+        }
+        let connection = connection?;
         let mut pending_sources = Vec::new();
         let audio = config.sends_audio.then(|| {
             let (audio, frames) = mpsc::channel(AUDIO_CAPACITY);
@@ -122,6 +128,8 @@ impl Peer {
             connection,
             mdns,
             streams,
+            stun_filter,
+            remote_candidates: Mutex::default(),
             tasks,
             events,
             closed,
@@ -182,7 +190,7 @@ impl Peer {
     }
 
     /// Sets the remote description. A later offer replaces this side's own, if one is pending. New sockets replace the old ones
-    /// if it restarts ICE.
+    /// if it restarts ICE. Candidates in it are treated as by [`Self::add_ice_candidate`], but ignored when they cannot be parsed.
     ///
     /// # Errors
     /// [`Error::Closed`]; [`Error::NoNetwork`] for a later offer; [`PeerOperation::SetRemoteDescription`] when it cannot be
@@ -190,16 +198,42 @@ impl Peer {
     /// or is not expected in the current signaling state.
     pub async fn set_remote_description(&self, kind: SdpKind, sdp: &str) -> Result<(), Error> {
         self.check_open()?;
-        let description = match kind {
-            SdpKind::Offer => RTCSessionDescription::offer(sdp.to_owned()),
-            SdpKind::Answer => RTCSessionDescription::answer(sdp.to_owned()),
+        let rejected = Error::Failed(PeerOperation::SetRemoteDescription);
+        let parse = |sdp| match kind {
+            SdpKind::Offer => RTCSessionDescription::offer(sdp).at(PeerOperation::SetRemoteDescription),
+            SdpKind::Answer => RTCSessionDescription::answer(sdp).at(PeerOperation::SetRemoteDescription),
+        };
+        let bare = parse(retain_candidates(sdp, |_| false))?;
+        let credentials = ice_credentials(&bare).ok_or(rejected)?;
+        // The library has these candidates only once it has accepted the description.
+        let mut tried = self.remote_candidates().clone();
+        tried.start_generation(credentials.clone());
+        let now = Instant::now();
+        let mut admitted = Vec::new();
+        let description = parse(retain_candidates(sdp, |candidate| {
+            let is_admitted = tried.admit(now, candidate) == Ok(Admission::Admitted);
+            admitted.extend(is_admitted.then_some(candidate));
+            is_admitted
+        }))?;
+        if count_candidates(&description) > admitted.len() {
+            return Err(rejected);
         }
-        .at(PeerOperation::SetRemoteDescription)?;
         if kind == SdpKind::Offer && self.connection.remote_description().await.is_some() {
             self.check_network()?;
             self.roll_back().await?;
         }
-        self.connection.set_remote_description(description).await.at(PeerOperation::SetRemoteDescription)?;
+        let applied = self.connection.set_remote_description(description).await;
+        {
+            let mut candidates = self.remote_candidates();
+            if applied.is_ok() {
+                candidates.start_generation(credentials);
+            }
+            // Also after an error, which may come after the library has added them.
+            for candidate in admitted {
+                let _as_before = candidates.admit(now, candidate);
+            }
+        }
+        applied.at(PeerOperation::SetRemoteDescription)?;
         if kind == SdpKind::Answer {
             self.keep_dtls_role(if sdp.contains("a=setup:active") { DtlsRole::Server } else { DtlsRole::Client });
         }
@@ -208,11 +242,29 @@ impl Peer {
 
     /// Adds a remote ICE candidate, or the end of candidates. Requires a remote description.
     ///
+    /// Ignored are candidates over TCP, those that lead to no single host, mDNS names that are not UUIDs of version 4, and
+    /// whatever exceeds 64 candidates or 8 mDNS names of one ICE generation. An mDNS name is looked up for 3 s.
+    ///
     /// # Errors
     /// [`Error::Closed`]; [`PeerOperation::AddIceCandidate`] when it cannot be parsed, or no remote description is set. The
     /// connection stays usable.
     pub async fn add_ice_candidate(&self, candidate: IceCandidate) -> Result<(), Error> {
         self.check_open()?;
+        let rejected = Error::Failed(PeerOperation::AddIceCandidate);
+        {
+            let mut candidates = self.remote_candidates();
+            if !candidates.has_generation() {
+                return Err(rejected);
+            }
+            let is_end = matches!(&*candidate.candidate, "" | "candidate:");
+            let admission =
+                if is_end { Ok(Admission::Admitted) } else { candidates.admit(Instant::now(), &candidate.candidate) };
+            match admission {
+                Ok(Admission::Admitted) => {}
+                Ok(Admission::Ignored) => return Ok(()),
+                Err(_) => return Err(rejected),
+            }
+        }
         let candidate = RTCIceCandidateInit {
             candidate: candidate.candidate,
             sdp_mid: candidate.sdp_mid,
@@ -362,7 +414,12 @@ impl Peer {
     }
 
     async fn set_local_description(&self, description: RTCSessionDescription) -> Result<String, Error> {
+        // After an ICE restart its candidates are those of the old sockets. The new ones follow as events.
         let sdp = without_candidates(&description.sdp);
+        // Before the description is sent, so before the first check with them arrives.
+        if let Some(credentials) = ice_credentials(&description) {
+            self.stun_filter.add_credentials(credentials);
+        }
         self.connection.set_local_description(description).await.at(PeerOperation::SetLocalDescription)?;
         Ok(sdp)
     }
@@ -382,6 +439,10 @@ impl Peer {
             || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
                 .is_ok_and(|socket| socket.join_multicast_v4(&MDNS_GROUP, &Ipv4Addr::UNSPECIFIED).is_ok());
         if is_usable { Ok(()) } else { Err(Error::NoNetwork) }
+    }
+
+    fn remote_candidates(&self) -> MutexGuard<'_, RemoteCandidates> {
+        self.remote_candidates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check_open(&self) -> Result<(), Error> {
@@ -404,22 +465,5 @@ impl Drop for Peer {
             let connection = self.connection.clone();
             runtime.spawn(async move { connection.close().await });
         }
-    }
-}
-
-/// The description without candidates: after an ICE restart they are those of the old sockets. The new ones follow as events.
-fn without_candidates(sdp: &str) -> String {
-    let is_kept = |line: &&str| !line.starts_with("a=candidate:") && !line.starts_with("a=end-of-candidates");
-    sdp.split_inclusive('\n').filter(is_kept).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_candidates_are_removed_from_a_description() {
-        let sdp = "v=0\r\na=candidate:1 1 udp 1 10.0.0.7 5000 typ host\r\na=mid:0\r\na=end-of-candidates\r\n";
-        assert_eq!(without_candidates(sdp), "v=0\r\na=mid:0\r\n");
     }
 }

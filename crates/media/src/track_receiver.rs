@@ -13,7 +13,7 @@ use crate::events::{Event, EventSender};
 use crate::frame::{EncodedFrame, MediaType};
 use crate::rtp_session::RtpSession;
 use crate::unwrap::TimestampUnwrapper;
-use crate::vp8::{self, AssemblyStep, FrameAssembler};
+use crate::vp8::{self, AssemblyStep, FrameAssembler, MAX_PAYLOAD};
 
 /// Interval between keyframe requests while none arrives: encoders need one frame and the round trip.
 const KEYFRAME_RETRY: Duration = Duration::from_millis(500);
@@ -39,12 +39,12 @@ pub(crate) async fn read(
 }
 
 async fn read_audio(track: &dyn TrackRemote, events: &EventSender, session: &RtpSession) {
-    let clock_rate = u64::from(codecs::clock_rate(MediaType::Audio));
+    let clock_rate = codecs::clock_rate(MediaType::Audio);
     let mut unwrapper = TimestampUnwrapper::default();
     while let Some(event) = track.poll().await {
         match event {
-            TrackRemoteEvent::OnRtpPacket(packet) if !packet.payload.is_empty() => {
-                let timestamp = unwrapper.unwrap(packet.header.timestamp) * 1_000_000 / clock_rate;
+            TrackRemoteEvent::OnRtpPacket(packet) if (1..=MAX_PAYLOAD).contains(&packet.payload.len()) => {
+                let timestamp = unwrapper.micros(packet.header.timestamp, clock_rate);
                 let captured_at = session.capture_time(packet.header.ssrc, packet.header.timestamp);
                 let data = packet.payload;
                 let frame = EncodedFrame { kind: MediaType::Audio, timestamp, captured_at, keyframe: true, data };

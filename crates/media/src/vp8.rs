@@ -5,16 +5,23 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
+use crate::codecs::clock_rate;
 use crate::frame::{EncodedFrame, MediaType};
 use crate::unwrap::{SequenceUnwrapper, TimestampUnwrapper};
 
 /// How long a missing packet is awaited: time for two NACKs on a path with a round trip of 100 ms.
 const LOSS_TIMEOUT: Duration = Duration::from_millis(500);
-/// Limit of packets held while earlier ones are missing: about 5 MB.
+/// Limit of packets held while earlier ones are missing: about 6 MB.
 const MAX_PACKETS: usize = 4096;
+/// Limit of an RTP payload in bytes: that of a network packet.
+pub(crate) const MAX_PAYLOAD: usize = 1_500;
+/// Limits of a picture, in pixels: those of the largest screens that are shared. A decoder allocates several pictures of the size
+/// that a keyframe claims, which without limits could be 16,383 pixels each way: 400 MB for each picture.
+const MAX_SIDE: u32 = 8_192;
+const MAX_AREA: u32 = 1 << 24;
 
 /// Assembles frames. Its output is complete, in order and decodable: after an unrepaired loss it continues with the next
-/// keyframe.
+/// keyframe. A keyframe without a valid header, or with a picture beyond the limits, counts as lost.
 #[derive(Default)]
 pub(crate) struct FrameAssembler {
     /// By unwrapped sequence number.
@@ -60,8 +67,11 @@ impl FrameAssembler {
         self.next.is_none()
     }
 
-    /// Adds a packet. Ignores one that is not VP8, which then counts as lost.
+    /// Adds a packet. Ignores one that is not VP8 or too large, which then counts as lost.
     pub fn push(&mut self, sequence: u16, timestamp: u32, marker: bool, payload: &Bytes) {
+        if payload.len() > MAX_PAYLOAD {
+            return;
+        }
         let Some(packet) = parse(timestamp, marker, payload) else { return };
         let number = self.sequence.unwrap(sequence);
         if number < self.floor {
@@ -106,7 +116,13 @@ impl FrameAssembler {
         self.gap = None;
         self.next = Some(end + 1);
         self.floor = end + 1;
-        AssemblyStep::Frame(self.take(at, end, first), first)
+        let frame = self.take(at, end, first);
+        if frame.keyframe && !has_valid_size(&frame.data) {
+            // The frames that follow depend on it.
+            self.next = None;
+            return AssemblyStep::Lost;
+        }
+        AssemblyStep::Frame(frame, first)
     }
 
     fn take(&mut self, from: u64, to: u64, timestamp: u32) -> EncodedFrame {
@@ -124,7 +140,7 @@ impl FrameAssembler {
         };
         EncodedFrame {
             kind: MediaType::Video,
-            timestamp: self.timestamps.unwrap(timestamp) * 100 / 9,
+            timestamp: self.timestamps.micros(timestamp, clock_rate(MediaType::Video)),
             captured_at: None,
             keyframe: is_keyframe(&data),
             data,
@@ -183,6 +199,13 @@ pub(crate) fn size(frame: &[u8]) -> Option<(u32, u32)> {
         }
         _ => None,
     }
+}
+
+/// Whether a keyframe has a picture within the limits. Checked before anything allocates by its size.
+fn has_valid_size(keyframe: &[u8]) -> bool {
+    size(keyframe).is_some_and(|(width, height)| {
+        (1..=MAX_SIDE).contains(&width) && (1..=MAX_SIDE).contains(&height) && width * height <= MAX_AREA
+    })
 }
 
 /// Parses and removes the payload descriptor (RFC 7741, section 4.2).

@@ -332,7 +332,9 @@ fn error(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::NotOnline => "This person is no longer online.",
         ErrorCode::Busy | ErrorCode::Crossed => "This person is busy. Try again in a moment.",
-        ErrorCode::TooManyCalls => "You have called several times without an answer. Wait a minute or two, and try again.",
+        ErrorCode::TooManyCalls => {
+            "You have called several times without an answer. Wait a minute or two, and try again."
+        }
         ErrorCode::SelfCall => "You cannot call yourself. To try a call, open Hutong on another device.",
         ErrorCode::NoCall | ErrorCode::WrongStep | ErrorCode::TicketInvalid => {
             "That call has already ended. Call again."

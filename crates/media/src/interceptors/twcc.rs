@@ -75,6 +75,10 @@ impl TransportWideCc {
     }
 
     fn feedback_received(&mut self, now: Instant, feedback: &TransportLayerCc) {
+        // On more packets than were sent. A few bytes can claim to report on 65,535 packets.
+        if usize::from(feedback.packet_status_count) > self.history.len() {
+            return;
+        }
         let next = self.first + self.history.len() as u64;
         let mut results = Vec::new();
         for acknowledged in convert_twcc(feedback) {

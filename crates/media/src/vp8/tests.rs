@@ -8,7 +8,13 @@ fn payload(is_start: bool, data: &[u8]) -> Bytes {
 }
 
 fn keyframe() -> Bytes {
-    payload(true, &[0x10, 1, 2])
+    keyframe_of(640, 480)
+}
+
+/// A keyframe's header only (RFC 6386, section 9.1).
+fn keyframe_of(width: u16, height: u16) -> Bytes {
+    let ([w0, w1], [h0, h1]) = (width.to_le_bytes(), height.to_le_bytes());
+    payload(true, &[0x10, 1, 2, 0x9D, 0x01, 0x2A, w0, w1, h0, h1])
 }
 
 fn delta() -> Bytes {
@@ -34,7 +40,7 @@ fn frames_are_assembled_from_reordered_packets_across_the_wrap() {
     assembler.push(1, 900, true, &delta());
     let frames = frames(&mut assembler, now);
     let [first, second] = frames[..] else { panic!("{frames:?}") };
-    assert_eq!((first.1, first.2), (true, 6));
+    assert_eq!((first.1, first.2), (true, 13));
     assert_eq!((second.1, second.2), (false, 2));
     assert_eq!(second.0 - first.0, 10_000, "900 ticks are 10 ms");
 }
@@ -116,4 +122,61 @@ fn the_number_of_held_packets_is_bounded() {
         assembler.push(number, 0, false, &delta());
     }
     assert!(assembler.packets.len() <= MAX_PACKETS);
+}
+
+#[test]
+fn keyframes_with_a_picture_beyond_the_limits_count_as_lost() {
+    let now = Instant::now();
+    for (width, height, expected) in [
+        (1, 1, true),
+        (5_120, 2_880, true),
+        (2_048, 8_192, true),
+        (8_192, 2_048, true),
+        (8_193, 1, false),
+        (1, 8_193, false),
+        (4_096, 4_097, false),
+        (16_383, 16_383, false),
+        (0, 480, false),
+        (640, 0, false),
+        // The scaling factor does not count.
+        (640 | 3 << 14, 480 | 3 << 14, true),
+    ] {
+        let mut assembler = FrameAssembler::default();
+        assembler.push(1, 0, true, &keyframe_of(width, height));
+        assembler.push(2, 900, true, &delta());
+        assert_eq!(frames(&mut assembler, now).len(), if expected { 2 } else { 0 }, "{width} {height}");
+        assert_eq!(assembler.needs_keyframe(), !expected, "{width} {height}");
+    }
+}
+
+#[test]
+fn keyframes_without_a_complete_header_count_as_lost() {
+    let now = Instant::now();
+    for header in [&[0x10][..], &[0x10, 1, 2, 0x9D, 0x01, 0x2A, 128, 2, 224], &[0x10, 1, 2, 0, 0, 0, 128, 2, 224, 1]] {
+        let mut assembler = FrameAssembler::default();
+        assembler.push(1, 0, true, &payload(true, header));
+        assert_eq!(assembler.next(now), AssemblyStep::Lost);
+        assert!(assembler.needs_keyframe());
+    }
+}
+
+#[test]
+fn packets_larger_than_the_network_carries_are_ignored() {
+    let mut assembler = FrameAssembler::default();
+    assembler.push(1, 0, true, &payload(true, &[0; MAX_PAYLOAD]));
+    assert!(assembler.packets.is_empty());
+}
+
+/// Half the range of timestamps with each frame.
+#[test]
+fn overflowing_timestamps_neither_panic_nor_stop_the_output() {
+    let mut assembler = FrameAssembler::default();
+    let now = Instant::now();
+    let mut timestamp = 0_u32;
+    for number in 0..20_000_u16 {
+        timestamp = timestamp.wrapping_add(i32::MAX.unsigned_abs());
+        assembler.push(number, timestamp, true, &keyframe());
+        assert!(frames(&mut assembler, now).iter().all(|(micros, ..)| *micros < 1 << 53));
+        assert!(!assembler.needs_keyframe());
+    }
 }

@@ -7,7 +7,7 @@ use hutong_core::Connectivity;
 use hutong_media::{Config, Error, Event, MediaType};
 use hutong_protocol::IceCandidate;
 
-use crate::common;
+use crate::{common, namespace};
 
 async fn connect_with(config: Config) -> (common::TestPeer, common::TestPeer) {
     let mut offerer = common::test_peer(config.clone()).await;
@@ -71,20 +71,6 @@ async fn no_candidate_has_the_unspecified_address() {
     tokio::time::timeout(Duration::from_secs(10), gathering).await.unwrap();
 }
 
-/// Runs an ignored test of this module in a network namespace with the address 10.99.0.1 and a default route.
-fn run_in_namespace(test: &str) {
-    let network = "ip link set lo up && ip link add d0 type veth peer name d1 && ip link set d1 up && ip link set d0 up multicast on \
-                   && ip addr add 10.99.0.1/24 dev d0 && ip route add default dev d0 && exec \"$0\" \"$@\"";
-    let output = std::process::Command::new("unshare")
-        .args(["--net", "--map-root-user", "sh", "-c", network])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("addresses::{test}"), "--ignored", "--nocapture"])
-        .output()
-        .unwrap();
-    let printed = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && printed.contains("1 passed"), "{printed}");
-}
-
 /// Runs the program `ip` in this process's namespace.
 fn ip(arguments: &str) {
     let status = std::process::Command::new("ip").args(arguments.split(' ')).status().unwrap();
@@ -94,7 +80,7 @@ fn ip(arguments: &str) {
 #[tokio::test]
 async fn an_ice_restart_follows_the_computer_to_another_address() {
     let _lock = common::shared().await;
-    run_in_namespace("another_address_inside_a_namespace");
+    namespace::run("addresses::another_address_inside_a_namespace");
 }
 
 #[tokio::test]
@@ -128,7 +114,7 @@ async fn another_address_inside_a_namespace() {
 #[tokio::test]
 async fn unresolvable_mdns_names_do_not_delay_the_connection() {
     let _lock = common::shared().await;
-    run_in_namespace("unresolvable_names_inside_a_namespace");
+    namespace::run("addresses::unresolvable_names_inside_a_namespace");
 }
 
 #[tokio::test]

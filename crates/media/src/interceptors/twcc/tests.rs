@@ -83,3 +83,16 @@ fn feedback_on_unknown_packets_is_ignored() {
     interceptor.feedback_received(now, &all_arrived(u16::MAX - 50, 100, 7));
     assert_eq!(interceptor.estimator.target(), BandwidthEstimator::new().target());
 }
+
+#[test]
+fn feedback_on_more_packets_than_were_sent_is_ignored() {
+    let mut interceptor = interceptor();
+    let now = Instant::now();
+    for _ in 0..10 {
+        send(&mut interceptor, now, 1);
+    }
+    for (count, expected) in [(u16::MAX, false), (11, false), (10, true)] {
+        interceptor.feedback_received(now, &all_arrived(0, count, 0));
+        assert!(interceptor.history.iter().all(|packet| packet.has_feedback == expected), "{count}");
+    }
+}

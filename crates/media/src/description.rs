@@ -1,0 +1,109 @@
+//! ICE parts of session descriptions: candidates and credentials.
+
+use webrtc::peer_connection::RTCSessionDescription;
+
+/// ICE user name fragment and password of one side (RFC 8445, section 2.3). New ones mark a new ICE generation. Without `Debug`:
+/// the password is a secret.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct IceCredentials {
+    pub ufrag: String,
+    pub password: String,
+}
+
+/// The description with some of its candidates. `keep` gets each without the prefix `candidate:`.
+pub(crate) fn retain_candidates<'a>(sdp: &'a str, mut keep: impl FnMut(&'a str) -> bool) -> String {
+    sdp.split_inclusive('\n').filter(|line| candidate(line).is_none_or(&mut keep)).collect()
+}
+
+/// The description without candidates and without the mark of their end.
+pub(crate) fn without_candidates(sdp: &str) -> String {
+    let rest = retain_candidates(sdp, |_| false);
+    rest.split_inclusive('\n').filter(|line| attribute(line) != Some("end-of-candidates")).collect()
+}
+
+/// The number of candidates that the WebRTC library finds in a description.
+pub(crate) fn count_candidates(description: &RTCSessionDescription) -> usize {
+    let Ok(parsed) = description.unmarshal() else { return 0 };
+    let attributes = parsed.media_descriptions.iter().flat_map(|media| &media.attributes);
+    attributes.filter(|attribute| attribute.key == "candidate").count()
+}
+
+/// The ICE credentials that the WebRTC library takes from a description: those of the session, else of the first media section
+/// that is not inactive, else of the first one. `None` if it would reject the description.
+pub(crate) fn ice_credentials(description: &RTCSessionDescription) -> Option<IceCredentials> {
+    let parsed = description.unmarshal().ok()?;
+    let find = |key: &str| {
+        let of_media = |is_inactive: bool| {
+            let media = parsed.media_descriptions.iter();
+            let mut media = media.filter(move |media| media.attribute("inactive").is_some() == is_inactive);
+            media.find_map(|media| media.attribute(key).flatten().map(str::to_owned))
+        };
+        parsed.attribute(key).cloned().or_else(|| of_media(false)).or_else(|| of_media(true))
+    };
+    Some(IceCredentials { ufrag: find("ice-ufrag")?, password: find("ice-pwd")? })
+}
+
+/// The value of an attribute line (RFC 8866, section 5.13). Ignores white space where the WebRTC library does.
+fn attribute(line: &str) -> Option<&str> {
+    Some(line.trim_start_matches('\r').strip_prefix("a=")?.trim())
+}
+
+fn candidate(line: &str) -> Option<&str> {
+    attribute(line)?.strip_prefix("candidate:")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
+
+    fn parsed(sdp: &str) -> RTCSessionDescription {
+        RTCSessionDescription::offer(sdp.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn only_candidates_are_removed_from_a_description() {
+        let sdp = "v=0\r\na=candidate:1 1 udp 1 10.0.0.7 5000 typ host\r\na=mid:0\r\na=end-of-candidates\r\n";
+        assert_eq!(without_candidates(sdp), "v=0\r\na=mid:0\r\n");
+        assert_eq!(retain_candidates(sdp, |candidate| candidate == "1 1 udp 1 10.0.0.7 5000 typ host"), sdp);
+        assert_eq!(retain_candidates(sdp, |_| false), "v=0\r\na=mid:0\r\na=end-of-candidates\r\n");
+    }
+
+    /// Forms of a candidate line that the library accepts.
+    #[test]
+    fn no_candidate_is_left_that_the_library_would_find() {
+        let candidate = "1 1 udp 1 10.0.0.7 5000 typ host";
+        for line in ["a=candidate:", "a= candidate:", "a=\tcandidate:", "\r\ra=candidate:", "\n\na=candidate:"] {
+            for end in ["\r\n", "\n", " \r\n", "\r\r\n", ""] {
+                let sdp = format!("{HEAD}m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n{line}{candidate}{end}");
+                assert_eq!(count_candidates(&parsed(&sdp)), 1, "{sdp:?}");
+                let mut found = Vec::new();
+                let rest = retain_candidates(&sdp, |candidate| {
+                    found.push(candidate);
+                    false
+                });
+                assert_eq!(count_candidates(&parsed(&rest)), 0, "{sdp:?}");
+                assert_eq!(found, [candidate], "{sdp:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn credentials_come_from_the_session_then_from_active_media() {
+        let media = |name: &str, direction: &str| {
+            format!("m=audio 9 RTP/AVP 0\r\na=ice-ufrag:{name}\r\na=ice-pwd:{name}{name}\r\na={direction}\r\n")
+        };
+        let (inactive, active) = (media("in", "inactive"), media("act", "sendrecv"));
+        for (sdp, expected) in [
+            (format!("{HEAD}a=ice-ufrag:ses\r\na=ice-pwd:sesses\r\n{active}"), Some(("ses", "sesses"))),
+            (format!("{HEAD}{inactive}{active}"), Some(("act", "actact"))),
+            (format!("{HEAD}{inactive}"), Some(("in", "inin"))),
+            (format!("{HEAD}m=audio 9 RTP/AVP 0\r\na=ice-ufrag:a\r\n"), None),
+        ] {
+            let expected = expected
+                .map(|(ufrag, password)| IceCredentials { ufrag: ufrag.to_owned(), password: password.to_owned() });
+            assert!(ice_credentials(&parsed(&sdp)) == expected, "{sdp}");
+        }
+    }
+}
