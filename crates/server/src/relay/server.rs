@@ -25,16 +25,15 @@ use super::{
     response,
 };
 use crate::{
-    addr_prefix::AddrPrefix,
-    rate_limiter::RateLimiter,
+    addr_rate_limiter::AddrRateLimiter,
     token_bucket::{Allowance, TokenBucket},
 };
 
-/// Requests without valid credentials that are answered, for each address prefix. An office of 100 people behind one address
+/// Requests without valid credentials that are answered, for each address prefix; an IPv6 /48 has four times as many. An office of 100 people behind one address
 /// may start its calls in the same second. The answers are short, so a spoofed source receives at most 20 kB/s.
 const UNAUTHENTICATED_PER_PREFIX: Allowance = Allowance { burst: 2_000.0, per_second: 200.0 };
 
-/// Address prefixes whose rate is limited at a time.
+/// Address prefixes, and IPv6 sites, whose rate is limited at a time.
 const MAX_PREFIXES: usize = 16_384;
 
 /// Relayed IPv4 address where the server has no other: the dummy address of RFC 7600, section 4.8, which is never routed.
@@ -91,7 +90,7 @@ pub struct Relay {
     pub(super) nonces: NonceSigner,
     pub(super) allocations: Allocations,
     pub(super) counters: RelayCounters,
-    unauthenticated: RateLimiter<AddrPrefix>,
+    unauthenticated: AddrRateLimiter,
     total_bytes: TokenBucket,
     started: Instant,
     started_at: Duration,
@@ -152,7 +151,7 @@ impl Relay {
                 key,
             ),
             counters: RelayCounters::default(),
-            unauthenticated: RateLimiter::new(UNAUTHENTICATED_PER_PREFIX, MAX_PREFIXES),
+            unauthenticated: AddrRateLimiter::new(UNAUTHENTICATED_PER_PREFIX, MAX_PREFIXES),
             total_bytes: TokenBucket::full(one_second_of(limits.bytes_per_second), now),
             started: now,
             started_at: unix_time,
@@ -212,7 +211,7 @@ impl Relay {
 
     /// Whether to answer a request without valid credentials from this address: anybody can forge the source of one.
     pub(super) fn may_answer_unauthenticated(&mut self, from: &ClientAddress, now: Instant) -> bool {
-        let is_answered = self.unauthenticated.take(AddrPrefix::of(from.remote.ip()), now);
+        let is_answered = self.unauthenticated.take(from.remote.ip(), now);
         self.counters.ignored_requests += u64::from(!is_answered);
         is_answered
     }
