@@ -55,6 +55,7 @@
 #[cfg(feature = "acme")]
 mod acme;
 mod addr_prefix;
+mod addr_rate_limiter;
 mod admission;
 mod clock;
 mod critical_mutex;

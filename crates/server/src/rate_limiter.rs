@@ -20,6 +20,11 @@ impl<K: Eq + Hash> RateLimiter<K> {
         Self { allowance, max_keys, buckets: HashMap::new() }
     }
 
+    /// Whether the key has a token now. Stores nothing about a key that is not known yet.
+    pub(crate) fn has_token(&self, key: &K, now: Instant) -> bool {
+        self.buckets.get(key).copied().is_none_or(|mut bucket| bucket.tokens(self.allowance, now) >= 1.0)
+    }
+
     /// Takes one of the key's tokens. Returns whether there was one.
     pub(crate) fn take(&mut self, key: K, now: Instant) -> bool {
         let allowance = self.allowance;
@@ -52,6 +57,17 @@ mod tests {
         assert_eq!(take_all(&mut limiter, 1, start), 3);
         assert_eq!(take_all(&mut limiter, 1, start + Duration::from_secs(4)), 2);
         assert_eq!(take_all(&mut limiter, 2, start), 3);
+    }
+
+    #[test]
+    fn asking_for_a_token_takes_and_stores_nothing() {
+        let start = Instant::now();
+        let mut limiter = RateLimiter::new(ALLOWANCE, 10);
+        assert!(limiter.has_token(&1, start) && limiter.buckets.is_empty());
+        assert_eq!(take_all(&mut limiter, 1, start), 3);
+        assert!(!limiter.has_token(&1, start + Duration::from_secs(1)));
+        assert!(limiter.has_token(&1, start + Duration::from_secs(2)));
+        assert_eq!(take_all(&mut limiter, 1, start + Duration::from_secs(2)), 1);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod password_check;
 mod proxies;
 mod reloadable_file;
 mod secrets;
+mod slot_counts;
 
 use std::{
     net::IpAddr,
@@ -35,9 +36,10 @@ use crate::{
 };
 
 pub(crate) use deny_list::DenyList;
-pub(crate) use limits::{AdmissionLimits, LOGINS_PER_CONNECTION, SlotGuard};
+pub(crate) use limits::{AdmissionLimits, LOGINS_PER_CONNECTION};
 #[cfg(test)]
 pub(crate) use limits::{NAME_LOCKOUT, PREFIX_LOCKOUT};
+pub(crate) use slot_counts::SlotGuard;
 
 pub use deny_list::parse_network;
 pub use forwarded::ProxyHeader;

@@ -17,7 +17,8 @@ pub struct AdmissionOptions {
     pub trusted_proxies: Vec<IpNet>,
     /// The header in which these proxies record client addresses.
     pub proxy_header: ProxyHeader,
-    /// WebSocket connections that one IPv4 address or one IPv6 /64 prefix may have open. Loopback and trusted proxies are exempt.
+    /// WebSocket connections that one IPv4 address or one IPv6 /64 prefix may have open. An IPv6 /48 may have twice as
+    /// many. Loopback and trusted proxies are exempt.
     pub max_per_address: usize,
 }
 

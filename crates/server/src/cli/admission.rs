@@ -49,7 +49,7 @@ pub(super) struct AdmissionArgs {
 
     /// Largest number of WebSocket connections per client address (IPv6: per /64 prefix)
     ///
-    /// An office or a school often has one address. Loopback and trusted proxies are exempt.
+    /// All prefixes of an IPv6 /48 may have twice as many together. An office or a school often has one address. Loopback and trusted proxies are exempt.
     #[arg(long, value_name = "N", env = "HUTONG_MAX_PER_ADDRESS", default_value_t = 2_000)]
     max_per_address: u32,
 }

@@ -28,17 +28,17 @@ use super::{
     response,
 };
 use crate::{
-    addr_prefix::AddrPrefix,
-    rate_limiter::RateLimiter,
+    addr_rate_limiter::AddrRateLimiter,
     token_bucket::{Allowance, TokenBucket},
 };
 
-/// Requests of clients without an allocation that are handled, for each address prefix, over UDP and over streams. An office of
+/// Requests of clients without an allocation that are handled, for each address prefix, over UDP and over streams; an IPv6 /48 has
+/// four times as many. An office of
 /// 100 people behind one address may start its calls in the same second. The answers are short, so a spoofed source receives
 /// at most 20 kB/s.
 const REQUESTS_PER_PREFIX: Allowance = Allowance { burst: 2_000.0, per_second: 200.0 };
 
-/// Address prefixes whose rate is limited at a time.
+/// Address prefixes, and IPv6 sites, whose rate is limited at a time.
 const MAX_PREFIXES: usize = 16_384;
 
 /// Bytes that a packet counts besides its payload: the headers with which it leaves the server. Without them, small packets would
@@ -115,9 +115,9 @@ pub struct Relay {
     pub(super) allocations: Allocations,
     pub(super) counters: RelayCounters,
     /// Requests over UDP, whose sources can be forged, of clients without an allocation.
-    udp_requests: RateLimiter<AddrPrefix>,
+    udp_requests: AddrRateLimiter,
     /// The same over streams, which forged packets must not use up.
-    stream_requests: RateLimiter<AddrPrefix>,
+    stream_requests: AddrRateLimiter,
     total_bytes: TokenBucket,
     /// Users whose credentials are refused, until those have expired.
     revoked: HashMap<String, Duration>,
@@ -177,8 +177,8 @@ impl Relay {
             nonces: NonceSigner::new(key),
             allocations: Allocations::new(allocation_limits(&limits), key),
             counters: RelayCounters::default(),
-            udp_requests: RateLimiter::new(REQUESTS_PER_PREFIX, MAX_PREFIXES),
-            stream_requests: RateLimiter::new(REQUESTS_PER_PREFIX, MAX_PREFIXES),
+            udp_requests: AddrRateLimiter::new(REQUESTS_PER_PREFIX, MAX_PREFIXES),
+            stream_requests: AddrRateLimiter::new(REQUESTS_PER_PREFIX, MAX_PREFIXES),
             total_bytes: TokenBucket::full(one_second_of(limits.bytes_per_second), now),
             revoked: HashMap::new(),
             clock: (now, unix_time),
@@ -273,8 +273,8 @@ impl Relay {
     fn take_request(&mut self, from: &ClientAddress, now: Instant) -> bool {
         let is_handled = match (self.allocations.get_mut(from, now), from.transport) {
             (Some(allocation), _) => allocation.take_request(now),
-            (None, ClientTransport::Udp { .. }) => self.udp_requests.take(AddrPrefix::of(from.remote.ip()), now),
-            (None, ClientTransport::Stream { .. }) => self.stream_requests.take(AddrPrefix::of(from.remote.ip()), now),
+            (None, ClientTransport::Udp { .. }) => self.udp_requests.take(from.remote.ip(), now),
+            (None, ClientTransport::Stream { .. }) => self.stream_requests.take(from.remote.ip(), now),
         };
         self.counters.ignored_requests += u64::from(!is_handled);
         is_handled

@@ -211,6 +211,44 @@ async fn a_guessing_client_is_locked_out_and_other_networks_are_not() {
 }
 
 #[tokio::test]
+async fn a_guessing_client_with_all_prefixes_of_an_ipv6_site_is_locked_out_and_other_sites_are_not() {
+    let file = AdmissionFile::new(KEY);
+    let server = start_server_with(|options| {
+        trust_loopback(options);
+        options.admission.secret = SecretRequirement::AccessKeyFile(file.path());
+    })
+    .await;
+    let mut tried = 0;
+    let stopped = loop {
+        let address = format!("2001:db8:1:{tried:x}::bad");
+        match hello_from(&server, &address, "Mallory", Some("wrong horse")).await {
+            Err(RefusedCode::SecretWrong) => tried += 1,
+            other => break code(other),
+        }
+        assert!(tried < 1_000, "the guesses are not limited");
+    };
+    assert_eq!(stopped, Some(RefusedCode::TooMany));
+    assert!(tried >= 200, "{tried} guesses: offices of one site mistype more often");
+    let (_bo, _) = hello_from(&server, "2001:db8:2::1", "Bo", Some(KEY)).await.unwrap();
+}
+
+#[tokio::test]
+async fn websockets_of_all_prefixes_of_an_ipv6_site_are_limited() {
+    let server = start_server_with(|options| {
+        trust_loopback(options);
+        options.admission.max_per_address = 3;
+    })
+    .await;
+    let mut site = Vec::new();
+    for subnet in 0..6 {
+        let address = format!("2001:db8:1:{subnet:x}::1");
+        site.push(hello_from(&server, &address, &format!("Person {subnet}"), None).await.unwrap());
+    }
+    open_from(&server, "2001:db8:1:77::1").await.expect_refused(RefusedCode::TooMany, CloseCode::Again).await;
+    let (_other, _) = hello_from(&server, "2001:db8:2::1", "Other", None).await.unwrap();
+}
+
+#[tokio::test]
 async fn websockets_are_limited_per_address_despite_forged_headers() {
     let server = start_server_with(|options| {
         trust_loopback(options);

@@ -407,6 +407,19 @@ fn requests_without_credentials_are_answered_at_a_limited_rate_for_each_source()
 }
 
 #[test]
+fn requests_without_credentials_from_all_prefixes_of_one_site_are_answered_at_four_times_that_rate() {
+    let mut world = world();
+    let ask = |world: &mut World, site: u16, subnet: u16| {
+        let client = Client::new(1, &format!("[2001:db8:{site:x}:{subnet:x}::1]:5000"));
+        let request = client.request(ALLOCATE, world.transaction(), &[&udp()]);
+        world.pass(client.address, &request).is_some()
+    };
+    assert_eq!((0..10_000).filter(|subnet| ask(&mut world, 1, *subnet)).count(), 8_000);
+    assert_eq!(world.relay.counters().ignored_requests, 2_000);
+    assert!(ask(&mut world, 2, 1), "another site is answered");
+}
+
+#[test]
 fn packets_of_other_protocols_and_methods_are_ignored() {
     let mut world = world();
     let mut client = Client::new(1, "198.51.100.7:5000");
