@@ -15,7 +15,7 @@ use std::{
 use clap::{Parser, Subcommand};
 use hutong_protocol::{IceServer, limits};
 use hutong_server::{
-    BindError, DEFAULT_PORT, Options, TaskFailure, TicketKey, TicketKeyError, Tls, TlsError, TurnSecretError,
+    BindError, DEFAULT_PORT, HostName, Options, TaskFailure, TicketKey, TicketKeyError, Tls, TlsError, TurnSecretError,
 };
 use tracing_subscriber::filter::Targets;
 
@@ -88,7 +88,7 @@ pub(crate) struct Cli {
 
     /// Host name or address that the self-signed certificate covers; repeatable
     ///
-    /// The addresses of --listen are always covered, except the wildcards 0.0.0.0 and [::].
+    /// The addresses of --listen and the names of --name are always covered, except the wildcards 0.0.0.0 and [::].
     #[arg(
         long = "self-signed-name",
         value_name = "NAME",
@@ -114,6 +114,14 @@ pub(crate) struct Cli {
 
     #[command(flatten)]
     turn: turn::TurnArgs,
+
+    /// Host name of the server, for example nas.lan or nas.example.ts.net; repeatable
+    ///
+    /// The server answers requests for its addresses, for names without a dot, and for localhost, this machine's name (also with
+    /// .local), the names of its certificate, and --turn-host. It refuses other names with status 421, since a malicious web page
+    /// can let a name of its own resolve to this server (DNS rebinding). Not needed behind a proxy that --trusted-proxy names.
+    #[arg(long = "name", value_name = "NAME", env = "HUTONG_NAME", value_delimiter = ' ')]
+    names: Vec<HostName>,
 
     /// Further origin whose pages may open the WebSocket; repeatable
     ///
@@ -179,7 +187,7 @@ Examples:
       Adds a user with a password to a file for --users-file.
 
 Behind a proxy that terminates TLS: listen on loopback, name the proxy with --trusted-proxy, and configure it to forward the Host
-header and the WebSocket at /ws.
+header and the WebSocket at /ws, and to add X-Forwarded-For. At a host name that is not in the certificate, such as nas.lan: --name.
 Ctrl-C or SIGTERM stops the server. Clients are notified, and reconnect when it is back.
 GET /healthz returns 200 while the server runs; GET /readyz returns 200 only while new users can log in.";
 
@@ -196,6 +204,7 @@ impl Cli {
                 let listen_addresses =
                     self.listen.iter().map(SocketAddr::ip).filter(|address| !address.is_unspecified());
                 let mut names = self.self_signed_names;
+                names.extend(self.names.iter().map(ToString::to_string));
                 names.extend(listen_addresses.map(|address| address.to_string()));
                 Some(Tls::self_signed(&directory, &names)?)
             }
@@ -222,6 +231,7 @@ impl Cli {
             whole_roster: self.whole_roster,
             ice_servers: self.ice_servers,
             ticket_key,
+            names: self.names,
             allow_origins: self.allow_origins,
             metrics: self.metrics,
             admission: self.admission.into_options(),
@@ -286,6 +296,26 @@ mod tests {
         let options = Cli::parse_from(["hutong-server"]).into_options().unwrap();
         assert_eq!(options.listen, [SocketAddr::from(([127, 0, 0, 1], 8017))]);
         assert!(options.tls.is_none());
+    }
+
+    #[test]
+    fn host_names_are_given_with_the_option_and_covered_by_a_self_signed_certificate() {
+        let names = |arguments: &[&str]| {
+            let options = Cli::parse_from([&["hutong-server"], arguments].concat()).into_options().unwrap();
+            options.names.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&[]), [""; 0]);
+        assert_eq!(names(&["--name", "Nas.lan", "--name", "nas.tail1.ts.net."]), ["nas.lan", "nas.tail1.ts.net"]);
+        for invalid in ["https://nas.lan", "nas.lan:8017", ""] {
+            assert!(Cli::try_parse_from(["hutong-server", "--name", invalid]).is_err(), "{invalid}");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        names(&["--self-signed", directory.path().to_str().unwrap(), "--name", "nas.lan"]);
+        let certificate = std::fs::read_to_string(directory.path().join("certificate.pem")).unwrap();
+        assert!(
+            certificate.lines().any(|line| line.starts_with("names: ") && line.contains("nas.lan")),
+            "{certificate}"
+        );
     }
 
     #[test]

@@ -63,6 +63,7 @@ mod drain;
 mod gateway;
 mod handler;
 mod headers;
+mod host_name;
 mod http;
 mod hub;
 mod listener;
@@ -71,9 +72,12 @@ mod options;
 mod outbox;
 mod protocol_detection;
 mod rate_limiter;
+mod refusal_slots;
+mod refused_connection;
 pub mod registry;
 pub mod relay;
 mod routes;
+mod served_hosts;
 mod server;
 mod server_state;
 mod shutdown;
@@ -94,6 +98,7 @@ pub use admission::{
     users_file_line,
 };
 pub use gateway::Deadlines;
+pub use host_name::{HostName, HostNameError};
 pub use ipnet::IpNet;
 pub use options::Options;
 pub use relay::{RelayLimits, TurnCredential, TurnSecret, TurnSecretError};

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -19,7 +20,10 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     handler::{ConnectionInfo, ConnectionPermit},
+    metrics::CapacityLimit,
     protocol_detection::{Accepted, accept_protocol},
+    refusal_slots::RefusalSlot,
+    refused_connection::{self, RefusedConnection},
     server_state::ServerState,
     shutdown::ConnectionGroup,
     stream::Stream,
@@ -41,12 +45,12 @@ const MAX_REQUEST_HEAD: usize = 16 * 1024;
 /// How long a shutdown waits for the response in progress.
 const LAST_RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// First and longest pause of the accept loop after an error of the listening socket, such as too many open files. The pause
+/// First and longest pause of the accept loop after an error of the listening socket, such as too little memory. The pause
 /// doubles.
 const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
-/// Shortest time between two log lines about such errors, which can occur at every second connection.
-const ACCEPT_LOG_INTERVAL: Duration = Duration::from_secs(10);
+/// Shortest time between two log lines about such errors, or about refused connections.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Handle to the accept loop of one socket. Dropping it closes the socket; open connections continue in their groups.
 #[derive(Debug)]
@@ -76,52 +80,116 @@ impl Listener {
 
 async fn accept(socket: TcpListener, state: Arc<ServerState>, local: ConnectionGroup, network: ConnectionGroup) {
     let mut pause = ACCEPT_PAUSE.0;
-    let mut error_log = AcceptErrorLog::default();
-    // Acquiring fails only on a closed semaphore, and this one is never closed.
-    while let Ok(permit) = state.permits.clone().acquire_owned().await {
-        match socket.accept().await {
-            Ok((stream, peer)) => {
-                pause = ACCEPT_PAUSE.0;
-                let Some(address_slot) = state.admission.acquire_connection(peer.ip()) else {
-                    tracing::debug!(%peer, "too many connections from this address; connection dropped");
-                    continue;
-                };
-                let group = if is_local(peer) { &local } else { &network };
-                let permit = ConnectionPermit {
-                    _server_slot: permit,
-                    _address_slot: address_slot,
-                    _count: state.metrics.count_connection(),
-                    group: group.clone(),
-                };
-                group.tasks.spawn(serve(stream, peer, state.clone(), Arc::new(permit)));
-            }
+    let (mut error_log, mut full_log) = (RateLimitedLog::default(), RateLimitedLog::default());
+    loop {
+        let (stream, peer, slot) = match socket.accept().await {
+            Ok((stream, peer)) => (stream, peer, None),
             // The client closed the connection before it was accepted.
-            Err(error) if is_connection_error(&error) => {}
+            Err(error) if is_connection_error(&error) => continue,
             Err(error) => {
-                error_log.log(&error, Instant::now());
                 state.metrics.accept_errors.inc();
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(ACCEPT_PAUSE.1);
+                if let Some(errors) = error_log.due(Instant::now()) {
+                    tracing::warn!(
+                        %error,
+                        errors,
+                        "cannot accept connections; without a free file descriptor they are refused with status 503, after other \
+                         errors accepted later"
+                    );
+                }
+                match accept_without_descriptor(&socket, &state, &error).await {
+                    SpareAccept::Accepted(stream, peer, slot) => (stream, peer, Some(slot)),
+                    SpareAccept::NothingWaiting => continue,
+                    SpareAccept::Failed => {
+                        tokio::time::sleep(pause).await;
+                        pause = (pause * 2).min(ACCEPT_PAUSE.1);
+                        continue;
+                    }
+                }
             }
+        };
+        pause = ACCEPT_PAUSE.0;
+        let group = if is_local(peer) { &local } else { &network };
+        if admit(stream, peer, slot, &state, group).await == Some(CapacityLimit::Places)
+            && let Some(refused) = full_log.due(Instant::now())
+        {
+            tracing::warn!(refused, "all connection places are taken; new connections are refused with status 503");
         }
     }
 }
 
-/// Rate-limited log of accept errors.
-#[derive(Debug, Default)]
-struct AcceptErrorLog {
-    last: Option<Instant>,
-    /// Errors since the last log line.
-    errors: u32,
+/// Result of accepting a connection on a spare descriptor.
+enum SpareAccept {
+    Accepted(TcpStream, SocketAddr, RefusalSlot),
+    /// The system reports the lack of a descriptor also if no connection waits.
+    NothingWaiting,
+    Failed,
 }
 
-impl AcceptErrorLog {
-    fn log(&mut self, error: &io::Error, now: Instant) {
-        self.errors = self.errors.saturating_add(1);
-        if self.last.is_none_or(|last| now.saturating_duration_since(last) >= ACCEPT_LOG_INTERVAL) {
-            tracing::warn!(%error, errors = self.errors, "cannot accept connections; retrying after a pause");
-            *self = Self { last: Some(now), errors: 0 };
+/// After an error of `accept`: if no file descriptor is left, frees a spare one and tries again.
+async fn accept_without_descriptor(socket: &TcpListener, state: &ServerState, error: &io::Error) -> SpareAccept {
+    if !is_out_of_descriptors(error) {
+        return SpareAccept::Failed;
+    }
+    let Some(mut slot) = state.refusals.acquire().await else { return SpareAccept::Failed };
+    if !slot.free_descriptor() {
+        return SpareAccept::Failed;
+    }
+    // Without waiting: meanwhile another part of the program would take the descriptor.
+    match socket.accept().now_or_never() {
+        Some(Ok((stream, peer))) => SpareAccept::Accepted(stream, peer, slot),
+        Some(Err(_)) => SpareAccept::Failed,
+        None => SpareAccept::NothingWaiting,
+    }
+}
+
+/// Spawns the task of an accepted connection, or of its refusal. Returns what the server lacks to serve it. `slot`: the slot whose
+/// descriptor the connection took, if there was no other.
+async fn admit(
+    stream: TcpStream,
+    peer: SocketAddr,
+    slot: Option<RefusalSlot>,
+    state: &Arc<ServerState>,
+    group: &ConnectionGroup,
+) -> Option<CapacityLimit> {
+    let Some(address_slot) = state.admission.acquire_connection(peer.ip()) else {
+        tracing::debug!(%peer, "too many connections from this address; connection dropped");
+        return None;
+    };
+    let (slot, lack) = match (slot, state.permits.clone().try_acquire_owned()) {
+        (None, Ok(server_slot)) => {
+            let permit = ConnectionPermit {
+                _server_slot: server_slot,
+                _address_slot: address_slot,
+                _count: state.metrics.count_connection(),
+                group: group.clone(),
+            };
+            group.tasks.spawn(serve(stream, peer, state.clone(), Arc::new(permit)));
+            return None;
         }
+        (None, Err(_)) => (state.refusals.acquire().await?, CapacityLimit::Places),
+        (Some(slot), _) => (slot, CapacityLimit::Descriptors),
+    };
+    refused_connection::spawn(RefusedConnection { stream, peer, lack, slot, address_slot }, state, group);
+    Some(lack)
+}
+
+/// Rate limit of a log line that anybody can cause.
+#[derive(Debug, Default)]
+struct RateLimitedLog {
+    last: Option<Instant>,
+    /// Events since the last log line.
+    events: u32,
+}
+
+impl RateLimitedLog {
+    /// Counts an event. Returns how many there were since the last line, if a line is due.
+    fn due(&mut self, now: Instant) -> Option<u32> {
+        self.events = self.events.saturating_add(1);
+        if self.last.is_some_and(|last| now.saturating_duration_since(last) < LOG_INTERVAL) {
+            return None;
+        }
+        self.last = Some(now);
+        Some(std::mem::take(&mut self.events))
     }
 }
 
@@ -179,7 +247,8 @@ async fn serve_http(
     let shutdown = permit.group.shutdown.clone();
     let handler = state.handler.clone();
     let default_port = stream.default_port();
-    let info = ConnectionInfo { peer, transport, default_port, permit };
+    let (scheme, tls) = (stream.scheme(), state.tls.clone());
+    let info = ConnectionInfo { peer, transport, scheme, tls, default_port, permit };
     let service = service_fn(move |request| ready(Ok::<_, Infallible>(handler.respond(request, &info))));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -203,4 +272,19 @@ async fn serve_http(
 fn is_connection_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// Whether the process or the system has no free file descriptor.
+#[cfg(unix)]
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
+/// Whether the process or the system has no free socket.
+#[cfg(not(unix))]
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    /// Too many open sockets.
+    const WSAEMFILE: i32 = 10_024;
+    error.raw_os_error() == Some(WSAEMFILE)
 }

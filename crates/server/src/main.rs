@@ -2,6 +2,7 @@
 
 mod certificate;
 mod cli;
+mod descriptor_limit;
 mod log;
 mod signals;
 
@@ -43,6 +44,7 @@ async fn run(cli: Cli) -> Result<(), RunError> {
     let drain = Duration::from_secs(cli.drain_seconds);
     let ticket_key_file = cli.ticket_key_file_in_use().map(Path::to_owned);
     let options = cli.into_options()?;
+    descriptor_limit::raise(options.connection_limit());
     let tls = options.tls.clone();
     let mut signals = Signals::listen().map_err(RunError::Signals)?;
     let server = Server::bind(options).await?;

@@ -5,9 +5,17 @@ use std::net::{Ipv4Addr, SocketAddr};
 use hutong_protocol::{IceServer, limits};
 
 use crate::{
-    admission::AdmissionOptions, gateway::Deadlines, relay::TurnSecret, ticket_key::TicketKey, tls::Tls,
-    turn::TurnOptions,
+    admission::AdmissionOptions,
+    gateway::Deadlines,
+    host_name::HostName,
+    relay::TurnSecret,
+    ticket_key::TicketKey,
+    tls::Tls,
+    turn::{MAX_STREAMS, TurnOptions},
 };
+
+/// Connections beyond `max_users`: page loads, and clients that have not logged in yet.
+const CONNECTIONS_WITHOUT_USER: usize = 1_024;
 
 /// Options of a server. Start from [`Options::listen_on`] or the default, and change what differs.
 #[derive(Clone, Debug)]
@@ -18,6 +26,9 @@ pub struct Options {
     pub tls: Option<Tls>,
     /// Users that may be online at once. Further logins are refused with `full`.
     pub max_users: usize,
+    /// Connections that may be open at once. Further ones are refused with status 503; only health checks are answered. `None` for
+    /// `max_users`, 4,096 TURN connections over TCP, and 1,024 more: page loads, and clients that have not logged in yet.
+    pub max_connections: Option<usize>,
     /// Up to this many online users, every client receives the whole roster. Beyond, clients receive the part they subscribe to.
     pub whole_roster: usize,
     /// Further STUN and TURN servers, sent to every client for its peer connections. A TURN server without a username shares
@@ -31,6 +42,10 @@ pub struct Options {
     pub turn_secret: Option<TurnSecret>,
     /// The key that signs tickets. `None` generates a random one; users then cannot resume their sessions after a restart.
     pub ticket_key: Option<TicketKey>,
+    /// Host names of the server, such as `nas.lan`. A server answers requests for its IP addresses, for names without a dot, and for
+    /// `localhost`, the machine's name, the names of its certificate and the TURN server's host anyway; others it refuses with
+    /// status 421, except from trusted proxies.
+    pub names: Vec<HostName>,
     /// Further origins whose pages may open the WebSocket, such as `https://example.org`. Our own page and the apps always may.
     pub allow_origins: Vec<String>,
     /// Secrets, limits, deny list and trusted proxies.
@@ -48,6 +63,12 @@ impl Options {
     pub fn listen_on(address: SocketAddr) -> Self {
         Self { listen: vec![address], ..Self::default() }
     }
+
+    /// Connections that may be open at once.
+    #[must_use]
+    pub fn connection_limit(&self) -> usize {
+        self.max_connections.unwrap_or_else(|| self.max_users.saturating_add(CONNECTIONS_WITHOUT_USER + MAX_STREAMS))
+    }
 }
 
 impl Default for Options {
@@ -57,11 +78,13 @@ impl Default for Options {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, crate::DEFAULT_PORT))],
             tls: None,
             max_users: 10_000,
+            max_connections: None,
             whole_roster: limits::WHOLE_ROSTER_USERS,
             ice_servers: Vec::new(),
             turn: Some(TurnOptions::default()),
             turn_secret: None,
             ticket_key: None,
+            names: Vec::new(),
             allow_origins: Vec::new(),
             admission: AdmissionOptions::default(),
             deadlines: Deadlines::default(),

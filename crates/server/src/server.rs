@@ -14,23 +14,23 @@ use crate::{
     admission::{AdmissionControl, DenyList},
     drain::drain,
     gateway::Gateway,
+    host_name::HostName,
     hub::Hub,
     listener::Listener,
-    metrics::{self, Exposition, Metrics},
+    metrics::{self, Exposition, Metrics, MetricsHandler},
     options::Options,
+    refusal_slots::RefusalSlots,
     registry::RegistryConfig,
     routes::{self, Routes},
+    served_hosts::ServedHosts,
     server_state::{ServedProtocols, ServerState},
     shutdown::ConnectionGroup,
     sockets::{BindError, listen, listen_everywhere},
     supervisor::{Supervisor, TaskFailure},
     ticket_key::TicketKey,
     tls::{self, Tls},
-    turn::{CredentialIssuer, IceServerSource, MAX_STREAMS, TurnListeners, TurnOptions, TurnServer},
+    turn::{CredentialIssuer, IceServerSource, TurnListeners, TurnOptions, TurnServer},
 };
-
-/// Connections beyond `max_users`: page loads, and clients that have not logged in yet.
-const CONNECTIONS_WITHOUT_USER: usize = 1_024;
 
 /// A running server. [`shutdown`](Self::shutdown) stops it gracefully; dropping it stops it at once.
 #[derive(Debug)]
@@ -63,10 +63,8 @@ impl Server {
     ///
     /// [`BindError`] if an address cannot be bound, or a file of the options cannot be used.
     pub async fn bind(options: Options) -> Result<Self, BindError> {
-        let key = match options.ticket_key {
-            Some(key) => key,
-            None => TicketKey::random().map_err(|_| BindError::NoRandomness)?,
-        };
+        let connection_limit = options.connection_limit();
+        let key = options.ticket_key.map_or_else(TicketKey::random, Ok).map_err(|_| BindError::NoRandomness)?;
         let config = RegistryConfig {
             max_users: options.max_users,
             whole_roster: options.whole_roster,
@@ -94,21 +92,23 @@ impl Server {
                 move |listed: &DenyList| hub.disconnect_where(|name, address| listed.matches(name, address));
             background_tasks.push(supervisor.spawn("admission files", admission.clone().reload_files(disconnect)));
         }
+        let hosts = Arc::new(ServedHosts::new(own_names(options.names, options.turn.as_ref())));
         let mut metrics_address = None;
         if let Some(address) = options.metrics {
-            let (address, task) = serve_metrics(address, counters, hub.clone(), &supervisor)?;
+            let handler = metrics_handler(counters, hub.clone(), hosts.clone(), options.tls.clone());
+            let (address, task) = serve_metrics(address, handler, &supervisor)?;
             metrics_address = Some(address);
             background_tasks.push(task);
         }
         background_tasks.extend(options.tls.clone().map(|tls| supervisor.spawn("certificate", tls::keep_current(tls))));
         let gateway = Gateway::new(hub.clone(), admission.clone(), options.allow_origins, options.deadlines);
-        let max_connections = options.max_users.saturating_add(CONNECTIONS_WITHOUT_USER + MAX_STREAMS);
         let state = ServerState {
-            handler: Arc::new(Routes { hub: hub.clone(), admission: admission.clone(), gateway }),
+            handler: Arc::new(Routes { hub: hub.clone(), admission: admission.clone(), gateway, hosts }),
             admission,
             metrics,
             tls: options.tls,
-            permits: Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS))),
+            permits: Arc::new(Semaphore::new(connection_limit.min(Semaphore::MAX_PERMITS))),
+            refusals: Arc::new(RefusalSlots::new()),
             turn: turn.clone().filter(|_| own_turn_addresses.is_empty()),
             served: ServedProtocols::WebAndTurn,
         };
@@ -326,17 +326,25 @@ impl Server {
     }
 }
 
+/// The configured names, and the host of the TURN server if it is a name.
+fn own_names(mut names: Vec<HostName>, turn: Option<&TurnOptions>) -> Vec<HostName> {
+    names.extend(turn.and_then(|turn| turn.host.as_ref()?.host().parse::<HostName>().ok()));
+    names
+}
+
+fn metrics_handler(counters: Registry, hub: Hub, hosts: Arc<ServedHosts>, tls: Option<Tls>) -> Arc<MetricsHandler> {
+    let exposition = Exposition::new(counters, move || hub.gauges());
+    Arc::new(move |request: &_| routes::metrics(request, &exposition, &hosts, tls.as_ref()))
+}
+
 /// Starts the metrics port, and returns its actual address.
 fn serve_metrics(
     address: SocketAddr,
-    counters: Registry,
-    hub: Hub,
+    handler: Arc<MetricsHandler>,
     supervisor: &Supervisor,
 ) -> Result<(SocketAddr, AbortOnDropHandle<()>), BindError> {
     let socket = listen(address)?;
     let address = socket.local_addr().map_err(|error| BindError::new(address, error))?;
-    let exposition = Exposition::new(counters, move || hub.gauges());
-    let handler = Arc::new(move |request: &_| routes::metrics(request, &exposition));
     Ok((address, supervisor.spawn("metrics listener", metrics::serve(socket, handler))))
 }
 

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::{admission::AdmissionControl, handler::RequestHandler, metrics::Metrics, tls::Tls, turn::TurnServer};
+use crate::{
+    admission::AdmissionControl, handler::RequestHandler, metrics::Metrics, refusal_slots::RefusalSlots, tls::Tls,
+    turn::TurnServer,
+};
 
 /// State that all connections of a listener share.
 #[derive(Clone, Debug)]
@@ -15,6 +18,8 @@ pub(crate) struct ServerState {
     pub(crate) tls: Option<Tls>,
     /// One permit per connection that may be open at once.
     pub(crate) permits: Arc<Semaphore>,
+    /// Slots of connections that are refused because no permit or no file descriptor is left.
+    pub(crate) refusals: Arc<RefusalSlots>,
     pub(crate) turn: Option<Arc<TurnServer>>,
     pub(crate) served: ServedProtocols,
 }

@@ -14,6 +14,8 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
+use crate::transport::UrlScheme;
+
 /// The stream of one client connection.
 #[derive(Debug)]
 pub(crate) enum Stream {
@@ -26,6 +28,16 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
+    /// The scheme of the URL that the client requested, if it has connected directly.
+    pub(crate) const fn scheme(&self) -> UrlScheme {
+        match self {
+            Self::Plain(_) => UrlScheme::Http,
+            Self::Tls(_) => UrlScheme::Https,
+            #[cfg(any(test, feature = "inspect"))]
+            Self::Memory(_) => UrlScheme::Http,
+        }
+    }
+
     /// The port of a URL that names none, if the client can have connected to it directly. TLS is often forwarded from port 443
     /// to another; plain HTTP from port 80 comes through a proxy.
     pub(crate) fn default_port(&self) -> Option<u16> {

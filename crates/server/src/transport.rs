@@ -16,6 +16,13 @@ pub(crate) enum Transport {
     PageOnly,
 }
 
+/// Scheme of the URLs that a connection serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UrlScheme {
+    Http,
+    Https,
+}
+
 /// Whether a peer is on this machine.
 pub(crate) fn is_local(peer: SocketAddr) -> bool {
     let address: IpAddr = peer.ip().to_canonical();

@@ -151,7 +151,7 @@ async fn no_call_starts_without_a_microphone() -> TestResult {
 #[tokio::test]
 async fn an_insecure_page_explains_that_calls_need_https() -> TestResult {
     scenario("not_secure", async |env| {
-        let server = env.start_server().await?;
+        let server = env.start_server_with("127.0.0.1:0", &["--name", "hutong.test"]).await?;
         let args = vec!["--host-resolver-rules=MAP hutong.test 127.0.0.1".to_owned()];
         let ana = env.new_page("Ana", &BrowserOptions { args, ..BrowserOptions::default() }).await?;
         ana.open(&format!("http://hutong.test:{}", server.address().port())).await?;

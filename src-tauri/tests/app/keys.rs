@@ -18,6 +18,9 @@ use crate::common::{
     ANY_PORT, LOOPBACK, app_with_problem, first_link_events, log_in, logged_in, resolver, run, until, use_server,
 };
 
+/// A name of the servers on the internet, which their certificates do not have.
+const PUBLIC_NAME: &str = "calls.example";
+
 /// A server with a self-signed certificate.
 struct KeyedServer {
     server: Server,
@@ -30,7 +33,8 @@ impl KeyedServer {
     async fn start(directory: &Path, name: &str, on: SocketAddr) -> Self {
         let tls = Tls::self_signed(&directory.join(name), &[]).unwrap();
         let pin = tls.key_to_pin().unwrap();
-        let server = Server::bind(Options { tls: Some(tls), ..Options::listen_on(on) }).await.unwrap();
+        let names = vec![PUBLIC_NAME.parse().unwrap()];
+        let server = Server::bind(Options { tls: Some(tls), names, ..Options::listen_on(on) }).await.unwrap();
         Self { server, pin }
     }
 
@@ -91,8 +95,8 @@ async fn only_the_known_key_is_accepted() {
 async fn a_pinned_key_authenticates_a_public_server_too() {
     let directory = tempfile::tempdir().unwrap();
     let one = KeyedServer::start(directory.path(), "one", ANY_PORT).await;
-    let address = format!("https://calls.example:{}", one.at().port());
-    let link = |trust: KeyTrust| first_link_events(&address, trust, resolver("calls.example", &[LOOPBACK]));
+    let address = format!("https://{PUBLIC_NAME}:{}", one.at().port());
+    let link = |trust: KeyTrust| first_link_events(&address, trust, resolver(PUBLIC_NAME, &[LOOPBACK]));
     assert!(is_up(&link(KeyTrust::Pinned(one.key())).await));
     assert!(is_key_mismatch(&link(KeyTrust::Pinned(KeyFingerprint::of(b"another key"))).await));
     let events = link(KeyTrust::Unknown).await;

@@ -19,6 +19,14 @@ use crate::common::{ANY_PORT, LOOPBACK, app_with_problem, log_in, logged_in, res
 /// A documentation address (RFC 5737), outside the own network. No test connects to it.
 const OUTSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
 
+/// A name of the own network.
+const NAME: &str = "nas.local";
+
+/// Options of a server that answers for [`NAME`].
+fn options() -> Options {
+    Options { names: vec![NAME.parse().unwrap()], ..Options::listen_on(ANY_PORT) }
+}
+
 /// The events of the first link to this server, without a known key.
 async fn first_link_events(address: &str, resolver: hutong_app::route::Resolver) -> Vec<DriverEvent> {
     crate::common::first_link_events(address, KeyTrust::Unknown, resolver).await
@@ -27,7 +35,7 @@ async fn first_link_events(address: &str, resolver: hutong_app::route::Resolver)
 #[tokio::test]
 async fn a_plain_name_that_resolves_outside_is_not_connected_to_and_is_reported() {
     let directory = tempfile::tempdir().unwrap();
-    let (control, mut messages) = run(directory.path(), resolver("nas.local", &[OUTSIDE])).await;
+    let (control, mut messages) = run(directory.path(), resolver(NAME, &[OUTSIDE])).await;
     use_server(&control, "http://nas.local:8017").await;
     log_in(&control, "Ana").await;
     until(&mut messages, "the problem", app_with_problem(Some(AppProblem::AddressNotSecure))).await;
@@ -39,11 +47,11 @@ async fn a_plain_name_that_resolves_outside_is_not_connected_to_and_is_reported(
 
 #[tokio::test]
 async fn a_plain_name_uses_its_addresses_on_the_own_network_only() {
-    let server = Server::bind(Options::listen_on(ANY_PORT)).await.unwrap();
-    let address = format!("http://nas.local:{}", server.local_addr().port());
-    let events = first_link_events(&address, resolver("nas.local", &[OUTSIDE, LOOPBACK])).await;
+    let server = Server::bind(options()).await.unwrap();
+    let address = format!("http://{NAME}:{}", server.local_addr().port());
+    let events = first_link_events(&address, resolver(NAME, &[OUTSIDE, LOOPBACK])).await;
     assert!(matches!(events[..], [DriverEvent::Input(Input::Socket(SocketEvent::Opened))]), "{events:?}");
-    let events = first_link_events(&address, resolver("nas.local", &[OUTSIDE])).await;
+    let events = first_link_events(&address, resolver(NAME, &[OUTSIDE])).await;
     assert!(
         matches!(events[..], [DriverEvent::InsecureAddress, DriverEvent::Input(Input::Socket(SocketEvent::Closed))]),
         "{events:?}"
@@ -57,9 +65,9 @@ async fn a_plain_name_uses_its_addresses_on_the_own_network_only() {
 async fn keys_are_trusted_on_first_use_on_the_own_network_only() {
     let directory = tempfile::tempdir().unwrap();
     let tls = Tls::self_signed(directory.path(), &[]).unwrap();
-    let server = Server::bind(Options { tls: Some(tls), ..Options::listen_on(ANY_PORT) }).await.unwrap();
+    let server = Server::bind(Options { tls: Some(tls), ..options() }).await.unwrap();
     let port = server.local_addr().port();
-    let events = first_link_events(&format!("https://nas.local:{port}"), resolver("nas.local", &[LOOPBACK])).await;
+    let events = first_link_events(&format!("https://{NAME}:{port}"), resolver(NAME, &[LOOPBACK])).await;
     assert!(matches!(events[..], [DriverEvent::FirstUse(..)]), "{events:?}");
     let events =
         first_link_events(&format!("https://calls.example:{port}"), resolver("calls.example", &[LOOPBACK])).await;

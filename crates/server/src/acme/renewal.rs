@@ -42,6 +42,11 @@ impl AcmeRenewer {
             .ok())
     }
 
+    /// The host names of the certificate.
+    pub(crate) fn names(&self) -> &[String] {
+        self.authority.names()
+    }
+
     /// Starts the next attempt now, if an order is due.
     pub(crate) fn renew_now(&self) {
         self.renew.notify_one();

@@ -22,6 +22,20 @@ pub enum ProxyHeader {
     Forwarded,
 }
 
+impl ProxyHeader {
+    const fn name(self) -> HeaderName {
+        match self {
+            Self::XForwardedFor => X_FORWARDED_FOR,
+            Self::Forwarded => header::FORWARDED,
+        }
+    }
+
+    /// Whether a request has this header.
+    pub(super) fn is_in(self, headers: &HeaderMap) -> bool {
+        headers.contains_key(self.name())
+    }
+}
+
 /// Whether a request has a header that only proxies should add.
 pub(crate) fn is_forwarded(headers: &HeaderMap) -> bool {
     headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(header::FORWARDED)
@@ -29,12 +43,8 @@ pub(crate) fn is_forwarded(headers: &HeaderMap) -> bool {
 
 /// Addresses in the header, nearest hop first. `None` stands for an entry that is not an address.
 pub(crate) fn hops(headers: &HeaderMap, header: ProxyHeader) -> Vec<Option<IpAddr>> {
-    let name = match header {
-        ProxyHeader::XForwardedFor => X_FORWARDED_FOR,
-        ProxyHeader::Forwarded => header::FORWARDED,
-    };
     // Several lines of one header form one list, in order (RFC 9110, section 5.3).
-    let lines: Vec<&str> = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("?")).collect();
+    let lines: Vec<&str> = headers.get_all(header.name()).iter().map(|line| line.to_str().unwrap_or("?")).collect();
     lines
         .into_iter()
         .rev()

@@ -174,6 +174,11 @@ impl AdmissionControl {
         self.proxies.contains(peer).then_some(self.proxies.header)
     }
 
+    /// Whether a trusted proxy passed the request on: it comes from one, and has its header.
+    pub(crate) fn is_proxied(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        self.proxies.contains(peer) && self.proxies.header.is_in(headers)
+    }
+
     /// Counts a new TCP connection. `None` if its address has too many; the caller drops the connection.
     pub(crate) fn acquire_connection(&self, peer: IpAddr) -> Option<SlotGuard> {
         let peer = peer.to_canonical();

@@ -13,7 +13,10 @@ use hyper::{
     header::{self, HeaderName},
 };
 
-use crate::admission::{ProxyHeader, forwarded_hosts};
+use crate::{
+    admission::{ProxyHeader, forwarded_hosts},
+    transport::UrlScheme,
+};
 
 pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
@@ -46,15 +49,16 @@ impl AllowedOrigins {
     /// Whether the page of a request may open a WebSocket; logs a refusal. Clients other than browsers send no origin.
     ///
     /// `proxy`: the header in which the peer records addresses, if it is a trusted proxy. Only such a peer's
-    /// `X-Forwarded-Host` and `X-Forwarded-Port`, or `Forwarded`, count.
-    pub(super) fn check(&self, headers: &HeaderMap, proxy: Option<ProxyHeader>) -> bool {
+    /// `X-Forwarded-Host` and `X-Forwarded-Port`, or `Forwarded`, count. `scheme`: that of the request, which the page's must equal;
+    /// `None` if it passed a trusted proxy, which may have terminated TLS.
+    pub(super) fn check(&self, headers: &HeaderMap, proxy: Option<ProxyHeader>, scheme: Option<UrlScheme>) -> bool {
         let mut origins = headers.get_all(header::ORIGIN).iter();
         let Some(origin) = origins.next() else { return true };
         let (Ok(origin), None) = (origin.to_str(), origins.next()) else { return false };
         let hosts = requested_hosts(headers, proxy);
         let is_allowed = APP.contains(&origin)
             || self.origins.iter().any(|allowed| allowed.trim_end_matches('/').eq_ignore_ascii_case(origin))
-            || hosts.iter().any(|host| is_page_of(origin, host));
+            || hosts.iter().any(|host| is_page_of(origin, host, scheme));
         if !is_allowed {
             self.log_refusal(origin, &hosts, Instant::now());
         }
@@ -71,8 +75,9 @@ impl AllowedOrigins {
         tracing::warn!(
             origin = shortened(origin),
             expected_host = shortened(&hosts.join(" or ")),
-            "WebSocket refused: the page's origin is not the requested host; a proxy must forward the Host header with its \
-             port, or be trusted (--trusted-proxy) and send X-Forwarded-Host; --allow-origin admits other pages"
+            "WebSocket refused: the page's origin is not the requested host and scheme; a proxy must forward the Host header with its \
+             port, or be trusted (--trusted-proxy) and send X-Forwarded-Host; one that terminates TLS must be trusted; \
+             --allow-origin admits other pages"
         );
     }
 }
@@ -111,14 +116,17 @@ fn has_port(host: &str) -> bool {
     host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'))
 }
 
-/// Whether an origin is that of the pages of this host.
-fn is_page_of(origin: &str, host: &str) -> bool {
-    let Some((scheme, authority)) = origin.split_once("://") else { return false };
-    let default_port = match scheme {
-        "http" => ":80",
-        "https" => ":443",
+/// Whether an origin is that of the pages of this host and scheme; without a scheme, of either.
+fn is_page_of(origin: &str, host: &str, scheme: Option<UrlScheme>) -> bool {
+    let Some((origin_scheme, authority)) = origin.split_once("://") else { return false };
+    let (origin_scheme, default_port) = match origin_scheme {
+        "http" => (UrlScheme::Http, ":80"),
+        "https" => (UrlScheme::Https, ":443"),
         _ => return false,
     };
+    if scheme.is_some_and(|scheme| scheme != origin_scheme) {
+        return false;
+    }
     let normalized = |authority: &str| {
         authority.strip_suffix(default_port).unwrap_or(authority).trim_end_matches('.').to_ascii_lowercase()
     };
@@ -173,10 +181,33 @@ mod tests {
             if let Some(origin) = origin {
                 list.insert(header::ORIGIN, HeaderValue::from_str(origin).unwrap());
             }
-            assert_eq!(allowed.check(&list, None), expected, "{origin:?} at {host}");
+            assert_eq!(allowed.check(&list, None, None), expected, "{origin:?} at {host}");
         }
         let two = headers(&[("host", "localhost"), ("origin", "http://localhost"), ("origin", "http://evil.example")]);
-        assert!(!AllowedOrigins::new(vec![]).check(&two, None));
+        assert!(!AllowedOrigins::new(vec![]).check(&two, None, None));
+    }
+
+    #[test]
+    fn the_origin_has_the_scheme_of_the_request() {
+        const HTTP: Option<UrlScheme> = Some(UrlScheme::Http);
+        const HTTPS: Option<UrlScheme> = Some(UrlScheme::Https);
+        let allowed = AllowedOrigins::new(vec!["https://partner.example".to_owned()]);
+        for (origin, scheme, expected) in [
+            ("http://calls.example:8017", HTTP, true),
+            ("http://calls.example:8017", HTTPS, false),
+            ("https://calls.example:8017", HTTPS, true),
+            // Not through an unknown proxy that terminates TLS, nor for a page that an attacker serves by https elsewhere.
+            ("https://calls.example:8017", HTTP, false),
+            ("https://calls.example:8017", None, true),
+            ("http://calls.example:8017", None, true),
+            // Other pages are allowed by their whole origin.
+            ("https://partner.example", HTTP, true),
+            ("tauri://localhost", HTTP, true),
+            ("https://tauri.localhost", HTTP, true),
+        ] {
+            let headers = headers(&[("host", "calls.example:8017"), ("origin", origin)]);
+            assert_eq!(allowed.check(&headers, None, scheme), expected, "{origin} over {scheme:?}");
+        }
     }
 
     #[test]
@@ -213,7 +244,8 @@ mod tests {
             let mut headers = headers(list);
             headers.insert(header::HOST, HeaderValue::from_static("inner.example"));
             headers.insert(header::ORIGIN, HeaderValue::from_str(origin).unwrap());
-            assert_eq!(AllowedOrigins::new(vec![]).check(&headers, *proxy), *expected, "{list:?} {origin} {proxy:?}");
+            let allowed = AllowedOrigins::new(vec![]);
+            assert_eq!(allowed.check(&headers, *proxy, None), *expected, "{list:?} {origin} {proxy:?}");
         }
     }
 

@@ -78,10 +78,13 @@ impl Gateway {
             return plain_text(StatusCode::FORBIDDEN, "From another machine, use https and wss.\n");
         }
         let proxy = self.admission.trusted_proxy_header(connection.peer.ip());
-        if !self.allow_origins.check(request.headers(), proxy) {
+        let is_proxied = self.admission.is_proxied(connection.peer.ip(), request.headers());
+        let scheme = (!is_proxied).then_some(connection.scheme);
+        if !self.allow_origins.check(request.headers(), proxy, scheme) {
             return plain_text(
                 StatusCode::FORBIDDEN,
-                "Pages of this origin may not open a WebSocket to this server.\n",
+                "Pages of this origin may not open a WebSocket to this server. A reverse proxy must forward the Host header, and \
+                 be named with --trusted-proxy if it terminates TLS; --allow-origin admits pages of other servers.\n",
             );
         }
         let Ok(mut response) = create_response_with_body(&request, Full::default) else {

@@ -38,6 +38,7 @@ pub(crate) struct Counters {
     pub(crate) presence_dropped: Counter,
     pub(crate) snapshots: Counter,
     pub(crate) accept_errors: Counter,
+    pub(crate) refused_connections: CounterFamily<CapacityLimit>,
     pub(crate) tls_failures: Counter,
 }
 
@@ -60,6 +61,15 @@ pub(crate) enum WebSocketEnd {
     Refused,
     /// The connection broke or timed out.
     Lost,
+}
+
+/// What a connection was refused for, as the label `lack`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CapacityLimit {
+    /// As many connections are open as the server permits.
+    Places,
+    /// The process or the system has no free file descriptor.
+    Descriptors,
 }
 
 /// Kind of a login, as the label `kind`.
@@ -123,6 +133,12 @@ impl Metrics {
             accept_errors: builder.counter(
                 "accept_errors",
                 "Errors of accept() on the listening sockets, such as no free file descriptor",
+            ),
+            refused_connections: builder.family(
+                "connections_refused",
+                "Connections refused with status 503, by what the server had none of",
+                "lack",
+                &[(CapacityLimit::Places, "places"), (CapacityLimit::Descriptors, "descriptors")],
             ),
             tls_failures: builder.counter("tls_handshakes_failed", "TLS handshakes that failed or timed out"),
         };

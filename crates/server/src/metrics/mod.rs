@@ -12,7 +12,7 @@ mod gauges;
 #[cfg(target_os = "linux")]
 mod process;
 
-pub(crate) use counters::{ConnectionCountGuard, Metrics, WebSocketEnd};
-pub(crate) use endpoint::serve;
+pub(crate) use counters::{CapacityLimit, ConnectionCountGuard, Metrics, WebSocketEnd};
+pub(crate) use endpoint::{MetricsHandler, serve};
 pub(crate) use exposition::Exposition;
 pub(crate) use gauges::Gauges;

@@ -39,4 +39,14 @@ impl CertSource {
             }
         }
     }
+
+    /// The configured names of the certificate, which are known before there is one. Files name none.
+    pub(super) fn names(&self) -> &[String] {
+        match self {
+            Self::SelfSigned { names, .. } => names,
+            Self::Files { .. } => &[],
+            #[cfg(feature = "acme")]
+            Self::Acme(renewer) => renewer.names(),
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use sha2::{Digest, Sha256};
 use tokio_rustls::rustls::{self, sign};
 
@@ -49,6 +49,13 @@ impl CertifiedKey {
     /// SHA-256 of the public key, in base64url.
     pub(crate) fn key_fingerprint(&self) -> String {
         URL_SAFE_NO_PAD.encode(Sha256::digest(&self.public_key))
+    }
+
+    /// Whether the certificate is valid for this host name, perhaps by a wildcard (RFC 6125, section 6.4).
+    pub(crate) fn covers(&self, name: &str) -> bool {
+        let Ok(name) = ServerName::try_from(name) else { return false };
+        webpki::EndEntityCert::try_from(&self.certificate)
+            .is_ok_and(|certificate| certificate.verify_is_valid_for_subject_name(&name).is_ok())
     }
 
     /// Whether a CA issued the certificate. False if it is self-signed.

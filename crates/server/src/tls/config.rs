@@ -130,6 +130,12 @@ impl Tls {
         self.resolver.with(CertifiedKey::is_ca_issued).unwrap_or(false)
     }
 
+    /// Whether the certificate, or the one that an ACME authority has yet to issue, is for this host name.
+    pub(crate) fn covers(&self, name: &str) -> bool {
+        self.source.names().iter().any(|known| known.eq_ignore_ascii_case(name))
+            || self.resolver.with(|certified| certified.covers(name)).unwrap_or(false)
+    }
+
     /// The certificate in DER, for a client that trusts only this one. `None` before the first one.
     #[must_use]
     pub fn certificate_der(&self) -> Option<Vec<u8>> {

@@ -18,6 +18,9 @@ use super::with_timeout;
 
 pub const SERVER_BINARY: &str = env!("CARGO_BIN_EXE_hutong-server");
 
+/// Unit of the times in `/proc/PID/stat` on all common systems (`USER_HZ`).
+const MILLIS_PER_TICK: u64 = 10;
+
 /// The running program. Killed on drop.
 pub struct ServerProgram {
     child: Child,
@@ -35,6 +38,8 @@ pub struct ProcessStats {
     pub peak_rss_kib: usize,
     /// Open file descriptors.
     pub open_files: usize,
+    /// Processor time that it has used.
+    pub cpu_time: Duration,
 }
 
 impl ServerProgram {
@@ -72,6 +77,11 @@ impl ServerProgram {
         Self { child, address, log, reader }
     }
 
+    /// The process ID.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("program is running")
+    }
+
     /// The log so far.
     pub fn log(&self) -> String {
         self.log.borrow().clone()
@@ -98,14 +108,19 @@ impl ServerProgram {
 
     /// The current resource usage.
     pub fn stats(&self) -> ProcessStats {
-        let id = self.child.id().expect("program is running");
+        let id = self.id();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
         let field = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
             line.split_whitespace().next().unwrap().parse().unwrap()
         };
         let open_files = std::fs::read_dir(format!("/proc/{id}/fd")).unwrap().count();
-        ProcessStats { rss_kib: field("VmRSS:"), peak_rss_kib: field("VmHWM:"), open_files }
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+        // User and system time are fields 14 and 15; field 2 may contain spaces.
+        let times = stat.rsplit_once(')').unwrap().1.split_whitespace().skip(11).take(2);
+        let ticks: u64 = times.map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+        let cpu_time = Duration::from_millis(ticks * MILLIS_PER_TICK);
+        ProcessStats { rss_kib: field("VmRSS:"), peak_rss_kib: field("VmHWM:"), open_files, cpu_time }
     }
 
     /// Waits until at most `limit` file descriptors are open. Returns how long that took.

@@ -16,7 +16,9 @@ mod certificates;
 mod coturn_recipe;
 mod deadlines;
 mod draining;
+mod full_server;
 mod headers;
+mod host_names;
 mod invalid_input;
 #[cfg(target_os = "linux")]
 mod logs;

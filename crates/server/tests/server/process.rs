@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hutong_protocol::RefusedCode;
-use tokio::{net::TcpStream, process::Command};
+use tokio::{net::TcpStream, process::Command, time::timeout};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::common::{
@@ -65,12 +65,31 @@ async fn open_connections_survive_exhausted_file_descriptors() {
     for _ in 0..60 {
         greedy.push(TcpStream::connect(program.address).await.unwrap());
     }
-    // The open connection still works.
+    program.wait_for_log("without a free file descriptor", 1).await;
+    // The open connection still works, and health checks are answered.
     ana.send_text("{}").await;
     ana.next_error().await;
+    let health = timeout(Duration::from_secs(1), http_request(program.address, "GET /healthz", &[])).await;
+    assert_eq!(health.expect("answered in time").text(), "ok");
+    assert_eq!(http_request(program.address, "GET /", &[]).await.status, 503);
     drop(greedy);
     assert_eq!(http_request(program.address, "GET /healthz", &[]).await.text(), "ok");
     TestClient::login(program.address, "Bo").await;
+}
+
+#[tokio::test]
+async fn the_program_raises_its_limit_of_open_files_and_warns_if_it_is_low() {
+    // Ten users need some 5,200.
+    for (hard, warns) in [("4096", true), ("6000", false)] {
+        let shell = format!("ulimit -Sn 64; ulimit -Hn {hard}; exec \"$0\" --max-users 10");
+        let program = ServerProgram::start_with_shell(&shell, &[]).await;
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", program.id())).unwrap();
+        let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+        let values: Vec<_> = line.split_whitespace().skip(3).take(2).collect();
+        assert_eq!(values, [hard, hard], "soft and hard limit");
+        let log = program.log();
+        assert_eq!(log.contains("limit of open files is lower"), warns, "{log}");
+    }
 }
 
 #[tokio::test]
@@ -81,6 +100,7 @@ async fn an_invalid_command_line_is_reported() {
         (&["--listen", &*address][..], "is taken by another program"),
         (&["--listen", "nowhere"], "invalid socket address"),
         (&["--ice-server", "turn:example.org"], "URL,USER,CREDENTIAL"),
+        (&["--name", "https://nas.lan/"], "expected a host name"),
         (&["--tls-cert", "x"], "--tls-key"),
         (&["--acme", "calls.example"], "--acme-cache"),
         (&["--acme", "calls.example", "--acme-cache", "/nonexistent", "--self-signed", "x"], "cannot be used with"),

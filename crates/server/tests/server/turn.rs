@@ -31,6 +31,7 @@ async fn start_with_own_port(change: impl FnOnce(&mut Options)) -> (Server, Sock
     let server = start_server_with(|options| {
         options.turn = Some(TurnOptions { listen: vec![([127, 0, 0, 1], 0).into()], ..TurnOptions::default() });
         options.turn_secret = Some(TurnSecret::parse(SECRET).unwrap());
+        options.names = vec![NAME.parse().unwrap()];
         change(options);
     })
     .await;
@@ -151,7 +152,7 @@ async fn the_credentials_of_welcome_and_of_their_renewal_are_accepted() {
     })
     .await;
     let port = address.port();
-    let (mut client, servers) = ice_servers(&server, "hutong.test").await;
+    let (mut client, servers) = ice_servers(&server, NAME).await;
     let expected = [
         format!("stun:hutong.test:{port}"),
         format!("turn:hutong.test:{port}?transport=udp"),
@@ -219,19 +220,24 @@ async fn assert_credential_works(at: SocketAddr, servers: &[IceServer]) {
 async fn a_server_on_loopback_or_without_turn_offers_none() {
     let loopback = start_server_with(|_| {}).await;
     assert_eq!(ice_servers(&loopback, "localhost").await.1, []);
-    let off = start_server_with(|options| options.turn = None).await;
-    assert_eq!(ice_servers(&off, "hutong.test").await.1, []);
+    let off = start_server_with(|options| {
+        options.turn = None;
+        options.names = vec![NAME.parse().unwrap()];
+    })
+    .await;
+    assert_eq!(ice_servers(&off, NAME).await.1, []);
 }
 
 #[tokio::test]
 async fn a_coturn_with_the_same_secret_gets_credentials_for_each_user() {
     let server = start_server_with(|options| {
         options.turn_secret = Some(TurnSecret::parse(SECRET).unwrap());
+        options.names = vec![NAME.parse().unwrap()];
         options.ice_servers =
             vec![IceServer { urls: vec!["turn:coturn.test".into()], username: None, credential: None }];
     })
     .await;
-    let (_client, servers) = ice_servers(&server, "hutong.test").await;
+    let (_client, servers) = ice_servers(&server, NAME).await;
     assert_eq!(urls(&servers), ["turn:coturn.test"]);
     let (username, credential) = credential_of(&servers);
     let (expires, user) = username.split_once(':').unwrap();
