@@ -157,8 +157,10 @@ async fn wait_for_media(page: &TestPage, answered: Instant, limit: Duration) -> 
     Ok(())
 }
 
-/// Checks that the path of a call is the expected one, if one is: in the statistics of the pages that are browsers, of which the called one is, and in the call's details
-/// on both. Returns what the details say, the caller's first.
+/// Checks that a call takes the expected path, if there is one.
+///
+/// It is read from the statistics of the pages that are browsers, of which the called one is, and from the call's details on both.
+/// Returns what the details say, the caller's first.
 ///
 /// # Errors
 ///

@@ -1,13 +1,13 @@
 //! `cargo xtask bench`: builds and runs the benchmarks.
 
 use std::ffi::OsString;
-use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use xtask::exec::{Cmd, status};
 use xtask::packages::{BROWSERS, COTURN, DESKTOP, PROFILERS, ensure_npm};
 use xtask::project::Project;
+use xtask::tools;
 use xtask::web_app::WebAppBuild;
 
 use crate::cargo::{self, EMBEDDED_UI};
@@ -112,27 +112,14 @@ fn matchbox(project: &Project) -> Result<PathBuf> {
 
 /// Copies the Node servers into the cache, and installs their dependencies whenever the lock file changed.
 fn node(project: &Project) -> Result<PathBuf> {
-    let source = project.root.join("bench/servers/node");
     let folder = project.cache.join("bench-servers");
-    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    let mut is_outdated = !folder.join("node_modules").is_dir();
-    for name in NODE_FILES {
-        let content = fs::read(source.join(name)).with_context(|| name.to_owned())?;
-        let file = folder.join(name);
-        if fs::read(&file).ok().as_ref() != Some(&content) {
-            is_outdated |= name.ends_with(".json");
-            fs::write(&file, content)?;
-        }
-    }
-    if is_outdated {
-        status("installing socket.io, express and peer with npm");
-        Cmd::new("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).dir(&folder).run()?;
-    }
+    tools::npm_ci(&project.root.join("bench/servers/node"), &NODE_FILES, &folder, "the compared servers")?;
     Ok(folder)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::path::Path;
 
     use super::*;

