@@ -91,7 +91,9 @@ fn test_steps() -> [Command; 8] {
         Command::new("fuzz")
             .about("Fuzzes the decoder, names and the registry with libFuzzer")
             .arg(
-                Arg::new("target").value_name("TARGET").help("Only this fuzz target: decode, names, registry or relay"),
+                Arg::new("target")
+                    .value_name("TARGET")
+                    .help("Only this fuzz target: decode, ice, names, registry, relay, rtcp, rtp or turn_stream"),
             )
             .arg(
                 option("seconds", "N", "Seconds for each target").value_parser(value_parser!(u32)).default_value("60"),

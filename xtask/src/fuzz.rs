@@ -13,7 +13,7 @@ use xtask::project::Project;
 use crate::cargo;
 
 /// Fuzz targets: programs, and directories in `fuzz/corpus`.
-const TARGETS: [&str; 4] = ["decode", "names", "registry", "relay"];
+const TARGETS: [&str; 8] = ["decode", "ice", "names", "registry", "relay", "rtcp", "rtp", "turn_stream"];
 
 /// rustc flags of `cargo-fuzz`, without those for nightly.
 const COVERAGE_FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

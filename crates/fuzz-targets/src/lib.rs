@@ -17,6 +17,8 @@ mod relay;
 mod split_mix;
 
 pub use decode::decode;
+#[cfg(feature = "media")]
+pub use hutong_media::inspect::{ice, rtcp, rtp, turn_stream};
 pub use names::names;
 pub use registry::{RegistryOp, registry};
 pub use relay::{RelayOp, relay};
@@ -26,4 +28,17 @@ pub use split_mix::SplitMix64;
 pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// All fuzz targets.
-pub const TARGETS: [FuzzTarget; 4] = [("decode", decode), ("names", names), ("registry", registry), ("relay", relay)];
+pub const TARGETS: &[FuzzTarget] = &[
+    ("decode", decode),
+    ("names", names),
+    ("registry", registry),
+    ("relay", relay),
+    #[cfg(feature = "media")]
+    ("ice", ice),
+    #[cfg(feature = "media")]
+    ("rtcp", rtcp),
+    #[cfg(feature = "media")]
+    ("rtp", rtp),
+    #[cfg(feature = "media")]
+    ("turn_stream", turn_stream),
+];

@@ -29,7 +29,7 @@
 //!
 //! Remote candidates are limited in kind and number. All packets to addresses that have never answered, whoever names these, are
 //! paced to 18 a second. Connectivity checks without valid credentials, keyframes of huge pictures and oversized packets are
-//! dropped.
+//! dropped. What this crate parses is fuzzed (feature `inspect`).
 //!
 //! # Logging
 //!
