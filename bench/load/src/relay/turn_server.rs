@@ -108,6 +108,8 @@ impl TurnPrograms {
                 let mut command = Command::new(&self.hutong);
                 command.args(["--listen", &free_address()?.to_string(), "--turn-listen", &address.to_string()]);
                 command.args(["--turn-user-mbits", UNLIMITED_MBITS.0, "--turn-mbits", UNLIMITED_MBITS.1]);
+                // All clients have one address, which may have a sixteenth of them.
+                command.args(["--turn-max-allocations", "65536"]);
                 command.args(["--log", "warn", "--turn-secret-file"]).arg(secret);
                 command
             }
