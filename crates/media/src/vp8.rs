@@ -81,7 +81,8 @@ impl FrameAssembler {
             self.packets.clear();
             self.next = None;
         }
-        self.packets.insert(number, packet);
+        // The first of two packets with one number counts: a keyframe that was found must not turn into something else.
+        self.packets.entry(number).or_insert(packet);
     }
 
     /// Assembles the next frame. Must be called until it returns [`AssemblyStep::Wait`].

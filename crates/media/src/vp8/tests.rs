@@ -57,6 +57,18 @@ fn delta_frames_before_the_first_keyframe_are_ignored() {
 }
 
 #[test]
+fn a_second_packet_with_the_same_number_replaces_nothing() {
+    let mut assembler = FrameAssembler::default();
+    let now = Instant::now();
+    assembler.push(1, 0, false, &keyframe());
+    assert_eq!(frames(&mut assembler, now), []);
+    assembler.push(1, 0, true, &delta());
+    assembler.push(2, 0, true, &payload(false, &[9]));
+    let frames = frames(&mut assembler, now);
+    assert!(matches!(frames[..], [(_, true, 11)]), "{frames:?}");
+}
+
+#[test]
 fn after_a_loss_timeout_output_continues_with_a_keyframe() {
     let mut assembler = FrameAssembler::default();
     let now = Instant::now();
