@@ -152,22 +152,31 @@ impl TurnClient {
         let request = request.finish();
         let response = with_timeout("coturn's response", self.exchange(&request)).await;
         let response = Message::from_bytes(&response).unwrap();
-        assert_eq!(response.transaction_id(), transaction);
         if let (Ok(realm), Ok(nonce)) = (response.attribute::<Realm>(), response.attribute::<Nonce>()) {
             self.challenge = Some((realm.realm().to_owned(), nonce.nonce().to_owned()));
         }
         (response.class() == MessageClass::Error).then(|| response.attribute::<ErrorCode>().unwrap().code())
     }
 
-    /// Sends a request again and again: coturn may not listen yet.
+    /// Sends a request again and again: coturn may not listen yet. Returns the response to it: an earlier request that was sent
+    /// twice has two.
     async fn exchange(&self, request: &[u8]) -> Vec<u8> {
-        let mut response = vec![0; 2_000];
+        /// The place of the transaction ID (RFC 8489, section 5).
+        const TRANSACTION: std::ops::Range<usize> = 8..20;
         loop {
             // Refused while nobody listens.
             let _ = self.socket.send(request).await;
-            let received = tokio::time::timeout(Duration::from_millis(500), self.socket.recv(&mut response)).await;
-            if let Ok(Ok(length)) = received {
-                response.truncate(length);
+            let answer = async {
+                let mut response = vec![0; 2_000];
+                loop {
+                    let length = self.socket.recv(&mut response).await?;
+                    if response[TRANSACTION] == request[TRANSACTION] {
+                        response.truncate(length);
+                        return Ok::<_, std::io::Error>(response);
+                    }
+                }
+            };
+            if let Ok(Ok(response)) = tokio::time::timeout(Duration::from_millis(500), answer).await {
                 return response;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
