@@ -3,6 +3,7 @@
 mod roster_frames;
 #[cfg(test)]
 mod tests;
+mod unsaved;
 
 use std::{
     collections::HashMap,
@@ -20,10 +21,16 @@ use crate::{
     clock::{self, Clock},
     metrics::{Gauges, Metrics},
     outbox::{Frame, FrameClass, Outbox, TooSlow},
-    registry::{ConnId, Credential, Effect, Registry, RegistryConfig, RosterContent},
+    registry::{
+        AdmittedLogin, ConnId, Credential, Effect, GenuineTicket, Registry, RegistryConfig, ResumeRefusal, Revocation,
+        RosterContent,
+    },
+    revocation_file::UnsavedRevocations,
     ticket_key::TicketKey,
     turn::{CREDENTIAL_RENEWAL, ClientRoute, IceServerSource},
 };
+
+use self::unsaved::Unsaved;
 
 /// Shared handle to the registry and the connections' outboxes. A clone is the same hub.
 ///
@@ -42,6 +49,8 @@ struct HubShared {
     rescheduled: Notify,
     /// Wakes the task that sends ICE servers, when they have changed.
     ice_servers_changed: Notify,
+    /// Wakes the task that stores revocations.
+    revocation_added: Notify,
 }
 
 #[derive(Debug)]
@@ -52,6 +61,7 @@ struct HubState {
     next_tick: Option<Duration>,
     metrics: Metrics,
     ice_servers: Arc<IceServerSource>,
+    unsaved: Unsaved,
 }
 
 #[derive(Debug)]
@@ -95,6 +105,7 @@ impl Hub {
             metrics,
             rescheduled: Notify::new(),
             ice_servers_changed: Notify::new(),
+            revocation_added: Notify::new(),
         }))
     }
 
@@ -104,25 +115,99 @@ impl Hub {
     }
 
     /// Passes a `hello` that admission control has accepted to the registry.
+    ///
+    /// `is_current` tells whether the credential still is the one of the name. It is called under the lock, so that no session
+    /// with an old secret begins after [`end_sessions_without`](Self::end_sessions_without) has ended those.
     pub(crate) fn handle_admitted_hello(
         &self,
         from: ConnId,
-        name: String,
-        resume: Option<SessionTicket>,
-        credential: Credential,
+        login: AdmittedLogin,
+        is_current: impl FnOnce(&NameKey, Credential) -> bool,
     ) {
+        // The registry refuses an invalid name.
+        let name = Name::new(&login.name).ok().map(|name| name.key());
         self.with_registry(|state, now| {
             // The registry has forgotten a connection that is being closed.
-            if state.connections.contains_key(&from) {
-                state.registry.handle_admitted_hello(now, from, name, resume, credential);
+            if !state.connections.contains_key(&from) {
+                return;
+            }
+            if name.is_none_or(|name| is_current(&name, login.credential)) {
+                state.registry.handle_admitted_hello(now, from, login);
+            } else {
+                state.refuse(now, from, RefusedCode::SecretChanged);
             }
         });
     }
 
-    /// The user that a session ticket belongs to, if the ticket is valid for this name and credential.
-    pub(crate) fn ticket_owner(&self, ticket: &SessionTicket, name: &NameKey, credential: Credential) -> Option<Token> {
+    /// Checks whether a session can be resumed with this ticket, as [`Registry::check_resume`].
+    pub(crate) fn check_resume(
+        &self,
+        ticket: &SessionTicket,
+        name: &NameKey,
+        credential: Option<Credential>,
+    ) -> Result<GenuineTicket, ResumeRefusal> {
         let now = self.0.clock.now();
-        self.lock().registry.ticket_owner(now, ticket, name, credential)
+        self.lock().registry.check_resume(now, ticket, name, credential)
+    }
+
+    /// Revokes all tickets of these names or, for `None`, of all names, because their secret has changed.
+    pub(crate) fn revoke_earlier(&self, names: Option<&[NameKey]>) {
+        self.with_registry(|state, now| match names {
+            Some(names) => names.iter().for_each(|name| state.registry.revoke_earlier(now, Some(name))),
+            None => state.registry.revoke_earlier(now, None),
+        });
+    }
+
+    /// Ends the sessions whose credential is not current any more, as `secret_changed`.
+    pub(crate) fn end_sessions_without(&self, is_current: impl Fn(&NameKey, Credential) -> bool) {
+        /// Sessions that end at once, so that the lock is held shortly.
+        const BATCH: usize = 100;
+        let outdated = self.lock().registry.users_without(is_current);
+        for batch in outdated.chunks(BATCH) {
+            self.with_registry(|state, now| {
+                batch.iter().for_each(|user| state.registry.end_session(now, *user, RefusedCode::SecretChanged));
+            });
+        }
+    }
+
+    /// Adds the revocations of an earlier process, and collects new ones for
+    /// [`take_unsaved_revocations`](Self::take_unsaved_revocations) from now on. Unless they are complete, revokes all tickets
+    /// that were issued before now.
+    pub(crate) fn restore_revocations(&self, revocations: Vec<Revocation>, are_complete: bool) {
+        self.with_registry(|state, now| {
+            state.registry.restore_revocations(now, revocations);
+            state.unsaved = Unsaved::All;
+            if !are_complete {
+                state.registry.revoke_earlier(now, None);
+            }
+        });
+    }
+
+    /// Waits until there is a revocation to store.
+    pub(crate) async fn revocation_added(&self) {
+        self.0.revocation_added.notified().await;
+    }
+
+    /// Removes and returns the revocations to store. `needs_all` decides, by the number of revocations, whether the file
+    /// has to be written as a whole.
+    pub(crate) fn take_unsaved_revocations(&self, needs_all: impl FnOnce(usize) -> bool) -> Option<UnsavedRevocations> {
+        let mut state = self.lock();
+        if !state.unsaved.is_waiting() {
+            return None;
+        }
+        let needs_all = needs_all(state.registry.revocation_count());
+        match std::mem::replace(&mut state.unsaved, Unsaved::New(Vec::new())) {
+            Unsaved::New(new) if !needs_all => Some(UnsavedRevocations::New(new)),
+            _ => {
+                state.registry.remove_expired_revocations(self.0.clock.now());
+                Some(UnsavedRevocations::All(state.registry.revocations().collect()))
+            }
+        }
+    }
+
+    /// The next [`take_unsaved_revocations`](Self::take_unsaved_revocations) returns all revocations.
+    pub(crate) fn save_all_revocations(&self) {
+        self.lock().unsaved = Unsaved::All;
     }
 
     /// Closes the connections for which the predicate holds, as `not_welcome`. It gets the user's name, if the connection is
@@ -272,6 +357,9 @@ impl Hub {
             state.next_tick = next_tick;
             self.0.rescheduled.notify_one();
         }
+        if state.unsaved.is_waiting() {
+            self.0.revocation_added.notify_one();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HubState> {
@@ -282,7 +370,15 @@ impl Hub {
 
 impl HubState {
     fn new(registry: Registry, metrics: Metrics, ice_servers: Arc<IceServerSource>) -> Self {
-        Self { registry, connections: HashMap::new(), last_conn: 0, next_tick: None, metrics, ice_servers }
+        Self {
+            registry,
+            connections: HashMap::new(),
+            last_conn: 0,
+            next_tick: None,
+            metrics,
+            ice_servers,
+            unsaved: Unsaved::Discarded,
+        }
     }
 
     fn connect(&mut self, address: IpAddr, route: Arc<ClientRoute>) -> (ConnId, Arc<Outbox>) {
@@ -328,6 +424,7 @@ impl HubState {
                         connection.outbox.close(code);
                     }
                 }
+                Effect::Revoked(revocation) => self.unsaved.push(revocation),
                 Effect::Event(event) => self.metrics.record(event),
             }
         }

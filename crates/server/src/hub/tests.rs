@@ -20,7 +20,7 @@ struct SteppedHub {
 impl SteppedHub {
     fn new() -> Self {
         let now = Duration::from_secs(1_795_000_000);
-        let config = RegistryConfig { max_users: 10, whole_roster: 10, ticket_key: [7; 32] };
+        let config = RegistryConfig { max_users: 10, whole_roster: 10, ticket_key: [7; 32], session_seed: [1; 32] };
         Self { state: HubState::new(Registry::new(config, now), Metrics::new().0, ice_servers()), now }
     }
 
@@ -134,4 +134,27 @@ fn a_refused_connection_is_removed() {
     let read = hub.read(again, &outbox);
     assert!(matches!(read[..], [ServerMessage::Refused { code: RefusedCode::NameTaken, .. }]), "{read:?}");
     assert_eq!(hub.state.connections.keys().collect::<Vec<_>>(), [&ana]);
+}
+
+#[test]
+fn a_login_whose_secret_changed_while_it_was_checked_is_refused() {
+    let config = RegistryConfig { max_users: 10, whole_roster: 10, ticket_key: [7; 32], session_seed: [1; 32] };
+    let hub = Hub::new(config, Metrics::new().0, ice_servers());
+    for (is_current, online) in [(false, 0), (true, 1)] {
+        let route = Arc::new(ClientRoute::Proxied { host: None });
+        let (conn, outbox) = hub.connect(std::net::Ipv4Addr::LOCALHOST.into(), route);
+        let login = AdmittedLogin {
+            name: "Ana".into(),
+            resume: None,
+            credential: Credential::NONE,
+            right: crate::registry::NameRight::Owner,
+        };
+        hub.handle_admitted_hello(conn, login, |name, _| {
+            assert_eq!(name.as_str(), "ana");
+            is_current
+        });
+        assert_eq!(hub.users_online(), online);
+        let next = outbox.next().now_or_never();
+        assert_eq!(next == Some(OutboxAction::Close(RefusedCode::SecretChanged)), !is_current);
+    }
 }

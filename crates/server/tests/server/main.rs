@@ -27,6 +27,7 @@ mod process;
 #[cfg(target_os = "linux")]
 mod restart;
 mod roster_subscription;
+mod sessions;
 mod shutdown;
 mod slow_reader;
 #[cfg(target_os = "linux")]
