@@ -1,6 +1,9 @@
 //! Options of a server.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use hutong_protocol::{IceServer, limits};
 
@@ -31,6 +34,9 @@ pub struct Options {
     pub turn_secret: Option<TurnSecret>,
     /// The key that signs tickets. `None` generates a random one; users then cannot resume their sessions after a restart.
     pub ticket_key: Option<TicketKey>,
+    /// The file of revoked tickets, created if missing, for this server alone. `None` keeps them in memory: with a ticket key that
+    /// outlasts a restart, tickets of users who logged out less than a day before are then valid again.
+    pub revocation_file: Option<PathBuf>,
     /// Further origins whose pages may open the WebSocket, such as `https://example.org`. Our own page and the apps always may.
     pub allow_origins: Vec<String>,
     /// Secrets, limits, deny list and trusted proxies.
@@ -62,6 +68,7 @@ impl Default for Options {
             turn: Some(TurnOptions::default()),
             turn_secret: None,
             ticket_key: None,
+            revocation_file: None,
             allow_origins: Vec::new(),
             admission: AdmissionOptions::default(),
             deadlines: Deadlines::default(),

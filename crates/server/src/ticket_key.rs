@@ -173,7 +173,7 @@ mod tests {
     fn a_draft_that_a_power_cut_left_behind_is_ignored() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");
-        fs::write(directory.path().join("key.draft"), &"01".repeat(20)).unwrap();
+        fs::write(directory.path().join("key.draft"), "01".repeat(20)).unwrap();
         let created = TicketKey::from_file(&path).unwrap();
         assert_eq!(TicketKey::from_file(&path).unwrap(), created);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
