@@ -36,7 +36,7 @@ enum SessionState {
     Refused {
         code: RefusedCode,
     },
-    /// The same user resumed the session on another client.
+    /// The same user logged in on another client, with a ticket of the session or with the name's password.
     Replaced {
         name: Name,
     },
@@ -73,6 +73,9 @@ struct Credentials {
     /// As typed.
     name: String,
     ticket: Option<SessionTicket>,
+    /// An earlier ticket of this name, which the server may refuse. Beside a secret, it shows the server that this device was
+    /// logged in before, and that the secret is no stranger's guess.
+    device_ticket: Option<SessionTicket>,
     /// Kept in case the server rejects the ticket. Never saved.
     secret: Option<Secret>,
 }
@@ -174,10 +177,18 @@ impl SessionFlow {
                 return false;
             }
         };
-        let ticket = if same_name { self.credentials.ticket.take() } else { None };
+        let mut ticket = if same_name { self.credentials.ticket.take() } else { None };
+        if self.credentials.name != name {
+            self.credentials.device_ticket = None;
+        }
         // Resuming with a ticket needs no new secret; another name must not use the previous secret.
         if secret.is_some() || ticket.is_none() {
             self.credentials.secret = secret;
+        }
+        // Who replaced this client by the name's password is replaced only by the password again.
+        if matches!(self.state, SessionState::Replaced { .. }) && self.credentials.secret.is_some() && ticket.is_some()
+        {
+            self.credentials.device_ticket = ticket.take();
         }
         self.start_login(now, name, ticket, outputs);
         true
@@ -202,6 +213,7 @@ impl SessionFlow {
         }
         self.close(SessionState::LoggedOut, outputs);
         self.credentials.ticket = None;
+        self.credentials.device_ticket = None;
         self.credentials.secret = None;
     }
 
@@ -209,10 +221,14 @@ impl SessionFlow {
     pub fn socket_opened(&mut self, now: Duration, outputs: &mut Outputs) {
         let Some(attempt @ ConnectionAttempt::Opening { .. }) = self.attempt_mut() else { return };
         *attempt = ConnectionAttempt::AwaitingWelcome { until: now + WELCOME_TIMEOUT };
-        let Credentials { name, ticket, secret } = &self.credentials;
-        // A valid ticket suffices, and a secret that is not sent cannot leak.
-        let secret = if ticket.is_none() { secret.clone() } else { None };
-        outputs.send(ClientMessage::Hello { name: name.clone(), resume: ticket.clone(), secret });
+        let Credentials { name, ticket, device_ticket, secret } = &self.credentials;
+        let (resume, secret) = match (ticket, secret) {
+            // A valid ticket suffices, and a secret that is not sent cannot leak.
+            (Some(_), _) => (ticket, None),
+            (None, Some(_)) => (device_ticket, secret.clone()),
+            (None, None) => (&None, None),
+        };
+        outputs.send(ClientMessage::Hello { name: name.clone(), resume: resume.clone(), secret });
     }
 
     /// Schedules the next attempt after the WebSocket closed. `online`: number of users of the server. Returns `None`
@@ -249,6 +265,7 @@ impl SessionFlow {
         self.state = SessionState::LoggedIn { me, heartbeat: Heartbeat::new(self.has_heartbeat, now) };
         self.backoff.reset();
         self.credentials.ticket = Some(ticket);
+        self.credentials.device_ticket = None;
         true
     }
 
@@ -261,14 +278,12 @@ impl SessionFlow {
             outputs.push(Output::Disconnect);
             return Refusal::Retry;
         }
+        if code == RefusedCode::TicketInvalid && self.drop_ticket() {
+            outputs.push(Output::Disconnect);
+            self.start_attempt(now, outputs);
+            return Refusal::TicketDropped;
+        }
         match (code, &self.state) {
-            (RefusedCode::TicketInvalid, _) if self.credentials.ticket.is_some() => {
-                // The ticket expired, or the server has a new ticket key: log in as a new user.
-                self.credentials.ticket = None;
-                outputs.push(Output::Disconnect);
-                self.start_attempt(now, outputs);
-                Refusal::TicketDropped
-            }
             (RefusedCode::Replaced, SessionState::LoggedIn { me, .. } | SessionState::Reconnecting { me, .. }) => {
                 let name = me.name.clone();
                 self.close(SessionState::Replaced { name }, outputs);
@@ -276,10 +291,27 @@ impl SessionFlow {
             }
             _ => {
                 self.close(SessionState::Refused { code }, outputs);
-                self.credentials.ticket = None;
+                if let Some(ticket) = self.credentials.ticket.take() {
+                    self.credentials.device_ticket = Some(ticket);
+                }
                 self.credentials.secret = None;
                 Refusal::Final
             }
+        }
+    }
+
+    /// Handles a refused ticket. Returns whether to log in without it.
+    fn drop_ticket(&mut self) -> bool {
+        let Credentials { ticket, device_ticket, secret, .. } = &mut self.credentials;
+        match ticket.take() {
+            // It has expired or is revoked, or the server has a new ticket key: log in as a new user.
+            Some(ticket) => {
+                *device_ticket = Some(ticket);
+                true
+            }
+            // Then not beside the secret either: the server has a new ticket key, or is an older one that checks no secret
+            // beside a ticket.
+            None => device_ticket.take().is_some() && secret.is_some(),
         }
     }
 

@@ -98,7 +98,7 @@ pub enum SessionView {
         /// This user. Other users see it as `offline`.
         me: User,
     },
-    /// The same user resumed the session on another client. This client reconnects only on
+    /// The same user logged in on another client. This client reconnects only on
     /// [`LogIn`](crate::Command::LogIn).
     Replaced {
         /// The user's name.

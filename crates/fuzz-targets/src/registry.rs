@@ -6,10 +6,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use hutong_protocol::{
-    CallId, CallTicket, CancelReason, ClientMessage, IceCandidate, MediaKind, SdpKind, ServerMessage, SessionTicket,
-    Token,
+    CallId, CallTicket, CancelReason, ClientMessage, IceCandidate, MediaKind, RefusedCode, SdpKind, ServerMessage,
+    SessionTicket, Token,
 };
-use hutong_server::registry::{ConnId, Effect, Registry, RegistryConfig};
+use hutong_server::registry::{AdmittedLogin, ConnId, Credential, Effect, NameRight, Registry, RegistryConfig};
 
 /// Start time: 2026-11-23, about noon.
 const EPOCH: Duration = Duration::from_secs(1_795_435_200);
@@ -62,17 +62,21 @@ pub enum RegistryOp {
     Disconnect,
     /// Lets time pass: the square of the argument in milliseconds, up to a minute.
     PassTime,
-    /// Kills the server and restarts it with the same ticket key.
+    /// Kills the server and restarts it with the same ticket key and revocations.
     Restart,
     /// Sends `watch`; the argument selects query and name.
     Watch,
     /// Sends `ping`.
     Ping,
+    /// Opens a connection and logs in as the owner of the name, which ends another session under it.
+    LogInAsOwner,
+    /// Ends the session of any user, and revokes its tickets.
+    EndSession,
 }
 
 impl RegistryOp {
     /// All operations, in the order of their encoding.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::LogIn,
         Self::Resume,
         Self::Hello,
@@ -91,6 +95,8 @@ impl RegistryOp {
         Self::Restart,
         Self::Watch,
         Self::Ping,
+        Self::LogInAsOwner,
+        Self::EndSession,
     ];
 }
 
@@ -133,13 +139,13 @@ impl RegistryRun {
             last_conn: 0,
             users: vec![Token(1)],
             calls: vec![CallId(1)],
-            tickets: vec!["u1.1.2.AAAA".to_owned(), "c1.1.2.3.4.AAAA".to_owned()],
+            tickets: vec!["u2.1.00000000000000000000000000000000.2.AAAA.AAAA".to_owned(), "c1.1.2.3.4.AAAA".to_owned()],
         }
     }
 
     fn step(&mut self, op: RegistryOp, connection: usize, argument: usize) {
         match op {
-            RegistryOp::LogIn | RegistryOp::Resume => {
+            RegistryOp::LogIn | RegistryOp::Resume | RegistryOp::LogInAsOwner => {
                 if self.open.len() < MAX_CONNECTIONS {
                     self.last_conn += 1;
                     let conn = ConnId(self.last_conn);
@@ -153,10 +159,15 @@ impl RegistryRun {
                     self.registry.handle_disconnect(self.now, conn);
                 }
             }
+            RegistryOp::EndSession => {
+                self.registry.end_session(self.now, *pick(&self.users, argument), RefusedCode::SecretChanged);
+            }
             RegistryOp::PassTime => self.pass_time(Duration::from_millis(argument as u64 * argument as u64)),
             RegistryOp::Restart => {
                 self.open.clear();
+                let revocations: Vec<_> = self.registry.revocations().collect();
                 self.registry = new_registry(self.now);
+                self.registry.restore_revocations(self.now, revocations);
             }
             _ => {
                 if let Some(conn) = self.connection(connection) {
@@ -178,6 +189,11 @@ impl RegistryRun {
         let media = if argument.is_multiple_of(2) { MediaKind::Video } else { MediaKind::Voice };
         let sdp = String::from("v=0");
         let message = match op {
+            RegistryOp::LogInAsOwner => {
+                let (name, credential, right) = (name(argument), Credential::NONE, NameRight::Owner);
+                let login = AdmittedLogin { name, resume: None, credential, right };
+                return self.registry.handle_admitted_hello(self.now, conn, login);
+            }
             RegistryOp::LogIn | RegistryOp::Hello => {
                 ClientMessage::Hello { name: name(argument), resume: None, secret: None }
             }
@@ -213,7 +229,7 @@ impl RegistryRun {
                 ClientMessage::Watch { query, names: vec![name(argument / 4)] }
             }
             RegistryOp::Ping => ClientMessage::Ping,
-            RegistryOp::Disconnect | RegistryOp::PassTime | RegistryOp::Restart => return,
+            RegistryOp::Disconnect | RegistryOp::PassTime | RegistryOp::Restart | RegistryOp::EndSession => return,
         };
         // After a logout the gateway forwards nothing until the next `hello`.
         if op == RegistryOp::LogOut
@@ -297,7 +313,10 @@ impl RegistryRun {
 }
 
 fn new_registry(now: Duration) -> Registry {
-    Registry::new(RegistryConfig { max_users: MAX_USERS, whole_roster: WHOLE_ROSTER, ticket_key: [3; 32] }, now)
+    let mut session_seed = [0; 32];
+    session_seed[..16].copy_from_slice(&now.as_nanos().to_be_bytes());
+    let config = RegistryConfig { max_users: MAX_USERS, whole_roster: WHOLE_ROSTER, ticket_key: [3; 32], session_seed };
+    Registry::new(config, now)
 }
 
 /// Selects from the end, so that small arguments select recent calls, users and tickets.

@@ -52,7 +52,8 @@ impl CanonicalHasher {
         self.inner.write_u8(u8::from(is_timestamp(number) && number < self.older_than));
     }
 
-    /// Hashes the user and call IDs of a ticket. Its time of issue matters only after a day and is left out.
+    /// Hashes the user and call IDs of a ticket. Its time of issue matters only after a day and is left out, and its session
+    /// is that of its user.
     fn hash_ticket(&mut self, text: &str) {
         for field in text.split('.').skip(1) {
             let number = field.parse().ok().or_else(|| u64::from_str_radix(field, 16).ok());
@@ -70,7 +71,7 @@ impl Hasher for CanonicalHasher {
 
     fn write(&mut self, bytes: &[u8]) {
         match std::str::from_utf8(bytes) {
-            Ok(text) if text.starts_with("u1.") || text.starts_with("c1.") => self.hash_ticket(text),
+            Ok(text) if text.starts_with("u2.") || text.starts_with("c1.") => self.hash_ticket(text),
             _ => self.inner.write(bytes),
         }
     }

@@ -24,6 +24,8 @@ pub enum ModelAction {
     DenyDevices(usize),
     /// Logs out.
     LogOut(usize),
+    /// The server ends the participant's session: the name's owner has logged in elsewhere, or its secret has changed.
+    EndSession(usize),
     /// The participant's connection breaks.
     CutConnection(usize),
     /// The server is killed and restarted.
@@ -53,6 +55,7 @@ impl ModelAction {
                 | Self::HangUp(_)
                 | Self::DenyDevices(_)
                 | Self::LogOut(_)
+                | Self::EndSession(_)
                 | Self::CutConnection(_)
                 | Self::RestartServer
         )
@@ -89,6 +92,10 @@ impl Model for CheckScope {
             ModelAction::LogOut(index) => {
                 world.budget.logouts -= 1;
                 world.command(index, Command::LogOut);
+            }
+            ModelAction::EndSession(index) => {
+                world.budget.ended_sessions -= 1;
+                world.end_session(index);
             }
             ModelAction::CutConnection(index) => {
                 world.budget.cuts -= 1;
@@ -140,7 +147,8 @@ impl Model for CheckScope {
             }),
         ];
         // Reachability: the model covers the cases for which it was made.
-        let EventBudget { calls, cuts, restarts, denials, logouts: _, late_deadlines: _ } = self.budget;
+        let EventBudget { calls, cuts, restarts, denials, logouts: _, ended_sessions: _, late_deadlines: _ } =
+            self.budget;
         if calls >= 1 {
             properties.push(Property::sometimes("a call is established", |_, world: &ModelWorld| {
                 is_quiescent(world) && is_in_call(world, 0)
@@ -230,6 +238,10 @@ fn person_actions(world: &ModelWorld, actions: &mut Vec<ModelAction>) {
         if world.budget.logouts > 0 && world.is_logged_in(index) {
             actions.push(ModelAction::LogOut(index));
         }
+        // Also while the participant has lost its connection.
+        if world.budget.ended_sessions > 0 && world.token(index).is_some() {
+            actions.push(ModelAction::EndSession(index));
+        }
     }
 }
 
@@ -285,7 +297,8 @@ pub fn is_consistent(world: &ModelWorld) -> bool {
         let client = &world.participants[index].client;
         let devices = world.participants[index].engine.open_peers.len();
         let SessionView::LoggedIn { me } = &client.view().session else {
-            return client.view().session == SessionView::LoggedOut && state == UserState::Offline && devices == 0;
+            let is_out = matches!(client.view().session, SessionView::LoggedOut | SessionView::Refused { .. });
+            return is_out && state == UserState::Offline && devices == 0;
         };
         let call_state_is_stable = match world.phase(index) {
             None => state == UserState::Online && devices == 0,

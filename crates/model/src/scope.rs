@@ -26,6 +26,8 @@ pub struct EventBudget {
     pub denials: u8,
     /// Logouts.
     pub logouts: u8,
+    /// Sessions that the server ends, because the name's owner has logged in elsewhere or its secret has changed.
+    pub ended_sessions: u8,
     /// Deadlines, including that of presence batches, that pass while messages or device reports are in transit.
     /// Otherwise these arrive first.
     pub late_deadlines: u8,

@@ -10,7 +10,7 @@ use std::{
 use hutong_core::{
     CallPhase, Client, Command, Config as ClientConfig, HeartbeatMode, Input, Output, SessionView, SocketEvent,
 };
-use hutong_protocol::{ClientMessage, MediaKind, ServerMessage, Token, UserState, limits};
+use hutong_protocol::{ClientMessage, MediaKind, RefusedCode, ServerMessage, Token, UserState, limits};
 use hutong_server::registry::{ConnId, Effect, Registry, RegistryConfig, inspect::RegistrySnapshot};
 
 use crate::{
@@ -281,14 +281,24 @@ impl ModelWorld {
         }
     }
 
-    /// Kills the server's process and restarts it with the same ticket key.
+    /// Kills the server's process and restarts it with the same ticket key and revocations.
     pub(crate) fn restart_server(&mut self) {
         for index in 0..self.participants.len() {
             self.cut_connection(index);
             self.participants[index].connections.iter_mut().for_each(|it| it.closed_at_server = true);
         }
+        let revocations: Vec<_> = self.registry.revocations().collect();
         self.registry = registry(self.whole_roster, self.now);
+        self.registry.restore_revocations(self.now, revocations);
         self.restarted = Some(self.now);
+    }
+
+    /// Ends the participant's session at the server.
+    pub(crate) fn end_session(&mut self, index: usize) {
+        if let Some(token) = self.token(index) {
+            self.registry.end_session(self.now, token, RefusedCode::SecretChanged);
+            self.deliver_effects();
+        }
     }
 
     /// Delivers the media engine's next report. Returns whether there was any.
@@ -401,5 +411,12 @@ impl fmt::Debug for ModelWorld {
 }
 
 fn registry(whole_roster: usize, now: Duration) -> Registry {
-    Registry::new(RegistryConfig { max_users: 100, whole_roster, ticket_key: KEY }, now)
+    Registry::new(RegistryConfig { max_users: 100, whole_roster, ticket_key: KEY, session_seed: seed(now) }, now)
+}
+
+/// A seed for each start, so that session IDs do not repeat after a restart.
+fn seed(now: Duration) -> [u8; 32] {
+    let mut seed = [0; 32];
+    seed[..16].copy_from_slice(&now.as_nanos().to_be_bytes());
+    seed
 }

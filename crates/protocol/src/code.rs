@@ -51,15 +51,19 @@ codes! {
         NameInvalid = "name_invalid",
         /// Another user online has the same name after case folding, or has it reserved after a lost connection.
         NameTaken = "name_taken",
-        /// The session ticket was not signed by this server, has expired, or was issued for another name or secret.
+        /// The session ticket was not signed by this server, has expired or been revoked (by a logout), or was issued for
+        /// another name or secret.
         TicketInvalid = "ticket_invalid",
         /// The server requires an access key or a password, and `hello` has none.
         SecretRequired = "secret_required",
         /// The secret is not the server's access key, or not the password of this name.
         SecretWrong = "secret_wrong",
+        /// The access key or the password that admitted the user has been changed: ask for the new one.
+        SecretChanged = "secret_changed",
         /// The server's deny list contains the name or the client's address.
         NotWelcome = "not_welcome",
-        /// The same user logged in on another connection. The client must not reconnect automatically.
+        /// The same user logged in on another connection, with a ticket of the session or with the name's password. The client
+        /// must not reconnect automatically.
         Replaced = "replaced",
         /// The client and the server use different protocol versions: update the older one.
         Version = "version",
@@ -93,6 +97,7 @@ impl RefusedCode {
             | Self::TicketInvalid
             | Self::SecretRequired
             | Self::SecretWrong
+            | Self::SecretChanged
             | Self::NotWelcome
             | Self::Replaced
             | Self::Version => false,

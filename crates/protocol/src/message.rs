@@ -18,14 +18,16 @@ pub enum ClientMessage {
     Hello {
         /// The name as the person typed it. The server validates it and returns its normal form in `welcome`.
         name: String,
-        /// The session ticket from an earlier `welcome`. With it, the user keeps its token.
+        /// The session ticket from an earlier `welcome`. With it, the user keeps its token. Beside a `secret`, it may be
+        /// expired: it then shows that this device was logged in under this name before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         resume: Option<SessionTicket>,
-        /// The access key or the password, if the server requires one. A valid ticket replaces it.
+        /// The access key or the password, if the server requires one. A valid ticket replaces it. The password of a name
+        /// ends another session under it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         secret: Option<Secret>,
     },
-    /// Logs out: the name is free at once. If a connection closes without it, the name stays reserved for 30 s
+    /// Logs out: the name is free at once, and the session's tickets are invalid. If a connection closes without it, the name stays reserved for 30 s
     /// (`limits::NAME_RESERVATION`).
     LogOut,
     /// Offers another user a call. The server answers with `ringing`, or with an `error` about `offering`.

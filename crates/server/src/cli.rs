@@ -16,6 +16,7 @@ use clap::{Parser, Subcommand};
 use hutong_protocol::{IceServer, limits};
 use hutong_server::{
     BindError, DEFAULT_PORT, HostName, Options, TaskFailure, TicketKey, TicketKeyError, Tls, TlsError, TurnSecretError,
+    revocation_file_beside,
 };
 use tracing_subscriber::filter::Targets;
 
@@ -78,6 +79,13 @@ pub(crate) struct Cli {
     /// work as in a file. Overrides --ticket-key-file.
     #[arg(long, value_name = "KEY", env = "HUTONG_TICKET_KEY", hide_env_values = true)]
     ticket_key: Option<String>,
+
+    /// File of the tickets that a logout or a changed secret has revoked
+    ///
+    /// Created if missing, for one server alone. Without it, the file of --ticket-key-file with .revoked appended; with
+    /// --ticket-key and without a file, revoked tickets are valid again after a restart, for at most 24 hours.
+    #[arg(long, value_name = "FILE", env = "HUTONG_REVOCATION_FILE")]
+    revocation_file: Option<PathBuf>,
 
     /// Accept https too, with a self-signed certificate that the server stores in this directory
     ///
@@ -199,6 +207,7 @@ impl Cli {
 
     /// Converts the command line, and reads the certificate and ticket key files.
     pub(crate) fn into_options(self) -> Result<Options, RunError> {
+        let beside_key = self.ticket_key_file_in_use().map(revocation_file_beside);
         let tls = match (self.self_signed, self.tls_cert, self.tls_key) {
             (Some(directory), ..) => {
                 let listen_addresses =
@@ -232,6 +241,7 @@ impl Cli {
             ice_servers: self.ice_servers,
             ticket_key,
             names: self.names,
+            revocation_file: self.revocation_file.or(beside_key),
             allow_origins: self.allow_origins,
             metrics: self.metrics,
             admission: self.admission.into_options(),
@@ -330,6 +340,21 @@ mod tests {
         assert!(matches!(Cli::parse_from(line).into_options(), Err(RunError::TurnSecret(_))), "the secret is short");
         std::fs::write(&file, "a secret that coturn has, too\n").unwrap();
         assert!(Cli::parse_from(line).into_options().unwrap().turn_secret.is_some());
+    }
+
+    #[test]
+    fn revoked_tickets_are_stored_beside_the_ticket_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let key = directory.path().join("key").to_str().unwrap().to_owned();
+        let parse = |arguments: &[&str]| {
+            let options = Cli::parse_from([&["hutong-server"], arguments].concat()).into_options().unwrap();
+            options.revocation_file.map(|path| path.to_str().unwrap().to_owned())
+        };
+        let hex = "01".repeat(32);
+        assert_eq!(parse(&[]), None, "a random key's tickets do not outlast the process");
+        assert_eq!(parse(&["--ticket-key-file", &key]), Some(format!("{key}.revoked")));
+        assert_eq!(parse(&["--ticket-key-file", &key, "--ticket-key", &hex]), None);
+        assert_eq!(parse(&["--ticket-key", &hex, "--revocation-file", "a"]), Some("a".into()));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Options of a server.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use hutong_protocol::{IceServer, limits};
 
@@ -46,6 +49,9 @@ pub struct Options {
     /// `localhost`, the machine's name, the names of its certificate and the TURN server's host anyway; others it refuses with
     /// status 421, except from trusted proxies.
     pub names: Vec<HostName>,
+    /// The file of revoked tickets, created if missing, for this server alone. `None` keeps them in memory: with a ticket key that
+    /// outlasts a restart, tickets of users who logged out less than a day before are then valid again.
+    pub revocation_file: Option<PathBuf>,
     /// Further origins whose pages may open the WebSocket, such as `https://example.org`. Our own page and the apps always may.
     pub allow_origins: Vec<String>,
     /// Secrets, limits, deny list and trusted proxies.
@@ -85,6 +91,7 @@ impl Default for Options {
             turn_secret: None,
             ticket_key: None,
             names: Vec::new(),
+            revocation_file: None,
             allow_origins: Vec::new(),
             admission: AdmissionOptions::default(),
             deadlines: Deadlines::default(),

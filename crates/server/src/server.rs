@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -11,7 +12,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::DropGuard, task::AbortOnDropHandle};
 
 use crate::{
-    admission::{AdmissionControl, DenyList},
+    admission::{AdmissionControl, ChangedSecrets, DenyList},
     drain::drain,
     gateway::Gateway,
     host_name::HostName,
@@ -21,6 +22,8 @@ use crate::{
     options::Options,
     refusal_slots::RefusalSlots,
     registry::RegistryConfig,
+    revocation_file::RevocationFile,
+    revocation_writer::RevocationWriter,
     routes::{self, Routes},
     served_hosts::ServedHosts,
     server_state::{ServedProtocols, ServerState},
@@ -31,6 +34,9 @@ use crate::{
     tls::{self, Tls},
     turn::{CredentialIssuer, IceServerSource, TurnListeners, TurnOptions, TurnServer},
 };
+
+/// How long a shutdown waits for the disk to store the last revoked tickets. A tenth of a second is usual.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A running server. [`shutdown`](Self::shutdown) stops it gracefully; dropping it stops it at once.
 #[derive(Debug)]
@@ -49,6 +55,7 @@ pub struct Server {
     /// Accept loops of ports that serve TURN alone.
     turn_listeners: Vec<Listener>,
     supervisor: Supervisor,
+    revocations: Option<RevocationWriter>,
     _background_tasks: Vec<AbortOnDropHandle<()>>,
     /// Keeps the certificate current while the server is open to the network.
     network_certificate_task: Option<AbortOnDropHandle<()>>,
@@ -69,6 +76,7 @@ impl Server {
             max_users: options.max_users,
             whole_roster: options.whole_roster,
             ticket_key: *key.signing_key(),
+            session_seed: random_key()?,
         };
         let admission = Arc::new(AdmissionControl::new(options.admission).map_err(BindError::Admission)?);
         let (metrics, counters) = Metrics::new();
@@ -83,14 +91,13 @@ impl Server {
             supervisor.spawn("deadlines", hub.clone().run_timer()),
             supervisor.spawn("ICE servers", hub.clone().run_ice_server_renewal()),
         ];
+        let revocations = options.revocation_file.map(|path| restore_revocations(&hub, &path));
+        background_tasks.extend(revocations.clone().map(|writer| supervisor.spawn("revoked tickets", writer.run())));
         if let Some(turn) = turn.clone() {
             background_tasks.push(supervisor.spawn("TURN allocations", turn.run_expiry()));
         }
         if admission.has_reloadable_files() {
-            let hub = hub.clone();
-            let disconnect =
-                move |listed: &DenyList| hub.disconnect_where(|name, address| listed.matches(name, address));
-            background_tasks.push(supervisor.spawn("admission files", admission.clone().reload_files(disconnect)));
+            background_tasks.push(spawn_admission_files(&supervisor, &hub, &admission));
         }
         let hosts = Arc::new(ServedHosts::new(own_names(options.names, options.turn.as_ref())));
         let mut metrics_address = None;
@@ -125,6 +132,7 @@ impl Server {
             turn_listeners: Vec::new(),
             _stop: supervisor.stop.clone().drop_guard(),
             supervisor,
+            revocations,
             _background_tasks: background_tasks,
             network_certificate_task: None,
         };
@@ -309,6 +317,9 @@ impl Server {
             }
             None => self.local.close().await,
         }
+        if let Some(revocations) = &self.revocations {
+            revocations.flush(FLUSH_TIMEOUT).await;
+        }
     }
 
     fn start_listener(&mut self, socket: TcpListener) {
@@ -349,9 +360,40 @@ fn serve_metrics(
 }
 
 fn new_turn_server(options: &TurnOptions, issuer: &Arc<CredentialIssuer>) -> Result<Arc<TurnServer>, BindError> {
+    Ok(Arc::new(TurnServer::new(options, issuer.clone(), &random_key()?)))
+}
+
+fn random_key() -> Result<[u8; 32], BindError> {
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(|_| BindError::NoRandomness)?;
-    Ok(Arc::new(TurnServer::new(options, issuer.clone(), &key)))
+    Ok(key)
+}
+
+fn restore_revocations(hub: &Hub, path: &Path) -> RevocationWriter {
+    let (file, stored) = RevocationFile::open(path);
+    hub.restore_revocations(stored.revocations, stored.is_complete);
+    RevocationWriter::new(hub.clone(), file)
+}
+
+/// Starts the task that reloads secrets and deny list, and disconnects users who are not admitted any more.
+fn spawn_admission_files(
+    supervisor: &Supervisor,
+    hub: &Hub,
+    admission: &Arc<AdmissionControl>,
+) -> AbortOnDropHandle<()> {
+    let (hub, of_secrets) = (hub.clone(), hub.clone());
+    let disconnect = move |listed: &DenyList| hub.disconnect_where(|name, address| listed.matches(name, address));
+    let end_sessions = move |admission: &AdmissionControl, changed| end_sessions(&of_secrets, admission, &changed);
+    supervisor.spawn("admission files", admission.clone().reload_files(disconnect, end_sessions))
+}
+
+/// Revokes the tickets of users whose secret has changed, and ends the sessions of those who are online.
+fn end_sessions(hub: &Hub, admission: &AdmissionControl, changed: &ChangedSecrets) {
+    hub.revoke_earlier(match changed {
+        ChangedSecrets::AccessKey => None,
+        ChangedSecrets::Passwords(names) => Some(names),
+    });
+    hub.end_sessions_without(|name, credential| admission.is_current(name, credential));
 }
 
 #[cfg(test)]

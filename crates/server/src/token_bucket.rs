@@ -47,6 +47,11 @@ impl TokenBucket {
         self.tokens = self.tokens(allowance, now) - 1.0;
     }
 
+    /// Gives back a token that was taken for an event that does not count.
+    pub(crate) const fn give_back(&mut self, allowance: Allowance) {
+        self.tokens = (self.tokens + 1.0).min(allowance.burst);
+    }
+
     /// Whether the bucket is filled to its capacity.
     pub(crate) fn is_full(&mut self, allowance: Allowance, now: Instant) -> bool {
         self.tokens(allowance, now) >= allowance.burst
@@ -113,6 +118,17 @@ mod tests {
         assert!(!bucket.take_many(ALLOWANCE, 2.0, start));
         assert_eq!(bucket.tokens(ALLOWANCE, start), 1.0);
         assert!(bucket.take_many(ALLOWANCE, 2.0, start + Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn a_token_given_back_is_available_and_does_not_exceed_the_burst() {
+        let now = Instant::now();
+        let mut bucket = TokenBucket::full(ALLOWANCE, now);
+        bucket.overdraw(ALLOWANCE, now);
+        for _ in 0..5 {
+            bucket.give_back(ALLOWANCE);
+        }
+        assert_eq!(bucket.tokens(ALLOWANCE, now), 3.0);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use hutong_core::host_messages::{AppProblem, EmbeddedServerView};
-use hutong_server::{BindError, Options, Server, TicketKey, Tls, TlsError};
+use hutong_server::{BindError, Options, Server, TicketKey, Tls, TlsError, revocation_file_beside};
 
 use crate::address::{self, DEFAULT_PORT};
 
@@ -34,7 +34,10 @@ impl EmbeddedServer {
         let ticket_key = ticket_key(directory);
         let bind = |port: u16| {
             let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            Server::bind(Options { ticket_key: ticket_key.clone(), ..Options::listen_on(loopback) })
+            // Without a stored key, the tickets do not outlast the process either.
+            let revocation_file = ticket_key.is_some().then(|| revocation_file_beside(&ticket_key_file(directory)));
+            let ticket_key = ticket_key.clone();
+            Server::bind(Options { ticket_key, revocation_file, ..Options::listen_on(loopback) })
         };
         let (bound, wanted_port_taken) = match bind(wanted).await {
             Err(error @ (BindError::AddressInUse(_) | BindError::Denied(_))) => {
@@ -159,11 +162,15 @@ impl EmbeddedServer {
 fn ticket_key(directory: &Path) -> Option<TicketKey> {
     let key = std::fs::create_dir_all(directory)
         .map_err(|error| error.to_string())
-        .and_then(|()| TicketKey::from_file(&directory.join("ticket.key")).map_err(|error| error.to_string()));
+        .and_then(|()| TicketKey::from_file(&ticket_key_file(directory)).map_err(|error| error.to_string()));
     key.inspect_err(|error| {
         tracing::warn!(%error, "cannot load or store the ticket key; sessions end when the app exits");
     })
     .ok()
+}
+
+fn ticket_key_file(directory: &Path) -> PathBuf {
+    directory.join("ticket.key")
 }
 
 async fn certificate(directory: PathBuf, names: Vec<String>) -> Result<Tls, Box<dyn std::error::Error + Send + Sync>> {

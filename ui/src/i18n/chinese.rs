@@ -158,12 +158,17 @@ fn refused(code: RefusedCode) -> &'static str {
         RefusedCode::NameInvalid => "这个名字不能用。请输入 1 到 40 个可见字符：文字、数字、空格、符号或表情都可以。",
         RefusedCode::NameTaken => "已经有在线的人用了这个名字。请换一个，或在后面加几个字。",
         RefusedCode::TicketInvalid => "上次的登录已经失效。请重新进入。",
-        RefusedCode::Replaced => "你已在另一个标签页或设备上进入，这个页面因此退出了。要在这里继续，请重新进入。",
+        RefusedCode::Replaced => {
+            "你已在另一个标签页或设备上进入，这个页面因此退出了。要在这里继续，请重新进入。如果不是你本人，请让服务器管理员更改密码。"
+        }
         RefusedCode::Version => "页面与服务器的版本不一致。请刷新页面；如果用的是应用，请更新应用。",
         RefusedCode::SecretRequired => {
             "进入这个服务器需要访问密钥，或这个名字的密码。请在名字下面输入；没有的话，请向服务器管理员索取。"
         }
         RefusedCode::SecretWrong => "访问密钥或密码与这个名字不符。请重新输入，或询问服务器管理员。",
+        RefusedCode::SecretChanged => {
+            "访问密钥或密码已经更改，所以你已退出。请输入新的；没有的话，请向服务器管理员索取。"
+        }
         RefusedCode::NotWelcome => "服务器不允许这个名字或这个网络进入。如果弄错了，请联系服务器管理员。",
         RefusedCode::TooMany => "刚才从你的网络进入的人太多，或密钥输错的次数太多。互通会不断重试，可能要等几分钟。",
         RefusedCode::Full => "服务器人数已满。互通会不断重试，等有人离开即可进入。",

@@ -178,7 +178,8 @@ fn refused(code: RefusedCode) -> &'static str {
         RefusedCode::NameTaken => "Somebody online already has this name. Choose another one, or add something to it.",
         RefusedCode::TicketInvalid => "Your earlier login has expired. Join again.",
         RefusedCode::Replaced => {
-            "You joined in another tab or on another device, so this page was logged out. To continue here, join again."
+            "You joined in another tab or on another device, so this page was logged out. To continue here, join again. If that \
+             was not you, ask the server’s administrator to change your password."
         }
         RefusedCode::Version => {
             "This page and the server have different versions. Reload the page; if you use the app, update it."
@@ -189,6 +190,10 @@ fn refused(code: RefusedCode) -> &'static str {
         }
         RefusedCode::SecretWrong => {
             "This access key or password is wrong for this name. Enter it again, or ask the server’s administrator."
+        }
+        RefusedCode::SecretChanged => {
+            "The access key or password was changed, so you were logged out. Enter the new one, or ask the server’s administrator \
+             for it."
         }
         RefusedCode::NotWelcome => {
             "The server does not admit this name or this network. If that is a mistake, ask the server’s administrator."

@@ -250,7 +250,10 @@ fn use_secret_required(props: &LoginPageProps) -> bool {
         let required_by = required_by.clone();
         let requires = matches!(
             props.session,
-            SessionView::Refused { code: RefusedCode::SecretRequired | RefusedCode::SecretWrong, .. }
+            SessionView::Refused {
+                code: RefusedCode::SecretRequired | RefusedCode::SecretWrong | RefusedCode::SecretChanged,
+                ..
+            }
         );
         use_effect_with((requires, server.clone()), move |(requires, server)| {
             if *requires {
@@ -275,7 +278,7 @@ const fn is_about_the_name(problem: Option<RetryReason>) -> bool {
 }
 
 const fn is_about_the_secret(problem: Option<RetryReason>) -> bool {
-    matches!(problem, Some(RetryReason::Refused(RefusedCode::SecretWrong)))
+    matches!(problem, Some(RetryReason::Refused(RefusedCode::SecretWrong | RefusedCode::SecretChanged)))
 }
 
 /// The problem to show, if any.

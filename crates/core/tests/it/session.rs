@@ -150,7 +150,11 @@ fn reconnecting_sends_the_ticket_alone_and_falls_back_to_the_secret() {
     harness.input(Input::CheckConnection);
     let outputs = harness.input(Input::Socket(SocketEvent::Opened));
     assert_eq!(sent(&outputs), [hello(Some(SessionTicket::new("ana")), None)]);
-    // A restarted server with another ticket key and the same access key.
+    // A restarted server with the same access key. The ticket may prove that this device was logged in before.
+    harness.input(refused(RefusedCode::TicketInvalid));
+    let outputs = harness.input(Input::Socket(SocketEvent::Opened));
+    assert_eq!(sent(&outputs), [hello(Some(SessionTicket::new("ana")), secret("open sesame"))]);
+    // Not to a server with another ticket key, nor to one that checks no secret beside a ticket.
     harness.input(refused(RefusedCode::TicketInvalid));
     let outputs = harness.input(Input::Socket(SocketEvent::Opened));
     assert_eq!(sent(&outputs), [hello(None, secret("open sesame"))]);
@@ -163,6 +167,36 @@ fn reconnecting_sends_the_ticket_alone_and_falls_back_to_the_secret() {
         [hello(None, None)],
         "the wrong secret is forgotten"
     );
+}
+
+#[test]
+fn after_a_changed_password_the_new_one_is_sent_beside_the_old_ticket() {
+    let mut harness = logged_in_with_a_secret();
+    harness.input(refused(RefusedCode::SecretChanged));
+    let code = RefusedCode::SecretChanged;
+    assert_eq!(harness.client.view().session, SessionView::Refused { name: "Ana".into(), code });
+    assert_eq!(connects(&harness.tick_at(Duration::from_secs(600))), 0, "the client does not retry");
+    for (typed, expected) in [(secret("typo"), RefusedCode::SecretWrong), (secret("new"), RefusedCode::TicketInvalid)] {
+        harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: typed.clone() }));
+        let outputs = harness.input(Input::Socket(SocketEvent::Opened));
+        assert_eq!(sent(&outputs), [hello(Some(SessionTicket::new("ana")), typed)]);
+        harness.input(refused(expected));
+    }
+    assert_eq!(sent(&harness.input(Input::Socket(SocketEvent::Opened))), [hello(None, secret("new"))]);
+    // The ticket belongs to its name.
+    harness.input(refused(RefusedCode::SecretChanged));
+    harness.input(Input::Command(Command::LogIn { name: "Bea".into(), secret: secret("other") }));
+    let outputs = harness.input(Input::Socket(SocketEvent::Opened));
+    assert_eq!(sent(&outputs), [ClientMessage::Hello { name: "Bea".into(), resume: None, secret: secret("other") }]);
+}
+
+#[test]
+fn a_client_that_was_replaced_by_the_password_returns_with_the_password() {
+    let mut harness = logged_in_with_a_secret();
+    harness.input(refused(RefusedCode::Replaced));
+    harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
+    let outputs = harness.input(Input::Socket(SocketEvent::Opened));
+    assert_eq!(sent(&outputs), [hello(Some(SessionTicket::new("ana")), secret("open sesame"))]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use hutong_model::{CheckScope, EventBudget, InjectedFault};
 use stateright::{Checker, HasDiscoveries, Model};
 
 const NO_EVENTS: EventBudget =
-    EventBudget { calls: 0, cuts: 0, restarts: 0, denials: 0, logouts: 0, late_deadlines: 0 };
+    EventBudget { calls: 0, cuts: 0, restarts: 0, denials: 0, logouts: 0, ended_sessions: 0, late_deadlines: 0 };
 
 /// Expects a counterexample to the property within `depth` actions, and prints it.
 fn expect_violation(property: &'static str, scope: CheckScope, depth: usize) {

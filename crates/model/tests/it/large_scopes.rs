@@ -5,7 +5,7 @@ use hutong_model::{CheckScope, EventBudget, Termination, check_termination};
 use crate::common::check;
 
 const NO_EVENTS: EventBudget =
-    EventBudget { calls: 0, cuts: 0, restarts: 0, denials: 0, logouts: 0, late_deadlines: 0 };
+    EventBudget { calls: 0, cuts: 0, restarts: 0, denials: 0, logouts: 0, ended_sessions: 0, late_deadlines: 0 };
 
 #[test]
 #[ignore = "takes a minute"]

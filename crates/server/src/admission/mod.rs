@@ -5,6 +5,7 @@
 mod deny_list;
 mod failure_tracker;
 mod forwarded;
+mod guess_limits;
 mod limits;
 mod options;
 mod password_check;
@@ -19,19 +20,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hutong_protocol::{Name, NameKey, RefusedCode, Secret, SessionTicket, Token};
+use hutong_protocol::{Name, NameKey, RefusedCode, Secret, SessionTicket};
 use hyper::HeaderMap;
 
 use self::{
     failure_tracker::SecretVerdict,
-    password_check::{Busy, PasswordChecker},
+    guess_limits::{BudgetAttempt, DeviceAttempt, GuessLimits, KnownDevice},
+    limits::SecretAttempt,
+    password_check::{Busy, CheckPriority, PasswordChecker},
     proxies::{ResolvedAddr, TrustedProxies},
     reloadable_file::ReloadableFile,
     secrets::{AccessKey, UserPasswords},
 };
 use crate::{
     addr_prefix::AddrPrefix,
-    registry::{CallOrigin, Credential},
+    registry::{AdmittedLogin, CallOrigin, Credential, GenuineTicket, NameRight, ResumeRefusal},
     supervisor::blocking,
 };
 
@@ -59,6 +62,7 @@ pub(crate) struct AdmissionControl {
     proxies: TrustedProxies,
     passwords: PasswordChecker,
     limits: Arc<AdmissionLimits>,
+    guesses: GuessLimits,
 }
 
 /// The secrets that logins are checked against.
@@ -91,6 +95,15 @@ impl ClientAddr {
     }
 }
 
+/// Secrets that have changed in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ChangedSecrets {
+    /// The access key.
+    AccessKey,
+    /// The passwords of these names, changed or removed.
+    Passwords(Vec<NameKey>),
+}
+
 /// What a `hello` asks for.
 #[derive(Debug)]
 pub(crate) struct LoginRequest {
@@ -116,6 +129,7 @@ impl AdmissionControl {
             proxies: TrustedProxies { networks: options.trusted_proxies, header: options.proxy_header },
             passwords: PasswordChecker::new(),
             limits: Arc::new(AdmissionLimits::new(options.max_per_address)),
+            guesses: GuessLimits::new(Instant::now()),
         })
     }
 
@@ -124,17 +138,25 @@ impl AdmissionControl {
         self.deny_list.is_some() || !matches!(self.secrets, SecretStore::None)
     }
 
-    /// Reloads the files when they change, forever. Calls `on_deny_list` with each new deny list, so that users who are
-    /// online and now denied can be disconnected.
+    /// Reloads the files when they change, forever. Calls `on_deny_list` with each new deny list, and `on_secrets` with what has
+    /// changed in the secrets, so that users who are online and not admitted any more can be disconnected.
     ///
-    /// `on_deny_list` runs on a thread for blocking work, because it may take as long as comparing all connections.
-    pub(crate) async fn reload_files(self: Arc<Self>, on_deny_list: impl Fn(&DenyList) + Send + Sync + 'static) {
-        let on_deny_list = Arc::new(on_deny_list);
+    /// Both run on a thread for blocking work, because they may take as long as comparing all connections.
+    pub(crate) async fn reload_files(
+        self: Arc<Self>,
+        on_deny_list: impl Fn(&DenyList) + Send + Sync + 'static,
+        on_secrets: impl Fn(&Self, ChangedSecrets) + Send + Sync + 'static,
+    ) {
+        let callbacks = Arc::new((on_deny_list, on_secrets));
         loop {
             tokio::time::sleep(FILE_POLL_INTERVAL).await;
-            let (admission, on_deny_list) = (self.clone(), on_deny_list.clone());
+            let (admission, callbacks) = (self.clone(), callbacks.clone());
             blocking(move || {
-                if let Some(deny_list) = admission.refresh_files() {
+                let (on_deny_list, on_secrets) = &*callbacks;
+                if let Some(secrets) = admission.refresh_secrets() {
+                    on_secrets(&admission, secrets);
+                }
+                if let Some(deny_list) = admission.refresh_deny_list() {
                     on_deny_list(&deny_list);
                 }
             })
@@ -142,13 +164,25 @@ impl AdmissionControl {
         }
     }
 
-    /// Returns the deny list if it has changed. Blocks.
-    fn refresh_files(&self) -> Option<Arc<DenyList>> {
+    /// Returns what has changed in the secrets. Blocks.
+    fn refresh_secrets(&self) -> Option<ChangedSecrets> {
         match &self.secrets {
-            SecretStore::None => {}
-            SecretStore::AccessKey(key) => drop(key.refresh()),
-            SecretStore::Passwords(users) => drop(users.refresh()),
+            SecretStore::None => None,
+            SecretStore::AccessKey(file) => {
+                let old = file.get();
+                let is_changed = file.refresh() && old.credential() != file.get().credential();
+                is_changed.then_some(ChangedSecrets::AccessKey)
+            }
+            SecretStore::Passwords(file) => {
+                let old = file.get();
+                let names = if file.refresh() { old.names_changed_in(&file.get()) } else { Vec::new() };
+                (!names.is_empty()).then_some(ChangedSecrets::Passwords(names))
+            }
         }
+    }
+
+    /// Returns the deny list if it has changed. Blocks.
+    fn refresh_deny_list(&self) -> Option<Arc<DenyList>> {
         self.deny_list.as_ref().filter(|deny_list| deny_list.refresh()).map(ReloadableFile::get)
     }
 
@@ -193,43 +227,93 @@ impl AdmissionControl {
         self.limits.acquire_websocket(client.is_limited.then_some(client.ip)).ok_or(RefusedCode::TooMany)
     }
 
-    /// Admits a login, and returns the credential that its session ticket is bound to. The registry may still refuse it.
+    /// Admits a login. The registry may still refuse it.
     ///
-    /// `ticket_owner` returns the user of a ticket that is valid for the name and the credential.
+    /// `check_resume` checks a ticket for the name and the credential.
     pub(crate) async fn admit(
         &self,
         client: ClientAddr,
-        login: &LoginRequest,
-        ticket_owner: impl Fn(&SessionTicket, &NameKey, Credential) -> Option<Token>,
-    ) -> Result<Credential, RefusedCode> {
+        login: LoginRequest,
+        check_resume: impl Fn(&SessionTicket, &NameKey, Option<Credential>) -> Result<GenuineTicket, ResumeRefusal>,
+    ) -> Result<AdmittedLogin, RefusedCode> {
+        let LoginRequest { name: typed, resume, secret } = login;
         let now = Instant::now();
         if client.is_limited && !self.limits.take_login(client.ip, now) {
             return Err(RefusedCode::TooMany);
         }
+        let admitted =
+            |name, resume, credential| AdmittedLogin { name, resume, credential, right: NameRight::FirstCome };
         // The registry refuses an invalid name.
-        let Ok(name) = Name::new(&login.name).map(|name| name.key()) else { return Ok(Credential::NONE) };
+        let Ok(name) = Name::new(&typed).map(|name| name.key()) else {
+            return Ok(admitted(typed, None, Credential::NONE));
+        };
         if let Some(deny_list) = self.deny_list.as_ref().map(ReloadableFile::get)
             && (deny_list.contains_address(client.ip) || deny_list.contains_name(&name))
         {
             return Err(RefusedCode::NotWelcome);
         }
-        if let Some(ticket) = &login.resume {
-            let credential = self.credential(&name).ok_or(RefusedCode::TicketInvalid)?;
-            let user = ticket_owner(ticket, &name, credential).ok_or(RefusedCode::TicketInvalid)?;
-            return self.limits.take_resume(user, now).then_some(credential).ok_or(RefusedCode::TooMany);
+        let mut device = None;
+        if let Some(ticket) = resume {
+            let credential = self.credential(&name);
+            match (check_resume(&ticket, &name, credential), credential) {
+                (Ok(valid), Some(credential)) => {
+                    let is_within_rate = self.limits.take_resume(valid.user, now);
+                    let login = admitted(typed, Some(ticket), credential);
+                    return is_within_rate.then_some(login).ok_or(RefusedCode::TooMany);
+                }
+                // A genuine ticket helps even so, if there is a secret to check.
+                (Err(ResumeRefusal { genuine: Some(ticket), .. }), _) if secret.is_some() && self.requires_secret() => {
+                    device = self.known_device(&ticket, &name);
+                }
+                (Err(refusal), _) => return Err(refusal.code),
+                (Ok(_), None) => return Err(RefusedCode::TicketInvalid),
+            }
         }
-        if matches!(self.secrets, SecretStore::None) {
-            return Ok(Credential::NONE);
+        if !self.requires_secret() {
+            return Ok(admitted(typed, None, Credential::NONE));
         }
-        let secret = login.secret.clone().ok_or(RefusedCode::SecretRequired)?;
-        self.check_secret(client, name, secret).await
+        let secret = secret.ok_or(RefusedCode::SecretRequired)?;
+        let credential = self.check_secret(client, &name, secret, device).await?;
+        let right = match &self.secrets {
+            // Everybody has the access key, so it proves nothing about a name.
+            SecretStore::None | SecretStore::AccessKey(_) => NameRight::FirstCome,
+            SecretStore::Passwords(_) => {
+                if !self.guesses.take_login_with_password(&name, Instant::now()) {
+                    return Err(RefusedCode::TooMany);
+                }
+                NameRight::Owner
+            }
+        };
+        Ok(AdmittedLogin { name: typed, resume: None, credential, right })
     }
 
-    async fn check_secret(&self, client: ClientAddr, name: NameKey, secret: Secret) -> Result<Credential, RefusedCode> {
-        // A wrong access key is no attack on the name, so only passwords count against it.
-        let attacked_name = matches!(self.secrets, SecretStore::Passwords(_)).then_some(&name);
-        let attempt =
-            self.limits.begin_attempt(client.ip, attacked_name, Instant::now()).ok_or(RefusedCode::TooMany)?;
+    /// Whether a login that was admitted with this credential would still be: the secret may have changed while it was checked.
+    pub(crate) fn is_current(&self, name: &NameKey, credential: Credential) -> bool {
+        self.credential(name) == Some(credential)
+    }
+
+    const fn requires_secret(&self) -> bool {
+        !matches!(self.secrets, SecretStore::None)
+    }
+
+    /// The allowance of a device with this ticket. `None`: that of unknown devices.
+    fn known_device(&self, ticket: &GenuineTicket, name: &NameKey) -> Option<KnownDevice> {
+        match &self.secrets {
+            _ if ticket.has_credential => Some(KnownDevice::Session(ticket.session)),
+            SecretStore::Passwords(_) => Some(KnownDevice::FormerPassword(name.clone())),
+            // Who had the former access key could have tickets of any number of names.
+            SecretStore::None | SecretStore::AccessKey(_) => None,
+        }
+    }
+
+    async fn check_secret(
+        &self,
+        client: ClientAddr,
+        name: &NameKey,
+        secret: Secret,
+        device: Option<KnownDevice>,
+    ) -> Result<Credential, RefusedCode> {
+        let attempt = self.begin_attempt(client, name, device, Instant::now()).ok_or(RefusedCode::TooMany)?;
         let credential = match &self.secrets {
             SecretStore::None => Some(Credential::NONE),
             SecretStore::AccessKey(key) => {
@@ -238,14 +322,38 @@ impl AdmissionControl {
             }
             SecretStore::Passwords(users) => {
                 let users = users.get();
-                let (hash, known) = users.hash_of(&name);
-                let correct = self.passwords.is_password(hash, secret).await.map_err(|Busy| RefusedCode::TooMany)?;
-                (correct && known).then(|| users.credential(&name)).flatten()
+                let (hash, known) = users.hash_of(name);
+                let correct = self.passwords.is_password(attempt.priority(), hash, secret).await;
+                let correct = correct.map_err(|Busy| RefusedCode::TooMany)?;
+                (correct && known).then(|| users.credential(name)).flatten()
             }
         };
         let verdict = if credential.is_some() { SecretVerdict::Correct } else { SecretVerdict::Wrong };
         attempt.finish(verdict, Instant::now());
         credential.ok_or(RefusedCode::SecretWrong)
+    }
+
+    /// Begins to check a secret. `None` while too many wrong ones forbid it.
+    fn begin_attempt(
+        &self,
+        client: ClientAddr,
+        name: &NameKey,
+        device: Option<KnownDevice>,
+        now: Instant,
+    ) -> Option<Attempt<'_>> {
+        if let Some(attempt) = device.and_then(|device| self.guesses.begin_known(device, now)) {
+            return Some(Attempt::KnownDevice(attempt));
+        }
+        let address = AddrPrefix::of(client.ip);
+        // A wrong access key is no attack on the name, so only passwords count against it.
+        let attacked_name = matches!(self.secrets, SecretStore::Passwords(_)).then_some(name);
+        let begin = |name| self.limits.begin_attempt(client.ip, name, now);
+        let limits = begin(attacked_name).or_else(|| {
+            let may_try = self.guesses.take_try_while_locked(attacked_name?, address, now);
+            may_try.then(|| begin(None)).flatten()
+        })?;
+        let budget = self.guesses.begin_unknown(address, now)?;
+        Some(Attempt::Unknown { limits, budget })
     }
 
     /// The credential that a ticket of this name has to be bound to now. `None` if the users file does not have the name.
@@ -260,6 +368,32 @@ impl AdmissionControl {
     /// Whether limits per address do not apply, because many clients may share the address.
     fn is_exempt(&self, address: IpAddr) -> bool {
         address.is_loopback() || self.proxies.contains(address)
+    }
+}
+
+/// RAII guard: a secret that is being checked, with the allowances that pay for a wrong one.
+#[derive(Debug)]
+enum Attempt<'a> {
+    KnownDevice(DeviceAttempt<'a>),
+    Unknown { limits: SecretAttempt<'a>, budget: BudgetAttempt<'a> },
+}
+
+impl Attempt<'_> {
+    const fn priority(&self) -> CheckPriority {
+        match self {
+            Self::KnownDevice(_) => CheckPriority::KnownDevice,
+            Self::Unknown { .. } => CheckPriority::Unknown,
+        }
+    }
+
+    fn finish(self, verdict: SecretVerdict, now: Instant) {
+        match self {
+            Self::KnownDevice(attempt) => attempt.finish(verdict),
+            Self::Unknown { limits, budget } => {
+                limits.finish(verdict, now);
+                budget.finish(verdict);
+            }
+        }
     }
 }
 
@@ -279,7 +413,7 @@ mod tests {
         let mut admission = AdmissionControl::new(AdmissionOptions::default()).unwrap();
         admission.secrets = SecretStore::AccessKey(ReloadableFile::open(&path, parse).unwrap());
         let supervisor = Supervisor::default();
-        let _task = supervisor.spawn("admission files", Arc::new(admission).reload_files(|_| {}));
+        let _task = supervisor.spawn("admission files", Arc::new(admission).reload_files(|_| {}, |_, _| {}));
         std::fs::write(&path, "correct horse battery").unwrap();
         let failure = timeout(Duration::from_secs(20), supervisor.failed()).await.unwrap();
         assert!(failure.to_string().ends_with("has panicked: staple"), "{failure}");

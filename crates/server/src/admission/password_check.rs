@@ -7,20 +7,45 @@ use tokio::{sync::Semaphore, time::timeout};
 
 use super::secrets::{PhcString, is_password};
 
-/// Checks that run at once. Each takes one core and, at our own cost parameters, 19 MiB for about 30 ms.
+/// Checks of unknown devices that run at once. Each takes one core and, at our own cost parameters, 19 MiB for about 30 ms.
 const MAX_RUNNING: usize = 2;
 
-/// Checks that wait or run. At this length the last one waits about a second.
+/// Checks of unknown devices that wait or run. At this length the last one waits about a second.
 const MAX_QUEUED: usize = 64;
 
 /// Longest wait for a thread. Shorter than the shutdown timeout of the server and the login timeout of a client.
 const MAX_WAIT: Duration = Duration::from_secs(3);
 
-/// Bounded queue in front of the threads that verify password hashes.
+/// Checks of known devices that wait or run. They have a queue and a thread of their own, so that those who guess cannot fill it.
+const MAX_QUEUED_KNOWN: usize = 16;
+
+/// Bounded queues in front of the threads that verify password hashes.
 #[derive(Debug)]
 pub(crate) struct PasswordChecker {
-    queue: Arc<Semaphore>,
+    unknown: CheckQueue,
+    known: CheckQueue,
+}
+
+/// The queue that a check waits in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CheckPriority {
+    /// The client may be anybody.
+    Unknown,
+    /// The client has presented a genuine ticket.
+    KnownDevice,
+}
+
+/// Permits to wait, and to run.
+#[derive(Debug)]
+struct CheckQueue {
+    places: Arc<Semaphore>,
     threads: Arc<Semaphore>,
+}
+
+impl CheckQueue {
+    fn new(places: usize, threads: usize) -> Self {
+        Self { places: Arc::new(Semaphore::new(places)), threads: Arc::new(Semaphore::new(threads)) }
+    }
 }
 
 /// Error: the queue is full, or no thread became free in time.
@@ -29,17 +54,26 @@ pub(crate) struct Busy;
 
 impl PasswordChecker {
     pub(crate) fn new() -> Self {
-        Self { queue: Arc::new(Semaphore::new(MAX_QUEUED)), threads: Arc::new(Semaphore::new(MAX_RUNNING)) }
+        Self { unknown: CheckQueue::new(MAX_QUEUED, MAX_RUNNING), known: CheckQueue::new(MAX_QUEUED_KNOWN, 1) }
     }
 
     /// Whether the secret is the password of this hash.
-    pub(crate) async fn is_password(&self, hash: PhcString, secret: Secret) -> Result<bool, Busy> {
-        self.run(move || is_password(&hash, &secret)).await
+    pub(crate) async fn is_password(
+        &self,
+        priority: CheckPriority,
+        hash: PhcString,
+        secret: Secret,
+    ) -> Result<bool, Busy> {
+        self.run(priority, move || is_password(&hash, &secret)).await
     }
 
-    async fn run(&self, check: impl FnOnce() -> bool + Send + 'static) -> Result<bool, Busy> {
-        let queued = self.queue.clone().try_acquire_owned().map_err(|_| Busy)?;
-        let thread = timeout(MAX_WAIT, self.threads.clone().acquire_owned()).await;
+    async fn run(&self, priority: CheckPriority, check: impl FnOnce() -> bool + Send + 'static) -> Result<bool, Busy> {
+        let queue = match priority {
+            CheckPriority::Unknown => &self.unknown,
+            CheckPriority::KnownDevice => &self.known,
+        };
+        let queued = queue.places.clone().try_acquire_owned().map_err(|_| Busy)?;
+        let thread = timeout(MAX_WAIT, queue.threads.clone().acquire_owned()).await;
         let Ok(Ok(thread)) = thread else { return Err(Busy) };
         // A blocking task cannot be cancelled, so it keeps its permits when the caller is dropped.
         let checked = tokio::task::spawn_blocking(move || {
@@ -81,16 +115,18 @@ mod tests {
                     running.fetch_sub(1, Ordering::SeqCst);
                     number % 2 == 0
                 };
-                checker.run(check).await
+                checker.run(CheckPriority::Unknown, check).await
             }));
             tokio::task::yield_now().await;
         }
-        assert_eq!(checker.run(|| true).await, Err(Busy));
+        assert_eq!(checker.run(CheckPriority::Unknown, || true).await, Err(Busy));
+        let known = timeout(Duration::from_secs(20), checker.run(CheckPriority::KnownDevice, || true)).await;
+        assert_eq!(known, Ok(Ok(true)), "those who guess do not keep a known device waiting");
         tokio::task::spawn_blocking(move || barrier.wait()).await.unwrap();
         for (number, task) in tasks.into_iter().enumerate() {
             assert_eq!(task.await.unwrap(), Ok(number % 2 == 0));
         }
         assert_eq!(peak.load(Ordering::SeqCst), MAX_RUNNING);
-        assert_eq!(checker.run(|| true).await, Ok(true));
+        assert_eq!(checker.run(CheckPriority::Unknown, || true).await, Ok(true));
     }
 }

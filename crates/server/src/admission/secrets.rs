@@ -92,6 +92,12 @@ impl UserPasswords {
         }
     }
 
+    /// The names whose password `new` does not have any more: changed or removed.
+    pub(crate) fn names_changed_in(&self, new: &Self) -> Vec<NameKey> {
+        let is_changed = |(name, hash): &(&NameKey, &PhcString)| new.hashes.get(*name) != Some(*hash);
+        self.hashes.iter().filter(is_changed).map(|(name, _)| name.clone()).collect()
+    }
+
     pub(crate) fn credential(&self, name: &NameKey) -> Option<Credential> {
         let hash = self.hashes.get(name)?;
         Some(Credential::of(&[b"password", hash.as_bytes()]))
@@ -228,6 +234,21 @@ mod tests {
         assert_eq!(users.credential(&key("Mallory")), None);
         assert_ne!(users.credential(&key("Ana")), users.credential(&key("Bo: the : 2nd")));
         assert!(!format!("{users:?}").contains("argon2"));
+    }
+
+    #[test]
+    fn changed_and_removed_passwords_are_found_and_added_ones_are_not() {
+        let file = |lines: &[(&str, &str)]| {
+            let text: String =
+                lines.iter().map(|(name, password)| format!("{name}:{}\n", cheap_hash(password))).collect();
+            UserPasswords::parse(&text).unwrap()
+        };
+        let old = file(&[("Ana", "one"), ("Bo", "two"), ("Cy", "three")]);
+        let new = file(&[("ana", "one"), ("Bo", "other"), ("Di", "four")]);
+        let mut changed: Vec<_> = old.names_changed_in(&new);
+        changed.sort_unstable();
+        assert_eq!(changed, [key("Bo"), key("Cy")]);
+        assert_eq!(old.names_changed_in(&old), []);
     }
 
     #[test]

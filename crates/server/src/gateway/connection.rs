@@ -174,10 +174,13 @@ impl HubSession {
         if self.hub.check_capacity() == Err(RefusedCode::ShuttingDown) {
             return self.refuse(RefusedCode::ShuttingDown);
         }
-        let owner =
-            |ticket: &SessionTicket, name: &NameKey, credential| self.hub.ticket_owner(ticket, name, credential);
-        match self.context.admission.admit(self.context.client, &hello, owner).await {
-            Ok(credential) => self.hub.handle_admitted_hello(self.conn, hello.name, hello.resume, credential),
+        let check_resume =
+            |ticket: &SessionTicket, name: &NameKey, credential| self.hub.check_resume(ticket, name, credential);
+        let admission = &self.context.admission;
+        match admission.admit(self.context.client, *hello, check_resume).await {
+            Ok(login) => {
+                self.hub.handle_admitted_hello(self.conn, login, |name, used| admission.is_current(name, used))
+            }
             Err(code) => self.refuse(code),
         }
     }

@@ -4,7 +4,7 @@
 //! count a client could send them without end.
 
 /// Largest number of fragments before the one that ends a message. Browsers send messages of our size in one frame or a few;
-/// a proxy that passes a connection on does not split them further.
+/// a proxy that passes `WebSockets` on does not split them further.
 const MAX_FRAGMENTS: u32 = 64;
 
 /// Position in the client's frames. Counts frames that do not end a message.

@@ -15,6 +15,7 @@ pub(super) const fn close_code(code: RefusedCode) -> CloseCode {
         | RefusedCode::TicketInvalid
         | RefusedCode::SecretRequired
         | RefusedCode::SecretWrong
+        | RefusedCode::SecretChanged
         | RefusedCode::NotWelcome
         | RefusedCode::Replaced
         | RefusedCode::Version
@@ -33,6 +34,7 @@ pub(super) const fn sentence(code: RefusedCode) -> &'static str {
         RefusedCode::TicketInvalid => "the ticket is invalid: log in without it",
         RefusedCode::SecretRequired => "this server requires an access key or a password: send it as secret in hello",
         RefusedCode::SecretWrong => "the secret is wrong: ask the operator of the server",
+        RefusedCode::SecretChanged => "the access key or password was changed: send the new one as secret in hello",
         RefusedCode::NotWelcome => "this server does not admit this name or address",
         RefusedCode::Replaced => "you logged in on another connection",
         RefusedCode::Version => "this server speaks hutong.v1: update the client, or the server",

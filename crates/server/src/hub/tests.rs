@@ -20,7 +20,7 @@ struct SteppedHub {
 impl SteppedHub {
     fn new() -> Self {
         let now = Duration::from_secs(1_795_000_000);
-        let config = RegistryConfig { max_users: 10, whole_roster: 10, ticket_key: [7; 32] };
+        let config = RegistryConfig { max_users: 10, whole_roster: 10, ticket_key: [7; 32], session_seed: [1; 32] };
         Self { state: HubState::new(Registry::new(config, now), Metrics::new().0, ice_servers()), now }
     }
 
@@ -138,7 +138,7 @@ fn a_refused_connection_is_removed() {
 }
 
 fn hub() -> (Hub, Supervisor) {
-    let config = RegistryConfig { max_users: 10, whole_roster: 10, ticket_key: [7; 32] };
+    let config = RegistryConfig { max_users: 10, whole_roster: 10, ticket_key: [7; 32], session_seed: [1; 32] };
     let supervisor = Supervisor::default();
     (Hub::new(config, Metrics::new().0, ice_servers(), supervisor.clone()), supervisor)
 }
@@ -219,4 +219,61 @@ fn a_user_who_floods_a_reader_that_is_behind_is_refused_and_the_reader_stays() {
     hub.now += Duration::from_secs(60);
     hub.receive(ana, ClientMessage::Description { call, kind: hutong_protocol::SdpKind::Offer, sdp: "v=0".into() });
     assert!(matches!(hub.read(victim, &victim_outbox)[..], [.., ServerMessage::Description { .. }]));
+}
+
+#[test]
+fn a_login_whose_secret_changed_while_it_was_checked_is_refused() {
+    let (hub, _) = hub();
+    for (is_current, online) in [(false, 0), (true, 1)] {
+        let route = Arc::new(ClientRoute::Proxied { host: None });
+        let (conn, outbox) = hub.connect(ClientAddr::limited(std::net::Ipv4Addr::LOCALHOST), route);
+        let login = AdmittedLogin {
+            name: "Ana".into(),
+            resume: None,
+            credential: Credential::NONE,
+            right: crate::registry::NameRight::Owner,
+        };
+        hub.handle_admitted_hello(conn, login, |name, _| {
+            assert_eq!(name.as_str(), "ana");
+            is_current
+        });
+        assert_eq!(hub.users_online(), online);
+        let next = outbox.next().now_or_never();
+        assert_eq!(next == Some(OutboxAction::Close(RefusedCode::SecretChanged)), !is_current);
+    }
+}
+
+fn log_in(hub: &Hub, name: &str) -> (ConnId, Arc<Outbox>) {
+    let client = ClientAddr::limited(std::net::Ipv4Addr::LOCALHOST);
+    let (conn, outbox) = hub.connect(client, Arc::new(ClientRoute::Proxied { host: None }));
+    hub.handle_message(conn, ClientMessage::Hello { name: name.into(), resume: None, secret: None });
+    (conn, outbox)
+}
+
+#[test]
+fn a_changed_secret_is_compared_without_the_lock() {
+    let (hub, _) = hub();
+    let [ana, bo] = ["Ana", "Bo"].map(|name| log_in(&hub, name).0);
+    hub.end_sessions_without(|name, _| {
+        assert!(hub.0.state.is_free(), "the lock is held while secrets are compared");
+        name.as_str() != "ana"
+    });
+    assert_eq!((hub.is_logged_in(ana), hub.is_logged_in(bo)), (false, true));
+    let all: Vec<_> = hub.lock().registry.users_with_session().collect();
+    assert_eq!(hub.lock().sessions_of(&all).len(), 1);
+}
+
+#[test]
+fn after_a_panic_only_revocations_that_waited_are_stored() {
+    let (hub, _) = hub();
+    hub.restore_revocations(Vec::new(), true);
+    assert!(matches!(hub.take_unsaved_revocations(|_| true), Some(UnsavedRevocations::All(all)) if all.is_empty()));
+    let (conn, _outbox) = log_in(&hub, "Ana");
+    hub.handle_message(conn, ClientMessage::LogOut);
+    let broken = hub.clone();
+    assert!(std::thread::spawn(move || broken.break_registry()).join().is_err());
+    assert!(hub.take_unsaved_revocations(|_| true).is_none());
+    assert!(matches!(hub.take_unsaved_revocations(|_| false), Some(UnsavedRevocations::New(new)) if new.len() == 1));
+    hub.save_all_revocations();
+    assert!(hub.take_unsaved_revocations(|_| false).is_none());
 }

@@ -295,6 +295,27 @@ impl CallHandler<'_> {
         self.state.emit(RegistryEvent::CallEnded { reason });
     }
 
+    /// Ends the calls of a user whose session ends: the one it is in, and those that it could still claim.
+    pub fn end_calls_of(&mut self, now: Duration, me: Token) {
+        if let Some(id) = self.state.users.get(me).and_then(|record| record.call) {
+            self.end_call(now, id, EndReason::Gone, Some(me));
+        }
+        let is_claimable = |call: &CallState| matches!(call.member_state(me), Some(MemberState::AwaitingClaim { .. }));
+        let mut claimable: Vec<_> =
+            self.state.calls.iter().filter(|(_, call)| is_claimable(call)).map(|(id, _)| *id).collect();
+        // In the order of the calls, so that the same input has the same effects.
+        claimable.sort_unstable();
+        for id in claimable {
+            if let Some(member) = self.state.calls.get_mut(&id).and_then(|call| call.member_mut(me)) {
+                member.state = MemberState::Released;
+            }
+            self.end_call(now, id, EndReason::Gone, Some(me));
+            // This may have been the last member that the record was kept for.
+            self.handle_timeout(now, id);
+            self.schedule_deadline(id);
+        }
+    }
+
     /// Takes a user offline whose connection was lost or is being replaced.
     pub fn disconnect_user(&mut self, now: Duration, me: Token) {
         let record = self.state.users.get(me);

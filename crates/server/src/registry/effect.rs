@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hutong_protocol::{EndReason, ErrorCode, RefusedCode, ServerMessage, SessionTicket, Token, User};
 
-use super::conn_id::ConnId;
+use super::{conn_id::ConnId, revocations::Revocation};
 
 /// One output of the registry. The hub carries the effects out in the order in which the registry returns them.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +69,10 @@ pub enum Effect {
         /// The reason.
         code: RefusedCode,
     },
+    /// The user's session has ended for good: revoke what else the user holds, such as its TURN credentials.
+    SessionEnded(Token),
+    /// Store a revocation, so that it outlasts a restart. It is in force already.
+    Revoked(Revocation),
     /// Count an event. Nothing is sent.
     Event(RegistryEvent),
 }

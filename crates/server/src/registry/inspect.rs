@@ -9,6 +9,7 @@ use super::{
     call_state::{CallState, CallStep, MemberState},
     conn_id::ConnId,
     effect::{Effect, RosterContent},
+    revocations::{Revocations, RevokedSessions},
     user_table::UserRecord,
 };
 
@@ -21,6 +22,8 @@ use super::{
 pub struct RegistrySnapshot {
     users: Vec<UserRecord>,
     calls: Vec<(CallId, CallState)>,
+    /// The users whose session tickets are revoked.
+    revoked: Vec<Token>,
     /// Presence changes that have not been sent.
     changed: Vec<User>,
     presence_due: Option<Duration>,
@@ -34,8 +37,9 @@ impl Registry {
         let mut calls: Vec<_> = self.state.calls.iter().map(|(id, call)| (*id, call.clone())).collect();
         calls.sort_unstable_by_key(|(id, _)| *id);
         RegistrySnapshot {
-            users: self.state.users.all().cloned().collect(),
+            users: self.state.users.records().cloned().collect(),
             calls,
+            revoked: revoked_users(&self.revocations),
             changed: self.state.users.changes(),
             presence_due: self.presence_due,
             total_due: self.rosters.total_due(&self.state),
@@ -70,7 +74,7 @@ impl Registry {
                 let message = ServerMessage::Presence { changes: vec![], total: Some(total) };
                 to.into_iter().map(|conn| (conn, message.clone())).collect()
             }
-            Effect::Close { .. } | Effect::Event(_) => vec![],
+            Effect::Close { .. } | Effect::SessionEnded(_) | Effect::Revoked(_) | Effect::Event(_) => vec![],
         }
     }
 
@@ -179,6 +183,14 @@ impl RegistrySnapshot {
         ];
         violated(invariants, call)
     }
+}
+
+/// In the order of their tokens. Without watermarks, which only admission control adds.
+fn revoked_users(revocations: &Revocations) -> Vec<Token> {
+    let user = |revoked| if let RevokedSessions::One { user, .. } = revoked { Some(user) } else { None };
+    let mut users: Vec<_> = revocations.iter().filter_map(|revocation| user(revocation.revoked)).collect();
+    users.sort_unstable();
+    users
 }
 
 fn violated<const N: usize>(invariants: [(bool, &str); N], record: &impl std::fmt::Debug) -> Vec<String> {

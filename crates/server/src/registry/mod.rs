@@ -20,8 +20,11 @@ mod name_index;
 mod partial_rosters;
 mod presence_pace;
 mod relay_budget;
+mod revocations;
 mod roster;
 mod roster_cache;
+mod session;
+mod session_id;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -31,22 +34,25 @@ mod user_table;
 use std::time::Duration;
 
 use hutong_protocol::{
-    ClientMessage, EndReason, ErrorCode, Name, NameKey, RefusedCode, ServerMessage, SessionTicket, Token, User,
-    UserState, limits,
+    ClientMessage, ErrorCode, Name, NameKey, RefusedCode, ServerMessage, SessionTicket, Token, User, UserState, limits,
 };
 
 use self::{
     call_handler::CallHandler,
+    revocations::Revocations,
     roster::Rosters,
+    session::{SessionIds, SessionRecord},
     state::{Deadline, RegistryState},
-    ticket::TicketSigner,
+    ticket::{LIFETIME, TicketSigner},
 };
 
 pub use self::{
     call_allowance::CallOrigin,
     conn_id::ConnId,
     effect::{Effect, RegistryEvent, RosterContent},
-    ticket::Credential,
+    revocations::{NameTag, Revocation, RevokedSessions},
+    session_id::SessionId,
+    ticket::{Credential, GenuineTicket},
 };
 pub(crate) use self::{effect::relay_refused, roster_cache::encode_user};
 
@@ -60,11 +66,13 @@ pub struct RegistryConfig {
     pub whole_roster: usize,
     /// The key that signs tickets. After a restart, a server with the same key accepts the tickets of its clients.
     pub ticket_key: [u8; 32],
+    /// Random, and different for each start: the IDs of sessions are derived from it.
+    pub session_seed: [u8; 32],
 }
 
 impl std::fmt::Debug for RegistryConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The key is secret.
+        // Key and seed are secret.
         f.debug_struct("RegistryConfig").field("max_users", &self.max_users).finish_non_exhaustive()
     }
 }
@@ -78,6 +86,39 @@ pub struct Registry {
     /// When the collected presence changes are sent.
     presence_due: Option<Duration>,
     login_gate: LoginGate,
+    session_ids: SessionIds,
+    revocations: Revocations,
+}
+
+/// A login that admission control has accepted.
+#[derive(Clone, Debug)]
+pub struct AdmittedLogin {
+    /// The name as typed.
+    pub name: String,
+    /// The ticket of the session to resume.
+    pub resume: Option<SessionTicket>,
+    /// The credential that the session's tickets are bound to.
+    pub credential: Credential,
+    /// What the login may do where another session holds the name.
+    pub right: NameRight,
+}
+
+/// The right of a login without a ticket to a name that another session holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameRight {
+    /// None: the login is refused as `name_taken`. The user may be anybody, or anybody with the access key.
+    FirstCome,
+    /// The user has proved to own the name by its password: the other session ends as `replaced`.
+    Owner,
+}
+
+/// Error: a session cannot be resumed with a ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResumeRefusal {
+    /// The code that the client is refused with.
+    pub code: RefusedCode,
+    /// The ticket's content if its signature is valid for the name: the device was logged in under this name before.
+    pub genuine: Option<GenuineTicket>,
 }
 
 /// Whether logins are accepted.
@@ -96,6 +137,8 @@ impl Registry {
         Self {
             state: RegistryState::new(&config.ticket_key, now),
             rosters: Rosters::new(config.whole_roster),
+            session_ids: SessionIds::new(&config.session_seed),
+            revocations: Revocations::default(),
             config,
             presence_due: None,
             login_gate: LoginGate::Open,
@@ -124,33 +167,109 @@ impl Registry {
         if self.state.users.online_count() < self.config.max_users { Ok(()) } else { Err(RefusedCode::Full) }
     }
 
-    /// Logs a user in after admission control has accepted the `hello` with this credential. Without admission control,
-    /// pass the `hello` to [`handle_message`](Self::handle_message).
-    pub fn handle_admitted_hello(
-        &mut self,
-        now: Duration,
-        from: ConnId,
-        name: String,
-        resume: Option<SessionTicket>,
-        credential: Credential,
-    ) {
-        if self.state.users.by_conn(from).is_some() {
-            return self.handle_message(now, from, ClientMessage::Hello { name, resume, secret: None });
+    /// Adds revocations of an earlier process.
+    pub fn restore_revocations(&mut self, now: Duration, revocations: impl IntoIterator<Item = Revocation>) {
+        // Further ahead only if the clock was wrong: it must not revoke the sessions of the coming year.
+        let latest = u64::try_from((now + LIFETIME).as_micros()).unwrap_or(u64::MAX);
+        for mut revocation in revocations {
+            if let RevokedSessions::OfName { until, .. } | RevokedSessions::All { until } = &mut revocation.revoked {
+                until.0 = until.0.min(latest);
+                revocation.expires = revocation.expires.min(now + LIFETIME);
+                // New sessions are later, also if the clock was set back.
+                self.state.skip_timestamps(until.0);
+            }
+            self.revocations.insert(now, revocation);
         }
-        self.log_in(now, from, &name, resume.as_ref(), credential);
+        self.revocations.remove_expired(now);
+    }
+
+    /// The revocations in the table, in no particular order.
+    pub fn revocations(&self) -> impl Iterator<Item = Revocation> + '_ {
+        self.revocations.iter()
+    }
+
+    /// Removes the revocations whose tickets have all expired.
+    pub fn remove_expired_revocations(&mut self, now: Duration) {
+        self.revocations.remove_expired(now);
+    }
+
+    /// Number of revocations in the table.
+    #[must_use]
+    pub const fn revocation_count(&self) -> usize {
+        self.revocations.len()
+    }
+
+    /// Revokes the tickets of all sessions that have begun so far, of this name or, for `None`, of all names: their password or
+    /// access key has changed. Does not end the sessions of users who are online: see [`end_session`](Self::end_session).
+    pub fn revoke_earlier(&mut self, now: Duration, name: Option<&NameKey>) {
+        // Every later session has a later token.
+        let until = Token(self.state.unique_timestamp(now));
+        let revoked = match name {
+            Some(name) => RevokedSessions::OfName { name: NameTag::of(name), until },
+            None => RevokedSessions::All { until },
+        };
+        self.revoke(now, Revocation { revoked, expires: now + LIFETIME });
+    }
+
+    /// All users with a session, in no particular order: those online, and offline users whose name is held.
+    pub fn users_with_session(&self) -> impl Iterator<Item = Token> + '_ {
+        self.state.users.records().map(|record| record.user.token)
+    }
+
+    /// The name of a user, and the credential that its session was admitted with. `None` for an unknown user.
+    #[must_use]
+    pub fn session_of(&self, user: Token) -> Option<(&NameKey, Credential)> {
+        self.state.users.get(user).map(|record| (&record.key, record.session.credential))
+    }
+
+    /// Ends a user's session for good: ends its call, closes its connection with this code, frees its name, and revokes its
+    /// tickets. Does nothing for an unknown user.
+    pub fn end_session(&mut self, now: Duration, user: Token, code: RefusedCode) {
+        let conn = self.state.users.get(user).and_then(|record| record.conn);
+        self.log_out(now, user);
+        self.state.effects.extend(conn.map(|conn| Effect::Close { conn, code }));
         self.schedule_presence(now);
     }
 
-    /// The user that a session ticket belongs to, if the ticket is valid for this name and credential.
-    #[must_use]
-    pub fn ticket_owner(
+    /// Logs a user in after admission control has accepted the `hello`. Without admission control, pass the `hello` to
+    /// [`handle_message`](Self::handle_message).
+    pub fn handle_admitted_hello(&mut self, now: Duration, from: ConnId, login: AdmittedLogin) {
+        if self.state.users.by_conn(from).is_some() {
+            let AdmittedLogin { name, resume, .. } = login;
+            return self.handle_message(now, from, ClientMessage::Hello { name, resume, secret: None });
+        }
+        self.log_in(now, from, &login);
+        self.schedule_presence(now);
+    }
+
+    /// Checks whether a session can be resumed with this ticket.
+    ///
+    /// # Errors
+    ///
+    /// [`ResumeRefusal`] with `name_taken` while another session holds the name; else with `ticket_invalid` if the ticket is
+    /// forged, expired, revoked, or of another name or credential.
+    pub fn check_resume(
         &self,
         now: Duration,
         ticket: &SessionTicket,
         name: &NameKey,
-        credential: Credential,
-    ) -> Option<Token> {
-        self.state.signer.check_user(now, ticket, name, credential)
+        credential: Option<Credential>,
+    ) -> Result<GenuineTicket, ResumeRefusal> {
+        let Some(ticket) = self.state.signer.read_user(ticket, name, credential) else {
+            return Err(ResumeRefusal { code: RefusedCode::TicketInvalid, genuine: None });
+        };
+        let refusal = |code| Err(ResumeRefusal { code, genuine: Some(ticket) });
+        // Before the other checks: a client answers an invalid ticket by a login with the secret that it remembers, which would
+        // end the other session without anybody having asked for that.
+        if self.holder_at(now, name).is_some_and(|holder| holder != ticket.session) {
+            return refusal(RefusedCode::NameTaken);
+        }
+        let is_of_another = self.state.users.get(ticket.user).is_some_and(|record| record.session.id != ticket.session);
+        let is_valid = ticket.has_credential
+            && !ticket.has_expired(now)
+            && !is_of_another
+            && !self.revocations.contains(name, ticket.session, ticket.user);
+        if is_valid { Ok(ticket) } else { refusal(RefusedCode::TicketInvalid) }
     }
 
     /// Handles a client's message. The first on a connection must be `hello`; the gateway enforces its deadline.
@@ -162,7 +281,8 @@ impl Registry {
     pub fn handle_message_from(&mut self, now: Duration, from: ConnId, origin: CallOrigin, message: ClientMessage) {
         match (self.state.users.by_conn(from), message) {
             (None, ClientMessage::Hello { name, resume, secret: _ }) => {
-                self.log_in(now, from, &name, resume.as_ref(), Credential::NONE);
+                let (credential, right) = (Credential::NONE, NameRight::FirstCome);
+                self.log_in(now, from, &AdmittedLogin { name, resume, credential, right });
             }
             (None, message) => {
                 let text = "the first message must be hello";
@@ -172,14 +292,7 @@ impl Registry {
                 let text = "this connection is logged in already";
                 self.state.effects.push_back(error(from, &message, ErrorCode::NotNow, text));
             }
-            (Some(me), ClientMessage::LogOut) => {
-                // A user who logged out cannot claim the call: end it now.
-                if let Some(call) = self.state.users.get(me).and_then(|record| record.call) {
-                    self.call_handler().end_call(now, call, EndReason::Gone, Some(me));
-                }
-                self.call_handler().disconnect_user(now, me);
-                self.state.users.forget(me);
-            }
+            (Some(me), ClientMessage::LogOut) => self.log_out(now, me),
             (Some(me), ClientMessage::Watch { query, names }) => {
                 self.rosters.on_watch(&mut self.state, now, from, me, &query, &names);
             }
@@ -294,23 +407,20 @@ impl Registry {
         self.state.calls.len()
     }
 
-    fn log_in(
-        &mut self,
-        now: Duration,
-        conn: ConnId,
-        typed: &str,
-        resume: Option<&SessionTicket>,
-        credential: Credential,
-    ) {
-        match self.check_login(now, typed, resume, credential) {
-            Ok((token, name)) => {
-                self.state.emit(RegistryEvent::LoggedIn { resumed: resume.is_some() });
+    fn log_in(&mut self, now: Duration, conn: ConnId, login: &AdmittedLogin) {
+        match self.check_login(now, login) {
+            Ok((token, name, session)) => {
+                self.state.emit(RegistryEvent::LoggedIn { resumed: login.resume.is_some() });
                 if let Some(old) = self.state.users.get(token).and_then(|record| record.conn) {
                     self.call_handler().disconnect_user(now, token);
                     self.state.effects.push_back(Effect::Close { conn: old, code: RefusedCode::Replaced });
                 }
-                let ticket = self.state.signer.user(now, token, &name.key(), credential);
-                let me = self.state.users.log_in(token, name, conn);
+                let key = name.key();
+                if let Some(holder) = self.state.users.holder_of(&key).filter(|holder| *holder != token) {
+                    self.end_session(now, holder, RefusedCode::Replaced);
+                }
+                let ticket = self.state.signer.user(now, token, session.id, &key, session.credential);
+                let me = self.state.users.log_in(token, name, session, conn);
                 let roster = self.rosters.on_login(&mut self.state, conn, &me);
                 self.state.effects.push_back(Effect::Welcome { to: conn, me, ticket, roster });
             }
@@ -318,37 +428,70 @@ impl Registry {
         }
     }
 
-    /// Decides whether a login is accepted, and returns the user's token and name.
+    /// Decides whether a login is accepted, and returns the user's token, name and session. The caller ends another session that
+    /// holds the name.
     fn check_login(
         &mut self,
         now: Duration,
-        typed: &str,
-        resume: Option<&SessionTicket>,
-        credential: Credential,
-    ) -> Result<(Token, Name), RefusedCode> {
+        login: &AdmittedLogin,
+    ) -> Result<(Token, Name, SessionRecord), RefusedCode> {
         if self.login_gate == LoginGate::Closed {
             return Err(RefusedCode::ShuttingDown);
         }
-        let name = Name::new(typed).map_err(|_| RefusedCode::NameInvalid)?;
+        let name = Name::new(&login.name).map_err(|_| RefusedCode::NameInvalid)?;
         let key = name.key();
-        let resumed = match resume {
+        let resumed = match &login.resume {
             Some(ticket) => {
-                Some(self.state.signer.check_user(now, ticket, &key, credential).ok_or(RefusedCode::TicketInvalid)?)
+                Some(self.check_resume(now, ticket, &key, Some(login.credential)).map_err(|refusal| refusal.code)?)
             }
             None => None,
         };
         if let Some(holder) = self.state.users.holder_of(&key) {
             self.state.users.forget_if_due(holder, now);
         }
-        if self.state.users.holder_of(&key).is_some_and(|holder| Some(holder) != resumed) {
+        let holder = self.state.users.holder_of(&key);
+        if resumed.is_none() && holder.is_some() && login.right == NameRight::FirstCome {
             return Err(RefusedCode::NameTaken);
         }
+        let leaves = resumed.map(|ticket| ticket.user).or(holder);
         let already_counted =
-            resumed.and_then(|token| self.state.users.get(token)).is_some_and(|record| record.conn.is_some());
+            leaves.and_then(|token| self.state.users.get(token)).is_some_and(|record| record.conn.is_some());
         if !already_counted {
             self.check_capacity()?;
         }
-        Ok((resumed.unwrap_or_else(|| Token(self.state.unique_timestamp(now))), name))
+        let id = resumed.map_or_else(|| self.session_ids.next_id(), |ticket| ticket.session);
+        let token = resumed.map_or_else(|| Token(self.state.unique_timestamp(now)), |ticket| ticket.user);
+        Ok((token, name, SessionRecord { id, credential: login.credential }))
+    }
+
+    /// The session that holds a name, unless the time for which the name is held has passed.
+    fn holder_at(&self, now: Duration, name: &NameKey) -> Option<SessionId> {
+        let record = self.state.users.get(self.state.users.holder_of(name)?)?;
+        record.held_until.is_none_or(|until| until > now).then_some(record.session.id)
+    }
+
+    /// Takes a user offline for good: nobody can claim its call or resume its session.
+    fn log_out(&mut self, now: Duration, me: Token) {
+        self.call_handler().end_calls_of(now, me);
+        let Some(record) = self.state.users.get(me) else { return };
+        let (key, session, is_online) = (record.key.clone(), record.session.id, record.conn.is_some());
+        if is_online {
+            self.call_handler().disconnect_user(now, me);
+        }
+        self.state.users.forget(me);
+        self.state.effects.push_back(Effect::SessionEnded(me));
+        // With a changed secret, all earlier sessions of the name are revoked already.
+        if !self.revocations.contains(&key, session, me) {
+            let revoked = RevokedSessions::One { name: NameTag::of(&key), session, user: me };
+            // From the first login, if the clock was set back since: then the tickets are from the future.
+            let expires = Duration::from_micros(me.0).max(now) + LIFETIME;
+            self.revoke(now, Revocation { revoked, expires });
+        }
+    }
+
+    fn revoke(&mut self, now: Duration, revocation: Revocation) {
+        let changed = self.revocations.insert(now, revocation);
+        self.state.effects.extend(changed.into_iter().map(Effect::Revoked));
     }
 
     const fn call_handler(&mut self) -> CallHandler<'_> {

@@ -96,6 +96,11 @@ impl RegistryState {
         self.deadlines.pop().map(|Reverse((_, deadline))| deadline)
     }
 
+    /// Lets all further timestamps be later than this one.
+    pub fn skip_timestamps(&mut self, until: u64) {
+        self.last_timestamp = self.last_timestamp.max(until);
+    }
+
     /// The time in microseconds, incremented where needed so that no value is returned twice.
     pub fn unique_timestamp(&mut self, now: Duration) -> u64 {
         let micros = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);

@@ -1,8 +1,9 @@
 //! Signed tickets with which a client resumes its session or claims its call, also after a restart with the same key.
 //!
 //! A ticket is text: kind and version, fields, and an HMAC-SHA256 (RFC 2104) over them, separated by dots. The signature
-//! of a session ticket also covers the user's name and credential, which the text does not contain: under another name, or
-//! after a change of password, the ticket is invalid.
+//! of a session ticket also covers the user's name, which the text does not contain. A second HMAC, a field of the ticket,
+//! binds it to the credential. So under another name a ticket is not genuine, and after a change of password it is genuine
+//! and invalid: it proves only that this device was logged in before.
 
 use std::time::Duration;
 
@@ -11,8 +12,17 @@ use hmac::{Hmac, Mac};
 use hutong_protocol::{CallId, CallTicket, NameKey, SessionTicket, Token};
 use sha2::{Digest, Sha256};
 
+use super::session_id::SessionId;
+
 /// How long a ticket is valid: a laptop may sleep through a night in the middle of a call.
 pub const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long the tickets of a session are valid after its first login, however often they are renewed. A copied ticket is
+/// useless after this time, and people enter their secret once a month.
+pub const SESSION_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Bytes of the HMAC that binds a session ticket to a credential. Truncated to half, as RFC 2104, section 5, permits.
+const CREDENTIAL_TAG: usize = 16;
 
 /// Hash of the secret that admitted a user: an access key, a password, or none. A ticket is valid for one credential.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,6 +50,28 @@ impl std::fmt::Debug for Credential {
     }
 }
 
+/// Content of a session ticket with a valid signature for a name. It may have expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GenuineTicket {
+    /// The user. Its token is the time of the session's first login.
+    pub user: Token,
+    /// The session.
+    pub session: SessionId,
+    /// When the ticket was issued.
+    issued: Duration,
+    /// Whether the session was admitted with the credential that the ticket was compared with.
+    pub has_credential: bool,
+}
+
+impl GenuineTicket {
+    /// Whether the ticket has expired. One from the future has not: the server's clock may have been set back.
+    #[must_use]
+    pub fn has_expired(&self, now: Duration) -> bool {
+        let first_login = Duration::from_micros(self.user.0);
+        now.saturating_sub(self.issued) > LIFETIME || now.saturating_sub(first_login) > SESSION_LIFETIME
+    }
+}
+
 /// Signer and verifier of tickets.
 #[derive(Clone)]
 pub struct TicketSigner {
@@ -59,9 +91,18 @@ impl TicketSigner {
         Self { mac: mac(key), former: former.iter().map(mac).collect() }
     }
 
-    /// A session ticket for this user under this name.
-    pub fn user(&self, now: Duration, user: Token, name: &NameKey, credential: Credential) -> SessionTicket {
-        let text = self.sign(format!("u1.{}.{}", user.0, now.as_secs()), &bound_data(name, &credential));
+    /// A session ticket for this user and session under this name.
+    pub fn user(
+        &self,
+        now: Duration,
+        user: Token,
+        session: SessionId,
+        name: &NameKey,
+        credential: Credential,
+    ) -> SessionTicket {
+        let tag = credential_mac(&self.mac, session, credential).finalize().into_bytes();
+        let tag = URL_SAFE_NO_PAD.encode(&tag[..CREDENTIAL_TAG]);
+        let text = self.sign(format!("u2.{}.{session}.{}.{tag}", user.0, now.as_secs()), &bound_data(name));
         SessionTicket::new(&text)
     }
 
@@ -71,26 +112,32 @@ impl TicketSigner {
         CallTicket::new(&self.sign(body, &[]))
     }
 
-    /// The user of a session ticket. `None` if it is forged, expired, of another server, kind, name or credential.
-    pub fn check_user(
+    /// The content of a session ticket of this name. `None` if it is forged, of another server, kind or name, or of the format
+    /// before version 2, which had no session.
+    pub fn read_user(
         &self,
-        now: Duration,
         ticket: &SessionTicket,
         name: &NameKey,
-        credential: Credential,
-    ) -> Option<Token> {
-        let mut fields = self.verify(ticket.as_str(), &bound_data(name, &credential))?.split('.');
-        if fields.next()? != "u1" {
+        credential: Option<Credential>,
+    ) -> Option<GenuineTicket> {
+        let (mac, body) = self.verify(ticket.as_str(), &bound_data(name))?;
+        let mut fields = body.split('.');
+        if fields.next()? != "u2" {
             return None;
         }
         let user = Token(fields.next()?.parse().ok()?);
-        check_age(now, fields.next()?)?;
-        fields.next().is_none().then_some(user)
+        let session = SessionId::parse(fields.next()?)?;
+        let issued = Duration::from_secs(fields.next()?.parse().ok()?);
+        let tag = URL_SAFE_NO_PAD.decode(fields.next()?).ok().filter(|tag| tag.len() == CREDENTIAL_TAG)?;
+        let is_of = |credential| credential_mac(mac, session, credential).verify_truncated_left(&tag).is_ok();
+        let ticket = GenuineTicket { user, session, issued, has_credential: credential.is_some_and(is_of) };
+        fields.next().is_none().then_some(ticket)
     }
 
     /// The call and members of a call ticket. `None` if it is forged, expired, or of another server or kind.
     pub fn check_call(&self, now: Duration, ticket: &CallTicket) -> Option<(CallId, [Token; 2])> {
-        let mut fields = self.verify(ticket.as_str(), &[])?.split('.');
+        let (_, body) = self.verify(ticket.as_str(), &[])?;
+        let mut fields = body.split('.');
         if fields.next()? != "c1" {
             return None;
         }
@@ -108,25 +155,32 @@ impl TicketSigner {
         format!("{body}.{tag}")
     }
 
-    /// The signed part, if the signature is valid. Compared in constant time.
-    fn verify<'t>(&self, ticket: &'t str, bound: &[&[u8]]) -> Option<&'t str> {
+    /// The signed part, and the key that signed it, if the signature is valid. Compared in constant time.
+    fn verify<'t>(&self, ticket: &'t str, bound: &[&[u8]]) -> Option<(&Hmac<Sha256>, &'t str)> {
         let (body, tag) = ticket.rsplit_once('.')?;
         let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
-        let is_valid = |mac: &Hmac<Sha256>| {
-            let mut mac = mac.clone();
+        let is_valid = |mac: &&Hmac<Sha256>| {
+            let mut mac = (*mac).clone();
             mac.update(body.as_bytes());
             bound.iter().for_each(|part| mac.update(part));
             mac.verify_slice(&tag).is_ok()
         };
-        (is_valid(&self.mac) || self.former.iter().any(is_valid)).then_some(body)
+        let mac = std::iter::once(&self.mac).chain(&self.former).find(is_valid)?;
+        Some((mac, body))
     }
 }
 
-fn mac(key: &[u8; 32]) -> Hmac<Sha256> {
+/// The HMAC under this key; also of session IDs.
+pub fn mac(key: &[u8; 32]) -> Hmac<Sha256> {
     // Padded with zeros to the block size as RFC 2104 does, so that the constructor cannot fail.
     let mut block = [0; 64];
     block[..key.len()].copy_from_slice(key);
     <Hmac<Sha256> as hmac::digest::KeyInit>::new(&block.into())
+}
+
+/// The HMAC that binds a session to a credential. The label separates it from signatures: no ticket begins like it.
+fn credential_mac(mac: &Hmac<Sha256>, session: SessionId, credential: Credential) -> Hmac<Sha256> {
+    mac.clone().chain_update(b"credential\0").chain_update(session.0).chain_update(credential.0)
 }
 
 impl std::fmt::Debug for TicketSigner {
@@ -135,13 +189,12 @@ impl std::fmt::Debug for TicketSigner {
     }
 }
 
-/// The data that a session ticket's signature covers and its text omits. Unambiguous: tickets and names contain no NUL, and a
-/// credential has a fixed length.
-fn bound_data<'b>(name: &'b NameKey, credential: &'b Credential) -> [&'b [u8]; 3] {
-    [b"\0", name.as_str().as_bytes(), &credential.0]
+/// The data that a session ticket's signature covers and its text omits. Unambiguous: tickets and names contain no NUL.
+fn bound_data(name: &NameKey) -> [&[u8]; 2] {
+    [b"\0", name.as_str().as_bytes()]
 }
 
-/// `Some` if a ticket issued then has not expired. One from the future is accepted: the server's clock may have been set back.
+/// `Some` if a call ticket issued then has not expired. One from the future is accepted: the server's clock may have been set back.
 fn check_age(now: Duration, issued_seconds: &str) -> Option<()> {
     let issued = Duration::from_secs(issued_seconds.parse().ok()?);
     (now.saturating_sub(issued) <= LIFETIME).then_some(())
@@ -155,61 +208,106 @@ mod tests {
     use super::*;
 
     const NOW: Duration = Duration::from_secs(1_795_471_200);
+    const SECOND: Duration = Duration::from_secs(1);
+    const SESSION: SessionId = SessionId([9; 16]);
     const NONE: Credential = Credential::NONE;
 
     fn key(name: &str) -> NameKey {
         Name::new(name).unwrap().key()
     }
 
-    #[test]
-    fn tickets_are_checked_by_kind_signature_and_age() {
-        let signer = TicketSigner::new(&[7; 32]);
-        let ana = key("Ana");
-        let user = signer.user(NOW, Token(5), &ana, NONE);
-        let members = [Token(5), Token(6)];
-        let call = signer.call(NOW, CallId(9), members);
+    /// The token of a user who logged in at this time.
+    fn token(at: Duration) -> Token {
+        Token(u64::try_from(at.as_micros()).unwrap())
+    }
 
-        assert_eq!(signer.check_user(NOW, &user, &key("ANA"), NONE), Some(Token(5)));
-        assert_eq!(signer.check_call(NOW, &call), Some((CallId(9), members)));
-        assert_eq!(signer.check_user(NOW, &SessionTicket::new(call.as_str()), &ana, NONE), None);
-        assert_eq!(signer.check_call(NOW, &CallTicket::new(user.as_str())), None);
-        assert_eq!(signer.check_user(NOW + LIFETIME + Duration::from_secs(1), &user, &ana, NONE), None);
-        assert_eq!(signer.check_call(NOW + LIFETIME + Duration::from_secs(1), &call), None);
-        assert_eq!(TicketSigner::new(&[8; 32]).check_user(NOW, &user, &ana, NONE), None);
+    /// The ticket's user, if the ticket is valid at this time, for the name and the credential.
+    fn valid(
+        signer: &TicketSigner,
+        now: Duration,
+        ticket: &SessionTicket,
+        name: &NameKey,
+        credential: Credential,
+    ) -> Option<Token> {
+        let ticket = signer.read_user(ticket, name, Some(credential))?;
+        assert_eq!(ticket.session, SESSION);
+        (ticket.has_credential && !ticket.has_expired(now)).then_some(ticket.user)
     }
 
     #[test]
-    fn a_session_ticket_is_valid_for_one_name_and_one_credential() {
+    fn tickets_are_checked_by_kind_signature_and_age() {
+        let signer = TicketSigner::new(&[7; 32]);
+        let (ana, me) = (key("Ana"), token(NOW));
+        let user = signer.user(NOW, me, SESSION, &ana, NONE);
+        let members = [Token(5), Token(6)];
+        let call = signer.call(NOW, CallId(9), members);
+
+        assert_eq!(valid(&signer, NOW, &user, &key("ANA"), NONE), Some(me));
+        assert_eq!(signer.check_call(NOW, &call), Some((CallId(9), members)));
+        assert_eq!(valid(&signer, NOW, &SessionTicket::new(call.as_str()), &ana, NONE), None);
+        assert_eq!(signer.check_call(NOW, &CallTicket::new(user.as_str())), None);
+        assert_eq!(valid(&signer, NOW + LIFETIME, &user, &ana, NONE), Some(me));
+        assert_eq!(valid(&signer, NOW + LIFETIME + SECOND, &user, &ana, NONE), None);
+        assert_eq!(signer.check_call(NOW + LIFETIME + SECOND, &call), None);
+        assert_eq!(valid(&TicketSigner::new(&[8; 32]), NOW, &user, &ana, NONE), None);
+    }
+
+    #[test]
+    fn renewed_tickets_are_valid_for_30_days_after_the_first_login() {
+        let signer = TicketSigner::new(&[7; 32]);
+        let (ana, me) = (key("Ana"), token(NOW));
+        for (age, good) in [(SESSION_LIFETIME - SECOND, true), (SESSION_LIFETIME + SECOND, false)] {
+            let renewed = signer.user(NOW + age, me, SESSION, &ana, NONE);
+            assert_eq!(valid(&signer, NOW + age, &renewed, &ana, NONE).is_some(), good, "{age:?}");
+        }
+    }
+
+    #[test]
+    fn a_session_ticket_is_genuine_for_one_name_and_valid_for_one_credential() {
         let signer = TicketSigner::new(&[7; 32]);
         let [old, new] = [b"old", b"new"].map(|password| Credential::of(&[password]));
-        let ticket = signer.user(NOW, Token(5), &key("Ana"), old);
-        assert_eq!(signer.check_user(NOW, &ticket, &key("Ana"), old), Some(Token(5)));
-        assert_eq!(signer.check_user(NOW, &ticket, &key("Bo"), old), None);
-        assert_eq!(signer.check_user(NOW, &ticket, &key("Ana"), new), None);
-        assert_eq!(signer.check_user(NOW, &ticket, &key("Ana"), NONE), None);
+        let ticket = signer.user(NOW, token(NOW), SESSION, &key("Ana"), old);
+        assert_eq!(signer.read_user(&ticket, &key("Bo"), Some(old)), None);
+        for (credential, expected) in [(Some(old), true), (Some(new), false), (Some(NONE), false), (None, false)] {
+            let genuine = signer.read_user(&ticket, &key("Ana"), credential).unwrap();
+            assert_eq!((genuine.user, genuine.has_credential), (token(NOW), expected));
+        }
+        // Also when a former key signed it.
+        let rotated = TicketSigner::with_former(&[8; 32], &[[7; 32]]);
+        assert!(rotated.read_user(&ticket, &key("Ana"), Some(old)).unwrap().has_credential);
         assert_ne!(Credential::of(&[b"ab", b"c"]), Credential::of(&[b"a", b"bc"]));
         assert_eq!(format!("{old:?}"), "Credential(..)");
     }
 
+    #[test]
+    fn tickets_of_the_format_before_sessions_are_invalid() {
+        let signer = TicketSigner::new(&[7; 32]);
+        let bound: [&[u8]; 3] = [b"\0", b"ana", &NONE.0];
+        for bound in [&bound[..], &bound[..2]] {
+            let old = SessionTicket::new(&signer.sign(format!("u1.{}.{}", token(NOW).0, NOW.as_secs()), bound));
+            assert_eq!(signer.read_user(&old, &key("Ana"), Some(NONE)), None);
+        }
+    }
+
     proptest! {
         #[test]
-        fn altered_tickets_are_invalid(at in 0_usize..80, with in "[0-9a-zA-Z._-]") {
+        fn altered_tickets_are_invalid(at in 0_usize..150, with in "[0-9a-zA-Z._-]") {
             let signer = TicketSigner::new(&[7; 32]);
             let ana = key("Ana");
-            let valid = signer.user(NOW, Token(1_795_471_200_123_456), &ana, NONE);
-            let altered: String = valid
+            let good = signer.user(NOW, token(NOW), SESSION, &ana, NONE);
+            let altered: String = good
                 .as_str()
                 .char_indices()
                 .map(|(index, old)| if index == at { with.chars().next().unwrap_or(old) } else { old })
                 .collect();
             let altered = SessionTicket::new(&altered);
-            prop_assert_eq!(signer.check_user(NOW, &altered, &ana, NONE).is_some(), altered == valid);
+            prop_assert_eq!(signer.read_user(&altered, &ana, Some(NONE)).is_some(), altered == good);
         }
 
         #[test]
         fn arbitrary_text_is_rejected_without_panic(text in any::<String>()) {
             let signer = TicketSigner::new(&[7; 32]);
-            prop_assert_eq!(signer.check_user(NOW, &SessionTicket::new(&text), &key("Ana"), NONE), None);
+            prop_assert_eq!(signer.read_user(&SessionTicket::new(&text), &key("Ana"), Some(NONE)), None);
             prop_assert_eq!(signer.check_call(NOW, &CallTicket::new(&text)), None);
         }
     }

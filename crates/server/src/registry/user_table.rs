@@ -7,7 +7,10 @@ use std::{
 
 use hutong_protocol::{CallId, Name, NameKey, NameQuery, StateEvent, Token, TransitionError, User, UserState};
 
-use super::{conn_id::ConnId, name_index::NameIndex, presence_pace::PresencePace, roster_cache::RosterCache};
+use super::{
+    conn_id::ConnId, name_index::NameIndex, presence_pace::PresencePace, roster_cache::RosterCache,
+    session::SessionRecord,
+};
 
 /// How many of the latest logins the table remembers. More than a partial roster shows, since some users have left again.
 const RECENT_LOGINS: usize = 24;
@@ -18,6 +21,7 @@ pub struct UserRecord {
     pub user: User,
     /// The key of the user's name.
     pub key: NameKey,
+    pub session: SessionRecord,
     /// `Some` exactly while the state is not `offline`.
     pub conn: Option<ConnId>,
     /// `Some` exactly while the state is `connecting`, `in_call` or `ending`.
@@ -86,6 +90,11 @@ impl UserTable {
         self.get(token).filter(|record| record.conn.is_some()).map(|record| &record.user)
     }
 
+    /// The records of all users, also of those whose name is held.
+    pub fn records(&self) -> impl Iterator<Item = &UserRecord> {
+        self.by_token.values()
+    }
+
     /// All logged-in connections.
     pub fn connections(&self) -> impl Iterator<Item = ConnId> + '_ {
         self.by_conn.keys().copied()
@@ -123,11 +132,12 @@ impl UserTable {
     }
 
     /// Puts an offline or new user online on this connection. The caller has checked that nobody else holds the name.
-    pub fn log_in(&mut self, token: Token, name: Name, conn: ConnId) -> User {
+    pub fn log_in(&mut self, token: Token, name: Name, session: SessionRecord, conn: ConnId) -> User {
         let key = name.key();
         let record = self.by_token.entry(token).or_insert_with(|| UserRecord {
             user: User { token, name: name.clone(), state: UserState::Offline },
             key: key.clone(),
+            session,
             conn: None,
             call: None,
             held_until: None,
@@ -144,6 +154,7 @@ impl UserTable {
             self.recent_logins.pop_front();
         }
         self.recent_logins.push_back(token);
+        record.session = session;
         record.conn = Some(conn);
         record.held_until = None;
         self.by_conn.insert(conn, token);
@@ -231,11 +242,6 @@ impl UserTable {
     /// When the first change may be sent that was held back; `None` if there is none.
     pub const fn held_back_until(&self) -> Option<Duration> {
         self.held_back_until
-    }
-
-    #[cfg(any(test, feature = "inspect"))]
-    pub fn all(&self) -> impl Iterator<Item = &UserRecord> {
-        self.by_token.values()
     }
 
     /// The changes that [`take_changes`](Self::take_changes) would return.

@@ -30,6 +30,7 @@ mod process;
 #[cfg(target_os = "linux")]
 mod restart;
 mod roster_subscription;
+mod sessions;
 mod shutdown;
 #[cfg(target_os = "linux")]
 mod ticket_keys;

@@ -3,8 +3,10 @@
 use std::{net::SocketAddr, process::Stdio, time::Duration};
 
 use futures_util::future::join_all;
-use hutong_protocol::{ClientMessage, IceServer, RefusedCode, ServerMessage, Token};
-use hutong_server::{Options, Server, TicketKey, TurnOptions, TurnSecret};
+use hutong_protocol::{ClientMessage, IceServer, RefusedCode, Secret, ServerMessage, Token};
+use hutong_server::{
+    Options, SecretRequirement, Server, TicketKey, TurnOptions, TurnSecret, revocation_file_beside, users_file_line,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, UdpSocket},
@@ -128,11 +130,17 @@ async fn stun_tools_learn_the_clients_address() {
 
 /// Logs in with this `Host` header, and returns the client and the ICE servers of its welcome.
 async fn ice_servers(server: &Server, host: &str) -> (TestClient, Vec<IceServer>) {
+    ice_servers_with(server, host, None).await
+}
+
+/// As [`ice_servers`], with a secret.
+async fn ice_servers_with(server: &Server, host: &str, secret: Option<&str>) -> (TestClient, Vec<IceServer>) {
     let stream = TcpStream::connect(server.local_addr()).await.unwrap();
     let url = format!("ws://{host}/ws");
     let headers = [("sec-websocket-protocol", hutong_protocol::SUBPROTOCOL)];
     let mut client = TestClient::open_over(Box::new(stream), &url, &headers).await.unwrap();
-    client.send(&ClientMessage::Hello { name: "Ana".into(), resume: None, secret: None }).await;
+    let secret = secret.map(|text| Secret::new(text).unwrap());
+    client.send(&ClientMessage::Hello { name: "Ana".into(), resume: None, secret }).await;
     match client.receive().await {
         ServerMessage::Welcome { ice_servers, .. } => (client, ice_servers),
         other => panic!("{other:?}"),
@@ -198,6 +206,43 @@ async fn a_user_who_logs_out_or_is_denied_cannot_use_the_relay() {
     std::fs::rename(draft, &deny_file).unwrap();
     client.expect_refused(RefusedCode::NotWelcome, CloseCode::Policy).await;
     assert_credential_is_refused(address, &servers).await;
+}
+
+#[tokio::test]
+async fn the_credential_of_an_ended_session_is_refused_also_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let [users, key] = ["users", "key"].map(|name| directory.path().join(name));
+    let set_password = |password| {
+        let draft = directory.path().join("draft");
+        std::fs::write(&draft, users_file_line("Ana", password).unwrap() + "\n").unwrap();
+        std::fs::rename(draft, &users).unwrap();
+    };
+    set_password("open sesame");
+    let start = async || {
+        start_with_own_port(|options| {
+            options.ticket_key = Some(TicketKey::from_file(&key).unwrap());
+            options.revocation_file = Some(revocation_file_beside(&key));
+            options.admission.secret = SecretRequirement::UsersFile(users.clone());
+        })
+        .await
+    };
+    let (server, address) = start().await;
+    let (mut thief, stolen) = ice_servers_with(&server, "hutong.test", Some("open sesame")).await;
+    assert_credential_works(address, &stolen).await;
+    let (mut owner, former) = ice_servers_with(&server, "hutong.test", Some("open sesame")).await;
+    thief.expect_refused(RefusedCode::Replaced, CloseCode::Policy).await;
+    assert_credential_is_refused(address, &stolen).await;
+    assert_credential_works(address, &former).await;
+    set_password("a new one");
+    owner.expect_refused(RefusedCode::SecretChanged, CloseCode::Policy).await;
+    assert_credential_is_refused(address, &former).await;
+    let (_owner, current) = ice_servers_with(&server, "hutong.test", Some("a new one")).await;
+    assert_credential_works(address, &current).await;
+    server.shutdown().await;
+    // The credentials of a configured secret are valid there too, unless they are revoked.
+    let (_server, address) = start().await;
+    assert_credential_is_refused(address, &stolen).await;
+    assert_credential_works(address, &current).await;
 }
 
 async fn assert_credential_is_refused(at: SocketAddr, servers: &[IceServer]) {

@@ -35,7 +35,7 @@ struct RosterReplica {
 
 impl RosterWorld {
     fn new(whole_roster: usize) -> Self {
-        let config = RegistryConfig { max_users: 100_000, whole_roster, ticket_key: [7; 32] };
+        let config = RegistryConfig { max_users: 100_000, whole_roster, ticket_key: [7; 32], session_seed: [1; 32] };
         Self { registry: Registry::new(config, START), now: START, clients: BTreeMap::new(), last_conn: 0 }
     }
 
@@ -147,7 +147,7 @@ impl RosterWorld {
 
     /// Asserts that a client's copy is correct, and contains all users that its subscription matches.
     fn check(&self, conn: ConnId, replica: &RosterReplica, filter: &(NameQuery, Vec<Name>)) {
-        let online: Vec<_> = self.registry.state.users.all().filter(|record| record.conn.is_some()).collect();
+        let online: Vec<_> = self.registry.state.users.records().filter(|record| record.conn.is_some()).collect();
         let limit = self.registry.config.whole_roster;
         assert!(
             online.len() <= limit || replica.total.is_some(),

@@ -37,7 +37,8 @@ impl Pressed {
 
     /// The four, and this many other users.
     fn with_users(others: u64) -> Self {
-        let config = RegistryConfig { max_users: 10_000, whole_roster: 10_000, ticket_key: [7; 32] };
+        let config =
+            RegistryConfig { max_users: 10_000, whole_roster: 10_000, ticket_key: [7; 32], session_seed: [1; 32] };
         let mut this = Self {
             registry: Registry::new(config, START),
             now: START,

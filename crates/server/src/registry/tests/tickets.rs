@@ -13,7 +13,7 @@ use crate::registry::{ConnId, Effect, Registry, RegistryConfig, ticket::LIFETIME
 const SECOND: Duration = Duration::from_secs(1);
 
 fn registry(ticket_key: [u8; 32], now: Duration) -> Registry {
-    Registry::new(RegistryConfig { max_users: 100, whole_roster: 100, ticket_key }, now)
+    Registry::new(RegistryConfig { max_users: 100, whole_roster: 100, ticket_key, session_seed: [2; 32] }, now)
 }
 
 /// Handles a message and returns the effects, without the events.

@@ -63,7 +63,7 @@ fn client_config(seed: u64, saved: Option<SavedSession>) -> ClientConfig {
 impl RegistryWorld {
     pub fn new(people: usize) -> Self {
         let key = [3; 32];
-        let config = RegistryConfig { max_users: 100, whole_roster: 100, ticket_key: key };
+        let config = RegistryConfig { max_users: 100, whole_roster: 100, ticket_key: key, session_seed: [1; 32] };
         let mut world =
             Self { now: EPOCH, registry: Registry::new(config, EPOCH), participants: Vec::new(), next_conn: 0, key };
         for seed in 0..people {
@@ -314,7 +314,7 @@ impl RegistryWorld {
         self.handle_outputs(index);
     }
 
-    /// Replaces the registry by a new one with the same key, as after a crash; all connections break.
+    /// Replaces the registry by a new one with the same key and revocations, as after a crash; all connections break.
     pub fn restart_server(&mut self) {
         for index in 0..self.participants.len() {
             self.break_connection(index);
@@ -322,8 +322,12 @@ impl RegistryWorld {
                 socket.server_saw_close = true;
             }
         }
-        let config = RegistryConfig { max_users: 100, whole_roster: 100, ticket_key: self.key };
+        let mut session_seed = [0; 32];
+        session_seed[..16].copy_from_slice(&self.now.as_nanos().to_be_bytes());
+        let config = RegistryConfig { max_users: 100, whole_roster: 100, ticket_key: self.key, session_seed };
+        let revocations: Vec<_> = self.registry.revocations().collect();
         self.registry = Registry::new(config, self.now);
+        self.registry.restore_revocations(self.now, revocations);
     }
 
     /// Asserts that registry and clients agree on every user's state and call.

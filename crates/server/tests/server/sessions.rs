@@ -1,0 +1,318 @@
+//! Session tickets over real sockets: after a logout, after a changed secret, and while another session holds the name.
+
+use std::{fs, path::Path};
+
+use hutong_protocol::{
+    ClientMessage, EndReason, RefusedCode, SUBPROTOCOL, Secret, ServerMessage, SessionTicket, UserState,
+};
+use hutong_server::{Options, SecretRequirement, Server, TicketKey, revocation_file_beside, users_file_line};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+use crate::common::{LoginReply, TestClient, log, set_up_call, start_server, start_server_with};
+
+/// Reply to a hello: the logged-in client, or the code of the refusal.
+type HelloResult = Result<(TestClient, LoginReply), RefusedCode>;
+
+async fn send_hello(
+    mut client: TestClient,
+    name: &str,
+    resume: Option<&SessionTicket>,
+    secret: Option<&str>,
+) -> HelloResult {
+    let secret = secret.map(|text| Secret::new(text).unwrap());
+    client.send(&ClientMessage::Hello { name: name.into(), resume: resume.cloned(), secret }).await;
+    match client.receive().await {
+        ServerMessage::Welcome { me, ticket, users, .. } => Ok((client, LoginReply { me, ticket, users })),
+        ServerMessage::Refused { code, .. } => Err(code),
+        other => panic!("expected a reply to hello, received {other:?}"),
+    }
+}
+
+async fn hello(server: &Server, name: &str, resume: Option<&SessionTicket>, secret: Option<&str>) -> HelloResult {
+    send_hello(TestClient::open(server.local_addr()).await, name, resume, secret).await
+}
+
+/// As a proxy on this machine does for a client of this address.
+async fn hello_from(
+    server: &Server,
+    address: &str,
+    name: &str,
+    resume: Option<&SessionTicket>,
+    secret: &str,
+) -> HelloResult {
+    let headers = [("sec-websocket-protocol", SUBPROTOCOL), ("x-forwarded-for", address)];
+    let client = TestClient::open_with_headers(server.local_addr(), &headers).await.unwrap();
+    send_hello(client, name, resume, Some(secret)).await
+}
+
+/// The code of the refusal. `None` after a login.
+fn code(result: HelloResult) -> Option<RefusedCode> {
+    result.err()
+}
+
+/// Logs out, and waits until the server has handled it.
+async fn log_out(mut client: TestClient) {
+    client.send(&ClientMessage::LogOut).await;
+    client.send(&ClientMessage::Ping).await;
+    client.next_error().await;
+}
+
+/// A directory with a ticket key, and a file of secrets.
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new(secrets: &str) -> Self {
+        log::install();
+        let files = Self(tempfile::tempdir().unwrap());
+        files.write(secrets);
+        files
+    }
+
+    fn secrets(&self) -> std::path::PathBuf {
+        self.0.path().join("secrets")
+    }
+
+    fn key(&self) -> std::path::PathBuf {
+        self.0.path().join("ticket-key")
+    }
+
+    /// Replaces the secrets atomically.
+    fn write(&self, secrets: &str) {
+        let new = self.0.path().join("new");
+        fs::write(&new, secrets).unwrap();
+        fs::rename(new, self.secrets()).unwrap();
+    }
+
+    async fn wait_until_reloaded(&self, times: usize) {
+        log::wait_for_line("admission file changed; reloaded", &self.secrets(), times).await;
+    }
+
+    fn with_ticket_key(&self, options: &mut Options) {
+        options.ticket_key = Some(TicketKey::from_file(&self.key()).unwrap());
+        options.revocation_file = Some(revocation_file_beside(&self.key()));
+    }
+
+    async fn start(&self, secrets: fn(&Path) -> SecretRequirement) -> Server {
+        start_server_with(|options| {
+            self.with_ticket_key(options);
+            options.admission.secret = secrets(&self.secrets());
+            options.admission.trusted_proxies = vec![hutong_server::parse_network("127.0.0.1").unwrap()];
+        })
+        .await
+    }
+}
+
+fn access_key(path: &Path) -> SecretRequirement {
+    SecretRequirement::AccessKeyFile(path.to_owned())
+}
+
+fn passwords(path: &Path) -> SecretRequirement {
+    SecretRequirement::UsersFile(path.to_owned())
+}
+
+/// Content of a users file.
+fn users(lines: &[(&str, &str)]) -> String {
+    lines.iter().map(|(name, password)| users_file_line(name, password).unwrap() + "\n").collect()
+}
+
+#[tokio::test]
+async fn a_stolen_ticket_is_worthless_after_logout() {
+    let server = start_server().await;
+    let (ana, first) = TestClient::login(server.local_addr(), "Ana").await;
+    drop(ana);
+    let (ana, renewed) = hello(&server, "Ana", Some(&first.ticket), None).await.unwrap();
+    log_out(ana).await;
+    for stolen in [&first.ticket, &renewed.ticket] {
+        assert_eq!(code(hello(&server, "Ana", Some(stolen), None).await), Some(RefusedCode::TicketInvalid));
+    }
+    hello(&server, "Ana", None, None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_logout_outlasts_a_restart() {
+    let files = Files::new("");
+    let start = async || start_server_with(|options| files.with_ticket_key(options)).await;
+    let server = start().await;
+    let (ana, stolen) = TestClient::login(server.local_addr(), "Ana").await;
+    let (_bo, kept) = TestClient::login(server.local_addr(), "Bo").await;
+    log_out(ana).await;
+    server.shutdown().await;
+    for _ in 0..2 {
+        let server = start().await;
+        let result = hello(&server, "Ana", Some(&stolen.ticket), None).await;
+        assert_eq!(code(result), Some(RefusedCode::TicketInvalid));
+        let (_bo, again) = hello(&server, "Bo", Some(&kept.ticket), None).await.unwrap();
+        assert_eq!(again.me.token, kept.me.token);
+        server.shutdown().await;
+    }
+    // Without a usable file, the server cannot know which tickets were revoked, and accepts none.
+    fs::write(revocation_file_beside(&files.key()), "garbage\n").unwrap();
+    let server = start().await;
+    assert_eq!(code(hello(&server, "Bo", Some(&kept.ticket), None).await), Some(RefusedCode::TicketInvalid));
+    let (_bo, new) = hello(&server, "Bo", None, None).await.unwrap();
+    hello(&server, "Bo", Some(&new.ticket), None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_logout_counts_also_while_the_file_cannot_be_written() {
+    let files = Files::new("");
+    // A directory has the name of the draft.
+    let mut draft = revocation_file_beside(&files.key()).into_os_string();
+    draft.push(".draft");
+    fs::create_dir(&draft).unwrap();
+    let server = start_server_with(|options| files.with_ticket_key(options)).await;
+    let (ana, stolen) = TestClient::login(server.local_addr(), "Ana").await;
+    log_out(ana).await;
+    let result = hello(&server, "Ana", Some(&stolen.ticket), None).await;
+    assert_eq!(code(result), Some(RefusedCode::TicketInvalid));
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_owner_takes_the_name_back_by_its_password() {
+    let files = Files::new(&users(&[("Ana", "open sesame"), ("Bo", "geheim")]));
+    let server = files.start(passwords).await;
+    let (mut thief, stolen) = hello(&server, "Ana", None, Some("open sesame")).await.unwrap();
+    let (mut bo, bo_login) = hello(&server, "Bo", None, Some("geheim")).await.unwrap();
+    set_up_call(&mut thief, &mut bo, bo_login.me.token).await;
+
+    let (owner, login) = hello(&server, "ANA", None, Some("open sesame")).await.unwrap();
+    assert_ne!(login.me.token, stolen.me.token);
+    thief.expect_refused(RefusedCode::Replaced, CloseCode::Policy).await;
+    let reason = bo
+        .wait_for(|message| match message {
+            ServerMessage::Ended { reason, .. } => Some(reason),
+            _ => None,
+        })
+        .await;
+    assert_eq!(reason, EndReason::Gone);
+    bo.wait_for_state(login.me.token, UserState::Online).await;
+    // The ended session does not come back.
+    assert_eq!(code(hello(&server, "Ana", Some(&stolen.ticket), None).await), Some(RefusedCode::NameTaken));
+    log_out(owner).await;
+    assert_eq!(code(hello(&server, "Ana", Some(&stolen.ticket), None).await), Some(RefusedCode::TicketInvalid));
+}
+
+#[tokio::test]
+async fn an_access_key_takes_no_name() {
+    let files = Files::new("correct horse");
+    let server = files.start(access_key).await;
+    let (mut ana, _) = hello(&server, "Ana", None, Some("correct horse")).await.unwrap();
+    assert_eq!(code(hello(&server, "Ana", None, Some("correct horse")).await), Some(RefusedCode::NameTaken));
+    ana.send_text("{}").await;
+    ana.next_error().await;
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_the_sessions_of_its_name() {
+    let ana_line = users(&[("Ana", "old password")]);
+    let bo_line = users(&[("Bo", "geheim")]);
+    let files = Files::new(&(ana_line.clone() + &bo_line));
+    let server = files.start(passwords).await;
+    let (mut ana, login) = hello(&server, "Ana", None, Some("old password")).await.unwrap();
+    let (mut bo, bo_login) = hello(&server, "Bo", None, Some("geheim")).await.unwrap();
+    set_up_call(&mut ana, &mut bo, bo_login.me.token).await;
+    files.write(&(users(&[("Ana", "new password")]) + &bo_line));
+    ana.expect_refused(RefusedCode::SecretChanged, CloseCode::Policy).await;
+    bo.wait_for(|message| matches!(message, ServerMessage::Ended { .. }).then_some(())).await;
+    assert_eq!(code(hello(&server, "Ana", Some(&login.ticket), None).await), Some(RefusedCode::TicketInvalid));
+    // The owner's device logs in with the new password, with the old ticket and without.
+    for ticket in [Some(&login.ticket), None] {
+        hello(&server, "Ana", ticket, Some("new password")).await.unwrap();
+    }
+    // The old ticket is invalid also if the old password returns, here and after a restart.
+    files.write(&(ana_line + &bo_line));
+    files.wait_until_reloaded(2).await;
+    assert_eq!(code(hello(&server, "Ana", Some(&login.ticket), None).await), Some(RefusedCode::TicketInvalid));
+    bo.send_text("{}").await;
+    bo.wait_for(|message| matches!(message, ServerMessage::Error { .. }).then_some(())).await;
+    server.shutdown().await;
+    let server = files.start(passwords).await;
+    assert_eq!(code(hello(&server, "Ana", Some(&login.ticket), None).await), Some(RefusedCode::TicketInvalid));
+    hello(&server, "Bo", Some(&bo_login.ticket), None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_changed_access_key_ends_all_sessions() {
+    let files = Files::new("correct horse");
+    let server = files.start(access_key).await;
+    let (mut ana, _) = hello(&server, "Ana", None, Some("correct horse")).await.unwrap();
+    let (mut bo, _) = hello(&server, "Bo", None, Some("correct horse")).await.unwrap();
+    files.write("battery staple");
+    for client in [&mut ana, &mut bo] {
+        client.expect_refused(RefusedCode::SecretChanged, CloseCode::Policy).await;
+    }
+    // The names are free at once.
+    hello(&server, "Bo", None, Some("battery staple")).await.unwrap();
+}
+
+/// Guesses from ever new addresses until none of them is checked any more.
+async fn guess_until_locked(server: &Server, name: &str) -> usize {
+    let (mut checked, mut refused) = (0, 0);
+    for host in 0.. {
+        let address = format!("198.51.{}.{}", host / 250, host % 250 + 1);
+        match code(hello_from(server, &address, name, None, "guess").await) {
+            Some(RefusedCode::SecretWrong) => (checked, refused) = (checked + 1, 0),
+            Some(RefusedCode::TooMany) => refused += 1,
+            other => panic!("{other:?}"),
+        }
+        // An address has its own attempts while the name is locked, so one address follows the other twice.
+        if refused > 3 || checked >= 40 {
+            break;
+        }
+    }
+    checked
+}
+
+#[tokio::test]
+async fn the_owner_logs_in_while_others_guess() {
+    let files = Files::new(&users(&[("Ana", "open sesame")]));
+    let server = files.start(passwords).await;
+    let (_device, known) = hello_from(&server, "203.0.113.1", "Ana", None, "open sesame").await.unwrap();
+    // The lockout of the name is passed long since.
+    assert_eq!(guess_until_locked(&server, "Ana").await, 40);
+    // From an address that has not guessed, without a ticket.
+    hello_from(&server, "203.0.113.2", "Ana", None, "open sesame").await.unwrap();
+
+    // Somebody behind the same address guesses too, until the address is locked out.
+    let locked = "203.0.113.1";
+    let mut stopped = None;
+    for number in 0..200 {
+        // Names that nobody has locked.
+        stopped = code(hello_from(&server, locked, &format!("Nobody {number}"), None, "guess").await);
+        if stopped == Some(RefusedCode::TooMany) {
+            break;
+        }
+    }
+    assert_eq!(stopped, Some(RefusedCode::TooMany), "unknown devices there are locked out");
+    // A device with a ticket of the name is not, though the ticket is revoked.
+    let result = hello_from(&server, locked, "Ana", Some(&known.ticket), "opne sesame").await;
+    assert_eq!(code(result), Some(RefusedCode::SecretWrong), "a typing error is answered as one");
+    hello_from(&server, locked, "Ana", Some(&known.ticket), "open sesame").await.unwrap();
+    // A forged ticket, or one of another name, is no help.
+    let forged = SessionTicket::new(&format!("{}x", known.ticket.as_str()));
+    for (name, ticket) in [("Ana", &forged), ("Nobody", &known.ticket)] {
+        let result = hello_from(&server, locked, name, Some(ticket), "open sesame").await;
+        assert_eq!(code(result), Some(RefusedCode::TicketInvalid));
+    }
+}
+
+#[tokio::test]
+async fn a_known_device_has_an_allowance_too() {
+    let files = Files::new(&users(&[("Ana", "open sesame")]));
+    let server = files.start(passwords).await;
+    let (ana, known) = hello(&server, "Ana", None, Some("open sesame")).await.unwrap();
+    log_out(ana).await;
+    let mut checked = 0;
+    // Neither new connections nor new addresses help a thief with a ticket. Then it counts as an unknown device.
+    let stopped = loop {
+        let address = format!("203.0.113.{}", checked % 2);
+        match code(hello_from(&server, &address, "Ana", Some(&known.ticket), "guess").await) {
+            Some(RefusedCode::SecretWrong) => checked += 1,
+            other => break other,
+        }
+        assert!(checked < 100, "the guesses are not limited");
+    };
+    assert_eq!(stopped, Some(RefusedCode::TooMany));
+    assert!(checked >= 11, "{checked}");
+}
