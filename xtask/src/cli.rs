@@ -104,7 +104,7 @@ fn test_steps() -> [Command; 8] {
     ]
 }
 
-fn release_commands() -> [Command; 4] {
+fn release_commands() -> [Command; 5] {
     [
         Command::new("server-deb").about("Builds the Debian package of the server, with its systemd unit"),
         Command::new("install-test")
@@ -112,7 +112,9 @@ fn release_commands() -> [Command; 4] {
             .after_help("Requires root or sudo without a password, for a chroot.")
             .arg(flag("built", "Uses the packages of an earlier build")),
         Command::new("lint-packaging")
-            .about("Checks what is packaged and published: version, systemd unit, scripts, workflows"),
+            .about("Checks what is packaged and published: version, systemd unit, scripts, workflows, container file"),
+        Command::new("check-dependencies")
+            .about("Checks licences, sources and known vulnerabilities of all dependencies"),
         Command::new("version")
             .about("Prints the version of the workspace, after checking that no file has another one")
             .arg(option("tag", "vX.Y.Z", "Fails unless the tag matches the version"))

@@ -74,6 +74,7 @@ fn dispatch(matches: &ArgMatches) -> Result<()> {
         "server-deb" => packaging::server_deb(&project).map(drop),
         "install-test" => packaging::install_test(&project, flag("built")),
         "lint-packaging" => packaging::lint(&project),
+        "check-dependencies" => cargo::checks(&project).arg("dependencies").replace_process(),
         "version" => {
             version::check(&project, text("tag"))?;
             let version = version::workspace_version(&project)?;

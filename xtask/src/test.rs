@@ -38,7 +38,8 @@ const NETWORK_TESTS: &[&str] = &["reach_anyone::", "local_names::"];
 const NETWORK_RECORDS: &str = "e2e-networks";
 
 /// `cargo xtask test`: format, clippy, checks of other platforms, unit, documentation, wasm and end-to-end tests. `full` adds ignored
-/// tests, many more random cases, fuzzing, type checks for other platforms, and the installation of packages.
+/// tests, many more random cases, fuzzing, type checks for other platforms, checks of dependencies, and the installation of
+/// packages.
 pub fn all(project: &Project, full: bool) -> Result<()> {
     let mut run = TestRun::new(budget_kind(project, full));
     run.step(steps::SYSTEM_PACKAGES.name, |_| system_packages());
@@ -66,6 +67,7 @@ pub fn all(project: &Project, full: bool) -> Result<()> {
     if full {
         run.step("fuzzing", |_| fuzz::run(project, None, FULL_FUZZ_SECONDS));
         run.step("other platforms", |_| cargo::checks(project).arg("platforms").run());
+        run.step("dependencies", |_| cargo::checks(project).arg("dependencies").run());
         run.step("packages in a fresh Debian", |_| packaging::install_test(project, false));
     }
     run.finish()

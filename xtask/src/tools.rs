@@ -113,12 +113,11 @@ pub fn wasm_test_runner(project: &Project, version: &str) -> Result<PathBuf> {
 ///
 /// It cannot be built.
 pub fn cargo_install(project: &Project, krate: &str, version: &str, program: &str, flags: &[&str]) -> Result<PathBuf> {
-    let root = project.cache.join("cargo").join(format!("{krate}-{version}"));
-    let path = root.join("bin").join(format!("{program}{}", std::env::consts::EXE_SUFFIX));
-    if path.is_file() {
+    if let Some(path) = installed_by_cargo(project, krate, version, program) {
         return Ok(path);
     }
-    status(format!("building {program} {version} from crates.io (once, one or two minutes)"));
+    let root = cargo_root(project, krate, version);
+    status(format!("building {program} {version} from crates.io (once, some minutes)"));
     Cmd::new("cargo")
         .args(["install", "--locked", "--quiet", "--debug", krate, "--version", version, "--bin", program])
         .args(flags)
@@ -129,7 +128,21 @@ pub fn cargo_install(project: &Project, krate: &str, version: &str, program: &st
         .env_remove("RUSTFLAGS")
         .dir(std::env::temp_dir())
         .run()?;
-    Ok(path)
+    Ok(program_in(&root, program))
+}
+
+/// Path of a program of a crate, if [`cargo_install`] has built it.
+#[must_use]
+pub fn installed_by_cargo(project: &Project, krate: &str, version: &str, program: &str) -> Option<PathBuf> {
+    Some(program_in(&cargo_root(project, krate, version), program)).filter(|path| path.is_file())
+}
+
+fn cargo_root(project: &Project, krate: &str, version: &str) -> PathBuf {
+    project.cache.join("cargo").join(format!("{krate}-{version}"))
+}
+
+fn program_in(root: &Path, program: &str) -> PathBuf {
+    root.join("bin").join(format!("{program}{}", std::env::consts::EXE_SUFFIX))
 }
 
 /// Path of chromedriver.

@@ -1,4 +1,5 @@
-//! Checks of packages and of other platforms, run by `cargo xtask check-platforms`, `lint-packaging`, `install-test` and `test`.
+//! Checks of packages and of other platforms, run by `cargo xtask check-platforms`,
+//! `lint-packaging`, `check-dependencies`, `install-test` and `test`.
 
 mod package;
 mod platforms;
@@ -12,7 +13,7 @@ use anyhow::{Result, bail};
 use xtask::exec::status;
 use xtask::project::Project;
 
-use package::{install_test, lint};
+use package::{dependencies, install_test, lint};
 use problems::run;
 
 fn main() -> ExitCode {
@@ -32,8 +33,11 @@ fn check(args: &[&str]) -> Result<()> {
         // Type checks first: they find the most important problems.
         ["platforms"] => run(&project, platforms::SLOW.iter().chain(platforms::QUICK)),
         ["platforms", "--quick"] => run(&project, platforms::QUICK.iter()),
+        ["dependencies"] => dependencies::check_always(&project),
         ["packaging"] => run(&project, lint::CHECKS.iter()),
         ["install", app, server] => install_test::run(&project, Path::new(app), Path::new(server)),
-        _ => bail!("expected: platforms [--quick], packaging, or install APP.deb SERVER.deb; got {args:?}"),
+        _ => {
+            bail!("expected: platforms [--quick], packaging, dependencies, or install APP.deb SERVER.deb; got {args:?}")
+        }
     }
 }

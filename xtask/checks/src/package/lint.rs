@@ -5,12 +5,17 @@ use xtask::exec::{Cmd, find_in_path, status};
 use xtask::packages::{self, SHELLCHECK};
 use xtask::project::Project;
 
-use super::{systemd_unit, workflows};
+use super::{container, dependencies, systemd_unit, workflows};
 use crate::problems::{Check, files};
 
 /// All checks of packaging.
-pub const CHECKS: &[Check] =
-    &[("systemd unit", systemd_unit::check), ("package scripts", scripts), ("workflows", workflows::check)];
+pub const CHECKS: &[Check] = &[
+    ("systemd unit", systemd_unit::check),
+    ("package scripts", scripts),
+    ("workflows", workflows::check),
+    ("container file", container::check),
+    ("dependencies", dependencies::check_if_installed),
+];
 
 fn scripts(project: &Project) -> Result<()> {
     if packages::is_debian() {
