@@ -247,9 +247,7 @@ impl AdmissionControl {
         let Ok(name) = Name::new(&typed).map(|name| name.key()) else {
             return Ok(admitted(typed, None, Credential::NONE));
         };
-        if let Some(deny_list) = self.deny_list.as_ref().map(ReloadableFile::get)
-            && (deny_list.contains_address(client.ip) || deny_list.contains_name(&name))
-        {
+        if self.is_denied(client, &name) {
             return Err(RefusedCode::NotWelcome);
         }
         let mut device = None;
@@ -287,9 +285,28 @@ impl AdmissionControl {
         Ok(AdmittedLogin { name: typed, resume: None, credential, right })
     }
 
-    /// Whether a login that was admitted with this credential would still be: the secret may have changed while it was checked.
+    /// Checks whether a login that was admitted with this credential still would be: the secret or the deny list may have changed
+    /// while it was being checked.
+    pub(crate) fn check_again(
+        &self,
+        client: ClientAddr,
+        name: &NameKey,
+        credential: Credential,
+    ) -> Result<(), RefusedCode> {
+        if self.is_denied(client, name) {
+            return Err(RefusedCode::NotWelcome);
+        }
+        if self.is_current(name, credential) { Ok(()) } else { Err(RefusedCode::SecretChanged) }
+    }
+
+    /// Whether this still is the credential of the name.
     pub(crate) fn is_current(&self, name: &NameKey, credential: Credential) -> bool {
         self.credential(name) == Some(credential)
+    }
+
+    fn is_denied(&self, client: ClientAddr, name: &NameKey) -> bool {
+        let deny_list = self.deny_list.as_ref().map(ReloadableFile::get);
+        deny_list.is_some_and(|list| list.contains_address(client.ip) || list.contains_name(name))
     }
 
     const fn requires_secret(&self) -> bool {
@@ -399,10 +416,30 @@ impl Attempt<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use tokio::time::timeout;
 
     use super::*;
     use crate::supervisor::Supervisor;
+
+    #[tokio::test]
+    async fn a_login_is_refused_if_the_deny_list_has_changed_while_it_was_checked() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("deny");
+        std::fs::write(&path, "").unwrap();
+        let options = AdmissionOptions { deny_file: Some(path.clone()), ..AdmissionOptions::default() };
+        let admission = AdmissionControl::new(options).unwrap();
+        let client = ClientAddr::limited(Ipv4Addr::new(192, 0, 2, 1));
+        let ana = Name::new("Ana").unwrap().key();
+        let again = || admission.check_again(client, &ana, Credential::NONE);
+        assert_eq!(again(), Ok(()));
+        for denied in ["Ana\n", "192.0.2.0/24\n"] {
+            std::fs::write(&path, denied).unwrap();
+            assert!(admission.refresh_deny_list().is_some());
+            assert_eq!(again(), Err(RefusedCode::NotWelcome));
+        }
+    }
 
     #[tokio::test]
     async fn a_panic_while_parsing_a_file_stops_the_server_with_an_error() {

@@ -178,9 +178,9 @@ impl HubSession {
             |ticket: &SessionTicket, name: &NameKey, credential| self.hub.check_resume(ticket, name, credential);
         let admission = &self.context.admission;
         match admission.admit(self.context.client, *hello, check_resume).await {
-            Ok(login) => {
-                self.hub.handle_admitted_hello(self.conn, login, |name, used| admission.is_current(name, used))
-            }
+            Ok(login) => self.hub.handle_admitted_hello(self.conn, login, |name, used| {
+                admission.check_again(self.context.client, name, used)
+            }),
             Err(code) => self.refuse(code),
         }
     }
