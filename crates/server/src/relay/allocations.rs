@@ -16,7 +16,7 @@ use super::{
     client::ClientAddress,
 };
 use crate::{
-    addr_prefix::AddrPrefix,
+    addr_prefix::{AddrPrefix, SitePrefix},
     token_bucket::{Allowance, TokenBucket},
 };
 
@@ -36,12 +36,43 @@ pub struct AllocationLimits {
     pub all: usize,
     /// Allocations of one user.
     pub per_user: usize,
-    /// Allocations of all users behind one address prefix.
-    pub per_source: usize,
+    /// Of all users behind one address prefix.
+    pub per_source: SourceLimits,
+    /// Of all users of one IPv6 site.
+    pub per_site: SourceLimits,
     /// Bytes that a user may send.
     pub user_bytes: Allowance,
-    /// Bytes that all users behind one address prefix may send.
-    pub source_bytes: Allowance,
+}
+
+/// Limits of all users behind a source together.
+#[derive(Clone, Copy, Debug)]
+pub struct SourceLimits {
+    /// Allocations.
+    pub allocations: usize,
+    /// Bytes that they may send.
+    pub bytes: Allowance,
+}
+
+/// The part of a client's address by which its allocations are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Source {
+    Prefix(AddrPrefix),
+    Site(SitePrefix),
+}
+
+impl Source {
+    /// The sources of an address: its prefix, and the site of an IPv6 address.
+    fn all_of(address: IpAddr) -> impl Iterator<Item = Self> {
+        let prefix = AddrPrefix::of(address);
+        [Some(Self::Prefix(prefix)), prefix.site().map(Self::Site)].into_iter().flatten()
+    }
+
+    const fn limits(self, limits: &AllocationLimits) -> SourceLimits {
+        match self {
+            Self::Prefix(_) => limits.per_source,
+            Self::Site(_) => limits.per_site,
+        }
+    }
 }
 
 /// All allocations.
@@ -53,7 +84,7 @@ pub struct Allocations {
     user_ids: HashMap<Arc<str>, UserId>,
     users: HashMap<UserId, UserRecord>,
     last_user: u64,
-    sources: HashMap<AddrPrefix, SourceRecord>,
+    sources: HashMap<Source, SourceRecord>,
     /// Number of allocations by the address that their relayed addresses have.
     by_ip: HashMap<IpAddr, usize>,
     ports: PortSequence,
@@ -67,7 +98,7 @@ struct UserRecord {
     bytes: TokenBucket,
 }
 
-/// An address prefix with at least one allocation.
+/// A source with at least one allocation.
 #[derive(Debug)]
 struct SourceRecord {
     allocations: usize,
@@ -123,8 +154,11 @@ impl Allocations {
         if self.by_client.len() >= self.limits.all {
             return Err(AllocateError::Full);
         }
-        let source = AddrPrefix::of(new.client.remote.ip());
-        if self.sources.get(&source).is_some_and(|record| record.allocations >= self.limits.per_source) {
+        let is_used_up = |source: Source| {
+            let used = self.sources.get(&source).map_or(0, |record| record.allocations);
+            used >= source.limits(&self.limits).allocations
+        };
+        if Source::all_of(new.client.remote.ip()).any(is_used_up) {
             return Err(AllocateError::Quota);
         }
         let known = self.user_ids.get(new.user).copied();
@@ -138,8 +172,10 @@ impl Allocations {
         if let Some(record) = self.users.get_mut(&user) {
             record.allocations += 1;
         }
-        let full = SourceRecord { allocations: 0, bytes: TokenBucket::full(self.limits.source_bytes, now) };
-        self.sources.entry(source).or_insert(full).allocations += 1;
+        for source in Source::all_of(new.client.remote.ip()) {
+            let bytes = TokenBucket::full(source.limits(&self.limits).bytes, now);
+            self.sources.entry(source).or_insert(SourceRecord { allocations: 0, bytes }).allocations += 1;
+        }
         *self.by_ip.entry(new.ip).or_default() += 1;
         self.by_relayed.insert(relayed, new.client);
         self.by_client.insert(new.client, Allocation::new(relayed, user, new.transaction, now, new.expires));
@@ -182,12 +218,14 @@ impl Allocations {
         self.user_ids.get(user) == Some(&allocation.user)
     }
 
-    /// Takes bytes from the rates of a user and of its address. Returns whether there were as many.
+    /// Takes bytes from the rates of a user and of its sources. Returns whether there were as many.
     pub fn take_bytes(&mut self, user: UserId, from: IpAddr, bytes: usize, now: Instant) -> bool {
-        let AllocationLimits { user_bytes, source_bytes, .. } = self.limits;
-        let (user, source) = (self.users.get_mut(&user), self.sources.get_mut(&AddrPrefix::of(from)));
-        user.is_some_and(|record| record.bytes.take_many(user_bytes, bytes as f64, now))
-            && source.is_some_and(|record| record.bytes.take_many(source_bytes, bytes as f64, now))
+        let (limits, bytes) = (self.limits, bytes as f64);
+        self.users.get_mut(&user).is_some_and(|record| record.bytes.take_many(limits.user_bytes, bytes, now))
+            && Source::all_of(from).all(|source| {
+                let record = self.sources.get_mut(&source);
+                record.is_some_and(|record| record.bytes.take_many(source.limits(&limits).bytes, bytes, now))
+            })
     }
 
     /// Removes the client's allocation, if it has one.
@@ -201,11 +239,12 @@ impl Allocations {
                 self.by_ip.remove(&ip);
             }
         }
-        let source = AddrPrefix::of(client.remote.ip());
-        if let Some(record) = self.sources.get_mut(&source) {
-            record.allocations -= 1;
-            if record.allocations == 0 {
-                self.sources.remove(&source);
+        for source in Source::all_of(client.remote.ip()) {
+            if let Some(record) = self.sources.get_mut(&source) {
+                record.allocations -= 1;
+                if record.allocations == 0 {
+                    self.sources.remove(&source);
+                }
             }
         }
         if let Some(record) = self.users.get_mut(&allocation.user) {
@@ -290,9 +329,9 @@ mod tests {
     const LIMITS: AllocationLimits = AllocationLimits {
         all: 10,
         per_user: 10,
-        per_source: 10,
+        per_source: SourceLimits { allocations: 10, bytes: Allowance { burst: 1_500.0, per_second: 100.0 } },
+        per_site: SourceLimits { allocations: 10, bytes: Allowance { burst: 2_500.0, per_second: 100.0 } },
         user_bytes: Allowance { burst: 1_000.0, per_second: 100.0 },
-        source_bytes: Allowance { burst: 1_500.0, per_second: 100.0 },
     };
     const LIFETIME: Duration = Duration::from_secs(600);
 
@@ -305,7 +344,15 @@ mod tests {
     }
 
     fn insert(table: &mut Allocations, port: u16, user: &str, now: Instant) -> Result<SocketAddr, AllocateError> {
-        let client = client(port);
+        insert_from(table, client(port), user, now)
+    }
+
+    fn insert_from(
+        table: &mut Allocations,
+        client: ClientAddress,
+        user: &str,
+        now: Instant,
+    ) -> Result<SocketAddr, AllocateError> {
         let expires = now + LIFETIME;
         let ip = client.local.ip();
         table.insert(NewAllocation { client, user, ip, port: PortChoice::Even, transaction: 7.into(), expires }, now)
@@ -364,13 +411,43 @@ mod tests {
     #[test]
     fn users_behind_one_address_share_a_limit() {
         let now = Instant::now();
-        let mut table = Allocations::new(AllocationLimits { per_source: 2, ..LIMITS }, &[7; 32]);
+        let per_source = SourceLimits { allocations: 2, ..LIMITS.per_source };
+        let mut table = Allocations::new(AllocationLimits { per_source, ..LIMITS }, &[7; 32]);
         insert(&mut table, 1, "ana", now).unwrap();
         insert(&mut table, 2, "bo", now).unwrap();
         assert_eq!(insert(&mut table, 3, "cleo", now), Err(AllocateError::Quota));
         table.remove_user("ana");
         insert(&mut table, 3, "cleo", now).unwrap();
         assert!(table.get(&client(1), now).is_none() && table.get(&client(2), now).is_some());
+    }
+
+    #[test]
+    fn users_of_one_ipv6_site_share_limits_whatever_their_prefixes() {
+        let now = Instant::now();
+        let per_source = SourceLimits { allocations: 1, ..LIMITS.per_source };
+        let per_site = SourceLimits { allocations: 3, ..LIMITS.per_site };
+        let mut table = Allocations::new(AllocationLimits { per_source, per_site, ..LIMITS }, &[7; 32]);
+        let in_prefix = |site: u16, prefix: u16| ClientAddress {
+            remote: SocketAddr::from(([0x2001, 0xdb8, site, prefix, 0, 0, 0, 1], 1)),
+            ..client(1)
+        };
+        let names: Vec<_> = (0..5).map(|user| format!("user {user}")).collect();
+        for (prefix, name) in (0..3).zip(&names) {
+            insert_from(&mut table, in_prefix(1, prefix), name, now).unwrap();
+        }
+        assert_eq!(insert_from(&mut table, in_prefix(1, 3), &names[3], now), Err(AllocateError::Quota));
+        insert_from(&mut table, in_prefix(2, 0), &names[3], now).unwrap();
+        let sent = |table: &mut Allocations, site, prefix| {
+            let client = in_prefix(site, prefix);
+            let user = table.get(&client, now).unwrap().user;
+            table.take_bytes(user, client.remote.ip(), 1_000, now)
+        };
+        let of_site = [0, 1, 2].map(|prefix| sent(&mut table, 1, prefix));
+        assert_eq!((of_site, sent(&mut table, 2, 0)), ([true, true, false], true));
+        table.remove(&in_prefix(1, 0));
+        insert_from(&mut table, in_prefix(1, 3), &names[4], now).unwrap();
+        table.expire(now + LIFETIME);
+        assert_eq!((table.len(), table.sources.len()), (0, 0));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use turn_types::{
 };
 
 use super::{
-    allocations::{AllocationLimits, Allocations},
+    allocations::{AllocationLimits, Allocations, SourceLimits},
     attributes::has_unknown_attributes,
     client::{ClientAddress, ClientTransport},
     counters::RelayCounters,
@@ -48,11 +48,14 @@ pub(super) const PACKET_OVERHEAD: usize = 64;
 /// Longest payload in bytes. Media has up to 1,500, and a longer one from an address that a client does not expect might harm it.
 const MAX_PAYLOAD: usize = 2_000;
 
-/// Of all allocations, the part that users behind one address prefix may have together: 1 / 16.
+/// Of all allocations, the part that users behind one address prefix may have together, 1 / 16, and those of one IPv6 site, 1 / 4.
 const SOURCE_ALLOCATIONS: usize = 16;
+const SITE_ALLOCATIONS: usize = 4;
 
-/// Of the byte rate of all users, the part that users behind one address prefix may have together: 1 / 4.
+/// Of the byte rate of all users, the part that users behind one address prefix may have together, 1 / 4, and those of one IPv6
+/// site, 1 / 2.
 const SOURCE_BYTES: u32 = 4;
+const SITE_BYTES: u32 = 2;
 
 /// Users whose credentials are revoked at a time. Each has logged in, which is rate-limited.
 const MAX_REVOKED: usize = 16_384;
@@ -72,7 +75,7 @@ pub(super) const REALM: &str = "hutong";
 /// Limits of a relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RelayLimits {
-    /// Allocations in all; a sixteenth of it for the users behind one address. Each takes about half a kilobyte.
+    /// Allocations in all; a sixteenth of it for the users behind one address, a quarter for those of an IPv6 /48. Each takes about half a kilobyte.
     pub allocations: usize,
     /// Allocations of one user. A browser makes one for each server URL and network interface, and as many again at an ICE
     /// restart; those of a page that crashed stay for ten minutes.
@@ -412,12 +415,16 @@ impl Family {
 }
 
 fn allocation_limits(limits: &RelayLimits) -> AllocationLimits {
+    let of_all = |allocations: usize, bytes: u32| SourceLimits {
+        allocations: (limits.allocations / allocations).max(limits.allocations_per_user),
+        bytes: one_second_of((limits.bytes_per_second / bytes).max(limits.user_bytes_per_second)),
+    };
     AllocationLimits {
         all: limits.allocations,
         per_user: limits.allocations_per_user,
-        per_source: (limits.allocations / SOURCE_ALLOCATIONS).max(limits.allocations_per_user),
+        per_source: of_all(SOURCE_ALLOCATIONS, SOURCE_BYTES),
+        per_site: of_all(SITE_ALLOCATIONS, SITE_BYTES),
         user_bytes: one_second_of(limits.user_bytes_per_second),
-        source_bytes: one_second_of((limits.bytes_per_second / SOURCE_BYTES).max(limits.user_bytes_per_second)),
     }
 }
 
