@@ -30,11 +30,12 @@ impl AddrPrefix {
         }
     }
 
-    /// A number for the prefix. Those of IPv4 do not occur among IPv6 prefixes in use: `::/32` is reserved (RFC 4291).
-    pub(crate) fn to_number(self) -> u64 {
+    /// A number for the IPv4 address, or for the site of the IPv6 prefix. Those of IPv4 do not occur among sites in use: `::/16` is
+    /// reserved (RFC 4291).
+    pub(crate) fn origin_number(self) -> u64 {
         match self {
             Self::V4(address) => address.to_bits().into(),
-            Self::V6(groups) => groups.into_iter().fold(0, |number, group| (number << 16) | u64::from(group)),
+            Self::V6([a, b, c, _]) => [a, b, c].into_iter().fold(0, |number, group| (number << 16) | u64::from(group)),
         }
     }
 
@@ -61,9 +62,10 @@ mod tests {
         assert_ne!(prefix("2001:db8:1:2::1"), prefix("2001:db8:1:3::1"));
         assert_eq!(prefix("::ffff:192.0.2.1"), prefix("192.0.2.1"));
         assert_ne!(prefix("192.0.2.1"), prefix("192.0.2.2"));
-        for one in ["2001:db8:1:2::1", "2001:db8:1:3::1", "192.0.2.1", "192.0.2.2"] {
-            for other in ["2001:db8:1:2::9", "2001:db8:1:3::9", "192.0.2.1", "192.0.2.2"] {
-                assert_eq!(prefix(one) == prefix(other), prefix(one).to_number() == prefix(other).to_number());
+        for one in ["2001:db8:1:2::1", "2001:db8:2:2::1", "192.0.2.1", "192.0.2.2"] {
+            for other in ["2001:db8:1:3::9", "2001:db8:2:3::9", "192.0.2.1", "192.0.2.2"] {
+                let is_same = one == other || prefix(one).site().is_some_and(|site| prefix(other).site() == Some(site));
+                assert_eq!(is_same, prefix(one).origin_number() == prefix(other).origin_number(), "{one} {other}");
             }
         }
     }

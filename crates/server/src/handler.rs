@@ -8,9 +8,9 @@ use hyper::{Request, Response, body::Incoming};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
-    admission::SlotGuard,
     metrics::ConnectionCountGuard,
     shutdown::ConnectionGroup,
+    slot_counts::SlotGuard,
     tls::Tls,
     transport::{Transport, UrlScheme},
 };

@@ -83,6 +83,7 @@ mod served_hosts;
 mod server;
 mod server_state;
 mod shutdown;
+mod slot_counts;
 mod sockets;
 mod stream;
 mod supervisor;

@@ -7,13 +7,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpStream, time::timeout};
 
 use crate::{
-    admission::SlotGuard,
     handler::RequestHandler,
     metrics::CapacityLimit,
     protocol_detection::{Accepted, accept_protocol},
     refusal_slots::RefusalSlot,
     server_state::{ServedProtocols, ServerState},
     shutdown::ConnectionGroup,
+    slot_counts::SlotGuard,
     stream::Stream,
     transport::{Transport, is_local},
 };

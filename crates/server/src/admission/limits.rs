@@ -8,14 +8,12 @@ use std::{
 
 use hutong_protocol::{NameKey, Token};
 
-use super::{
-    failure_tracker::{FailureTracker, LockoutPolicy, SecretVerdict},
-    slot_counts::{SlotCounts, SlotGuard},
-};
+use super::failure_tracker::{FailureTracker, LockoutPolicy, SecretVerdict};
 use crate::{
     addr_prefix::{AddrPrefix, SitePrefix},
     addr_rate_limiter::AddrRateLimiter,
     rate_limiter::RateLimiter,
+    slot_counts::{SlotCounts, SlotGuard},
     token_bucket::Allowance,
 };
 

@@ -12,7 +12,6 @@ mod password_check;
 mod proxies;
 mod reloadable_file;
 mod secrets;
-mod slot_counts;
 
 use std::{
     net::IpAddr,
@@ -35,6 +34,7 @@ use self::{
 use crate::{
     addr_prefix::AddrPrefix,
     registry::{AdmittedLogin, CallOrigin, Credential, GenuineTicket, NameRight, ResumeRefusal},
+    slot_counts::SlotGuard,
     supervisor::blocking,
 };
 
@@ -42,7 +42,6 @@ pub(crate) use deny_list::DenyList;
 pub(crate) use limits::{AdmissionLimits, LOGINS_PER_CONNECTION};
 #[cfg(test)]
 pub(crate) use limits::{NAME_LOCKOUT, PREFIX_LOCKOUT};
-pub(crate) use slot_counts::SlotGuard;
 
 pub use deny_list::parse_network;
 pub use forwarded::ProxyHeader;
@@ -85,7 +84,7 @@ pub(crate) struct ClientAddr {
 impl ClientAddr {
     /// The number under which calls from this address are limited.
     pub(crate) fn call_origin(self) -> CallOrigin {
-        self.is_limited.then(|| AddrPrefix::of(self.ip).to_number())
+        self.is_limited.then(|| AddrPrefix::of(self.ip).origin_number())
     }
 
     /// An address to which limits apply.

@@ -37,13 +37,14 @@ use super::{
     refusal::{close_code, sentence},
 };
 use crate::{
-    admission::{AdmissionControl, ClientAddr, LOGINS_PER_CONNECTION, LoginRequest, SlotGuard},
+    admission::{AdmissionControl, ClientAddr, LOGINS_PER_CONNECTION, LoginRequest},
     clock,
     handler::ConnectionPermit,
     hub::Hub,
     metrics::WebSocketEnd,
     outbox::{Frame, FrameClass, Outbox, OutboxAction},
     registry::ConnId,
+    slot_counts::SlotGuard,
     stream::Stream,
     token_bucket::TokenBucket,
     turn::ClientRoute,

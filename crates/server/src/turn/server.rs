@@ -25,7 +25,6 @@ use super::{
     udp_task,
 };
 use crate::{
-    addr_prefix::AddrPrefix,
     clock,
     relay::{Relay, RelayConfig, RelayCounters},
     stream::Stream,
@@ -125,7 +124,7 @@ impl TurnServer {
 
     /// Serves a TCP or TLS connection until it ends.
     pub(crate) async fn serve_stream(&self, stream: Stream, remote: SocketAddr, local: SocketAddr) {
-        let Some(slot) = self.stream_slots.acquire(AddrPrefix::of(remote.ip())) else {
+        let Some(slot) = self.stream_slots.acquire(remote.ip()) else {
             tracing::debug!("too many TURN connections; connection closed");
             return;
         };

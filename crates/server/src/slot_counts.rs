@@ -26,6 +26,15 @@ struct TakenSlots {
     by_site: HashMap<SitePrefix, usize>,
 }
 
+impl TakenSlots {
+    fn add(&mut self, prefix: AddrPrefix) {
+        *self.by_prefix.entry(prefix).or_default() += 1;
+        if let Some(site) = prefix.site() {
+            *self.by_site.entry(site).or_default() += 1;
+        }
+    }
+}
+
 /// RAII guard: one slot of an address prefix and of its site. Released on drop. Empty for exempt addresses.
 #[derive(Debug)]
 pub(crate) struct SlotGuard(Option<(Arc<SlotCounts>, AddrPrefix)>);
@@ -36,6 +45,13 @@ impl SlotCounts {
         Arc::new(Self { per_prefix, taken: Mutex::default() })
     }
 
+    /// Takes a slot, also beyond the limit.
+    pub(crate) fn acquire_always(self: &Arc<Self>, address: IpAddr) -> SlotGuard {
+        let prefix = AddrPrefix::of(address);
+        self.lock().add(prefix);
+        SlotGuard(Some((self.clone(), prefix)))
+    }
+
     /// Takes a slot. `None` if the address's prefix or site has too many; no limit applies without an address.
     pub(crate) fn acquire(self: &Arc<Self>, address: Option<IpAddr>) -> Option<SlotGuard> {
         let Some(prefix) = address.map(AddrPrefix::of) else { return Some(SlotGuard(None)) };
@@ -44,13 +60,12 @@ impl SlotCounts {
         if count(taken.by_prefix.get(&prefix)) >= self.per_prefix {
             return None;
         }
-        if let Some(site) = prefix.site() {
-            if count(taken.by_site.get(&site)) >= self.per_prefix.saturating_mul(SITE_FACTOR) {
-                return None;
-            }
-            *taken.by_site.entry(site).or_default() += 1;
+        if let Some(site) = prefix.site()
+            && count(taken.by_site.get(&site)) >= self.per_prefix.saturating_mul(SITE_FACTOR)
+        {
+            return None;
         }
-        *taken.by_prefix.entry(prefix).or_default() += 1;
+        taken.add(prefix);
         drop(taken);
         Some(SlotGuard(Some((self.clone(), prefix))))
     }
