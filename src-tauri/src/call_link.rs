@@ -64,7 +64,10 @@ impl CallLink {
         let server = Invitation::parse(&server).map_err(to_link_problem)?;
         // If the address was not percent-encoded, its fragment is parsed as the link's.
         let fragment_key = invitation::key_in_fragment(url.fragment().unwrap_or_default()).map_err(to_link_problem)?;
-        if server.key.is_some() && fragment_key.is_some() {
+        // Call links are copied on and come from anywhere, so they carry no access key.
+        let access_key =
+            invitation::access_key_in_fragment(url.fragment().unwrap_or_default()).map_err(to_link_problem)?;
+        if server.access_key.is_some() || access_key.is_some() || (server.key.is_some() && fragment_key.is_some()) {
             return Err(AppProblem::LinkInvalid);
         }
         let server = Invitation::new(server.address, server.key.or(fragment_key)).map_err(to_link_problem)?;

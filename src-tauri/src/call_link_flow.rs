@@ -50,7 +50,11 @@ impl CallLinkFlow {
         }
         if current != Some(&link.server) {
             *stage = CallLinkStage::AwaitingLogin;
-            return ConfirmOutcome::SwitchServer(Invitation { address: link.server.clone(), key: link.key.clone() });
+            return ConfirmOutcome::SwitchServer(Invitation {
+                address: link.server.clone(),
+                key: link.key.clone(),
+                access_key: None,
+            });
         }
         if !matches!(view.session, SessionView::LoggedIn { .. }) {
             *stage = CallLinkStage::AwaitingLogin;
@@ -153,7 +157,7 @@ mod tests {
         let (a, b) = (ServerAddress::parse("a.example").unwrap(), ServerAddress::parse("b.example").unwrap());
         assert_eq!(
             flow.confirm(Some(&a), &logged_in()),
-            ConfirmOutcome::SwitchServer(Invitation { address: b.clone(), key: None })
+            ConfirmOutcome::SwitchServer(Invitation { address: b.clone(), key: None, access_key: None })
         );
         assert_eq!(stage(&flow), Some(CallLinkStage::AwaitingLogin));
         assert!(!flow.update(Some(&b), &SessionView::LoggedOut));
@@ -178,7 +182,7 @@ mod tests {
         let (a, b) = (ServerAddress::parse("a.example").unwrap(), ServerAddress::parse("b.example").unwrap());
         assert_eq!(
             flow.confirm(Some(&a), &View::default()),
-            ConfirmOutcome::SwitchServer(Invitation { address: b, key: None })
+            ConfirmOutcome::SwitchServer(Invitation { address: b, key: None, access_key: None })
         );
         assert!(flow.update(Some(&a), &SessionView::LoggedOut));
         assert_eq!(flow.view(None), None);

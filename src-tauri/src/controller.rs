@@ -10,9 +10,9 @@ use std::{path::PathBuf, time::Duration};
 
 use hutong_core::{
     Command, Input, SessionView, SocketEvent,
-    host_messages::{AppCommand, AppProblem, AppView, HostToPage, PageToHost, PendingCallLink},
+    host_messages::{AppCommand, AppProblem, AppView, HostToPage, PageToHost, PendingCallLink, ServerChoice},
 };
-use hutong_protocol::{MediaKind, UserState};
+use hutong_protocol::{MediaKind, Secret, UserState};
 use tokio::{
     sync::mpsc,
     time::{Instant, MissedTickBehavior, timeout},
@@ -127,6 +127,9 @@ impl Controller {
         }
         if this.servers.stored().share {
             this.share(true).await;
+        }
+        if this.servers.choice() == ServerChoice::Embedded {
+            this.step(Input::InvitationKey(this.embedded.access_key()));
         }
         this.driver.set_target(this.servers.target());
         this
@@ -260,11 +263,12 @@ impl Controller {
 
     async fn handle_app_command(&mut self, command: AppCommand) {
         match command {
-            AppCommand::UseEmbedded => self.use_server(SavedServer::Embedded).await,
+            AppCommand::UseEmbedded => self.use_server(SavedServer::Embedded, self.embedded.access_key()).await,
             AppCommand::UseServer { address } => match Invitation::parse(&address) {
                 Ok(invitation) => {
                     self.servers.forget_key(&invitation.address);
-                    self.use_server(SavedServer::Other { address: invitation.to_string() }).await;
+                    let choice = SavedServer::Other { address: invitation.to_string() };
+                    self.use_server(choice, invitation.access_key).await;
                 }
                 Err(problem) => self.problem = Some(problem),
             },
@@ -275,6 +279,7 @@ impl Controller {
             }
             AppCommand::ConfirmCallLink { link } => self.confirm_call_link(&link).await,
             AppCommand::DismissCallLink => self.call_link.dismiss(),
+            AppCommand::RequireAccessKey { on } => self.require_access_key(on).await,
             AppCommand::Share { on } => {
                 self.share(on).await;
                 self.servers.set_share(on);
@@ -312,7 +317,7 @@ impl Controller {
             // Pin the link's key for the current server too, before the next login there.
             let is_logged_in = matches!(self.driver.view().session, SessionView::LoggedIn { .. });
             if link.key.is_some() && !is_logged_in && current.as_ref() == Some(&link.server) {
-                let invitation = Invitation { address: link.server, key: link.key };
+                let invitation = Invitation { address: link.server, key: link.key, access_key: None };
                 self.servers.choose(SavedServer::Other { address: invitation.to_string() });
                 self.driver.set_target(self.servers.target());
                 self.save().await;
@@ -322,26 +327,43 @@ impl Controller {
             ConfirmOutcome::None => {}
             // Unlike a typed address, a link's address does not make the app forget the server's key.
             ConfirmOutcome::SwitchServer(invitation) => {
-                self.use_server(SavedServer::Other { address: invitation.to_string() }).await;
+                self.use_server(SavedServer::Other { address: invitation.to_string() }, None).await;
             }
             ConfirmOutcome::Call(to) => self.step(Input::Command(Command::Call { to, media: MediaKind::Video })),
         }
     }
 
     /// Switches to a server, and logs in there with the current name.
-    async fn use_server(&mut self, choice: SavedServer) {
+    async fn use_server(&mut self, choice: SavedServer, access_key: Option<Secret>) {
         let name = match &self.driver.view().session {
             SessionView::LoggingIn { name, .. } => Some(name.clone()),
             SessionView::LoggedIn { me } | SessionView::Reconnecting { me } => Some(me.name.to_string()),
-            SessionView::LoggedOut | SessionView::Refused { .. } | SessionView::Replaced { .. } => None,
+            SessionView::LoggedOut
+            | SessionView::Refused { .. }
+            | SessionView::InvitationOutdated { .. }
+            | SessionView::Replaced { .. } => None,
         };
         self.servers.choose(choice);
         self.step(Input::Command(Command::LogOut));
+        self.step(Input::InvitationKey(access_key));
         self.driver.set_target(self.servers.target());
         self.save().await;
         if let Some(name) = name {
             self.step(Input::Command(Command::LogIn { name, secret: None }));
         }
+    }
+
+    /// Makes the embedded server require a new access key, or none. The app's own session there begins again with the key.
+    async fn require_access_key(&mut self, on: bool) {
+        if let Err(problem) = self.embedded.store_access_key(on).await {
+            self.problem = Some(problem);
+            return;
+        }
+        // Before the server ends the session: it begins again with this key. A removed one serves for that, too.
+        if on && self.servers.choice() == ServerChoice::Embedded {
+            self.step(Input::InvitationKey(self.embedded.access_key()));
+        }
+        self.embedded.apply_access_key().await;
     }
 
     async fn share(&mut self, on: bool) {

@@ -83,6 +83,7 @@ impl Client {
             Input::Socket(SocketEvent::Refused) => self.connection_lost(now, RetryReason::SocketRefused),
             Input::Message(message) => self.handle_message(now, message),
             Input::Media(event) => self.handle_media_event(now, event),
+            Input::InvitationKey(key) => self.session.set_invitation_key(key),
             Input::PageReloaded => self.step_call(now, CallFlow::page_reloaded),
             Input::CheckConnection => self.check_connection(now, CallFlow::check_connection),
             Input::AddressLost => self.check_connection(now, CallFlow::address_lost),

@@ -2,6 +2,8 @@
 //!
 //! In a plain browser there is no host: the page runs the [`Client`](crate::Client) itself.
 
+use std::fmt;
+
 use hutong_protocol::Name;
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +42,9 @@ pub enum HostToPage {
 }
 
 /// A person's command to the app itself, apart from calls.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// `Debug` leaves out the content: an address may contain an access key.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum AppCommand {
     /// Use the server embedded in this app (desktop). Persisted.
@@ -53,6 +57,12 @@ pub enum AppCommand {
     /// "Let others join": open the embedded server to the network, or close it. Persisted.
     Share {
         /// Open or close.
+        on: bool,
+    },
+    /// Require an access key of all who join the embedded server, or stop doing so (desktop). Each time that this is turned on,
+    /// the key is a new one. Persisted.
+    RequireAccessKey {
+        /// Require or not.
         on: bool,
     },
     /// Start the app when the person logs in to the computer, or stop doing so (desktop). The operating system persists
@@ -69,6 +79,12 @@ pub enum AppCommand {
     },
     /// Discard the call that a `hutong://` link proposes.
     DismissCallLink,
+}
+
+impl fmt::Debug for AppCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AppCommand(..)")
+    }
 }
 
 /// State of the app itself, as the page shows it.
@@ -105,7 +121,9 @@ pub enum ServerChoice {
 }
 
 /// State of the server embedded in a desktop app, as the page shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// `Debug` leaves out the addresses, which may contain the access key.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EmbeddedServerView {
     /// The port on which it listens.
     pub port: u16,
@@ -113,11 +131,23 @@ pub struct EmbeddedServerView {
     pub wanted_port_taken: Option<u16>,
     /// Whether it is open to the network.
     pub shared: bool,
-    /// `https` addresses for others with the server's key (`/#key=…`), best first. Empty unless shared and on a
-    /// network.
+    /// `https` addresses for others with the server's key and, if one is required, the access key (`/#key=…&access=…`), best
+    /// first. Empty unless shared and on a network.
     pub addresses: Vec<String>,
+    /// Whether logins require the access key.
+    pub requires_access_key: bool,
     /// SHA-256 fingerprint of its certificate as browsers display it (`AB:CD:…`); `None` unless shared.
     pub fingerprint: Option<String>,
+}
+
+impl fmt::Debug for EmbeddedServerView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddedServerView")
+            .field("port", &self.port)
+            .field("shared", &self.shared)
+            .field("requires_access_key", &self.requires_access_key)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A call that a `hutong://` link proposes. The app makes it only after the person confirmed it.
@@ -174,4 +204,32 @@ pub enum AppProblem {
     LinkKeyDiffers,
     /// The operating system rejected the change of the autostart setting.
     AutostartFailed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_access_key_in_an_address_stays_out_of_debug_output() {
+        let address = "https://192.168.1.20:8017/#access=geheim".to_owned();
+        let embedded = EmbeddedServerView {
+            port: 8017,
+            wanted_port_taken: None,
+            shared: true,
+            addresses: vec![address.clone()],
+            requires_access_key: true,
+            fingerprint: None,
+        };
+        let view = AppView {
+            server: ServerChoice::Embedded,
+            embedded: Some(embedded),
+            autostart: None,
+            invitation: None,
+            call_link: None,
+            problem: None,
+        };
+        let messages = format!("{:?}{:?}", HostToPage::App(view), PageToHost::App(AppCommand::UseServer { address }));
+        assert!(!messages.contains("geheim"), "{messages}");
+    }
 }

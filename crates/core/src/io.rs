@@ -21,6 +21,9 @@ pub enum Input {
     Message(ServerMessage),
     /// A report of the media engine.
     Media(MediaEvent),
+    /// The access key of the invitation by which the person came, or `None` for another server's invitation without one. The
+    /// client sends it with each login without a typed secret. Kept only in memory.
+    InvitationKey(Option<Secret>),
     /// The page was reloaded while the client kept running (webview): peer connection and devices are gone.
     PageReloaded,
     /// The operating system reports another network, or the page or the computer was asleep: the client checks its

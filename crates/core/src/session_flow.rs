@@ -36,6 +36,10 @@ enum SessionState {
     Refused {
         code: RefusedCode,
     },
+    /// The server refused the access key of the invitation.
+    InvitationOutdated {
+        name: String,
+    },
     /// The same user logged in on another client, with a ticket of the session or with the name's password.
     Replaced {
         name: Name,
@@ -76,8 +80,19 @@ struct Credentials {
     /// An earlier ticket of this name, which the server may refuse. Beside a secret, it shows the server that this device was
     /// logged in before, and that the secret is no stranger's guess.
     device_ticket: Option<SessionTicket>,
-    /// Kept in case the server rejects the ticket. Never saved.
+    /// As typed. Kept in case the server rejects the ticket. Never saved.
     secret: Option<Secret>,
+    /// The access key of the invitation by which the person came, for logins without a typed secret. Never saved.
+    invitation_key: Option<Secret>,
+}
+
+impl Credentials {
+    const fn secret(&self) -> Option<&Secret> {
+        match &self.secret {
+            Some(secret) => Some(secret),
+            None => self.invitation_key.as_ref(),
+        }
+    }
 }
 
 /// What the closed WebSocket was used for.
@@ -100,7 +115,7 @@ pub enum Refusal {
     TicketDropped,
     /// The same user resumed the session on another client: it has ended on this one.
     Replaced,
-    /// The session has ended until the person logs in again.
+    /// The session has ended. Without the access key of an invitation, until the person logs in again.
     Final,
 }
 
@@ -119,6 +134,7 @@ impl SessionFlow {
         match &self.state {
             SessionState::LoggedOut => SessionView::LoggedOut,
             SessionState::Refused { code } => SessionView::Refused { name: self.credentials.name.clone(), code: *code },
+            SessionState::InvitationOutdated { name } => SessionView::InvitationOutdated { name: name.clone() },
             SessionState::Replaced { name } => SessionView::Replaced { name: name.clone() },
             SessionState::LoggingIn { retry_reason, .. } => {
                 SessionView::LoggingIn { name: self.credentials.name.clone(), retry_reason: *retry_reason }
@@ -156,7 +172,10 @@ impl SessionFlow {
     /// State for a reloaded page; `None` if it should not log in.
     pub fn saved(&self, call: Option<CallId>) -> Option<SavedSession> {
         match &self.state {
-            SessionState::LoggedOut | SessionState::Refused { .. } | SessionState::Replaced { .. } => None,
+            SessionState::LoggedOut
+            | SessionState::Refused { .. }
+            | SessionState::InvitationOutdated { .. }
+            | SessionState::Replaced { .. } => None,
             SessionState::LoggingIn { .. } | SessionState::LoggedIn { .. } | SessionState::Reconnecting { .. } => {
                 let Credentials { name, ticket, .. } = &self.credentials;
                 Some(SavedSession { name: name.clone(), ticket: ticket.clone()?, call })
@@ -168,7 +187,7 @@ impl SessionFlow {
     pub fn log_in(&mut self, now: Duration, name: String, secret: Option<Secret>, outputs: &mut Outputs) -> bool {
         // The same name resumes the session, and with it the token.
         let same_name = match &self.state {
-            SessionState::LoggedOut | SessionState::Refused { .. } => false,
+            SessionState::LoggedOut | SessionState::Refused { .. } | SessionState::InvitationOutdated { .. } => false,
             SessionState::LoggingIn { attempt: ConnectionAttempt::BackingOff { .. }, .. } => {
                 self.credentials.name == name
             }
@@ -192,6 +211,11 @@ impl SessionFlow {
         }
         self.start_login(now, name, ticket, outputs);
         true
+    }
+
+    /// Sets the access key of the invitation by which the person came. `None`: the next server's, which has none.
+    pub fn set_invitation_key(&mut self, key: Option<Secret>) {
+        self.credentials.invitation_key = key;
     }
 
     /// Logs in with the state that the page saved before its reload.
@@ -221,11 +245,11 @@ impl SessionFlow {
     pub fn socket_opened(&mut self, now: Duration, outputs: &mut Outputs) {
         let Some(attempt @ ConnectionAttempt::Opening { .. }) = self.attempt_mut() else { return };
         *attempt = ConnectionAttempt::AwaitingWelcome { until: now + WELCOME_TIMEOUT };
-        let Credentials { name, ticket, device_ticket, secret } = &self.credentials;
-        let (resume, secret) = match (ticket, secret) {
+        let Credentials { name, ticket, device_ticket, .. } = &self.credentials;
+        let (resume, secret) = match (ticket, self.credentials.secret()) {
             // A valid ticket suffices, and a secret that is not sent cannot leak.
             (Some(_), _) => (ticket, None),
-            (None, Some(_)) => (device_ticket, secret.clone()),
+            (None, Some(secret)) => (device_ticket, Some(secret.clone())),
             (None, None) => (&None, None),
         };
         outputs.send(ClientMessage::Hello { name: name.clone(), resume: resume.clone(), secret });
@@ -254,7 +278,10 @@ impl SessionFlow {
                 (*attempt, *retry_reason) = (backing_off, Some(reason));
             }
             SessionState::Reconnecting { attempt, .. } => *attempt = backing_off,
-            SessionState::LoggedOut | SessionState::Refused { .. } | SessionState::Replaced { .. } => {}
+            SessionState::LoggedOut
+            | SessionState::Refused { .. }
+            | SessionState::InvitationOutdated { .. }
+            | SessionState::Replaced { .. } => {}
         }
         Some(ClosedSocket::Attempt)
     }
@@ -290,11 +317,25 @@ impl SessionFlow {
                 Refusal::Replaced
             }
             _ => {
-                self.close(SessionState::Refused { code }, outputs);
+                let uses_invitation_key =
+                    self.credentials.secret.is_none() && self.credentials.invitation_key.is_some();
+                let name = self.credentials.name.clone();
+                let ended = match code {
+                    RefusedCode::SecretWrong if uses_invitation_key => {
+                        self.credentials.invitation_key = None;
+                        SessionState::InvitationOutdated { name: name.clone() }
+                    }
+                    _ => SessionState::Refused { code },
+                };
+                self.close(ended, outputs);
                 if let Some(ticket) = self.credentials.ticket.take() {
                     self.credentials.device_ticket = Some(ticket);
                 }
                 self.credentials.secret = None;
+                // The server has an access key now, or another: perhaps that of the invitation.
+                if code == RefusedCode::SecretChanged && uses_invitation_key {
+                    self.start_login(now, name, None, outputs);
+                }
                 Refusal::Final
             }
         }
@@ -302,7 +343,8 @@ impl SessionFlow {
 
     /// Handles a refused ticket. Returns whether to log in without it.
     fn drop_ticket(&mut self) -> bool {
-        let Credentials { ticket, device_ticket, secret, .. } = &mut self.credentials;
+        let has_secret = self.credentials.secret().is_some();
+        let Credentials { ticket, device_ticket, .. } = &mut self.credentials;
         match ticket.take() {
             // It has expired or is revoked, or the server has a new ticket key: log in as a new user.
             Some(ticket) => {
@@ -311,7 +353,7 @@ impl SessionFlow {
             }
             // Then not beside the secret either: the server has a new ticket key, or is an older one that checks no secret
             // beside a ticket.
-            None => device_ticket.take().is_some() && secret.is_some(),
+            None => device_ticket.take().is_some() && has_secret,
         }
     }
 
@@ -388,7 +430,10 @@ impl SessionFlow {
             SessionState::LoggedIn { me, .. } => {
                 self.state = SessionState::Reconnecting { me: me.clone(), attempt };
             }
-            SessionState::LoggedOut | SessionState::Refused { .. } | SessionState::Replaced { .. } => {}
+            SessionState::LoggedOut
+            | SessionState::Refused { .. }
+            | SessionState::InvitationOutdated { .. }
+            | SessionState::Replaced { .. } => {}
         }
     }
 
@@ -419,6 +464,7 @@ impl SessionFlow {
             SessionState::LoggingIn { attempt, .. } | SessionState::Reconnecting { attempt, .. } => Some(*attempt),
             SessionState::LoggedOut
             | SessionState::Refused { .. }
+            | SessionState::InvitationOutdated { .. }
             | SessionState::Replaced { .. }
             | SessionState::LoggedIn { .. } => None,
         }
@@ -429,6 +475,7 @@ impl SessionFlow {
             SessionState::LoggingIn { attempt, .. } | SessionState::Reconnecting { attempt, .. } => Some(attempt),
             SessionState::LoggedOut
             | SessionState::Refused { .. }
+            | SessionState::InvitationOutdated { .. }
             | SessionState::Replaced { .. }
             | SessionState::LoggedIn { .. } => None,
         }

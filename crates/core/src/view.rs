@@ -98,6 +98,11 @@ pub enum SessionView {
         /// This user. Other users see it as `offline`.
         me: User,
     },
+    /// The server refused the access key of the invitation by which the person came. A typed one may be right.
+    InvitationOutdated {
+        /// As typed.
+        name: String,
+    },
     /// The same user logged in on another client. This client reconnects only on
     /// [`LogIn`](crate::Command::LogIn).
     Replaced {
@@ -124,7 +129,11 @@ impl SessionView {
     pub const fn me(&self) -> Option<&User> {
         match self {
             Self::LoggedIn { me } | Self::Reconnecting { me } => Some(me),
-            Self::LoggedOut | Self::LoggingIn { .. } | Self::Refused { .. } | Self::Replaced { .. } => None,
+            Self::LoggedOut
+            | Self::LoggingIn { .. }
+            | Self::Refused { .. }
+            | Self::InvitationOutdated { .. }
+            | Self::Replaced { .. } => None,
         }
     }
 }

@@ -118,7 +118,7 @@ tickets! {
 /// Login secret that a person enters: the server's access key, or the password of their name.
 ///
 /// `Debug` leaves out its text, so that it cannot reach a log.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Secret(Arc<str>);
 
 impl Secret {

@@ -97,8 +97,8 @@ mod web;
 #[cfg(feature = "acme")]
 pub use acme::{AcmeOptions, LETS_ENCRYPT};
 pub use admission::{
-    AdmissionFileError, AdmissionOptions, ProxyHeader, SecretRequirement, UsersFileLineError, parse_network,
-    users_file_line,
+    AccessKey, AdmissionFileError, AdmissionOptions, InvalidAccessKey, ProxyHeader, SecretRequirement, SecretsInFile,
+    UsersFileLineError, parse_network, users_file_line,
 };
 pub use gateway::Deadlines;
 pub use host_name::{HostName, HostNameError};

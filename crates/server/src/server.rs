@@ -12,7 +12,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::DropGuard, task::AbortOnDropHandle};
 
 use crate::{
-    admission::{AdmissionControl, ChangedSecrets, DenyList},
+    admission::{AccessKey, AdmissionControl, ChangedSecrets, DenyList, SecretsInFile},
     drain::drain,
     gateway::Gateway,
     host_name::HostName,
@@ -29,7 +29,7 @@ use crate::{
     server_state::{ServedProtocols, ServerState},
     shutdown::ConnectionGroup,
     sockets::{BindError, listen, listen_everywhere},
-    supervisor::{Supervisor, TaskFailure},
+    supervisor::{Supervisor, TaskFailure, blocking},
     ticket_key::TicketKey,
     tls::{self, Tls},
     turn::{CredentialIssuer, IceServerSource, TurnListeners, TurnOptions, TurnServer},
@@ -282,6 +282,20 @@ impl Server {
         }
         self.hub.renew_ice_servers();
         result
+    }
+
+    /// Requires this access key of all logins, or none. If that changes it, all sessions end as `secret_changed`, and their tickets
+    /// are revoked.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretsInFile`] if the options name a file of secrets.
+    pub async fn set_access_key(&self, key: Option<AccessKey>) -> Result<(), SecretsInFile> {
+        if self.state.admission.set_access_key(key)? {
+            let (hub, admission) = (self.hub.clone(), self.state.admission.clone());
+            blocking(move || end_sessions(&hub, &admission, &ChangedSecrets::AccessKey)).await;
+        }
+        Ok(())
     }
 
     /// Listens on the addresses of [`Options::listen`] only, as before [`open_to_network`](Self::open_to_network).

@@ -32,6 +32,66 @@ async fn has_secret_field(page: &TestPage) -> Result<bool> {
     page.run("return document.querySelector('input#secret') !== null").await
 }
 
+/// What the page keeps of the link by which it was opened: its address, the variable for the app, and both storages.
+async fn traces(page: &TestPage) -> Result<String> {
+    page.run(
+        "return location.href + window.hutongAccessKey + JSON.stringify({ ...localStorage, ...sessionStorage })
+            + document.documentElement.outerHTML",
+    )
+    .await
+}
+
+#[tokio::test]
+async fn a_link_with_the_access_key_needs_a_name_only_and_leaves_no_trace() -> TestResult {
+    scenario("access_link", async |env| {
+        let directory = tempfile::tempdir().context("a directory")?;
+        let key = directory.path().join("access-key");
+        std::fs::write(&key, KEY).context("the access key")?;
+        let server = env.start_server_with("127.0.0.1:0", &["--access-key-file", &key.to_string_lossy()]).await?;
+        let link = |key: &str| {
+            format!("{}/#lang=x&access={}&top", server.url().trim_end_matches('/'), key.replace(' ', "%20"))
+        };
+
+        let ana = env.open_page("Ana", &link(KEY)).await?;
+        ana.wait_until("the page", UI_TIMEOUT, r#"return one("login")"#).await?;
+        let address: String = ana.run("return location.hash").await?;
+        ensure!(address == "#lang=x&top", "{address}");
+        ensure!(!traces(&ana).await?.contains("horse"), "the access key is in the page before the login");
+        ana.submit_login("Ana").await?;
+        ana.wait_for_own_state("online", UI_TIMEOUT).await?;
+        ensure!(!traces(&ana).await?.contains("horse"), "the access key is in the page after the login");
+        // Back leads to no entry with the key: the reload comes without it, and resumes by the ticket.
+        ana.reload().await?;
+        ana.wait_for_own_state("online", UI_TIMEOUT).await?;
+
+        // A link with another key, opened in the same tab: only the fragment changes.
+        ana.press("log-out").await?;
+        ana.run::<()>(&format!("location.href = {:?}", link("an older key"))).await?;
+        ana.wait_until(
+            "the page without the key",
+            UI_TIMEOUT,
+            "return one('login') && !location.hash.includes('access')",
+        )
+        .await?;
+        ana.submit_login("Ana").await?;
+        let english = wait_for_login_error(&ana, "invitation_outdated").await?;
+        ana.press("language").await?;
+        let chinese = wait_for_login_error(&ana, "invitation_outdated").await?;
+        ensure!(english.contains("out of date") && chinese.contains("失效"), "{english} {chinese}");
+        ana.driver()?.find(By::Css(FIELD)).await?.click().await?;
+        submit_secret(&ana, KEY).await?;
+        ana.wait_for_own_state("online", UI_TIMEOUT).await?;
+
+        // A key that no link can contain.
+        let bo = env.open_page("Bo", &format!("{}#access=%E4%BA", server.url())).await?;
+        bo.wait_until("the page", UI_TIMEOUT, r#"return one("login")"#).await?;
+        bo.submit_login("Bo").await?;
+        wait_for_login_error(&bo, "invitation_outdated").await?;
+        bo.ensure_no_errors().await
+    })
+    .await
+}
+
 #[tokio::test]
 async fn the_access_key_is_requested_only_by_a_server_that_requires_one() -> TestResult {
     scenario("access_key", async |env| {

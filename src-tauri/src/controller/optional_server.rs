@@ -7,6 +7,7 @@ use std::{
 };
 
 use hutong_core::host_messages::{AppProblem, EmbeddedServerView};
+use hutong_protocol::Secret;
 use tokio::time::Instant;
 
 use crate::embedded_server::EmbeddedServer;
@@ -53,6 +54,31 @@ impl OptionalServer {
         match &mut self.server {
             Some(server) => server.share(on).await,
             None => Err(AppProblem::EmbeddedFailed),
+        }
+    }
+
+    /// The access key that logins require, if there is a server and a key.
+    #[must_use]
+    pub fn access_key(&self) -> Option<Secret> {
+        self.server.as_ref().and_then(EmbeddedServer::access_key).cloned()
+    }
+
+    /// Stores a new access key, or removes it. [`apply_access_key`](Self::apply_access_key) makes the server require it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`EmbeddedServer::store_access_key`], and [`AppProblem::EmbeddedFailed`] when there is no server.
+    pub async fn store_access_key(&mut self, on: bool) -> Result<(), AppProblem> {
+        match &mut self.server {
+            Some(server) => server.store_access_key(on).await,
+            None => Err(AppProblem::EmbeddedFailed),
+        }
+    }
+
+    /// Requires the stored access key of all logins, or none.
+    pub async fn apply_access_key(&self) {
+        if let Some(server) = &self.server {
+            server.apply_access_key().await;
         }
     }
 

@@ -93,7 +93,7 @@ impl ServerSettings {
             }
             // A stored address may be invalid; then there is no server until the person enters one.
             SavedServer::Other { address } => {
-                let Invitation { address, key } = Invitation::parse(address).ok()?;
+                let Invitation { address, key, .. } = Invitation::parse(address).ok()?;
                 let trust = key.map_or_else(|| self.settings.trust(&address), KeyTrust::Pinned);
                 Some(ServerTarget { address, trust })
             }
@@ -187,7 +187,7 @@ impl ServerSettings {
 fn invitation(target: &ServerTarget, key: Option<&KeyFingerprint>) -> String {
     // A plain address has no key, even if one is known from TLS on the same port.
     let key = key.filter(|_| target.address.secure()).cloned();
-    Invitation { address: target.address.clone(), key }.to_string()
+    Invitation { address: target.address.clone(), key, access_key: None }.to_string()
 }
 
 #[cfg(test)]
@@ -203,7 +203,7 @@ mod tests {
     }
 
     fn with_key(seed: &str) -> String {
-        Invitation { address: ServerAddress::parse(ADDRESS).unwrap(), key: Some(key(seed)) }.to_string()
+        Invitation::new(ServerAddress::parse(ADDRESS).unwrap(), Some(key(seed))).unwrap().to_string()
     }
 
     fn link(seed: &str) -> CallLink {

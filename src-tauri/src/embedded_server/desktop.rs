@@ -1,14 +1,22 @@
 //! The embedded server on desktops: listens on loopback, and on the network while it is shared.
 
 use std::{
+    io,
     net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     path::{Path, PathBuf},
 };
 
 use hutong_core::host_messages::{AppProblem, EmbeddedServerView};
-use hutong_server::{BindError, Options, Server, TicketKey, Tls, TlsError, revocation_file_beside};
+use hutong_protocol::Secret;
+use hutong_server::{
+    AccessKey, BindError, Options, SecretRequirement, Server, TicketKey, Tls, TlsError, revocation_file_beside,
+};
 
-use crate::address::{self, DEFAULT_PORT};
+use super::access_key::AccessKeyFile;
+use crate::{
+    address::{self, DEFAULT_PORT},
+    invitation,
+};
 
 /// The running server, with its addresses and its certificate.
 #[derive(Debug)]
@@ -21,6 +29,8 @@ pub struct EmbeddedServer {
     tls: Option<Tls>,
     /// The certificate's fingerprint as last shown.
     fingerprint: Option<String>,
+    /// What logins require, and the addresses for others contain.
+    access_key: Option<Secret>,
 }
 
 impl EmbeddedServer {
@@ -32,12 +42,16 @@ impl EmbeddedServer {
     pub async fn start(directory: &Path, wanted: Option<u16>) -> Result<Option<Self>, AppProblem> {
         let wanted = wanted.unwrap_or(DEFAULT_PORT);
         let ticket_key = ticket_key(directory);
+        let access_key = stored_access_key(directory).await?;
+        let requirement = requirement(access_key.as_ref());
         let bind = |port: u16| {
             let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
             // Without a stored key, the tickets do not outlast the process either.
             let revocation_file = ticket_key.is_some().then(|| revocation_file_beside(&ticket_key_file(directory)));
             let ticket_key = ticket_key.clone();
-            Server::bind(Options { ticket_key, revocation_file, ..Options::listen_on(loopback) })
+            let mut options = Options { ticket_key, revocation_file, ..Options::listen_on(loopback) };
+            options.admission.secret = requirement.clone();
+            Server::bind(options)
         };
         let (bound, wanted_port_taken) = match bind(wanted).await {
             Err(error @ (BindError::AddressInUse(_) | BindError::Denied(_))) => {
@@ -56,6 +70,7 @@ impl EmbeddedServer {
                     addresses: Vec::new(),
                     tls: None,
                     fingerprint: None,
+                    access_key,
                 }))
             }
             Err(error) => {
@@ -77,13 +92,44 @@ impl EmbeddedServer {
         let port = self.port();
         let shared = self.server.is_open_to_network();
         let addresses = if shared { self.addresses.as_slice() } else { &[] };
-        let key = self.tls.as_ref().and_then(Tls::key_to_pin).map(|key| format!("/#key={key}")).unwrap_or_default();
+        let fragment = invitation::fragment(self.tls.as_ref().and_then(Tls::key_to_pin), self.access_key.as_ref());
         EmbeddedServerView {
             port,
             wanted_port_taken: self.wanted_port_taken,
             shared,
-            addresses: addresses.iter().map(|ip| address::https_url(*ip, port) + &key).collect(),
+            addresses: addresses.iter().map(|ip| address::https_url(*ip, port) + &fragment).collect(),
+            requires_access_key: self.access_key.is_some(),
             fingerprint: self.fingerprint.clone().filter(|_| shared),
+        }
+    }
+
+    /// The access key that logins require, if any.
+    #[must_use]
+    pub const fn access_key(&self) -> Option<&Secret> {
+        self.access_key.as_ref()
+    }
+
+    /// Stores a new access key, or removes it. [`apply_access_key`](Self::apply_access_key) makes the server require it.
+    ///
+    /// # Errors
+    ///
+    /// [`AppProblem::NotSaved`] when the file cannot be changed. The old key remains then.
+    pub async fn store_access_key(&mut self, on: bool) -> Result<(), AppProblem> {
+        let file = AccessKeyFile::in_directory(&self.directory);
+        let change = move || if on { file.create().map(Some) } else { file.remove().map(|()| None) };
+        let changed = tokio::task::spawn_blocking(change).await;
+        self.access_key = changed.map_err(io::Error::other).and_then(|changed| changed).map_err(|error| {
+            tracing::warn!(%error, "cannot store or remove the access key; it stays as it was");
+            AppProblem::NotSaved
+        })?;
+        Ok(())
+    }
+
+    /// Requires the stored access key of all logins, or none. All sessions end as `secret_changed`.
+    pub async fn apply_access_key(&self) {
+        let key = self.access_key.as_ref().and_then(|key| AccessKey::new(key.expose()).ok());
+        if let Err(error) = self.server.set_access_key(key).await {
+            tracing::error!(%error, "cannot set the access key of the embedded server");
         }
     }
 
@@ -171,6 +217,22 @@ fn ticket_key(directory: &Path) -> Option<TicketKey> {
 
 fn ticket_key_file(directory: &Path) -> PathBuf {
     directory.join("ticket.key")
+}
+
+/// The stored access key. Fails if it cannot be read: the person does not want to let everybody in.
+async fn stored_access_key(directory: &Path) -> Result<Option<Secret>, AppProblem> {
+    let file = AccessKeyFile::in_directory(directory);
+    let read = tokio::task::spawn_blocking(move || file.read()).await;
+    read.map_err(io::Error::other).and_then(|read| read).map_err(|error| {
+        tracing::error!(%error, "cannot read the access key; the embedded server does not start");
+        AppProblem::EmbeddedFailed
+    })
+}
+
+/// What logins require with this stored key.
+fn requirement(key: Option<&Secret>) -> SecretRequirement {
+    let key = key.and_then(|key| AccessKey::new(key.expose()).ok());
+    key.map_or(SecretRequirement::None, SecretRequirement::AccessKey)
 }
 
 async fn certificate(directory: PathBuf, names: Vec<String>) -> Result<Tls, Box<dyn std::error::Error + Send + Sync>> {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use hutong_core::host_messages::{AppProblem, EmbeddedServerView};
+use hutong_protocol::Secret;
 
 /// Uninhabited: no value exists on phones.
 #[derive(Debug)]
@@ -36,6 +37,26 @@ impl EmbeddedServer {
     ///
     /// None.
     pub async fn share(&mut self, _on: bool) -> Result<(), AppProblem> {
+        match *self {}
+    }
+
+    /// The access key that logins require, if any.
+    #[must_use]
+    pub fn access_key(&self) -> Option<&Secret> {
+        match *self {}
+    }
+
+    /// Stores a new access key, or removes it.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub async fn store_access_key(&mut self, _on: bool) -> Result<(), AppProblem> {
+        match *self {}
+    }
+
+    /// Requires the stored access key of all logins.
+    pub async fn apply_access_key(&self) {
         match *self {}
     }
 

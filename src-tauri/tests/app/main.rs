@@ -4,6 +4,7 @@
 // Clippy's exception for tests does not cover helper functions.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod access_key;
 mod common;
 mod controller;
 mod keys;

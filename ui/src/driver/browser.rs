@@ -11,8 +11,8 @@ use hutong_core::{
     Client, Config, Input, Output, SavedSession, SocketEvent,
     host_messages::{HostToPage, PageToHost},
 };
-use hutong_protocol::{SUBPROTOCOL, decode_server};
-use wasm_bindgen::JsCast;
+use hutong_protocol::{SUBPROTOCOL, Secret, decode_server};
+use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{MessageEvent, WebSocket};
 use yew::Callback;
 
@@ -57,6 +57,9 @@ impl BrowserDriver {
             }),
             sink,
         });
+        if let Some(key) = take_access_key() {
+            client.feed(Input::InvitationKey(Some(key)));
+        }
         let weak = Rc::downgrade(&client);
         let listeners = connection_events::listen(move || feed(&weak, Input::CheckConnection));
         Self { client, _listeners: listeners }
@@ -281,6 +284,16 @@ impl Drop for ClientSocket {
 
 fn now() -> Duration {
     Duration::try_from_secs_f64(dom::now_ms() / 1000.0).unwrap_or_default()
+}
+
+/// The access key of the link that opened this page, which `invitation.js` has taken out of the address. An unusable one is
+/// empty, which no server accepts, so that the person learns of it.
+fn take_access_key() -> Option<Secret> {
+    const VARIABLE: &str = "hutongAccessKey";
+    let window: JsValue = dom::window()?.into();
+    let key = dom::text_property(&window, VARIABLE)?;
+    js_sys::Reflect::delete_property(window.unchecked_ref::<js_sys::Object>(), &VARIABLE.into()).ok();
+    Some(Secret::new(&key).unwrap_or_else(|_| Secret::default()))
 }
 
 fn load() -> Option<SavedSession> {

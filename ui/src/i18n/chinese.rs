@@ -13,6 +13,7 @@ pub static TEXTS: Texts = Texts {
     switch_to_this: "切换到中文",
 
     your_name: "你的名字",
+    invitation_outdated: "这个链接已失效。请向对方要一个新链接，或输入访问密钥。",
     secret: "访问密钥或密码",
     name_hint: "在线的人都会看到这个名字。不用注册，也不用密码。",
     enter: "进入",
@@ -138,6 +139,8 @@ pub static TEXTS: Texts = Texts {
     share: "让别人加入",
     share_hint: "向局域网中的其他设备开放本应用内置的服务器。",
     share_how: "别人用浏览器打开这个地址，或用手机扫描二维码，即可加入。证书由这台电脑自己签发，所以浏览器会警告一次，选择继续访问即可。互通应用不会警告，因为地址里的密钥能识别这台电脑。",
+    require_access_key: "只有拿到地址的人才能加入",
+    require_access_key_hint: "开启后，地址和二维码里会带有访问密钥，没有它就无法加入。开启或关闭时，所有人都会断开连接。每次开启都会生成新密钥，以前的地址随即失效。",
     share_fingerprint: "证书的 SHA-256 指纹，可与浏览器警告中显示的指纹核对：",
     port_taken: |wanted, port| format!("端口 {wanted} 已被其他程序占用，互通改用端口 {port}。"),
     other_server: "其他服务器的地址",

@@ -13,6 +13,7 @@ pub static TEXTS: Texts = Texts {
     switch_to_this: "Switch to English",
 
     your_name: "Your name",
+    invitation_outdated: "This link is out of date. Ask for a new one, or enter the access key.",
     secret: "Access key or password",
     name_hint: "Everyone online sees this name. You need no account and no password.",
     enter: "Join",
@@ -152,6 +153,9 @@ pub static TEXTS: Texts = Texts {
     share_how: "To join, others open this address in a browser or scan the QR code with a phone. The browser warns them once, \
                 because this computer issued its own certificate; they can choose to continue. The Hutong app shows no \
                 warning, because the key in the address identifies this computer.",
+    require_access_key: "Only with the address",
+    require_access_key_hint: "The address and the QR code then contain an access key; without it nobody can join. Turning this on \
+                              or off disconnects everybody. Each time it is turned on, earlier addresses stop working.",
     share_fingerprint: "SHA-256 fingerprint of the certificate, to compare with the one in the browser’s warning:",
     port_taken: |wanted, port| format!("Another program uses port {wanted}, so Hutong uses port {port}."),
     other_server: "Address of another server",

@@ -20,6 +20,8 @@ pub struct Texts {
 
     /// Login: label of the name field.
     pub your_name: &'static str,
+    /// Login: the access key of the link is out of date.
+    pub invitation_outdated: &'static str,
     /// Login: label of the field for the access key or password.
     pub secret: &'static str,
     /// Login: hint below the name field.
@@ -210,6 +212,10 @@ pub struct Texts {
     pub share_hint: &'static str,
     /// App: how others join, above the address.
     pub share_how: &'static str,
+    /// App: switch that makes the embedded server require an access key.
+    pub require_access_key: &'static str,
+    /// App: what that switch does.
+    pub require_access_key_hint: &'static str,
     /// App: label of the certificate's fingerprint.
     pub share_fingerprint: &'static str,
     /// App: the configured port (first) is taken, another (second) is used.

@@ -190,7 +190,7 @@ struct ShareSettingsProps {
 #[component]
 fn ShareSettings(props: &ShareSettingsProps) -> Html {
     let texts = use_texts();
-    let shared = props.embedded.shared;
+    let EmbeddedServerView { shared, requires_access_key, .. } = props.embedded;
     let address = props.embedded.addresses.first().filter(|_| shared);
     html! {
         <>
@@ -202,6 +202,16 @@ fn ShareSettings(props: &ShareSettingsProps) -> Html {
                 hint: texts.share_hint,
                 onclick: props.command.reform(move |_| AppCommand::Share { on: !shared }),
             }) }
+            if shared {
+                { switch(SwitchRow {
+                    testid: "require-access-key",
+                    on: requires_access_key,
+                    label: texts.require_access_key,
+                    hint_id: "require-access-key-hint",
+                    hint: texts.require_access_key_hint,
+                    onclick: props.command.reform(move |_| AppCommand::RequireAccessKey { on: !requires_access_key }),
+                }) }
+            }
             if let Some(address) = address {
                 <p class="hint">{ texts.share_how }</p>
                 <AddressBox address={address.clone()} testid="share-address" />

@@ -85,7 +85,7 @@ struct LoginForm {
     /// Whether the server requires a secret.
     secret_required: bool,
     no_server: bool,
-    problem: Option<RetryReason>,
+    problem: Option<LoginProblem>,
     command: Callback<Command>,
 }
 
@@ -206,9 +206,10 @@ impl LoginForm {
 
     fn problem_text(&self, texts: &Texts) -> Html {
         let text = |problem| match problem {
-            RetryReason::ServerUnreachable => texts.server_away,
-            RetryReason::SocketRefused => texts.socket_refused,
-            RetryReason::Refused(code) => (texts.refused)(code),
+            LoginProblem::Retry(RetryReason::ServerUnreachable) => texts.server_away,
+            LoginProblem::Retry(RetryReason::SocketRefused) => texts.socket_refused,
+            LoginProblem::Retry(RetryReason::Refused(code)) => (texts.refused)(code),
+            LoginProblem::InvitationOutdated => texts.invitation_outdated,
         };
         html! {
             <div class="login-said" aria-live="polite">
@@ -253,7 +254,7 @@ fn use_secret_required(props: &LoginPageProps) -> bool {
             SessionView::Refused {
                 code: RefusedCode::SecretRequired | RefusedCode::SecretWrong | RefusedCode::SecretChanged,
                 ..
-            }
+            } | SessionView::InvitationOutdated { .. }
         );
         use_effect_with((requires, server.clone()), move |(requires, server)| {
             if *requires {
@@ -265,35 +266,54 @@ fn use_secret_required(props: &LoginPageProps) -> bool {
     *required_by == Some(server)
 }
 
-const fn code_of(problem: RetryReason) -> &'static str {
-    match problem {
-        RetryReason::ServerUnreachable => "server_away",
-        RetryReason::SocketRefused => "socket_refused",
-        RetryReason::Refused(code) => code.as_str(),
+/// Why the person is not logged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LoginProblem {
+    Retry(RetryReason),
+    InvitationOutdated,
+}
+
+impl LoginProblem {
+    const fn refused(code: RefusedCode) -> Self {
+        Self::Retry(RetryReason::Refused(code))
     }
 }
 
-const fn is_about_the_name(problem: Option<RetryReason>) -> bool {
-    matches!(problem, Some(RetryReason::Refused(RefusedCode::NameInvalid | RefusedCode::NameTaken)))
+const fn code_of(problem: LoginProblem) -> &'static str {
+    match problem {
+        LoginProblem::Retry(RetryReason::ServerUnreachable) => "server_away",
+        LoginProblem::Retry(RetryReason::SocketRefused) => "socket_refused",
+        LoginProblem::Retry(RetryReason::Refused(code)) => code.as_str(),
+        LoginProblem::InvitationOutdated => "invitation_outdated",
+    }
 }
 
-const fn is_about_the_secret(problem: Option<RetryReason>) -> bool {
-    matches!(problem, Some(RetryReason::Refused(RefusedCode::SecretWrong | RefusedCode::SecretChanged)))
+const fn is_about_the_name(problem: Option<LoginProblem>) -> bool {
+    let Some(LoginProblem::Retry(RetryReason::Refused(code))) = problem else { return false };
+    matches!(code, RefusedCode::NameInvalid | RefusedCode::NameTaken)
+}
+
+const fn is_about_the_secret(problem: Option<LoginProblem>) -> bool {
+    let Some(LoginProblem::Retry(RetryReason::Refused(code))) = problem else { return false };
+    matches!(code, RefusedCode::SecretWrong | RefusedCode::SecretChanged)
 }
 
 /// The problem to show, if any.
-fn problem(session: &SessionView) -> Option<RetryReason> {
+fn problem(session: &SessionView) -> Option<LoginProblem> {
     match session {
-        SessionView::LoggingIn { retry_reason, .. } => *retry_reason,
-        SessionView::Refused { code, .. } => Some(RetryReason::Refused(*code)),
-        SessionView::Replaced { .. } => Some(RetryReason::Refused(RefusedCode::Replaced)),
+        SessionView::LoggingIn { retry_reason, .. } => retry_reason.map(LoginProblem::Retry),
+        SessionView::Refused { code, .. } => Some(LoginProblem::refused(*code)),
+        SessionView::InvitationOutdated { .. } => Some(LoginProblem::InvitationOutdated),
+        SessionView::Replaced { .. } => Some(LoginProblem::refused(RefusedCode::Replaced)),
         SessionView::LoggedOut | SessionView::LoggedIn { .. } | SessionView::Reconnecting { .. } => None,
     }
 }
 
 fn initial_name(session: &SessionView) -> String {
     match session {
-        SessionView::LoggingIn { name, .. } | SessionView::Refused { name, .. } => name.clone(),
+        SessionView::LoggingIn { name, .. }
+        | SessionView::Refused { name, .. }
+        | SessionView::InvitationOutdated { name } => name.clone(),
         SessionView::Replaced { name } => name.to_string(),
         SessionView::LoggedOut | SessionView::LoggedIn { .. } | SessionView::Reconnecting { .. } => {
             let stored = dom::local_storage().and_then(|storage| storage.get_item(NAME_KEY).ok().flatten());

@@ -207,6 +207,87 @@ fn logout_forgets_the_secret() {
     assert_eq!(sent(&harness.input(Input::Socket(SocketEvent::Opened))), [hello(None, None)]);
 }
 
+fn with_invitation_key(key: &str) -> ClientHarness {
+    let (mut harness, _) = ClientHarness::new(None);
+    harness.input(Input::InvitationKey(secret(key)));
+    harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
+    harness
+}
+
+#[test]
+fn an_invitations_key_is_sent_in_hello_and_neither_saved_nor_shown() {
+    let mut harness = with_invitation_key("from the link");
+    assert_eq!(sent(&harness.input(Input::Socket(SocketEvent::Opened))), [hello(None, secret("from the link"))]);
+    let outputs = harness.message(welcome());
+    assert!(outputs.iter().any(|output| matches!(output, Output::Save(Some(_)))));
+    let shown = serde_json::to_string(harness.client.view()).unwrap();
+    assert!(!format!("{outputs:?}{shown}").contains("link"));
+    // The ticket alone resumes the session; without a valid one the key follows.
+    harness.input(Input::Socket(SocketEvent::Closed));
+    harness.input(Input::CheckConnection);
+    let outputs = harness.input(Input::Socket(SocketEvent::Opened));
+    assert_eq!(sent(&outputs), [hello(Some(SessionTicket::new("ana")), None)]);
+    harness.input(refused(RefusedCode::TicketInvalid));
+    let outputs = harness.input(Input::Socket(SocketEvent::Opened));
+    assert_eq!(sent(&outputs), [hello(Some(SessionTicket::new("ana")), secret("from the link"))]);
+    // It outlasts a logout, since the page is still the one that the link opened, but not another server's invitation.
+    harness.message(welcome());
+    for (change, expected) in [(None, secret("from the link")), (Some(Input::InvitationKey(None)), None)] {
+        harness.input(Input::Command(Command::LogOut));
+        change.map(|change| harness.input(change));
+        harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
+        assert_eq!(sent(&harness.input(Input::Socket(SocketEvent::Opened))), [hello(None, expected)]);
+        harness.message(welcome());
+    }
+}
+
+#[test]
+fn a_refused_invitation_key_is_forgotten_and_a_typed_one_works() {
+    let mut harness = with_invitation_key("from an old link");
+    harness.input(Input::Socket(SocketEvent::Opened));
+    harness.input(refused(RefusedCode::SecretWrong));
+    assert_eq!(harness.client.view().session, SessionView::InvitationOutdated { name: "Ana".into() });
+    assert_eq!(connects(&harness.tick_at(Duration::from_secs(600))), 0, "the client does not retry");
+    for typed in [secret("typed"), None] {
+        harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: typed.clone() }));
+        assert_eq!(sent(&harness.input(Input::Socket(SocketEvent::Opened))), [hello(None, typed)]);
+        harness.input(refused(RefusedCode::SecretWrong));
+        let code = RefusedCode::SecretWrong;
+        assert_eq!(harness.client.view().session, SessionView::Refused { name: "Ana".into(), code });
+    }
+}
+
+#[test]
+fn a_typed_secret_is_sent_instead_of_an_invitations_key() {
+    let (mut harness, _) = ClientHarness::new(None);
+    harness.input(Input::InvitationKey(secret("from the link")));
+    harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: secret("typed") }));
+    assert_eq!(sent(&harness.input(Input::Socket(SocketEvent::Opened))), [hello(None, secret("typed"))]);
+    harness.input(refused(RefusedCode::SecretWrong));
+    assert!(matches!(harness.client.view().session, SessionView::Refused { .. }));
+}
+
+#[test]
+fn a_session_that_ends_by_a_changed_key_begins_again_with_the_invitations_key() {
+    let mut harness = with_invitation_key("old key");
+    harness.input(Input::Socket(SocketEvent::Opened));
+    harness.message(welcome());
+    // The app that changes the key of its own server knows the new one beforehand.
+    harness.input(Input::InvitationKey(secret("new key")));
+    let outputs = harness.input(refused(RefusedCode::SecretChanged));
+    assert_eq!(connects(&outputs), 1);
+    assert!(matches!(harness.client.view().session, SessionView::LoggingIn { .. }));
+    assert!(harness.client.view().users.is_empty());
+    let outputs = harness.input(Input::Socket(SocketEvent::Opened));
+    assert_eq!(sent(&outputs), [hello(Some(SessionTicket::new("ana")), secret("new key"))]);
+    harness.message(welcome());
+    // Others learn that their link is out of date.
+    harness.input(refused(RefusedCode::SecretChanged));
+    harness.input(Input::Socket(SocketEvent::Opened));
+    harness.input(refused(RefusedCode::SecretWrong));
+    assert_eq!(harness.client.view().session, SessionView::InvitationOutdated { name: "Ana".into() });
+}
+
 #[test]
 fn a_client_refused_as_not_welcome_does_not_reconnect() {
     let mut harness = ClientHarness::logged_in();

@@ -15,7 +15,7 @@ mod secrets;
 
 use std::{
     net::IpAddr,
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
@@ -29,7 +29,7 @@ use self::{
     password_check::{Busy, CheckPriority, PasswordChecker},
     proxies::{ResolvedAddr, TrustedProxies},
     reloadable_file::ReloadableFile,
-    secrets::{AccessKey, UserPasswords},
+    secrets::UserPasswords,
 };
 use crate::{
     addr_prefix::AddrPrefix,
@@ -48,7 +48,7 @@ pub use forwarded::ProxyHeader;
 pub(crate) use forwarded::forwarded_hosts;
 pub use options::{AdmissionOptions, SecretRequirement};
 pub use reloadable_file::AdmissionFileError;
-pub use secrets::{UsersFileLineError, users_file_line};
+pub use secrets::{AccessKey, InvalidAccessKey, UsersFileLineError, users_file_line};
 
 /// How often the files are checked for changes.
 const FILE_POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -67,8 +67,8 @@ pub(crate) struct AdmissionControl {
 /// The secrets that logins are checked against.
 #[derive(Debug)]
 enum SecretStore {
-    /// Logins need no secret.
-    None,
+    /// An access key that the server's owner sets while it runs. Without one, logins need no secret.
+    Switchable(RwLock<Option<Arc<AccessKey>>>),
     AccessKey(ReloadableFile<AccessKey>),
     Passwords(ReloadableFile<UserPasswords>),
 }
@@ -103,6 +103,11 @@ pub(crate) enum ChangedSecrets {
     Passwords(Vec<NameKey>),
 }
 
+/// Error: the options name a file of secrets, so they cannot be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the server's secrets are in a file")]
+pub struct SecretsInFile;
+
 /// What a `hello` asks for.
 #[derive(Debug)]
 pub(crate) struct LoginRequest {
@@ -116,7 +121,8 @@ impl AdmissionControl {
     pub(crate) fn new(options: AdmissionOptions) -> Result<Self, AdmissionFileError> {
         Ok(Self {
             secrets: match options.secret {
-                SecretRequirement::None => SecretStore::None,
+                SecretRequirement::None => SecretStore::Switchable(RwLock::default()),
+                SecretRequirement::AccessKey(key) => SecretStore::Switchable(RwLock::new(Some(Arc::new(key)))),
                 SecretRequirement::AccessKeyFile(path) => {
                     SecretStore::AccessKey(ReloadableFile::open(&path, AccessKey::parse)?)
                 }
@@ -134,7 +140,16 @@ impl AdmissionControl {
 
     /// Whether there are files for [`reload_files`](Self::reload_files).
     pub(crate) const fn has_reloadable_files(&self) -> bool {
-        self.deny_list.is_some() || !matches!(self.secrets, SecretStore::None)
+        self.deny_list.is_some() || !matches!(self.secrets, SecretStore::Switchable(_))
+    }
+
+    /// Sets or removes the access key. Returns whether that changed it.
+    pub(crate) fn set_access_key(&self, key: Option<AccessKey>) -> Result<bool, SecretsInFile> {
+        let SecretStore::Switchable(current) = &self.secrets else { return Err(SecretsInFile) };
+        let mut current = current.write().unwrap_or_else(PoisonError::into_inner);
+        let is_changed = key.as_ref() != current.as_deref();
+        *current = key.map(Arc::new);
+        Ok(is_changed)
     }
 
     /// Reloads the files when they change, forever. Calls `on_deny_list` with each new deny list, and `on_secrets` with what has
@@ -166,7 +181,7 @@ impl AdmissionControl {
     /// Returns what has changed in the secrets. Blocks.
     fn refresh_secrets(&self) -> Option<ChangedSecrets> {
         match &self.secrets {
-            SecretStore::None => None,
+            SecretStore::Switchable(_) => None,
             SecretStore::AccessKey(file) => {
                 let old = file.get();
                 let is_changed = file.refresh() && old.credential() != file.get().credential();
@@ -273,7 +288,7 @@ impl AdmissionControl {
         let credential = self.check_secret(client, &name, secret, device).await?;
         let right = match &self.secrets {
             // Everybody has the access key, so it proves nothing about a name.
-            SecretStore::None | SecretStore::AccessKey(_) => NameRight::FirstCome,
+            SecretStore::Switchable(_) | SecretStore::AccessKey(_) => NameRight::FirstCome,
             SecretStore::Passwords(_) => {
                 if !self.guesses.take_login_with_password(&name, Instant::now()) {
                     return Err(RefusedCode::TooMany);
@@ -308,8 +323,17 @@ impl AdmissionControl {
         deny_list.is_some_and(|list| list.contains_address(client.ip) || list.contains_name(name))
     }
 
-    const fn requires_secret(&self) -> bool {
-        !matches!(self.secrets, SecretStore::None)
+    fn requires_secret(&self) -> bool {
+        matches!(self.secrets, SecretStore::Passwords(_)) || self.access_key().is_some()
+    }
+
+    /// The access key that all users share, if there is one.
+    fn access_key(&self) -> Option<Arc<AccessKey>> {
+        match &self.secrets {
+            SecretStore::Switchable(key) => key.read().unwrap_or_else(PoisonError::into_inner).clone(),
+            SecretStore::AccessKey(file) => Some(file.get()),
+            SecretStore::Passwords(_) => None,
+        }
     }
 
     /// The allowance of a device with this ticket. `None`: that of unknown devices.
@@ -318,7 +342,7 @@ impl AdmissionControl {
             _ if ticket.has_credential => Some(KnownDevice::Session(ticket.session)),
             SecretStore::Passwords(_) => Some(KnownDevice::FormerPassword(name.clone())),
             // Who had the former access key could have tickets of any number of names.
-            SecretStore::None | SecretStore::AccessKey(_) => None,
+            SecretStore::Switchable(_) | SecretStore::AccessKey(_) => None,
         }
     }
 
@@ -331,11 +355,11 @@ impl AdmissionControl {
     ) -> Result<Credential, RefusedCode> {
         let attempt = self.begin_attempt(client, name, device, Instant::now()).ok_or(RefusedCode::TooMany)?;
         let credential = match &self.secrets {
-            SecretStore::None => Some(Credential::NONE),
-            SecretStore::AccessKey(key) => {
-                let key = key.get();
-                key.verify(&secret).then(|| key.credential())
-            }
+            SecretStore::Switchable(_) | SecretStore::AccessKey(_) => match self.access_key() {
+                Some(key) => key.verify(&secret).then(|| key.credential()),
+                // Removed since the login began.
+                None => Some(Credential::NONE),
+            },
             SecretStore::Passwords(users) => {
                 let users = users.get();
                 let (hash, known) = users.hash_of(name);
@@ -375,8 +399,9 @@ impl AdmissionControl {
     /// The credential that a ticket of this name has to be bound to now. `None` if the users file does not have the name.
     fn credential(&self, name: &NameKey) -> Option<Credential> {
         match &self.secrets {
-            SecretStore::None => Some(Credential::NONE),
-            SecretStore::AccessKey(key) => Some(key.get().credential()),
+            SecretStore::Switchable(_) | SecretStore::AccessKey(_) => {
+                Some(self.access_key().map_or(Credential::NONE, |key| key.credential()))
+            }
             SecretStore::Passwords(users) => users.get().credential(name),
         }
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 
-use super::forwarded::ProxyHeader;
+use super::{forwarded::ProxyHeader, secrets::AccessKey};
 
 /// Options of admission control. The default admits everybody and trusts no proxy.
 #[derive(Clone, Debug)]
@@ -25,9 +25,11 @@ pub struct AdmissionOptions {
 /// The secret that a login requires. The server reloads the files when they change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum SecretRequirement {
-    /// No secret.
+    /// No secret, until [`Server::set_access_key`](crate::Server::set_access_key) sets one.
     #[default]
     None,
+    /// This access key, which all users share, until [`Server::set_access_key`](crate::Server::set_access_key) changes it.
+    AccessKey(AccessKey),
     /// The access key in this file, which all users share.
     AccessKeyFile(PathBuf),
     /// The user's password. This file has one name and password hash a line.

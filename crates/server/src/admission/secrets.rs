@@ -19,20 +19,30 @@ const MIN_KEY_BYTES: usize = 8;
 /// Highest accepted Argon2 cost: memory in KiB, and passes. A typo in the users file must not exhaust the machine.
 const MAX_COST: (u32, u32) = (1024 * 1024, 64);
 
-/// SHA-256 digest of the access key that all users share.
-pub(crate) struct AccessKey([u8; 32]);
+/// The access key that all users share, as its SHA-256 digest.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessKey([u8; 32]);
+
+/// Error: an access key is a single line of 8 to 1,024 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an access key is a single line of 8 to 1024 bytes")]
+pub struct InvalidAccessKey;
 
 impl AccessKey {
-    /// Parses the key: one line, without the white space around it.
-    pub(crate) fn parse(text: &str) -> Result<Self, FileContentError> {
+    /// An access key with this text, without the white space around it.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidAccessKey`] if it has several lines, or less than 8 or more than 1,024 bytes.
+    pub fn new(text: &str) -> Result<Self, InvalidAccessKey> {
         let key = text.trim();
-        if key.lines().nth(1).is_some() {
-            return Err(FileContentError::Whole("an access key is a single line"));
-        }
-        if key.len() < MIN_KEY_BYTES || key.len() > MAX_SECRET_BYTES {
-            return Err(FileContentError::Whole("an access key has 8 to 1024 bytes"));
-        }
-        Ok(Self(digest(key)))
+        let is_valid = key.lines().nth(1).is_none() && (MIN_KEY_BYTES..=MAX_SECRET_BYTES).contains(&key.len());
+        if is_valid { Ok(Self(digest(key))) } else { Err(InvalidAccessKey) }
+    }
+
+    pub(crate) fn parse(text: &str) -> Result<Self, FileContentError> {
+        Self::new(text)
+            .map_err(|InvalidAccessKey| FileContentError::Whole("an access key is a single line of 8 to 1024 bytes"))
     }
 
     /// Whether the secret is the key. Compares digests in constant time, so the timing reveals no prefix of the key.

@@ -15,15 +15,15 @@ use hutong_server::{
 pub(super) struct AdmissionArgs {
     /// Require the access key in this file from all users
     ///
-    /// The file has one line of 8 to 1024 bytes; longer is safer. The server reloads the file when it changes: online users stay
-    /// connected, but need the new key to log in or resume.
+    /// The file has one line of 8 to 1024 bytes; longer is safer. The server reloads the file when it changes: all users are then
+    /// logged out, and need the new key.
     #[arg(long, value_name = "FILE", env = "HUTONG_ACCESS_KEY_FILE", conflicts_with = "users_file")]
     access_key_file: Option<PathBuf>,
 
     /// Admit only the users in this file, each with a password
     ///
-    /// Each line is NAME:HASH, as `hutong-server hash-password NAME` prints it. The server reloads the file when it changes: online
-    /// users stay connected, but removed users and old passwords can no longer log in or resume.
+    /// Each line is NAME:HASH, as `hutong-server hash-password NAME` prints it. The server reloads the file when it changes:
+    /// users who are removed, or whose password has changed, are then logged out.
     #[arg(long, value_name = "FILE", env = "HUTONG_USERS_FILE")]
     users_file: Option<PathBuf>,
 

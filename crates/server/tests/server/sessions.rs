@@ -5,7 +5,9 @@ use std::{fs, path::Path};
 use hutong_protocol::{
     ClientMessage, EndReason, RefusedCode, SUBPROTOCOL, Secret, ServerMessage, SessionTicket, UserState,
 };
-use hutong_server::{Options, SecretRequirement, Server, TicketKey, revocation_file_beside, users_file_line};
+use hutong_server::{
+    AccessKey, Options, SecretRequirement, Server, TicketKey, revocation_file_beside, users_file_line,
+};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::common::{LoginReply, TestClient, log, set_up_call, start_server, start_server_with};
@@ -81,10 +83,6 @@ impl Files {
         let new = self.0.path().join("new");
         fs::write(&new, secrets).unwrap();
         fs::rename(new, self.secrets()).unwrap();
-    }
-
-    async fn wait_until_reloaded(&self, times: usize) {
-        log::wait_for_line("admission file changed; reloaded", &self.secrets(), times).await;
     }
 
     fn with_ticket_key(&self, options: &mut Options) {
@@ -217,12 +215,11 @@ async fn a_changed_password_ends_the_sessions_of_its_name() {
     bo.wait_for(|message| matches!(message, ServerMessage::Ended { .. }).then_some(())).await;
     assert_eq!(code(hello(&server, "Ana", Some(&login.ticket), None).await), Some(RefusedCode::TicketInvalid));
     // The owner's device logs in with the new password, with the old ticket and without.
-    for ticket in [Some(&login.ticket), None] {
-        hello(&server, "Ana", ticket, Some("new password")).await.unwrap();
-    }
+    hello(&server, "Ana", Some(&login.ticket), Some("new password")).await.unwrap();
+    let (mut ana, _) = hello(&server, "Ana", None, Some("new password")).await.unwrap();
     // The old ticket is invalid also if the old password returns, here and after a restart.
     files.write(&(ana_line + &bo_line));
-    files.wait_until_reloaded(2).await;
+    ana.expect_refused(RefusedCode::SecretChanged, CloseCode::Policy).await;
     assert_eq!(code(hello(&server, "Ana", Some(&login.ticket), None).await), Some(RefusedCode::TicketInvalid));
     bo.send_text("{}").await;
     bo.wait_for(|message| matches!(message, ServerMessage::Error { .. }).then_some(())).await;
@@ -244,6 +241,53 @@ async fn a_changed_access_key_ends_all_sessions() {
     }
     // The names are free at once.
     hello(&server, "Bo", None, Some("battery staple")).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_access_key_is_set_changed_and_removed_while_the_server_runs() {
+    let key = |text| AccessKey::new(text).unwrap();
+    let ticket_key = TicketKey::random().unwrap();
+    let options = |secret| {
+        let mut options =
+            Options { ticket_key: Some(ticket_key.clone()), ..Options::listen_on(([127, 0, 0, 1], 0).into()) };
+        options.admission.secret = secret;
+        options
+    };
+    let server = Server::bind(options(SecretRequirement::None)).await.unwrap();
+    let (mut ana, before) = hello(&server, "Ana", None, None).await.unwrap();
+    server.set_access_key(Some(key("correct horse"))).await.unwrap();
+    ana.expect_refused(RefusedCode::SecretChanged, CloseCode::Policy).await;
+    assert_eq!(code(hello(&server, "Ana", None, None).await), Some(RefusedCode::SecretRequired));
+    assert_eq!(code(hello(&server, "Ana", Some(&before.ticket), None).await), Some(RefusedCode::TicketInvalid));
+    let (mut ana, with_key) = hello(&server, "Ana", None, Some("correct horse")).await.unwrap();
+    // The same key changes nothing.
+    server.set_access_key(Some(key("correct horse"))).await.unwrap();
+    ana.send(&ClientMessage::Ping).await;
+    assert!(matches!(ana.receive().await, ServerMessage::Pong));
+    server.set_access_key(Some(key("battery staple"))).await.unwrap();
+    ana.expect_refused(RefusedCode::SecretChanged, CloseCode::Policy).await;
+    assert_eq!(code(hello(&server, "Ana", None, Some("correct horse")).await), Some(RefusedCode::SecretWrong));
+    assert_eq!(code(hello(&server, "Ana", Some(&with_key.ticket), None).await), Some(RefusedCode::TicketInvalid));
+    let (mut ana, last) = hello(&server, "Ana", None, Some("battery staple")).await.unwrap();
+    server.shutdown().await;
+    ana.expect_refused(RefusedCode::ShuttingDown, CloseCode::Away).await;
+
+    // A server that has the key from its start accepts the tickets of an earlier one.
+    let server = Server::bind(options(SecretRequirement::AccessKey(key("battery staple")))).await.unwrap();
+    let (mut ana, _) = hello(&server, "Ana", Some(&last.ticket), None).await.unwrap();
+    server.set_access_key(None).await.unwrap();
+    ana.expect_refused(RefusedCode::SecretChanged, CloseCode::Policy).await;
+    // A key from an old link is no obstacle.
+    hello(&server, "Ana", None, Some("battery staple")).await.unwrap();
+    hello(&server, "Bo", None, None).await.unwrap();
+}
+
+#[tokio::test]
+async fn secrets_in_a_file_cannot_be_set() {
+    let files = Files::new("correct horse");
+    let server = files.start(access_key).await;
+    assert!(server.set_access_key(None).await.is_err());
+    assert_eq!(code(hello(&server, "Ana", None, None).await), Some(RefusedCode::SecretRequired));
 }
 
 /// Guesses from ever new addresses until none of them is checked any more.

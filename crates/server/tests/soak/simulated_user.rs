@@ -225,7 +225,13 @@ impl SimulatedUser {
             return self.incident().await;
         }
         match (&self.client.view().session, self.phase()) {
-            (SessionView::LoggedOut | SessionView::Refused { .. } | SessionView::Replaced { .. }, _) => {
+            (
+                SessionView::LoggedOut
+                | SessionView::Refused { .. }
+                | SessionView::InvitationOutdated { .. }
+                | SessionView::Replaced { .. },
+                _,
+            ) => {
                 let name = format!("person {}", self.number);
                 self.command(Command::LogIn { name, secret: None });
             }
