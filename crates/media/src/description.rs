@@ -49,7 +49,11 @@ fn attribute(line: &str) -> Option<&str> {
 }
 
 fn candidate(line: &str) -> Option<&str> {
-    attribute(line)?.strip_prefix("candidate:")
+    match attribute(line)? {
+        // One without a value is none, but the library takes it for one.
+        "candidate" => Some(""),
+        attribute => attribute.strip_prefix("candidate:"),
+    }
 }
 
 #[cfg(test)]
@@ -87,6 +91,16 @@ mod tests {
                 assert_eq!(found, [candidate], "{sdp:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_candidate_line_without_a_value_is_not_left_for_the_library() {
+        for line in ["a=candidate\r\n", "a= candidate \r\n", "a=candidate"] {
+            let sdp = format!("{HEAD}m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n{line}");
+            assert_eq!(count_candidates(&parsed(&sdp)), 1, "{sdp:?}");
+            assert_eq!(count_candidates(&parsed(&retain_candidates(&sdp, |_| false))), 0, "{sdp:?}");
+        }
+        assert!(retain_candidates("a=candidates\r\n", |_| false).contains("candidates"));
     }
 
     #[test]
