@@ -70,6 +70,26 @@ pub fn relay(project: &Project, args: &[OsString]) -> Result<()> {
         .replace_process()
 }
 
+/// Measures what attacks and failures can do, and prints the scoreboard of docs/SECURITY.md.
+pub fn security(project: &Project) -> Result<()> {
+    /// Tests that print rows.
+    const TESTS: [&str; 3] =
+        ["scoreboard", "silent_addresses_get_fewer_than_20_packets", "the_bytes_that_one_user_causes_for_others"];
+    status("building the tests");
+    let tests = ["test", "--package", "hutong-server", "--package", "hutong-media", "--lib", "--tests"];
+    cargo::host(project).args(tests).arg("--no-run").run()?;
+    println!("| what | bound | measured |\n| --- | --- | --- |");
+    cargo::host(project)
+        .args(tests)
+        .args(["--quiet", "--", "--include-ignored", "--nocapture", "--test-threads=1"])
+        .args(TESTS)
+        .for_each_line(|line| {
+            if let Some(row) = line.find("| ").and_then(|start| line.get(start..)).filter(|row| row.ends_with('|')) {
+                println!("{row}");
+            }
+        })
+}
+
 /// Compares the set-up of relayed calls with that of direct ones, in browsers.
 pub fn relayed(project: &Project, args: &[OsString]) -> Result<()> {
     BROWSERS.ensure("calls in browsers")?;

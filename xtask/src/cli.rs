@@ -139,6 +139,10 @@ fn bench_command() -> Command {
             "Compares the server's relay with coturn; see `cargo xtask bench relay --help`",
             "Arguments of the benchmark, such as `--quick` or `--json FILE`",
         ))
+        .subcommand(
+            Command::new("security")
+                .about("Measures what attacks and failures can do: the scoreboard of docs/SECURITY.md; as root, for a power cut"),
+        )
         .subcommand(benchmark(
             "relayed",
             "Compares the set-up of relayed calls with direct ones, in browsers; see `cargo xtask bench relayed --help`",

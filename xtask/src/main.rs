@@ -84,6 +84,7 @@ fn dispatch(matches: &ArgMatches) -> Result<()> {
         "bench" => match args.subcommand() {
             Some(("native", args)) => bench::native(&project, &cli::forwarded_args(args)),
             Some(("relayed", args)) => bench::relayed(&project, &cli::forwarded_args(args)),
+            Some(("security", _)) => bench::security(&project),
             Some(("relay", args)) => bench::relay(&project, &cli::forwarded_args(args)),
             other => bench::server(&project, &other.map_or_else(Vec::new, |(_, args)| cli::forwarded_args(args))),
         },

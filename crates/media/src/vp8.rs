@@ -99,6 +99,7 @@ impl FrameAssembler {
                     self.packets.remove(&at);
                     at += 1;
                     self.next = Some(at);
+                    self.floor = at;
                 }
                 Some(packet) if packet.is_start => break packet.timestamp,
                 Some(_) => return self.give_up(at),
@@ -179,6 +180,8 @@ impl FrameAssembler {
         let found = self.packets.iter().find(|(_, packet)| packet.starts_keyframe()).map(|(number, _)| *number);
         if let Some(number) = found {
             self.packets = self.packets.split_off(&number);
+            // A late packet of an earlier frame must not become a part of this one.
+            self.floor = number;
             self.next = Some(number);
         }
         found.is_some()

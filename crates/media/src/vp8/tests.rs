@@ -69,6 +69,32 @@ fn a_second_packet_with_the_same_number_replaces_nothing() {
 }
 
 #[test]
+fn a_late_packet_of_an_earlier_frame_is_no_part_of_a_keyframe_that_was_found() {
+    let mut assembler = FrameAssembler::default();
+    let now = Instant::now();
+    assembler.push(10, 900, false, &keyframe());
+    assert_eq!(frames(&mut assembler, now), []);
+    assembler.push(9, 0, true, &payload(false, &[0x11, 5, 5]));
+    assembler.push(11, 900, true, &payload(false, &[9]));
+    let frames = frames(&mut assembler, now);
+    assert!(matches!(frames[..], [(_, true, 11)]), "{frames:?}");
+}
+
+#[test]
+fn a_packet_in_place_of_padding_that_was_skipped_is_no_part_of_the_next_frame() {
+    let mut assembler = FrameAssembler::default();
+    let now = Instant::now();
+    assembler.push(1, 0, true, &keyframe());
+    assembler.push(2, 0, false, &Bytes::new());
+    assembler.push(3, 900, false, &delta());
+    assert_eq!(frames(&mut assembler, now).len(), 1);
+    assembler.push(2, 0, false, &payload(false, &[0x11, 5, 5]));
+    assembler.push(4, 900, true, &payload(false, &[9]));
+    let frames = frames(&mut assembler, now);
+    assert!(matches!(frames[..], [(_, false, 3)]), "{frames:?}");
+}
+
+#[test]
 fn after_a_loss_timeout_output_continues_with_a_keyframe() {
     let mut assembler = FrameAssembler::default();
     let now = Instant::now();

@@ -11,6 +11,8 @@ mod options;
 mod password_check;
 mod proxies;
 mod reloadable_file;
+#[cfg(test)]
+mod scoreboard_tests;
 mod secrets;
 
 use std::{

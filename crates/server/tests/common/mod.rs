@@ -272,6 +272,13 @@ impl HttpResponse {
     }
 }
 
+/// Logs out, and waits until the server has handled it.
+pub async fn log_out(mut client: TestClient) {
+    client.send(&ClientMessage::LogOut).await;
+    client.send(&ClientMessage::Ping).await;
+    client.next_error().await;
+}
+
 /// Sends an HTTP request on a new connection. `request` is method and path, `headers` are further header lines.
 pub async fn http_request(address: SocketAddr, request: &str, headers: &[&str]) -> HttpResponse {
     let stream = with_timeout("TCP connect", TcpStream::connect(address)).await.unwrap();

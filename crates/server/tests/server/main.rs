@@ -30,6 +30,8 @@ mod process;
 #[cfg(target_os = "linux")]
 mod restart;
 mod roster_subscription;
+#[cfg(target_os = "linux")]
+mod scoreboard;
 mod sessions;
 mod shutdown;
 #[cfg(target_os = "linux")]

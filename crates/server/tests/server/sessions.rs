@@ -10,7 +10,7 @@ use hutong_server::{
 };
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::common::{LoginReply, TestClient, log, set_up_call, start_server, start_server_with};
+use crate::common::{LoginReply, TestClient, log, log_out, set_up_call, start_server, start_server_with};
 
 /// Reply to a hello: the logged-in client, or the code of the refusal.
 type HelloResult = Result<(TestClient, LoginReply), RefusedCode>;
@@ -50,13 +50,6 @@ async fn hello_from(
 /// The code of the refusal. `None` after a login.
 fn code(result: HelloResult) -> Option<RefusedCode> {
     result.err()
-}
-
-/// Logs out, and waits until the server has handled it.
-async fn log_out(mut client: TestClient) {
-    client.send(&ClientMessage::LogOut).await;
-    client.send(&ClientMessage::Ping).await;
-    client.next_error().await;
 }
 
 /// A directory with a ticket key, and a file of secrets.

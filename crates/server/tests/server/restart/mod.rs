@@ -24,26 +24,34 @@ const CALLS: usize = 50;
 
 /// A free port below the ephemeral range. Otherwise a reconnecting client could get the port as its own source port while the
 /// server is down.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let first = 10_000 + (std::process::id() % 10_000) as u16;
     let free = |port: &u16| std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
     (first..first + 10_000).step_by(7).find(free).expect("a free port")
 }
 
 /// Starts the program on this address with this ticket key file.
-async fn start(address: SocketAddr, key: &Path) -> ServerProgram {
+pub async fn start(address: SocketAddr, key: &Path) -> ServerProgram {
     let (address, key) = (address.to_string(), key.to_str().unwrap());
     ServerProgram::start(&["--listen", &address, "--ticket-key-file", key, "--drain-seconds", "2"]).await
 }
 
+/// How calls have survived.
+pub struct Recovery {
+    pub calls: usize,
+    pub survived: usize,
+    /// For each of these, how long it took until both sides were back.
+    pub times: Vec<Duration>,
+}
+
 /// Pairs of users in calls, and an observer who only sees the roster.
-struct RestartScenario {
+pub struct RestartScenario {
     members: Vec<RestartClient>,
     observer: RestartClient,
 }
 
 impl RestartScenario {
-    async fn in_calls(address: SocketAddr, observer: SocketAddr) -> Self {
+    pub async fn in_calls(address: SocketAddr, observer: SocketAddr) -> Self {
         let observer = RestartClient::log_in("observer", 1_000, observer);
         let members: Vec<_> = (0..2 * CALLS)
             .map(|number| RestartClient::log_in(&format!("person {number}"), number as u64, address))
@@ -78,9 +86,23 @@ impl RestartScenario {
     }
 
     /// Waits until all members have lost the server.
-    async fn wait_until_lost(&self) {
+    pub async fn wait_until_lost(&self) {
         let lost = join_all(self.members.iter().map(|member| member.wait_until(|history| history.losses > 0)));
         with_timeout("all members to lose the server", lost).await;
+    }
+
+    /// Waits until all members are back in their call, or their time is over.
+    pub async fn recover(&self, since: Instant) -> Recovery {
+        let back = async |member: &RestartClient| {
+            let back = member.wait_until(|history| history.losses > 0 && history.is_in_call());
+            let is_back = timeout_at(since + limits::CLAIM_WINDOW, back).await.is_ok() && !member.has_ended_a_call();
+            is_back.then(|| since.elapsed())
+        };
+        let times = join_all(self.members.iter().map(back)).await;
+        let of_calls: Vec<_> =
+            times.chunks_exact(2).filter_map(|pair| pair.iter().copied().collect::<Option<Vec<_>>>()).collect();
+        let times: Vec<_> = of_calls.iter().filter_map(|pair| pair.iter().max().copied()).collect();
+        Recovery { calls: CALLS, survived: times.len(), times }
     }
 
     /// Asserts that all members are back in their call in time, and that no call has ended.
