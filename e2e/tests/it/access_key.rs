@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hutong_e2e::{By, Context, Result, TestPage, TestResult, ensure, page::UI_TIMEOUT, scenario};
+use hutong_e2e::{BrowserOptions, By, Context, Result, TestPage, TestResult, ensure, page::UI_TIMEOUT, scenario};
 
 const KEY: &str = "correct horse battery staple";
 
@@ -87,6 +87,47 @@ async fn a_link_with_the_access_key_needs_a_name_only_and_leaves_no_trace() -> T
         bo.wait_until("the page", UI_TIMEOUT, r#"return one("login")"#).await?;
         bo.submit_login("Bo").await?;
         wait_for_login_error(&bo, "invitation_outdated").await?;
+        bo.ensure_no_errors().await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_apps_address_lets_a_browser_in_and_an_earlier_address_does_not() -> TestResult {
+    scenario("access_app", async |env| {
+        let app = env.start_app("Ana").await?;
+        let ana = app.page();
+        ana.log_in("Ana").await?;
+        ana.press("share").await?;
+        let address = r#"const it = one("share-address"); return it && it.textContent"#;
+        let open = ana.wait_for_value("the address", UI_TIMEOUT, address).await?;
+        let open = open.as_str().unwrap_or_default().to_owned();
+        ensure!(!open.contains("access="), "{open}");
+        ana.press("require-access-key").await?;
+        let with_key =
+            r#"const it = one("share-address"); return it && it.textContent.includes("&access=") && it.textContent"#;
+        let address = ana.wait_for_value("the address with the access key", UI_TIMEOUT, with_key).await?;
+        let address = address.as_str().unwrap_or_default().to_owned();
+        // Her own session has begun again by itself.
+        ana.wait_for_own_state("online", UI_TIMEOUT).await?;
+
+        // Chromium shows its warning about the self-signed certificate otherwise.
+        let options =
+            BrowserOptions { args: vec!["--ignore-certificate-errors".to_owned()], ..BrowserOptions::default() };
+        let bo = env.new_page("Bo", &options).await?;
+        bo.open(&address).await?;
+        bo.log_in("Bo").await?;
+        ana.wait_for_user_state("Bo", "online", UI_TIMEOUT).await?;
+        let hash: String = bo.run("return location.hash").await?;
+        ensure!(hash.starts_with("#key=") && !hash.contains("access"), "{hash}");
+        // What Bo passes on does not let others in.
+        let invitation: String = bo.run(r#"return one("invite-address").textContent"#).await?;
+        ensure!(invitation == open, "{invitation} {open}");
+        let eve = env.new_page("Eve", &options).await?;
+        eve.open(&invitation).await?;
+        eve.wait_until("the page", UI_TIMEOUT, r#"return one("login")"#).await?;
+        eve.submit_login("Eve").await?;
+        wait_for_login_error(&eve, "secret_required").await?;
         bo.ensure_no_errors().await
     })
     .await

@@ -41,6 +41,32 @@ async fn log_in_idle_users(env: &mut TestEnv, url: &str, names: &[&str]) -> Resu
 
 #[tokio::test]
 #[ignore = "takes screenshots and checks nothing"]
+async fn screenshots_of_sharing_in_the_app() -> TestResult {
+    scenario("screenshots_app", async |env| {
+        let folder = paths::screenshots_dir()?.join("app");
+        std::fs::create_dir_all(&folder)?;
+        let app = env.start_app("Ana").await?;
+        let ana = app.page();
+        ana.log_in("Ana").await?;
+        ana.press("share").await?;
+        ana.press("require-access-key").await?;
+        ana.wait_until("the QR code", UI_TIMEOUT, r#"return one("share-qr") && one("me")"#).await?;
+        for language in ["one", "other"] {
+            for (width, height) in SIZES {
+                app.resize_window(width, height).await?;
+                ana.wait_until("the new size", UI_TIMEOUT, &format!("return innerWidth === {width}")).await?;
+                ana.run::<()>(r#"one("share").scrollIntoView()"#).await?;
+                ana.screenshot(&folder.join(format!("sharing-{language}-{width}x{height}.png"))).await?;
+            }
+            ana.press("language").await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+#[ignore = "takes screenshots and checks nothing"]
 async fn screenshots_of_every_screen() -> TestResult {
     let languages = [
         ("zh-CN", ["小明", "安娜"], ["王芳", "李雷", "韩梅梅", "Sofía", "张伟（上海）", "Oleksandr"]),
