@@ -14,7 +14,7 @@ use crate::cargo::{self, EMBEDDED_UI};
 use crate::steps::{self, BudgetKind, TestRun};
 use crate::test_build::{TestBinary, TestBuild};
 use crate::test_results::TestResults;
-use crate::{fuzz, packaging, proxies, version};
+use crate::{bench, fuzz, packaging, proxies, version};
 
 /// The package of the end-to-end tests, which start the built programs and real browsers.
 const E2E: &str = "hutong-e2e";
@@ -38,8 +38,8 @@ const NETWORK_TESTS: &[&str] = &["reach_anyone::", "local_names::"];
 const NETWORK_RECORDS: &str = "e2e-networks";
 
 /// `cargo xtask test`: format, clippy, checks of other platforms, unit, documentation, wasm and end-to-end tests. `full` adds ignored
-/// tests, many more random cases, fuzzing, type checks for other platforms, checks of dependencies, and the installation of
-/// packages.
+/// tests, many more random cases, fuzzing, type checks for other platforms, checks of dependencies, the scoreboard, and the
+/// installation of packages.
 pub fn all(project: &Project, full: bool) -> Result<()> {
     let mut run = TestRun::new(budget_kind(project, full));
     run.step(steps::SYSTEM_PACKAGES.name, |_| system_packages());
@@ -65,6 +65,7 @@ pub fn all(project: &Project, full: bool) -> Result<()> {
         _ => Err(not_built()),
     });
     if full {
+        run.step("scoreboard", |_| bench::security(project));
         run.step("fuzzing", |_| fuzz::run(project, None, FULL_FUZZ_SECONDS));
         run.step("other platforms", |_| cargo::checks(project).arg("platforms").run());
         run.step("dependencies", |_| cargo::checks(project).arg("dependencies").run());
