@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use xtask::exec::{Cmd, status};
 use xtask::packages::{BROWSERS, COTURN, DESKTOP, PROFILERS, ensure_npm};
 use xtask::project::Project;
@@ -75,10 +75,12 @@ pub fn security(project: &Project) -> Result<()> {
     /// Tests that print rows.
     const TESTS: [&str; 3] =
         ["scoreboard", "silent_addresses_get_fewer_than_20_packets", "the_bytes_that_one_user_causes_for_others"];
+    const ROWS: usize = 17;
     status("building the tests");
     let tests = ["test", "--package", "hutong-server", "--package", "hutong-media", "--lib", "--tests"];
     cargo::host(project).args(tests).arg("--no-run").run()?;
     println!("| what | bound | measured |\n| --- | --- | --- |");
+    let mut rows = 0;
     cargo::host(project)
         .args(tests)
         .args(["--quiet", "--", "--include-ignored", "--nocapture", "--test-threads=1"])
@@ -86,8 +88,12 @@ pub fn security(project: &Project) -> Result<()> {
         .for_each_line(|line| {
             if let Some(row) = line.find("| ").and_then(|start| line.get(start..)).filter(|row| row.ends_with('|')) {
                 println!("{row}");
+                rows += 1;
             }
-        })
+        })?;
+    // A test that was renamed would not run.
+    ensure!(rows == ROWS, "the scoreboard has {ROWS} rows on Linux, and {rows} were measured");
+    Ok(())
 }
 
 /// Compares the set-up of relayed calls with that of direct ones, in browsers.

@@ -19,9 +19,9 @@ const MAX_RESTORED: usize = 8_192;
 impl Hub {
     /// Passes a `hello` that admission control has accepted to the registry.
     ///
-    /// `check_again` tells whether admission control would still accept it. It is called under the lock, so that no session
-    /// begins that [`end_sessions_without`](Self::end_sessions_without) or [`disconnect_where`](Self::disconnect_where) would
-    /// have ended a moment before.
+    /// `check_again` asks admission control once more, because a file may have changed while the secret was checked. The hub calls
+    /// it under the lock. So [`end_sessions_without`](Self::end_sessions_without) and
+    /// [`disconnect_where`](Self::disconnect_where) miss no session: the check refuses what begins after they have run.
     pub(crate) fn handle_admitted_hello(
         &self,
         from: ConnId,

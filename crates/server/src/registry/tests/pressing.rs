@@ -250,10 +250,11 @@ fn the_bytes_that_one_user_causes_for_others_are_bounded() {
     let each = to_others as f64 / OTHERS as f64 / f64::from(SECONDS);
     let ratio = to_others as f64 / world.attacker_bytes as f64;
     println!(
-        "| bytes a second that one user causes for each of {OTHERS} others; in all for each byte sent | 400; - | {each:.0}; {ratio:.0} |"
+        "| bytes a second that one user causes for each of {OTHERS} others; in all for each byte sent | 400; 100 | {each:.0}; {ratio:.0} |"
     );
     // Half of it are the states of those who are called: three changes of 90 bytes for each of 20 calls, then one in 10 s.
     assert!(each < 400.0, "{each} bytes a second to each other user");
+    assert!(ratio < 100.0, "{ratio} bytes for each byte sent");
 }
 
 #[derive(Clone, Debug)]
