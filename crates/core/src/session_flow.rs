@@ -37,9 +37,7 @@ enum SessionState {
         code: RefusedCode,
     },
     /// The server refused the access key of the invitation.
-    InvitationOutdated {
-        name: String,
-    },
+    InvitationOutdated,
     /// The same user logged in on another client, with a ticket of the session or with the name's password.
     Replaced {
         name: Name,
@@ -115,7 +113,8 @@ pub enum Refusal {
     TicketDropped,
     /// The same user resumed the session on another client: it has ended on this one.
     Replaced,
-    /// The session has ended. Without the access key of an invitation, until the person logs in again.
+    /// The session has ended. If the client knows an invitation's access key and the secret has changed, a login with it has
+    /// started; else the person has to log in.
     Final,
 }
 
@@ -134,7 +133,7 @@ impl SessionFlow {
         match &self.state {
             SessionState::LoggedOut => SessionView::LoggedOut,
             SessionState::Refused { code } => SessionView::Refused { name: self.credentials.name.clone(), code: *code },
-            SessionState::InvitationOutdated { name } => SessionView::InvitationOutdated { name: name.clone() },
+            SessionState::InvitationOutdated => SessionView::InvitationOutdated { name: self.credentials.name.clone() },
             SessionState::Replaced { name } => SessionView::Replaced { name: name.clone() },
             SessionState::LoggingIn { retry_reason, .. } => {
                 SessionView::LoggingIn { name: self.credentials.name.clone(), retry_reason: *retry_reason }
@@ -174,7 +173,7 @@ impl SessionFlow {
         match &self.state {
             SessionState::LoggedOut
             | SessionState::Refused { .. }
-            | SessionState::InvitationOutdated { .. }
+            | SessionState::InvitationOutdated
             | SessionState::Replaced { .. } => None,
             SessionState::LoggingIn { .. } | SessionState::LoggedIn { .. } | SessionState::Reconnecting { .. } => {
                 let Credentials { name, ticket, .. } = &self.credentials;
@@ -187,7 +186,7 @@ impl SessionFlow {
     pub fn log_in(&mut self, now: Duration, name: String, secret: Option<Secret>, outputs: &mut Outputs) -> bool {
         // The same name resumes the session, and with it the token.
         let same_name = match &self.state {
-            SessionState::LoggedOut | SessionState::Refused { .. } | SessionState::InvitationOutdated { .. } => false,
+            SessionState::LoggedOut | SessionState::Refused { .. } | SessionState::InvitationOutdated => false,
             SessionState::LoggingIn { attempt: ConnectionAttempt::BackingOff { .. }, .. } => {
                 self.credentials.name == name
             }
@@ -213,7 +212,7 @@ impl SessionFlow {
         true
     }
 
-    /// Sets the access key of the invitation by which the person came. `None`: the next server's, which has none.
+    /// Sets the access key of the invitation by which the person came. `None` for an invitation without one.
     pub fn set_invitation_key(&mut self, key: Option<Secret>) {
         self.credentials.invitation_key = key;
     }
@@ -280,7 +279,7 @@ impl SessionFlow {
             SessionState::Reconnecting { attempt, .. } => *attempt = backing_off,
             SessionState::LoggedOut
             | SessionState::Refused { .. }
-            | SessionState::InvitationOutdated { .. }
+            | SessionState::InvitationOutdated
             | SessionState::Replaced { .. } => {}
         }
         Some(ClosedSocket::Attempt)
@@ -319,11 +318,10 @@ impl SessionFlow {
             _ => {
                 let uses_invitation_key =
                     self.credentials.secret.is_none() && self.credentials.invitation_key.is_some();
-                let name = self.credentials.name.clone();
                 let ended = match code {
                     RefusedCode::SecretWrong if uses_invitation_key => {
                         self.credentials.invitation_key = None;
-                        SessionState::InvitationOutdated { name: name.clone() }
+                        SessionState::InvitationOutdated
                     }
                     _ => SessionState::Refused { code },
                 };
@@ -334,7 +332,7 @@ impl SessionFlow {
                 self.credentials.secret = None;
                 // The server has an access key now, or another: perhaps that of the invitation.
                 if code == RefusedCode::SecretChanged && uses_invitation_key {
-                    self.start_login(now, name, None, outputs);
+                    self.start_login(now, self.credentials.name.clone(), None, outputs);
                 }
                 Refusal::Final
             }
@@ -432,7 +430,7 @@ impl SessionFlow {
             }
             SessionState::LoggedOut
             | SessionState::Refused { .. }
-            | SessionState::InvitationOutdated { .. }
+            | SessionState::InvitationOutdated
             | SessionState::Replaced { .. } => {}
         }
     }
@@ -464,7 +462,7 @@ impl SessionFlow {
             SessionState::LoggingIn { attempt, .. } | SessionState::Reconnecting { attempt, .. } => Some(*attempt),
             SessionState::LoggedOut
             | SessionState::Refused { .. }
-            | SessionState::InvitationOutdated { .. }
+            | SessionState::InvitationOutdated
             | SessionState::Replaced { .. }
             | SessionState::LoggedIn { .. } => None,
         }
@@ -475,7 +473,7 @@ impl SessionFlow {
             SessionState::LoggingIn { attempt, .. } | SessionState::Reconnecting { attempt, .. } => Some(attempt),
             SessionState::LoggedOut
             | SessionState::Refused { .. }
-            | SessionState::InvitationOutdated { .. }
+            | SessionState::InvitationOutdated
             | SessionState::Replaced { .. }
             | SessionState::LoggedIn { .. } => None,
         }
