@@ -179,6 +179,24 @@ impl TestPage {
         self.press("login").await
     }
 
+    /// Pastes a name, which may have characters that no keyboard types, and presses the login button.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the page has no such field or button.
+    pub async fn paste_name(&self, name: &str) -> Result<()> {
+        let script = format!(
+            "const field = document.querySelector('input#name');
+             if (!field) return false;
+             field.focus();
+             field.select();
+             return document.execCommand('insertText', false, {}) && field.value === {0}",
+            json!(name)
+        );
+        self.wait_until("the name in its field", UI_TIMEOUT, &script).await?;
+        self.press("login").await
+    }
+
     /// Clicks the button with this `data-testid`.
     ///
     /// # Errors

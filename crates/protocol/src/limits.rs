@@ -72,8 +72,11 @@ pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
 /// a silent loss within 15 s.
 pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The longest name, in Unicode scalar values after normalization.
+/// The longest name, in characters after normalization. An emoji counts as one, however many it consists of.
 pub const MAX_NAME_CHARS: usize = 40;
+
+/// The longest name, in bytes of UTF-8 after normalization: four for each character. Emoji may have thirty and more.
+pub const MAX_NAME_BYTES: usize = 4 * MAX_NAME_CHARS;
 
 /// The longest secret, in bytes of UTF-8. More than any passphrase, and cheap to hash.
 pub const MAX_SECRET_BYTES: usize = 1024;

@@ -5,9 +5,13 @@ use std::{fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::limits::MAX_NAME_CHARS;
+use crate::{
+    joiners,
+    limits::{MAX_NAME_BYTES, MAX_NAME_CHARS},
+};
 
-/// A valid user name in its normal form: NFKC, trimmed, with each run of white space replaced by one space.
+/// A valid user name in its normal form: NFKC, trimmed, with each run of white space replaced by one space, and without
+/// joiners that have no meaning where they are ([`joiners`]).
 ///
 /// It may contain any visible character: display it as text, never as markup.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,31 +22,24 @@ impl Name {
     ///
     /// # Errors
     ///
-    /// [`NameError`] if the name is empty, longer than [`MAX_NAME_CHARS`], or has invisible or bidirectional
-    /// characters.
+    /// [`NameError`] if the name is empty, longer than [`MAX_NAME_CHARS`] or [`MAX_NAME_BYTES`], or has invisible or
+    /// bidirectional characters.
     pub fn new(typed: &str) -> Result<Self, NameError> {
         // Bounds the work below: NFKC expands one character to at most 18.
         if typed.chars().nth(MAX_NAME_CHARS * 4).is_some() {
             return Err(NameError::TooLong);
         }
-        if typed.chars().any(is_deceptive) {
+        if !is_honest(typed) {
             return Err(NameError::Character);
         }
-        let normal: String = typed.nfkc().collect();
-        let mut name = String::with_capacity(normal.len());
-        for word in normal.split_whitespace() {
-            if !name.is_empty() {
-                name.push(' ');
-            }
-            name.push_str(word);
-        }
-        if name.chars().any(is_deceptive) {
+        let name = normalize(typed).ok_or(NameError::Character)?;
+        if !is_honest(&name) {
             return Err(NameError::Character);
         }
         if name.is_empty() || fold(&name).is_empty() {
             return Err(NameError::Empty);
         }
-        if name.chars().nth(MAX_NAME_CHARS).is_some() {
+        if name.len() > MAX_NAME_BYTES || joiners::seen_characters(&name).count() > MAX_NAME_CHARS {
             return Err(NameError::TooLong);
         }
         Ok(Self(name.into()))
@@ -102,17 +99,42 @@ impl NameKey {
     }
 }
 
+/// The normal form of a typed name. `None` if it is not stable after [`MAX_PASSES`], as no real name is.
+fn normalize(typed: &str) -> Option<String> {
+    let mut name: String = typed.nfkc().collect();
+    for _ in 0..MAX_PASSES {
+        // Without a joiner, its neighbours may compose, and what they become may give the next joiner no meaning.
+        let kept: String = joiners::remove_meaningless(&name).nfkc().collect();
+        let mut spaced = String::with_capacity(kept.len());
+        for word in kept.split_whitespace() {
+            if !spaced.is_empty() {
+                spaced.push(' ');
+            }
+            spaced.push_str(word);
+        }
+        if spaced == name {
+            return Some(name);
+        }
+        name = spaced;
+    }
+    None
+}
+
+/// Passes of [`normalize`]. The last one only confirms that nothing changes any more.
+const MAX_PASSES: usize = 5;
+
 /// Case-folds a name and removes its invisible characters.
 pub(crate) fn fold(name: &str) -> String {
     if name.is_ascii() {
         return name.to_ascii_lowercase();
     }
-    let visible: String = name.chars().filter(|c| *c != EMOJI_VARIATION).collect();
+    if !name.contains(joiners::is_ignored) {
+        return caseless::default_case_fold_str(name).nfkc().collect();
+    }
+    // What was beside an invisible character may compose.
+    let visible: String = name.chars().filter(|c| !joiners::is_ignored(*c)).nfkc().collect();
     caseless::default_case_fold_str(&visible).nfkc().collect()
 }
-
-/// Variation selector 16, which requests the emoji form of a character. Invisible by itself.
-const EMOJI_VARIATION: char = '\u{FE0F}';
 
 /// Error: the text is not a valid name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -120,32 +142,35 @@ pub enum NameError {
     /// Nothing but white space.
     #[error("a name needs at least one visible character")]
     Empty,
-    /// More than [`MAX_NAME_CHARS`] characters.
-    #[error("a name has at most {MAX_NAME_CHARS} characters")]
+    /// More than [`MAX_NAME_CHARS`] characters or [`MAX_NAME_BYTES`].
+    #[error("a name has at most {MAX_NAME_CHARS} characters and {MAX_NAME_BYTES} bytes")]
     TooLong,
     /// A control, bidirectional or invisible character.
     #[error("a name has no control, bidirectional or invisible characters")]
     Character,
 }
 
-/// Whether a name must not contain the character, because two names could look alike by it.
+/// Whether the text shows all that it has, so that two names do not look alike by what is invisible.
+fn is_honest(text: &str) -> bool {
+    text.chars().all(is_permitted) && !joiners::has_stray_tags(text)
+}
+
+/// Whether a name may contain the character.
 ///
-/// These are characters that are invisible or change how others are displayed: controls, bidirectional marks and
+/// Not permitted are characters that are invisible or change how others are displayed: controls, bidirectional marks and
 /// overrides, zero-width characters, fillers (Unicode `Default_Ignorable_Code_Point`, general categories Cc, Co and
-/// Cn's noncharacters).
-///
-/// [`EMOJI_VARIATION`] is allowed: emoji need it, and [`NameKey`] leaves it out. The zero-width joiner is not: on many
-/// systems a name with it looks like the name without it.
-fn is_deceptive(c: char) -> bool {
-    c.is_control()
+/// Cn's noncharacters). Those that real names need have rules of their own, in [`joiners`].
+pub(crate) fn is_permitted(c: char) -> bool {
+    let is_deceptive = c.is_control()
         || matches!(c,
             '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
-            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
-            | '\u{2800}' | '\u{3164}' | '\u{FE00}'..='\u{FE0E}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}'
-            | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}'
-            | '\u{E000}'..='\u{F8FF}' | '\u{F0000}'..='\u{10FFFF}')
+            | '\u{180B}'..='\u{180F}' | '\u{200B}' | '\u{200E}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{2800}' | '\u{3164}' | '\u{FE00}'..='\u{FE0E}' | '\u{FEFF}' | '\u{FFA0}'
+            | '\u{FFF0}'..='\u{FFFB}' | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}'
+            | '\u{E0000}'..='\u{E0FFF}' | '\u{E000}'..='\u{F8FF}' | '\u{F0000}'..='\u{10FFFF}')
         || (c as u32) & 0xFFFE == 0xFFFE
-        || matches!(c, '\u{FDD0}'..='\u{FDEF}')
+        || matches!(c, '\u{FDD0}'..='\u{FDEF}');
+    !is_deceptive || joiners::is_ignored(c)
 }
 
 #[cfg(test)]
@@ -153,6 +178,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    const SCOTLAND: &str = "🏴\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}";
 
     #[test]
     fn names_are_normalized() {
@@ -163,7 +190,21 @@ mod tests {
             ("\u{ff21}na", "Ana"),
             ("e\u{301}", "é"),
             ("<b>Bo</b>", "<b>Bo</b>"),
-            ("👩‍", ""),
+            ("👩\u{200d}", "👩"),
+            ("👩\u{200d}💻", "👩\u{200d}💻"),
+            ("🏳\u{fe0f}\u{200d}⚧\u{fe0f}", "🏳\u{fe0f}\u{200d}⚧\u{fe0f}"),
+            ("👨\u{200d}👩\u{200d}👧\u{200d}👦", "👨\u{200d}👩\u{200d}👧\u{200d}👦"),
+            (SCOTLAND, SCOTLAND),
+            ("می\u{200c}خواهم", "می\u{200c}خواهم"),
+            ("क्\u{200d}ष", "क्\u{200d}ष"),
+            ("ශ්\u{200d}රී", "ශ්\u{200d}රී"),
+            ("സുനില്\u{200d}", "സുനില്\u{200d}"),
+            ("র\u{200d}্যাচেল", "র\u{200d}্যাচেল"),
+            ("A\u{200d}na", "Ana"),
+            ("\u{200c}Ana\u{200d} \u{200d} Luisa", "Ana Luisa"),
+            // Without the joiner, the letters compose.
+            ("e\u{200d}\u{301}", "é"),
+            ("\u{dd9}\u{200d}\u{dca}\u{200d}", "\u{dda}"),
             ("❤\u{fe0f}", "❤\u{fe0f}"),
         ];
         for (typed, expected) in cases {
@@ -187,6 +228,10 @@ mod tests {
             ("\u{2066}a", NameError::Character),
             ("\u{3164}", NameError::Character),
             ("\u{e0041}", NameError::Character),
+            ("🏴\u{e0041}", NameError::Character),
+            ("Ana\u{e0100}", NameError::Character),
+            ("\u{200d}\u{200c}", NameError::Empty),
+            ("👩\u{200b}💻", NameError::Character),
             ("\u{fe0f}", NameError::Empty),
             (&long, NameError::TooLong),
             ("\u{fdfa}\u{fdfa}\u{fdfa}", NameError::TooLong),
@@ -195,6 +240,17 @@ mod tests {
             assert_eq!(Name::new(typed), Err(expected), "{typed:?}");
         }
         assert!(Name::new(&"字".repeat(MAX_NAME_CHARS)).is_ok());
+    }
+
+    #[test]
+    fn an_emoji_counts_as_one_character_and_bytes_are_limited_too() {
+        let coder = "👩\u{200d}💻";
+        assert_eq!(coder.len(), 11);
+        assert!(Name::new(&format!("{}{}", "n".repeat(MAX_NAME_CHARS - 1), coder)).is_ok());
+        assert_eq!(Name::new(&format!("{}{}", "n".repeat(MAX_NAME_CHARS), coder)), Err(NameError::TooLong));
+        assert!(Name::new(&coder.repeat(MAX_NAME_BYTES / 11)).is_ok());
+        assert_eq!(Name::new(&coder.repeat(MAX_NAME_BYTES / 11 + 1)), Err(NameError::TooLong));
+        assert!(Name::new(&"👋".repeat(MAX_NAME_CHARS)).is_ok());
     }
 
     #[test]
@@ -207,6 +263,12 @@ mod tests {
             ("Ana\u{fe0f}", "Ana"),
             ("A\u{fe0f}na", "ana"),
             ("❤\u{fe0f}", "❤"),
+            ("👩\u{200d}💻", "👩💻"),
+            ("🏳\u{fe0f}\u{200d}⚧\u{fe0f}", "🏳⚧"),
+            (SCOTLAND, "🏴"),
+            ("می\u{200c}خواهم", "میخواهم"),
+            ("क्\u{200d}ष", "क्ष"),
+            ("A\u{200d}na", "ana"),
         ];
         for (one, other) in same {
             assert_eq!(Name::new(one).unwrap().key(), Name::new(other).unwrap().key(), "{one} {other}");
@@ -214,13 +276,60 @@ mod tests {
         assert_ne!(Name::new("Ana").unwrap().key(), Name::new("Anna").unwrap().key());
     }
 
+    /// Text in which joiners often meet what gives them a meaning.
+    fn joined_text() -> impl Strategy<Value = String> {
+        let part = prop_oneof![
+            Just("\u{200c}"),
+            Just("\u{200d}"),
+            Just("\u{fe0f}"),
+            Just("👩"),
+            Just("💻"),
+            Just("❤"),
+            Just("🏽"),
+            Just("🇨"),
+            Just(SCOTLAND),
+            Just("1"),
+            Just("\u{20e3}"),
+            Just("ی"),
+            Just("خ"),
+            Just("ر"),
+            Just("\u{650}"),
+            Just("क"),
+            Just("\u{94d}"),
+            Just("র"),
+            Just("\u{9cd}"),
+            Just("\u{dd9}"),
+            Just("\u{dca}"),
+            Just("e"),
+            Just("\u{301}"),
+            Just("\u{345}"),
+            Just("ß"),
+            Just("ΐ"),
+            Just(" "),
+            Just("ﷺ"),
+        ];
+        prop::collection::vec(part, 0..20).prop_map(|parts| parts.concat())
+    }
+
     proptest! {
         #[test]
-        fn normalization_is_idempotent(typed in "\\PC{0,50}") {
+        fn normalization_is_idempotent(typed in prop_oneof!["\\PC{0,50}".boxed(), joined_text().boxed()]) {
             if let Ok(name) = Name::new(&typed) {
                 prop_assert_eq!(Name::new(name.as_str()), Ok(name.clone()));
-                prop_assert!(name.as_str().chars().count() <= MAX_NAME_CHARS);
-                prop_assert!(!name.as_str().chars().any(is_deceptive));
+                prop_assert!(joiners::seen_characters(name.as_str()).count() <= MAX_NAME_CHARS);
+                prop_assert!(name.as_str().len() <= MAX_NAME_BYTES);
+                prop_assert!(is_honest(name.as_str()));
+            }
+        }
+
+        #[test]
+        fn invisible_characters_do_not_make_another_name(typed in joined_text()) {
+            let visible: String = typed.chars().filter(|c| !joiners::is_ignored(*c)).collect();
+            if let (Ok(name), Ok(plain)) = (Name::new(&typed), Name::new(&visible)) {
+                prop_assert_eq!(name.key(), plain.key());
+                let visible: String = name.as_str().chars().filter(|c| !joiners::is_ignored(*c)).collect();
+                prop_assert_eq!(Name::new(&visible).map(|name| name.key()), Ok(plain.key()));
+                prop_assert!(!name.key().as_str().contains(joiners::is_ignored));
             }
         }
 

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     CallId, CallTicket, ClientMessage, Name, Secret, ServerMessage, SessionTicket,
-    limits::{MAX_NAME_CHARS, MAX_SECRET_BYTES},
+    limits::{MAX_NAME_BYTES, MAX_SECRET_BYTES},
 };
 
 /// Generates the schema: `$defs/ClientMessage` has the messages of clients, `$defs/ServerMessage` those of servers.
@@ -86,10 +86,11 @@ impl JsonSchema for Name {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A user's name in normal form (NFKC, single spaces). Display it as text, never as markup.",
+            "description": "A user's name in normal form (NFKC, single spaces): 40 characters and 160 bytes of UTF-8 at most, \
+                            where an emoji counts as one character. Display it as text, never as markup.",
             "type": "string",
             "minLength": 1,
-            "maxLength": MAX_NAME_CHARS,
+            "maxLength": MAX_NAME_BYTES,
         })
     }
 }

@@ -56,6 +56,39 @@ async fn html_in_a_name_is_shown_as_text() -> TestResult {
     .await
 }
 
+/// A name with an emoji sequence, one with the joiner of Persian, and one with that of Hindi.
+const JOINED_NAMES: [(&str, &str); 3] =
+    [("👩\u{200d}💻", "👩\u{200d}💻"), ("می\u{200c}خواهم", "م"), ("क्\u{200d}ष", "क्\u{200d}ष")];
+
+#[tokio::test]
+async fn names_with_joiners_are_shown_whole_and_belong_to_one_user() -> TestResult {
+    scenario("joined_names", async |env| {
+        let server = env.start_server().await?;
+        let ana = env.log_in("Ana", &server).await?;
+        for (name, initials) in JOINED_NAMES {
+            let bo = env.open_page("Bo", &server.url()).await?;
+            // WebDriver types one character at a time, which splits an emoji in some versions: paste it.
+            bo.paste_name(name).await?;
+            bo.wait_for_own_state("online", UI_TIMEOUT).await?;
+            ana.wait_for_user_state(name, "online", UI_TIMEOUT).await?;
+            let avatar: String =
+                ana.run(&format!("return user('{name}').querySelector('.avatar').textContent")).await?;
+            ensure!(avatar == initials, "{name}: {avatar:?}");
+            // Without the invisible characters it is the same name.
+            let plain: String = name.chars().filter(|c| !matches!(c, '\u{200c}' | '\u{200d}')).collect();
+            let cy = env.open_page("Cy", &server.url()).await?;
+            cy.paste_name(&plain).await?;
+            wait_for_login_error(&cy, "name_taken").await?;
+            for page in [bo, cy] {
+                page.ensure_no_errors().await?;
+                page.close_browser().await;
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test]
 async fn taken_and_invalid_names_are_explained_in_both_languages() -> TestResult {
     scenario("names", async |env| {

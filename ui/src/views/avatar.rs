@@ -1,6 +1,11 @@
 //! Avatar: initials on a colour derived from the name.
 
+use hutong_protocol::seen_characters;
+use js_sys::{Array, Function, Reflect};
+use wasm_bindgen::{JsCast, JsValue};
 use yew::{AttrValue, Html, Properties, component, html};
+
+use crate::dom;
 
 /// Number of colours (CSS classes `hue-0` to `hue-9`).
 const HUES: u32 = 10;
@@ -31,13 +36,31 @@ fn initials(name: &str) -> String {
     if let Some(last) = name.chars().next_back().filter(|&c| ideographic(c)) {
         return last.to_string();
     }
-    let mut words = name.split_whitespace().filter_map(|word| word.chars().find(|c| c.is_alphanumeric()));
+    let mut words = name.split_whitespace().filter_map(|word| word.find(char::is_alphanumeric).map(|at| &word[at..]));
     let first = words.next();
     match (first, words.next_back()) {
-        (Some(first), Some(last)) => first.to_uppercase().chain(last.to_uppercase()).collect(),
-        (Some(first), None) => first.to_uppercase().collect(),
-        (None, _) => name.chars().next().map(String::from).unwrap_or_default(),
+        (Some(first), Some(last)) => first_seen(first).to_uppercase() + &first_seen(last).to_uppercase(),
+        (Some(first), None) => first_seen(first).to_uppercase(),
+        (None, _) => first_seen(name),
     }
+}
+
+/// The first character as a person sees it: a letter with its marks, or a whole emoji.
+fn first_seen(text: &str) -> String {
+    first_cluster(text).unwrap_or_else(|| seen_characters(text).next().unwrap_or_default().to_owned())
+}
+
+/// The first grapheme cluster (UAX 29), as the browser defines it. `None` where it cannot: Firefox before version 125, and
+/// unit tests on the host.
+fn first_cluster(text: &str) -> Option<String> {
+    let intl = dom::property(&dom::window()?.into(), "Intl")?;
+    let segmenter: Function = dom::property(&intl, "Segmenter")?.dyn_into().ok()?;
+    // By default, in grapheme clusters.
+    let segmenter = Reflect::construct(&segmenter, &Array::new()).ok()?;
+    let segment: Function = dom::property(&segmenter, "segment")?.dyn_into().ok()?;
+    let segments = segment.call1(&segmenter, &JsValue::from_str(text)).ok()?;
+    let containing: Function = dom::property(&segments, "containing")?.dyn_into().ok()?;
+    dom::text_property(&containing.call1(&segments, &JsValue::from(0)).ok()?, "segment")
 }
 
 /// FNV-1a hash, so that a name has the same colour everywhere.
@@ -62,6 +85,21 @@ mod tests {
             ("👋", "👋"),
             ("7", "7"),
             ("ßen", "SS"),
+            ("👩\u{200d}💻", "👩\u{200d}💻"),
+            ("🏳\u{fe0f}\u{200d}⚧\u{fe0f} 👋", "🏳\u{fe0f}\u{200d}⚧\u{fe0f}"),
+            ("👩\u{200d}💻 Ana", "A"),
+            ("می\u{200c}خواهم", "م"),
+        ] {
+            assert_eq!(initials(name), expected, "{name}");
+        }
+    }
+
+    #[wasm_bindgen_test::wasm_bindgen_test]
+    fn an_initial_has_its_marks() {
+        for (name, expected) in [
+            ("क्\u{200d}ष", "क्\u{200d}ष"),
+            ("e\u{302}\u{323}n", "E\u{302}\u{323}"), // UAX 29 joins no Sinhala letters to one cluster.
+            ("ශ්\u{200d}රී", "ශ්\u{200d}"),
         ] {
             assert_eq!(initials(name), expected, "{name}");
         }
