@@ -53,6 +53,8 @@ pub const BROWSERS: SystemPackages = SystemPackages {
         ("apache2-bin", &["apache2", "httpd"]),
         // ACME server that issues certificates to the server under test.
         ("pebble", &["pebble"]),
+        // A server whose clock is wrong.
+        ("faketime", &["faketime"]),
         // Session bus for single instance, notifications and tray.
         ("dbus-daemon", &["dbus-daemon"]),
         // Independent client, written from the documentation of the protocol.
@@ -60,7 +62,7 @@ pub const BROWSERS: SystemPackages = SystemPackages {
         ("python3-aiortc", &[]),
         ("python3-websockets", &[]),
     ],
-    other_systems: "Chromium or Chrome with its chromedriver, Firefox, WebKitWebDriver, Xvfb, iproute2, util-linux, certutil of NSS, coturn, nginx, HAProxy, Caddy, Apache, pebble, dbus-daemon, Python 3 \
+    other_systems: "Chromium or Chrome with its chromedriver, Firefox, WebKitWebDriver, Xvfb, iproute2, util-linux, certutil of NSS, coturn, nginx, HAProxy, Caddy, Apache, pebble, faketime, dbus-daemon, Python 3 \
                 with aiortc and websockets, and a font with Chinese characters",
 };
 

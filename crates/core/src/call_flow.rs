@@ -160,6 +160,7 @@ impl CallFlow {
             ServerMessage::Claimed { call } => self.claimed(cx, call),
             ServerMessage::Welcome { .. }
             | ServerMessage::IceServers { .. }
+            | ServerMessage::Ticket { .. }
             | ServerMessage::Refused { .. }
             | ServerMessage::Presence { .. }
             | ServerMessage::Roster { .. }

@@ -148,6 +148,7 @@ impl Client {
             ServerMessage::IceServers { ice_servers } => {
                 self.step_call(now, |calls, cx| calls.set_ice_servers(cx, ice_servers));
             }
+            ServerMessage::Ticket { ticket } => self.session.renew_ticket(ticket),
             ServerMessage::Refused { code, message: _ } => self.handle_refusal(now, code),
             ServerMessage::Presence { changes, total } => {
                 if total.is_some() {

@@ -295,6 +295,13 @@ impl SessionFlow {
         true
     }
 
+    /// Handles a new ticket of the session, which the server's clock made necessary.
+    pub fn renew_ticket(&mut self, ticket: SessionTicket) {
+        if self.is_logged_in() {
+            self.credentials.ticket = Some(ticket);
+        }
+    }
+
     /// Handles `refused`.
     pub fn refused(&mut self, now: Duration, code: RefusedCode, outputs: &mut Outputs) -> Refusal {
         if !self.is_open() {

@@ -158,6 +158,7 @@ mod tests {
                 total: None,
             },
             ServerMessage::IceServers { ice_servers: vec![] },
+            ServerMessage::Ticket { ticket: SessionTicket::new("t") },
             ServerMessage::Refused { code: RefusedCode::NameTaken, message: "taken".into() },
             ServerMessage::Presence { changes: vec![user.clone()], total: None },
             ServerMessage::Roster { users: vec![], total: Some(1_001) },

@@ -269,6 +269,11 @@ pub enum ServerMessage {
         /// Why the call ended.
         reason: EndReason,
     },
+    /// A new session ticket, in place of the one of `welcome`.
+    Ticket {
+        /// The ticket.
+        ticket: SessionTicket,
+    },
     /// The claim succeeded: this user is in the call again.
     Claimed {
         /// The call's ID.
@@ -298,6 +303,7 @@ impl ServerMessage {
         match self {
             Self::Welcome { .. } => "welcome",
             Self::IceServers { .. } => "ice_servers",
+            Self::Ticket { .. } => "ticket",
             Self::Refused { .. } => "refused",
             Self::Presence { .. } => "presence",
             Self::Roster { .. } => "roster",

@@ -13,7 +13,8 @@ use tokio::sync::Notify;
 
 use crate::{
     admission::ClientAddr,
-    clock::{self, Clock},
+    clock::{self, Clock, ClockSteps},
+    clock_step::ClockStep,
     critical_mutex::{CriticalGuard, CriticalMutex},
     metrics::{Gauges, Metrics},
     outbox::{Frame, FrameClass, Outbox, RelayFull, TooSlow},
@@ -160,12 +161,34 @@ impl Hub {
         state.ice_servers.set_ticket_key(key);
     }
 
+    /// Task: follows the steps of the system's clock: one that was wrong at the start, and sleeps of the machine. Never returns.
+    pub(crate) async fn run_clock_watch(self) {
+        let mut steps = ClockSteps::start();
+        loop {
+            let step = steps.next().await;
+            tracing::info!(?step, "system clock was set, or the machine slept; tickets and TURN credentials follow it");
+            self.clock_stepped(step);
+        }
+    }
+
+    /// Follows a step of the system's clock.
+    fn clock_stepped(&self, step: ClockStep) {
+        self.with_registry(|state, now| {
+            state.registry.clock_stepped(now, step);
+            if state.registry.revocation_count() > 0 {
+                state.unsaved.changed();
+            }
+        });
+        self.renew_ice_servers();
+    }
+
     /// Sends all users their ICE servers again, because these or their credentials have changed.
     pub(crate) fn renew_ice_servers(&self) {
         self.0.ice_servers_changed.notify_one();
     }
 
-    /// Task: sends all users new ICE servers when these change, and before their credentials expire. Never returns.
+    /// Task: sends all users new ICE servers when these change, and before their credentials expire; and new tickets after the
+    /// clock was wrong. Never returns.
     pub(crate) async fn run_ice_server_renewal(self) {
         /// Users that receive theirs at once, so that the lock is held shortly.
         const BATCH: usize = 100;
@@ -175,7 +198,12 @@ impl Hub {
             // Either event has the same effect.
             let _ = tokio::time::timeout(CREDENTIAL_RENEWAL, self.0.ice_servers_changed.notified()).await;
             for batch in self.connections().chunks(BATCH) {
-                self.with_registry(|state, now| batch.iter().for_each(|conn| state.send_ice_servers(now, *conn)));
+                self.with_registry(|state, now| {
+                    for conn in batch {
+                        state.registry.renew_ticket(now, *conn);
+                        state.send_ice_servers(now, *conn);
+                    }
+                });
                 tokio::time::sleep(PAUSE).await;
             }
         }

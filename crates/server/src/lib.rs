@@ -58,6 +58,7 @@ mod addr_prefix;
 mod addr_rate_limiter;
 mod admission;
 mod clock;
+pub mod clock_step;
 mod critical_mutex;
 mod drain;
 mod gateway;

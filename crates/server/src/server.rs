@@ -87,10 +87,7 @@ impl Server {
         let supervisor = Supervisor::default();
         let hub = Hub::new(config, metrics.clone(), Arc::new(ice_servers), supervisor.clone());
         hub.set_ticket_key(&key);
-        let mut background_tasks = vec![
-            supervisor.spawn("deadlines", hub.clone().run_timer()),
-            supervisor.spawn("ICE servers", hub.clone().run_ice_server_renewal()),
-        ];
+        let mut background_tasks = spawn_hub_tasks(&supervisor, &hub);
         let revocations = options.revocation_file.map(|path| restore_revocations(&hub, &path));
         background_tasks.extend(revocations.clone().map(|writer| supervisor.spawn("revoked tickets", writer.run())));
         if let Some(turn) = turn.clone() {
@@ -381,6 +378,14 @@ fn random_key() -> Result<[u8; 32], BindError> {
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(|_| BindError::NoRandomness)?;
     Ok(key)
+}
+
+fn spawn_hub_tasks(supervisor: &Supervisor, hub: &Hub) -> Vec<AbortOnDropHandle<()>> {
+    vec![
+        supervisor.spawn("deadlines", hub.clone().run_timer()),
+        supervisor.spawn("ICE servers", hub.clone().run_ice_server_renewal()),
+        supervisor.spawn("clock", hub.clone().run_clock_watch()),
+    ]
 }
 
 fn restore_revocations(hub: &Hub, path: &Path) -> RevocationWriter {

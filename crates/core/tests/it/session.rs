@@ -30,6 +30,24 @@ fn hello_is_sent_once_the_socket_is_open() {
 }
 
 #[test]
+fn a_new_ticket_replaces_that_of_the_welcome() {
+    let (mut harness, _) = ClientHarness::new(None);
+    let renewed = ServerMessage::Ticket { ticket: SessionTicket::new("renewed") };
+    assert_eq!(harness.message(renewed.clone()), [], "nobody is logged in");
+    harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
+    harness.input(Input::Socket(SocketEvent::Opened));
+    harness.message(welcome());
+    let outputs = harness.message(renewed);
+    let saved = SavedSession { name: "Ana".into(), ticket: SessionTicket::new("renewed"), call: None };
+    assert!(outputs.contains(&Output::Save(Some(saved))), "{outputs:?}");
+    harness.input(Input::Socket(SocketEvent::Closed));
+    harness.input(Input::CheckConnection);
+    let outputs = harness.input(Input::Socket(SocketEvent::Opened));
+    let resume = Some(SessionTicket::new("renewed"));
+    assert_eq!(sent(&outputs), [ClientMessage::Hello { name: "Ana".into(), resume, secret: None }]);
+}
+
+#[test]
 fn a_reloaded_page_resumes_its_session_and_cancels_its_call() {
     let saved = SavedSession { name: "Ana".into(), ticket: SessionTicket::new("ana"), call: Some(CALL) };
     let (mut harness, outputs) = ClientHarness::new(Some(saved));

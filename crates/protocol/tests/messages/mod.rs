@@ -43,6 +43,7 @@ pub fn server() -> impl Strategy<Value = ServerMessage> {
             }
         ),
         ice_servers().prop_map(|ice_servers| ServerMessage::IceServers { ice_servers }),
+        session_ticket().prop_map(|ticket| ServerMessage::Ticket { ticket }),
         (select(RefusedCode::ALL), any::<String>())
             .prop_map(|(code, message)| ServerMessage::Refused { code, message }),
         (users(), total()).prop_map(|(changes, total)| ServerMessage::Presence { changes, total }),

@@ -8,7 +8,10 @@ use super::{
     options::AcmeOptions,
     order::{AcmeAuthority, OrderError},
 };
-use crate::tls::{CertResolver, CertifiedKey, TlsError};
+use crate::{
+    clock::ClockSteps,
+    tls::{CertResolver, CertifiedKey, TlsError},
+};
 
 /// Timeout of one order, from the directory to the certificate. Authorities validate from several places in the world.
 const ORDER_TIMEOUT: Duration = Duration::from_mins(5);
@@ -18,7 +21,7 @@ const ORDER_TIMEOUT: Duration = Duration::from_mins(5);
 const RETRY_PAUSE: (Duration, Duration) = (Duration::from_mins(5), Duration::from_hours(6));
 
 /// Longest sleep before a renewal. A timer does not notice that the machine was suspended or its clock was set.
-const MAX_SLEEP: Duration = Duration::from_hours(1);
+const MAX_SLEEP: Duration = Duration::from_secs(20);
 
 /// Orders the certificate of an ACME authority, and renews it before it expires.
 pub(crate) struct AcmeRenewer {
@@ -55,6 +58,7 @@ impl AcmeRenewer {
     /// Orders a certificate whenever one is due, and installs it. Never returns.
     pub(crate) async fn keep_current(&self, resolver: &CertResolver) {
         let mut pause = RETRY_PAUSE.0;
+        let mut clock_steps = ClockSteps::start();
         loop {
             self.wait_until_due(resolver).await;
             let ordered =
@@ -73,6 +77,8 @@ impl AcmeRenewer {
                     tokio::select! {
                         () = tokio::time::sleep(pause) => pause = (pause * 2).min(RETRY_PAUSE.1),
                         () = self.renew.notified() => {}
+                        // With a wrong clock, the authority's own certificate is not valid.
+                        _ = clock_steps.next() => pause = RETRY_PAUSE.0,
                     }
                 }
             }

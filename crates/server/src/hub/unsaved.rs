@@ -25,6 +25,14 @@ impl Unsaved {
         }
     }
 
+    /// The table has changed as a whole.
+    pub(super) fn changed(&mut self) {
+        match self {
+            Self::New(_) => *self = Self::All,
+            Self::Discarded | Self::All => {}
+        }
+    }
+
     /// Whether there is something to store.
     pub(super) fn is_waiting(&self) -> bool {
         match self {

@@ -13,6 +13,7 @@ use super::{
     effect::RegistryEvent,
     roster::Rosters,
     state::{Deadline, RegistryState},
+    ticket::GenuineCallTicket,
 };
 
 /// Why a message had no effect: the code, and a sentence for developers.
@@ -140,7 +141,7 @@ impl CallHandler<'_> {
             let after = self.state.users.apply(member, StateEvent::Confirm);
             debug_assert_eq!(after, Ok(UserState::InCall));
         }
-        let ticket = self.state.signer.call(now, id, [caller, me]);
+        let ticket = self.state.signer.call(self.state.clock.at(now), id, [caller, me]);
         self.state.send(caller, ServerMessage::Confirm { call: id, sdp: sdp.to_owned(), ticket });
         Ok(())
     }
@@ -155,7 +156,7 @@ impl CallHandler<'_> {
         call.step = CallStep::Established;
         let target = call.target();
         self.schedule_deadline(id);
-        let ticket = self.state.signer.call(now, id, [me, target]);
+        let ticket = self.state.signer.call(self.state.clock.at(now), id, [me, target]);
         self.state.send(target, ServerMessage::Calling { call: id, sdp: sdp.to_owned(), ticket });
         self.state.emit(RegistryEvent::CallSetUp {
             since_offering: now.saturating_sub(Duration::from_micros(id.0)),
@@ -220,13 +221,22 @@ impl CallHandler<'_> {
     /// Puts a user who lost its connection, or whose server restarted, back into its call.
     fn claim(&mut self, now: Duration, me: Token, ticket: &CallTicket) -> Result<(), Rejection> {
         const INVALID: Rejection = (ErrorCode::TicketInvalid, "the ticket is not valid, or not yours");
-        let (id, members) = self.state.signer.check_call(now, ticket).ok_or(INVALID)?;
+        let ticket = self.state.signer.read_call(ticket).ok_or(INVALID)?;
+        let (id, members) = (ticket.call, ticket.members);
+        let ticket = if self.state.calls.contains_key(&id) {
+            GenuineCallTicket { issued: self.state.clock.corrected(ticket.issued), ..ticket }
+        } else {
+            ticket
+        };
+        if ticket.has_expired(self.state.clock.at(now)) {
+            return Err(INVALID);
+        }
         if !members.contains(&me) || members[0] == members[1] {
             return Err(INVALID);
         }
         if !self.state.calls.contains_key(&id) {
             // Only a server that restarted lately lacks a call that has not ended: it waits for both members.
-            let before_restart = u128::from(id.0) < self.state.started.as_micros();
+            let before_restart = !self.state.may_have_issued(id.0);
             if !before_restart || now > self.state.started + limits::CLAIM_WINDOW * 2 {
                 self.state.send(me, ServerMessage::Ended { call: id, reason: EndReason::Gone });
                 return Ok(());

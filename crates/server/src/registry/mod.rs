@@ -30,6 +30,7 @@ mod state;
 mod tests;
 mod ticket;
 mod user_table;
+mod wall_clock;
 
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ use self::{
     roster::Rosters,
     session::{SessionIds, SessionRecord},
     state::{Deadline, RegistryState},
-    ticket::{LIFETIME, TicketSigner},
+    ticket::{LIFETIME, TicketSigner, TicketTimes},
 };
 
 pub use self::{
@@ -55,6 +56,7 @@ pub use self::{
     ticket::{Credential, GenuineTicket},
 };
 pub(crate) use self::{effect::relay_refused, roster_cache::encode_user};
+use crate::clock_step::{CERTAINLY_PAST, ClockStep};
 
 /// Settings of a registry.
 #[derive(Clone)]
@@ -77,7 +79,8 @@ impl std::fmt::Debug for RegistryConfig {
     }
 }
 
-/// The state machine. All times are since the Unix epoch and never go back.
+/// The state machine. All times are since the Unix epoch by a clock that never goes back, and has no steps:
+/// [`clock_stepped`](Registry::clock_stepped) tells of those of the system's clock.
 #[derive(Clone, Debug)]
 pub struct Registry {
     config: RegistryConfig,
@@ -169,18 +172,47 @@ impl Registry {
 
     /// Adds revocations of an earlier process.
     pub fn restore_revocations(&mut self, now: Duration, revocations: impl IntoIterator<Item = Revocation>) {
-        // Further ahead only if the clock was wrong: it must not revoke the sessions of the coming year.
-        let latest = u64::try_from((now + LIFETIME).as_micros()).unwrap_or(u64::MAX);
+        // Further ahead only if the clock was wrong: it must not revoke the sessions of the coming year. If it is wrong now,
+        // what was revoked stays revoked, and new sessions are later.
+        let latest = if now < CERTAINLY_PAST { Duration::MAX } else { now + LIFETIME };
+        let latest_token = u64::try_from(latest.as_micros()).unwrap_or(u64::MAX - 1);
         for mut revocation in revocations {
             if let RevokedSessions::OfName { until, .. } | RevokedSessions::All { until } = &mut revocation.revoked {
-                until.0 = until.0.min(latest);
-                revocation.expires = revocation.expires.min(now + LIFETIME);
+                until.0 = until.0.min(latest_token);
+                revocation.expires = revocation.expires.min(latest);
                 // New sessions are later, also if the clock was set back.
                 self.state.skip_timestamps(until.0);
             }
             self.revocations.insert(now, revocation);
         }
         self.revocations.remove_expired(now);
+    }
+
+    /// Follows a step of the system's clock. Deadlines are not moved, users stay logged in, and
+    /// [`renew_ticket`](Self::renew_ticket) gives them tickets with the right time.
+    pub fn clock_stepped(&mut self, now: Duration, step: ClockStep) {
+        let before = self.state.clock.at(now);
+        self.state.clock.step(now, step);
+        // Tickets that were issued by the right clock before this process are valid for longer than the wrong one tells.
+        if let ClockStep::Forward(by) = step {
+            self.revocations.remove_expired(before);
+            self.revocations.extend(by, self.state.clock.at(now) + LIFETIME);
+        }
+    }
+
+    /// Sends a new ticket to this connection's user, if its ticket has the time of a clock that was wrong.
+    pub fn renew_ticket(&mut self, now: Duration, conn: ConnId) {
+        let Some(me) = self.state.users.by_conn(conn) else { return };
+        let issued = self.state.clock.at(now);
+        let Some(record) = self.state.users.get_mut(me) else { return };
+        let corrected = self.state.clock.corrected_ticket(record.session.times);
+        if corrected == record.session.times {
+            return;
+        }
+        record.session.times = TicketTimes { issued, ..corrected };
+        let SessionRecord { id, credential, times } = record.session;
+        let ticket = self.state.signer.user(times, me, id, &record.key, credential);
+        self.state.effects.push_back(Effect::Send { to: conn, message: ServerMessage::Ticket { ticket } });
     }
 
     /// The revocations in the table, in no particular order.
@@ -190,7 +222,7 @@ impl Registry {
 
     /// Removes the revocations whose tickets have all expired.
     pub fn remove_expired_revocations(&mut self, now: Duration) {
-        self.revocations.remove_expired(now);
+        self.revocations.remove_expired(self.state.clock.at(now));
     }
 
     /// Number of revocations in the table.
@@ -208,7 +240,7 @@ impl Registry {
             Some(name) => RevokedSessions::OfName { name: NameTag::of(name), until },
             None => RevokedSessions::All { until },
         };
-        self.revoke(now, Revocation { revoked, expires: now + LIFETIME });
+        self.revoke(now, Revocation { revoked, expires: self.state.clock.at(now) + LIFETIME });
     }
 
     /// All users with a session, in no particular order: those online, and offline users whose name is held.
@@ -264,9 +296,12 @@ impl Registry {
         if self.holder_at(now, name).is_some_and(|holder| holder != ticket.session) {
             return refusal(RefusedCode::NameTaken);
         }
-        let is_of_another = self.state.users.get(ticket.user).is_some_and(|record| record.session.id != ticket.session);
+        let known = self.state.users.get(ticket.user).map(|record| record.session.id);
+        let is_of_another = known.is_some_and(|session| session != ticket.session);
+        // Of a session that this process does not know, an earlier one may have issued the ticket, with the same wrong time.
+        let times = if known.is_some() { self.state.clock.corrected_ticket(ticket.times) } else { ticket.times };
         let is_valid = ticket.has_credential
-            && !ticket.has_expired(now)
+            && !times.have_expired(self.state.clock.at(now))
             && !is_of_another
             && !self.revocations.contains(name, ticket.session, ticket.user);
         if is_valid { Ok(ticket) } else { refusal(RefusedCode::TicketInvalid) }
@@ -419,7 +454,7 @@ impl Registry {
                 if let Some(holder) = self.state.users.holder_of(&key).filter(|holder| *holder != token) {
                     self.end_session(now, holder, RefusedCode::Replaced);
                 }
-                let ticket = self.state.signer.user(now, token, session.id, &key, session.credential);
+                let ticket = self.state.signer.user(session.times, token, session.id, &key, session.credential);
                 let me = self.state.users.log_in(token, name, session, conn);
                 let roster = self.rosters.on_login(&mut self.state, conn, &me);
                 self.state.effects.push_back(Effect::Welcome { to: conn, me, ticket, roster });
@@ -461,7 +496,18 @@ impl Registry {
         }
         let id = resumed.map_or_else(|| self.session_ids.next_id(), |ticket| ticket.session);
         let token = resumed.map_or_else(|| Token(self.state.unique_timestamp(now)), |ticket| ticket.user);
-        Ok((token, name, SessionRecord { id, credential: login.credential }))
+        let issued = self.state.clock.at(now);
+        let first_login = match resumed {
+            Some(ticket) if self.state.users.get(token).is_some() => {
+                self.state.clock.corrected(ticket.times.first_login)
+            }
+            Some(ticket) => ticket.times.first_login,
+            None => issued,
+        };
+        // Every later session has a later token, also while this clock is behind an earlier one.
+        self.state.skip_timestamps(token.0);
+        let times = TicketTimes { first_login, issued };
+        Ok((token, name, SessionRecord { id, credential: login.credential, times }))
     }
 
     /// The session that holds a name, unless the time for which the name is held has passed.
@@ -474,23 +520,24 @@ impl Registry {
     fn log_out(&mut self, now: Duration, me: Token) {
         self.call_handler().end_calls_of(now, me);
         let Some(record) = self.state.users.get(me) else { return };
-        let (key, session, is_online) = (record.key.clone(), record.session.id, record.conn.is_some());
+        let (key, session, is_online) = (record.key.clone(), record.session, record.conn.is_some());
         if is_online {
             self.call_handler().disconnect_user(now, me);
         }
         self.state.users.forget(me);
         self.state.effects.push_back(Effect::SessionEnded(me));
         // With a changed secret, all earlier sessions of the name are revoked already.
-        if !self.revocations.contains(&key, session, me) {
-            let revoked = RevokedSessions::One { name: NameTag::of(&key), session, user: me };
+        if !self.revocations.contains(&key, session.id, me) {
+            let revoked = RevokedSessions::One { name: NameTag::of(&key), session: session.id, user: me };
             // From the first login, if the clock was set back since: then the tickets are from the future.
-            let expires = Duration::from_micros(me.0).max(now) + LIFETIME;
+            let expires =
+                Duration::from_micros(me.0).max(session.times.issued).max(self.state.clock.at(now)) + LIFETIME;
             self.revoke(now, Revocation { revoked, expires });
         }
     }
 
     fn revoke(&mut self, now: Duration, revocation: Revocation) {
-        let changed = self.revocations.insert(now, revocation);
+        let changed = self.revocations.insert(self.state.clock.at(now), revocation);
         self.state.effects.extend(changed.into_iter().map(Effect::Revoked));
     }
 

@@ -168,6 +168,16 @@ impl Revocations {
         self.retain(|expires| expires > now);
     }
 
+    /// Keeps all revocations for longer by this time, but not beyond `latest`, when the last ticket of now has expired.
+    pub fn extend(&mut self, by: Duration, latest: Duration) {
+        let extend = |expires: &mut Duration| *expires = expires.saturating_add(by).min(latest).max(*expires);
+        for of_name in self.names.values_mut() {
+            of_name.sessions.iter_mut().for_each(|revoked| extend(&mut revoked.expires));
+            of_name.until.iter_mut().for_each(|watermark| extend(&mut watermark.expires));
+        }
+        self.all.iter_mut().for_each(|watermark| extend(&mut watermark.expires));
+    }
+
     pub const fn len(&self) -> usize {
         self.count
     }

@@ -7,7 +7,7 @@ use sha2::Sha256;
 
 use super::{
     session_id::SessionId,
-    ticket::{Credential, mac},
+    ticket::{Credential, TicketTimes, mac},
 };
 
 /// Generator of session IDs: HMAC-SHA256 of a counter, under a random seed. So the registry needs no source of randomness.
@@ -44,6 +44,8 @@ pub struct SessionRecord {
     pub id: SessionId,
     /// Of the secret that admitted the user.
     pub credential: Credential,
+    /// Of its latest ticket, as the clock showed them.
+    pub times: TicketTimes,
 }
 
 impl hash::Hash for SessionRecord {

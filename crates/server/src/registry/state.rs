@@ -15,6 +15,7 @@ use super::{
     effect::{Effect, RegistryEvent},
     ticket::TicketSigner,
     user_table::UserTable,
+    wall_clock::WallClock,
 };
 
 /// The data that the roster and call logic read and change. Holds no logic.
@@ -27,6 +28,8 @@ pub struct RegistryState {
     pub effects: VecDeque<Effect>,
     /// When this server started.
     pub started: Duration,
+    /// For what other processes and other days compare. All other times are the registry's own, which has no steps.
+    pub clock: WallClock,
     /// Scheduled deadlines, earliest first. Entries may be stale: the record itself says what is due.
     deadlines: BinaryHeap<Reverse<(Duration, Deadline)>>,
     last_timestamp: u64,
@@ -55,6 +58,7 @@ impl RegistryState {
             call_allowances: CallAllowances::default(),
             effects: VecDeque::new(),
             started: now,
+            clock: WallClock::new(now),
             deadlines: BinaryHeap::new(),
             last_timestamp: 0,
         }
@@ -101,10 +105,15 @@ impl RegistryState {
         self.last_timestamp = self.last_timestamp.max(until);
     }
 
-    /// The time in microseconds, incremented where needed so that no value is returned twice.
+    /// The Unix time in microseconds, incremented where needed so that no value is returned twice.
     pub fn unique_timestamp(&mut self, now: Duration) -> u64 {
-        let micros = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
+        let micros = u64::try_from(self.clock.at(now).as_micros()).unwrap_or(u64::MAX);
         self.last_timestamp = micros.max(self.last_timestamp + 1);
         self.last_timestamp
+    }
+
+    /// Whether this process may have returned this timestamp. The clock may have been wrong in an earlier one, or now.
+    pub fn may_have_issued(&self, timestamp: u64) -> bool {
+        u128::from(timestamp) >= self.clock.at(self.started).as_micros() && timestamp <= self.last_timestamp
     }
 }

@@ -53,22 +53,48 @@ impl std::fmt::Debug for Credential {
 /// Content of a session ticket with a valid signature for a name. It may have expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GenuineTicket {
-    /// The user. Its token is the time of the session's first login.
+    /// The user. Its token is the time of the session's first login, as the server's clock showed it.
     pub user: Token,
     /// The session.
     pub session: SessionId,
-    /// When the ticket was issued.
-    issued: Duration,
+    /// The times by which it expires.
+    pub times: TicketTimes,
     /// Whether the session was admitted with the credential that the ticket was compared with.
     pub has_credential: bool,
 }
 
-impl GenuineTicket {
-    /// Whether the ticket has expired. One from the future has not: the server's clock may have been set back.
+/// The times by which a session ticket expires, since the Unix epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TicketTimes {
+    /// The session's first login.
+    pub first_login: Duration,
+    /// When the ticket was issued.
+    pub issued: Duration,
+}
+
+impl TicketTimes {
+    /// Whether the ticket has expired. One from the future has not: the server's clock may be behind, or have been set back.
     #[must_use]
+    pub fn have_expired(&self, now: Duration) -> bool {
+        now.saturating_sub(self.issued) > LIFETIME || now.saturating_sub(self.first_login) > SESSION_LIFETIME
+    }
+}
+
+/// Content of a call ticket with a valid signature. It may have expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GenuineCallTicket {
+    /// The call.
+    pub call: CallId,
+    /// Its members.
+    pub members: [Token; 2],
+    /// When the ticket was issued.
+    pub issued: Duration,
+}
+
+impl GenuineCallTicket {
+    /// Whether the ticket has expired, as with [`TicketTimes::have_expired`].
     pub fn has_expired(&self, now: Duration) -> bool {
-        let first_login = Duration::from_micros(self.user.0);
-        now.saturating_sub(self.issued) > LIFETIME || now.saturating_sub(first_login) > SESSION_LIFETIME
+        now.saturating_sub(self.issued) > LIFETIME
     }
 }
 
@@ -92,9 +118,11 @@ impl TicketSigner {
     }
 
     /// A session ticket for this user and session under this name.
+    ///
+    /// It names the first login only where the token is not its time, because the server's clock was wrong then.
     pub fn user(
         &self,
-        now: Duration,
+        times: TicketTimes,
         user: Token,
         session: SessionId,
         name: &NameKey,
@@ -102,8 +130,13 @@ impl TicketSigner {
     ) -> SessionTicket {
         let tag = credential_mac(&self.mac, session, credential).finalize().into_bytes();
         let tag = URL_SAFE_NO_PAD.encode(&tag[..CREDENTIAL_TAG]);
-        let text = self.sign(format!("u2.{}.{session}.{}.{tag}", user.0, now.as_secs()), &bound_data(name));
-        SessionTicket::new(&text)
+        let TicketTimes { first_login, issued } = times;
+        let body = if Duration::from_micros(user.0).abs_diff(first_login) < LIFETIME {
+            format!("u2.{}.{session}.{}.{tag}", user.0, issued.as_secs())
+        } else {
+            format!("u3.{}.{session}.{}.{}.{tag}", user.0, first_login.as_secs(), issued.as_secs())
+        };
+        SessionTicket::new(&self.sign(body, &bound_data(name)))
     }
 
     /// A call ticket, valid for either member.
@@ -122,20 +155,24 @@ impl TicketSigner {
     ) -> Option<GenuineTicket> {
         let (mac, body) = self.verify(ticket.as_str(), &bound_data(name))?;
         let mut fields = body.split('.');
-        if fields.next()? != "u2" {
-            return None;
-        }
+        let names_first_login = match fields.next()? {
+            "u2" => false,
+            "u3" => true,
+            _ => return None,
+        };
         let user = Token(fields.next()?.parse().ok()?);
         let session = SessionId::parse(fields.next()?)?;
-        let issued = Duration::from_secs(fields.next()?.parse().ok()?);
+        let mut seconds = || Some(Duration::from_secs(fields.next()?.parse().ok()?));
+        let first_login = if names_first_login { seconds()? } else { Duration::from_micros(user.0) };
+        let times = TicketTimes { first_login, issued: seconds()? };
         let tag = URL_SAFE_NO_PAD.decode(fields.next()?).ok().filter(|tag| tag.len() == CREDENTIAL_TAG)?;
         let is_of = |credential| credential_mac(mac, session, credential).verify_truncated_left(&tag).is_ok();
-        let ticket = GenuineTicket { user, session, issued, has_credential: credential.is_some_and(is_of) };
+        let ticket = GenuineTicket { user, session, times, has_credential: credential.is_some_and(is_of) };
         fields.next().is_none().then_some(ticket)
     }
 
-    /// The call and members of a call ticket. `None` if it is forged, expired, or of another server or kind.
-    pub fn check_call(&self, now: Duration, ticket: &CallTicket) -> Option<(CallId, [Token; 2])> {
+    /// The content of a call ticket. `None` if it is forged, or of another server or kind.
+    pub fn read_call(&self, ticket: &CallTicket) -> Option<GenuineCallTicket> {
         let (_, body) = self.verify(ticket.as_str(), &[])?;
         let mut fields = body.split('.');
         if fields.next()? != "c1" {
@@ -143,8 +180,8 @@ impl TicketSigner {
         }
         let call = CallId(u64::from_str_radix(fields.next()?, 16).ok()?);
         let members = [Token(fields.next()?.parse().ok()?), Token(fields.next()?.parse().ok()?)];
-        check_age(now, fields.next()?)?;
-        fields.next().is_none().then_some((call, members))
+        let issued = Duration::from_secs(fields.next()?.parse().ok()?);
+        fields.next().is_none().then_some(GenuineCallTicket { call, members, issued })
     }
 
     fn sign(&self, body: String, bound: &[&[u8]]) -> String {
@@ -194,12 +231,6 @@ fn bound_data(name: &NameKey) -> [&[u8]; 2] {
     [b"\0", name.as_str().as_bytes()]
 }
 
-/// `Some` if a call ticket issued then has not expired. One from the future is accepted: the server's clock may have been set back.
-fn check_age(now: Duration, issued_seconds: &str) -> Option<()> {
-    let issued = Duration::from_secs(issued_seconds.parse().ok()?);
-    (now.saturating_sub(issued) <= LIFETIME).then_some(())
-}
-
 #[cfg(test)]
 mod tests {
     use hutong_protocol::Name;
@@ -231,24 +262,30 @@ mod tests {
     ) -> Option<Token> {
         let ticket = signer.read_user(ticket, name, Some(credential))?;
         assert_eq!(ticket.session, SESSION);
-        (ticket.has_credential && !ticket.has_expired(now)).then_some(ticket.user)
+        (ticket.has_credential && !ticket.times.have_expired(now)).then_some(ticket.user)
+    }
+
+    /// The times of a ticket that a user gets at this time, with this first login.
+    fn times(first_login: Duration, issued: Duration) -> TicketTimes {
+        TicketTimes { first_login, issued }
     }
 
     #[test]
     fn tickets_are_checked_by_kind_signature_and_age() {
         let signer = TicketSigner::new(&[7; 32]);
         let (ana, me) = (key("Ana"), token(NOW));
-        let user = signer.user(NOW, me, SESSION, &ana, NONE);
+        let user = signer.user(times(NOW, NOW), me, SESSION, &ana, NONE);
         let members = [Token(5), Token(6)];
         let call = signer.call(NOW, CallId(9), members);
 
         assert_eq!(valid(&signer, NOW, &user, &key("ANA"), NONE), Some(me));
-        assert_eq!(signer.check_call(NOW, &call), Some((CallId(9), members)));
+        let genuine = signer.read_call(&call).unwrap();
+        assert_eq!((genuine.call, genuine.members, genuine.issued), (CallId(9), members, NOW));
         assert_eq!(valid(&signer, NOW, &SessionTicket::new(call.as_str()), &ana, NONE), None);
-        assert_eq!(signer.check_call(NOW, &CallTicket::new(user.as_str())), None);
+        assert_eq!(signer.read_call(&CallTicket::new(user.as_str())), None);
         assert_eq!(valid(&signer, NOW + LIFETIME, &user, &ana, NONE), Some(me));
         assert_eq!(valid(&signer, NOW + LIFETIME + SECOND, &user, &ana, NONE), None);
-        assert_eq!(signer.check_call(NOW + LIFETIME + SECOND, &call), None);
+        assert!(!genuine.has_expired(NOW + LIFETIME) && genuine.has_expired(NOW + LIFETIME + SECOND));
         assert_eq!(valid(&TicketSigner::new(&[8; 32]), NOW, &user, &ana, NONE), None);
     }
 
@@ -257,8 +294,21 @@ mod tests {
         let signer = TicketSigner::new(&[7; 32]);
         let (ana, me) = (key("Ana"), token(NOW));
         for (age, good) in [(SESSION_LIFETIME - SECOND, true), (SESSION_LIFETIME + SECOND, false)] {
-            let renewed = signer.user(NOW + age, me, SESSION, &ana, NONE);
+            let renewed = signer.user(times(NOW, NOW + age), me, SESSION, &ana, NONE);
             assert_eq!(valid(&signer, NOW + age, &renewed, &ana, NONE).is_some(), good, "{age:?}");
+        }
+    }
+
+    #[test]
+    fn a_ticket_names_its_first_login_where_the_token_is_not_its_time() {
+        let signer = TicketSigner::new(&[7; 32]);
+        let (ana, in_2014) = (key("Ana"), token(Duration::from_secs(1_400_000_000)));
+        let ticket = signer.user(times(NOW, NOW + SECOND), in_2014, SESSION, &ana, NONE);
+        assert!(ticket.as_str().starts_with("u3."), "{}", ticket.as_str());
+        let genuine = signer.read_user(&ticket, &ana, Some(NONE)).unwrap();
+        assert_eq!((genuine.user, genuine.times), (in_2014, times(NOW, NOW + SECOND)));
+        for (age, good) in [(SECOND, true), (LIFETIME + SECOND * 2, false)] {
+            assert_eq!(valid(&signer, NOW + age, &ticket, &ana, NONE).is_some(), good, "{age:?}");
         }
     }
 
@@ -266,7 +316,7 @@ mod tests {
     fn a_session_ticket_is_genuine_for_one_name_and_valid_for_one_credential() {
         let signer = TicketSigner::new(&[7; 32]);
         let [old, new] = [b"old", b"new"].map(|password| Credential::of(&[password]));
-        let ticket = signer.user(NOW, token(NOW), SESSION, &key("Ana"), old);
+        let ticket = signer.user(times(NOW, NOW), token(NOW), SESSION, &key("Ana"), old);
         assert_eq!(signer.read_user(&ticket, &key("Bo"), Some(old)), None);
         for (credential, expected) in [(Some(old), true), (Some(new), false), (Some(NONE), false), (None, false)] {
             let genuine = signer.read_user(&ticket, &key("Ana"), credential).unwrap();
@@ -294,7 +344,7 @@ mod tests {
         fn altered_tickets_are_invalid(at in 0_usize..150, with in "[0-9a-zA-Z._-]") {
             let signer = TicketSigner::new(&[7; 32]);
             let ana = key("Ana");
-            let good = signer.user(NOW, token(NOW), SESSION, &ana, NONE);
+            let good = signer.user(times(NOW, NOW), token(NOW), SESSION, &ana, NONE);
             let altered: String = good
                 .as_str()
                 .char_indices()
@@ -308,7 +358,7 @@ mod tests {
         fn arbitrary_text_is_rejected_without_panic(text in any::<String>()) {
             let signer = TicketSigner::new(&[7; 32]);
             prop_assert_eq!(signer.read_user(&SessionTicket::new(&text), &key("Ana"), Some(NONE)), None);
-            prop_assert_eq!(signer.check_call(NOW, &CallTicket::new(&text)), None);
+            prop_assert_eq!(signer.read_call(&CallTicket::new(&text)), None);
         }
     }
 }

@@ -15,8 +15,9 @@ use crate::supervisor::blocking;
 /// behind symbolic links and on some file systems.
 const FILE_POLL_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How often a self-signed certificate is checked for its renewal, which is due a month before it expires.
-const RENEWAL_CHECK_INTERVAL: Duration = Duration::from_hours(1);
+/// How often a self-signed certificate is checked for its renewal, which is due a month before it expires. Often, because
+/// the clock may have been wrong when it was generated: then nobody accepts it any more once the clock is right.
+const RENEWAL_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// TLS configuration with a certificate and its key. Cheap to clone; clones share the certificate.
 ///

@@ -2,12 +2,13 @@
 
 use std::{
     sync::{PoisonError, RwLock},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use hutong_protocol::{IceServer, Token};
 
 use crate::{
+    clock::unix_time,
     relay::{TurnCredential, TurnSecret, TurnSecrets},
     ticket_key::TicketKey,
 };
@@ -41,7 +42,7 @@ impl CredentialIssuer {
         self.secrets.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A credential for this user, valid for a day.
+    /// A credential for this user, valid for a day by the system's clock, as coturn compares it.
     pub(super) fn issue(&self, user: Token) -> TurnCredential {
         let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
         secrets.signing().issue(user, unix_time() + CREDENTIAL_LIFETIME)
@@ -56,12 +57,6 @@ impl CredentialIssuer {
         let TurnCredential { username, password } = self.issue(user);
         IceServer { urls: server.urls.clone(), username: Some(username), credential: Some(password) }
     }
-}
-
-/// The Unix time as the system knows it now. When the server started, its clock may have been wrong, and coturn compares with the
-/// right time.
-pub(super) fn unix_time() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 fn secrets(configured: Option<&TurnSecret>, ticket_key: &TicketKey) -> TurnSecrets {

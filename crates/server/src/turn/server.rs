@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     host::{ClientRoute, TurnHost},
     ice_servers::{StreamSecurity, TurnPort, ice_servers},
-    issuer::{CredentialIssuer, unix_time},
+    issuer::CredentialIssuer,
     options::TurnOptions,
     router::PacketRouter,
     stream,
@@ -25,7 +25,7 @@ use super::{
     udp_task,
 };
 use crate::{
-    clock,
+    clock::{self, unix_time},
     relay::{Relay, RelayConfig, RelayCounters},
     stream::Stream,
     supervisor::Supervisor,
@@ -101,6 +101,8 @@ impl TurnServer {
         let port = TurnPort { number: reach.port, udp: reach.udp, stream };
         let this_machine = || own_ipv4().map(IpAddr::from).or(own_ipv6().map(IpAddr::from)).map(TurnHost::from_ip);
         let credential = || {
+            // The credential has the time of the system's clock, which may have been set since the last expiry.
+            self.router.relay().set_clock(clock::now(), unix_time());
             // A user who was not welcome may be so again, with the same session.
             self.router.relay().reinstate(user);
             self.issuer.issue(user)

@@ -41,3 +41,5 @@ mod tls;
 mod turn;
 mod web;
 mod websocket_upgrade;
+#[cfg(target_os = "linux")]
+mod wrong_clock;

@@ -10,6 +10,7 @@ mod sessions;
 mod simultaneous_calls;
 mod tickets;
 mod world;
+mod wrong_clock;
 
 use hutong_protocol::Token;
 
