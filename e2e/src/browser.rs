@@ -35,6 +35,8 @@ pub struct BrowserOptions {
     pub window: WindowPlacement,
     /// Whether it uses multicast DNS.
     pub mdns: Mdns,
+    /// Whether the question before leaving a page (`beforeunload`) waits for the test. Otherwise the driver answers it.
+    pub asks_before_leaving: bool,
     /// Additional command line arguments.
     pub args: Vec<String>,
 }
@@ -47,6 +49,7 @@ impl Default for BrowserOptions {
             language: "en-US",
             window: WindowPlacement::Headless,
             mdns: Mdns::Off,
+            asks_before_leaving: false,
             args: Vec::new(),
         }
     }
@@ -274,6 +277,7 @@ fn chrome_capabilities(
         args.push("--use-fake-ui-for-media-stream".to_owned());
     }
     args.extend(options.args.iter().cloned());
+    let asks_before_leaving = options.asks_before_leaving;
     let mut options = json!({
         "args": args,
         "prefs": {
@@ -290,6 +294,11 @@ fn chrome_capabilities(
     let mut capabilities = Map::new();
     capabilities.insert("browserName".to_owned(), json!("chrome"));
     capabilities.insert("goog:chromeOptions".to_owned(), options);
+    if asks_before_leaving {
+        // Without a BiDi connection, chromedriver answers this question by itself, whatever the behaviour.
+        capabilities.insert("webSocketUrl".to_owned(), json!(true));
+        capabilities.insert("unhandledPromptBehavior".to_owned(), json!({ "beforeUnload": "ignore" }));
+    }
     capabilities.insert("goog:loggingPrefs".to_owned(), json!({ "browser": "ALL" }));
     Ok(capabilities.into())
 }

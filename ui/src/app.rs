@@ -15,6 +15,7 @@ use crate::{
     dom::{self, EventListener},
     driver::{self, PageDriver},
     i18n::Language,
+    leave_guard::LeaveGuard,
     media::{self, DeviceKind, MediaCallbacks, MediaEngine, MediaView},
     page_origin::PageOrigin,
     tones,
@@ -46,6 +47,8 @@ pub struct App {
     actions: Actions,
     /// The element that had the focus before the call screen opened.
     focused: Option<HtmlElement>,
+    /// Asks before the page is left; only in a browser. Closing the app's window does not end a call.
+    leave_guard: Option<LeaveGuard>,
     _listeners: Vec<EventListener>,
 }
 
@@ -102,6 +105,7 @@ impl Component for App {
             origin: PageOrigin::current(),
             actions,
             focused: None,
+            leave_guard: None,
             _listeners: tones::unlock_on_gestures(),
         }
     }
@@ -138,6 +142,9 @@ impl Component for App {
                 language.apply_to_page();
                 self.language = language;
             }
+        }
+        if !self.driver.in_app() {
+            self.leave_guard = LeaveGuard::update(self.leave_guard.take(), &self.view);
         }
         true
     }

@@ -12,6 +12,7 @@ mod contacts;
 mod dom;
 mod driver;
 mod i18n;
+mod leave_guard;
 mod media;
 mod page_origin;
 mod tones;

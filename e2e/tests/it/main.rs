@@ -12,6 +12,7 @@ mod firefox;
 mod gateways;
 mod harness;
 mod keyboard;
+mod leaving;
 mod local_names;
 mod local_network_access;
 mod native_audio_worker;
