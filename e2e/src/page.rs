@@ -179,6 +179,18 @@ impl TestPage {
         self.press("login").await
     }
 
+    /// Lets the page of this origin read and write the clipboard.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error for Firefox.
+    pub async fn allow_clipboard(&self, url: &str) -> Result<()> {
+        let origin = url.trim_end_matches('/');
+        let permissions = json!({ "origin": origin, "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
+        self.driver()?.cdp().send_raw("Browser.grantPermissions", permissions).await?;
+        Ok(())
+    }
+
     /// Pastes a name, which may have characters that no keyboard types, and presses the login button.
     ///
     /// # Errors

@@ -277,7 +277,7 @@ impl Controller {
                     self.problem = Some(problem);
                 }
             }
-            AppCommand::ConfirmCallLink { link } => self.confirm_call_link(&link).await,
+            AppCommand::ConfirmCallLink { link, media } => self.confirm_call_link(&link, media).await,
             AppCommand::DismissCallLink => self.call_link.dismiss(),
             AppCommand::RequireAccessKey { on } => self.require_access_key(on).await,
             AppCommand::Share { on } => {
@@ -303,7 +303,7 @@ impl Controller {
 
     /// Acts on a call link that the person confirmed. `confirmed` is the link as shown: nothing happens if another has
     /// replaced it.
-    async fn confirm_call_link(&mut self, confirmed: &PendingCallLink) {
+    async fn confirm_call_link(&mut self, confirmed: &PendingCallLink, media: MediaKind) {
         let current = self.servers.current_address();
         if self.call_link.view(current.as_ref()).as_ref() != Some(confirmed) {
             return;
@@ -329,7 +329,7 @@ impl Controller {
             ConfirmOutcome::SwitchServer(invitation) => {
                 self.use_server(SavedServer::Other { address: invitation.to_string() }, None).await;
             }
-            ConfirmOutcome::Call(to) => self.step(Input::Command(Command::Call { to, media: MediaKind::Video })),
+            ConfirmOutcome::Call(to) => self.step(Input::Command(Command::Call { to, media })),
         }
     }
 

@@ -3,9 +3,10 @@
 use std::{cell::OnceCell, rc::Rc};
 
 use hutong_core::{
-    View,
-    host_messages::{AppView, HostToPage, PageToHost},
+    Command, View,
+    host_messages::{AppCommand, AppView, HostToPage, PageToHost, PendingCallLink},
 };
+use hutong_protocol::Name;
 use web_sys::HtmlElement;
 use yew::{Callback, Component, Context, ContextProvider, Html, html};
 
@@ -17,9 +18,13 @@ use crate::{
     i18n::Language,
     leave_guard::LeaveGuard,
     media::{self, DeviceKind, MediaCallbacks, MediaEngine, MediaView},
+    page_link,
     page_origin::PageOrigin,
     tones,
-    views::{CallLinkDialog, CallScreen, ConnectionBanner, LoginPage, MainPage, NoticeBar},
+    views::{
+        CallLinkDialog, CallLinkDialogProps, CallScreen, ConnectionBanner, LinkChoice, LinkOpened, LoginPage, MainPage,
+        NoticeBar,
+    },
 };
 
 /// Message to the root component.
@@ -32,6 +37,10 @@ pub enum Msg {
     Choose(DeviceKind, String),
     /// The person changed the language.
     Language(Language),
+    /// The fragment of the page's address has changed: another link was opened in this tab.
+    Link,
+    /// The person's answer to a call link.
+    LinkChoice(LinkChoice),
 }
 
 /// The root component.
@@ -47,6 +56,8 @@ pub struct App {
     actions: Actions,
     /// The element that had the focus before the call screen opened.
     focused: Option<HtmlElement>,
+    /// The user whom the link of this page, in a browser, proposes to call.
+    callee: Option<Name>,
     /// Asks before the page is left; only in a browser. Closing the app's window does not end a call.
     leave_guard: Option<LeaveGuard>,
     _listeners: Vec<EventListener>,
@@ -75,6 +86,13 @@ impl Component for App {
             })
         });
         slot.set(Rc::clone(&driver)).ok();
+        let mut listeners = tones::unlock_on_gestures();
+        if !driver.in_app()
+            && let Some(window) = dom::window()
+        {
+            let link = link.clone();
+            listeners.push(EventListener::new(&window, "hashchange", move |_| link.send_message(Msg::Link)));
+        }
         driver.start();
         let language = Language::current();
         language.apply_to_page();
@@ -94,6 +112,7 @@ impl Component for App {
             },
             language: link.callback(Msg::Language),
         };
+        let callee = page_link::current().filter(|_| !driver.in_app());
         Self {
             driver,
             engine,
@@ -105,8 +124,9 @@ impl Component for App {
             origin: PageOrigin::current(),
             actions,
             focused: None,
+            callee,
             leave_guard: None,
-            _listeners: tones::unlock_on_gestures(),
+            _listeners: listeners,
         }
     }
 
@@ -142,19 +162,22 @@ impl Component for App {
                 language.apply_to_page();
                 self.language = language;
             }
+            Msg::Link => self.callee = page_link::current(),
+            Msg::LinkChoice(choice) => self.answer_link(choice),
         }
-        if !self.driver.in_app() {
-            self.leave_guard = LeaveGuard::update(self.leave_guard.take(), &self.view);
-        }
+        self.follow_view();
         true
     }
 
-    fn view(&self, _: &Context<Self>) -> Html {
+    fn view(&self, ctx: &Context<Self>) -> Html {
         let actions = self.actions.clone();
         let view = Rc::clone(&self.view);
         let capabilities = self.engine.capabilities();
         let can_call = capabilities.calls;
         let in_call = self.view.call.is_some();
+        let choose = ctx.link().callback(Msg::LinkChoice);
+        let link = self.pending_link().filter(|_| !in_call);
+        let link = link.map(|(link, opened)| CallLinkDialogProps { link, opened, choose });
         html! {
             <ContextProvider<Language> context={self.language}>
                 <div class="page" inert={in_call}>
@@ -166,6 +189,7 @@ impl Component for App {
                             in_app={self.driver.in_app()}
                             origin={self.origin.clone()}
                             {can_call}
+                            callee={link.as_ref().map(|link| link.link.name.clone())}
                             actions={actions.clone()}
                         />
                     } else {
@@ -175,6 +199,7 @@ impl Component for App {
                             in_app={self.driver.in_app()}
                             origin={self.origin.clone()}
                             {can_call}
+                            call_link={link.clone()}
                             actions={actions.clone()}
                         />
                     }
@@ -190,8 +215,8 @@ impl Component for App {
                         actions={actions.clone()}
                     />
                 }
-                if let Some(link) = self.app.as_ref().and_then(|app| app.call_link.clone()).filter(|_| !in_call) {
-                    <CallLinkDialog {link} command={actions.app.clone()} />
+                if let Some(link) = link {
+                    <CallLinkDialog ..link />
                 }
                 <NoticeBar notice={view.notice.clone()} origin={self.origin.clone()} command={actions.command.clone()} />
             </ContextProvider<Language>>
@@ -209,6 +234,46 @@ impl Component for App {
 }
 
 impl App {
+    /// The call that a link proposes, and where the link was opened.
+    fn pending_link(&self) -> Option<(PendingCallLink, LinkOpened)> {
+        if let Some(link) = self.app.as_ref().and_then(|app| app.call_link.clone()) {
+            return Some((link, LinkOpened::InApp));
+        }
+        // Where no call is possible, the page says so.
+        let callee = self.callee.as_ref().filter(|_| self.engine.capabilities().calls)?;
+        Some((page_link::pending(callee, &self.view)?, LinkOpened::InBrowser))
+    }
+
+    fn answer_link(&mut self, choice: LinkChoice) {
+        if self.driver.in_app() {
+            let command = match choice {
+                LinkChoice::Call(link, media) => AppCommand::ConfirmCallLink { link, media },
+                LinkChoice::Dismiss => AppCommand::DismissCallLink,
+            };
+            return self.actions.app.emit(command);
+        }
+        if let LinkChoice::Call(link, media) = choice {
+            let key = link.name.key();
+            // Gone at this moment: the page says so, and asks again later.
+            let Some(user) = self.view.users.values().find(|user| user.name.key() == key) else { return };
+            self.actions.command.emit(Command::Call { to: user.token, media });
+        }
+        self.callee = None;
+        page_link::remove();
+    }
+
+    /// What follows from the view in a browser: whether leaving is asked for, and the end of a link to oneself.
+    fn follow_view(&mut self) {
+        if self.driver.in_app() {
+            return;
+        }
+        self.leave_guard = LeaveGuard::update(self.leave_guard.take(), &self.view);
+        if self.callee.as_ref().is_some_and(|callee| page_link::pending(callee, &self.view).is_none()) {
+            self.callee = None;
+            page_link::remove();
+        }
+    }
+
     fn remember_focus(&mut self, call_opens: bool) {
         if call_opens && self.view.call.is_none() {
             self.focused = dom::focused();

@@ -14,6 +14,7 @@ mod driver;
 mod i18n;
 mod leave_guard;
 mod media;
+mod page_link;
 mod page_origin;
 mod tones;
 mod views;

@@ -1,6 +1,6 @@
 //! The origin and folder of this page, and the URLs derived from them.
 
-use crate::dom;
+use crate::{dom, page_link};
 
 /// The origin of the page, and the folder that it is in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct PageOrigin {
     folder: String,
     /// Whether the page is a secure context, in which the browser offers camera and microphone.
     secure: bool,
-    /// The fragment with the server's key (`#key=…`), if the page was opened by an invitation with one; else empty.
+    /// The part of the fragment with the server's key (`#key=…`), if the page was opened by an invitation with one; else empty.
     key_fragment: String,
 }
 
@@ -27,7 +27,7 @@ impl PageOrigin {
             host: location.host().unwrap_or_default(),
             folder: folder_of(&location.pathname().unwrap_or_default()).to_owned(),
             secure: window.is_secure_context(),
-            key_fragment: location.hash().ok().filter(|hash| is_key_fragment(hash)).unwrap_or_default(),
+            key_fragment: location.hash().map(|hash| key_in(&hash)).unwrap_or_default(),
         }
     }
 
@@ -70,11 +70,16 @@ fn folder_of(path: &str) -> &str {
     path.rfind('/').map_or("/", |slash| &path[..=slash])
 }
 
-/// Whether a fragment contains a server's key: the SHA-256 of its public key in base64url.
-fn is_key_fragment(fragment: &str) -> bool {
-    fragment.strip_prefix("#key=").is_some_and(|key| {
+/// The fragment with nothing but the server's key, which is one part of it: the SHA-256 of its public key in base64url.
+fn key_in(fragment: &str) -> String {
+    let is_key = |key: &str| {
         key.len() == 43 && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-    })
+    };
+    let mut keys = page_link::parts(fragment).filter_map(|part| part.strip_prefix("key="));
+    match (keys.next(), keys.next()) {
+        (Some(key), None) if is_key(key) => format!("#key={key}"),
+        _ => String::new(),
+    }
 }
 
 /// Whether an address works only on this machine.
@@ -130,9 +135,12 @@ mod tests {
     #[test]
     fn an_invitation_passes_the_key_on_and_no_other_fragment() {
         let key = format!("#key={}", "aB-_".repeat(11).split_at(43).0);
-        assert!(is_key_fragment(&key));
-        for other in ["", "#", "#top", "#key=", "#key=short", &format!("{key}x"), &key.replace('a', "<")] {
-            assert!(!is_key_fragment(other), "{other}");
+        for with in [key.clone(), format!("{key}&call=Ana"), key.replace('#', "#call=Ana&")] {
+            assert_eq!(key_in(&with), key);
+        }
+        let twice = format!("{key}&{}", &key[1..]);
+        for other in ["", "#", "#top", "#key=", "#key=short", &format!("{key}x"), &key.replace('a', "<"), &twice] {
+            assert_eq!(key_in(other), "", "{other}");
         }
         let invited = PageOrigin { key_fragment: key.clone(), ..origin("https:", "192.0.2.7:8017", true) };
         assert_eq!(invited.invitation_url(), format!("https://192.0.2.7:8017/{key}"));

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use hutong_protocol::Name;
+use hutong_protocol::{MediaKind, Name};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -76,6 +76,8 @@ pub enum AppCommand {
     ConfirmCallLink {
         /// The proposal that the person read. The host ignores the command if a newer link has replaced it.
         link: PendingCallLink,
+        /// The media of the call.
+        media: MediaKind,
     },
     /// Discard the call that a `hutong://` link proposes.
     DismissCallLink,

@@ -22,6 +22,7 @@ mod native_network;
 mod native_video_worker;
 mod network;
 mod no_path;
+mod page_links;
 mod page_texts;
 mod partial_roster;
 mod permissions;

@@ -12,6 +12,7 @@ use hutong_core::{
     Input, SocketEvent,
     host_messages::{AppCommand, AppProblem, CallLinkStage, HostToPage, PageToHost, ServerChoice},
 };
+use hutong_protocol::MediaKind;
 use hutong_server::{Options, Server, Tls};
 
 use crate::common::{
@@ -220,7 +221,7 @@ async fn a_call_link_may_add_a_key_but_never_replace_one() {
     control.open_link(link(&one.pin)).await;
     let pending = until(&mut messages, "the call link", pending_link).await;
     assert_eq!((pending.server.as_str(), pending.stage), (one.address().as_str(), CallLinkStage::AwaitingConfirmation));
-    control.page_message(PageToHost::App(AppCommand::ConfirmCallLink { link: pending })).await;
+    control.page_message(PageToHost::App(AppCommand::ConfirmCallLink { link: pending, media: MediaKind::Video })).await;
     until(&mut messages, "Ana is logged in there", logged_in).await;
     let pinned = |directory: &Path| {
         SettingsFile::in_directory(directory).read().into_settings().pinned_servers.get(&one.at().to_string()).cloned()

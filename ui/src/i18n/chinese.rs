@@ -153,6 +153,11 @@ pub static TEXTS: Texts = Texts {
     call_link_offline: |name, server| format!("{name}目前没有进入 {server}。请让对方打开互通，然后再试。"),
     call_link_login: |name, server| format!("请输入名字进入 {server}，然后就可以呼叫{name}。"),
     call_link_call: "呼叫",
+    call_here: |name| format!("要呼叫{name}吗？"),
+    call_here_login: |name| format!("请输入你的名字，然后就可以呼叫{name}。"),
+    call_here_offline: |name| format!("{name}现在不在线。等对方上线后，就可以在这里呼叫。"),
+    copy_own_link: "复制呼叫我的链接",
+    own_link: "呼叫我的链接",
     app_problem,
 };
 

@@ -171,6 +171,11 @@ pub static TEXTS: Texts = Texts {
     },
     call_link_login: |name, server| format!("Enter your name to join {server}. Then you can call {name}."),
     call_link_call: "Call",
+    call_here: |name| format!("Call {name}?"),
+    call_here_login: |name| format!("Enter your name. Then you can call {name}."),
+    call_here_offline: |name| format!("{name} is not online. As soon as they are, you can call them here."),
+    copy_own_link: "Copy link to call me",
+    own_link: "Link to call me",
     app_problem,
 };
 

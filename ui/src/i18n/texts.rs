@@ -240,6 +240,16 @@ pub struct Texts {
     pub call_link_login: fn(&str, &str) -> String,
     /// Call link: button that starts the call.
     pub call_link_call: &'static str,
+    /// Call link in a browser: question whether to call.
+    pub call_here: Template,
+    /// Call link in a browser: a login has to come before the call.
+    pub call_here_login: Template,
+    /// Call link in a browser: its target is not online; the question comes once it is.
+    pub call_here_offline: Template,
+    /// Button: copy a link with which others call this user.
+    pub copy_own_link: &'static str,
+    /// Label of that link, where it cannot be copied by a button.
+    pub own_link: &'static str,
     /// App: what failed in the app, and what to do.
     pub app_problem: fn(AppProblem) -> &'static str,
 }

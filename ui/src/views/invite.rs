@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How long the copy button shows its success, in milliseconds.
-const COPIED_MS: u32 = 2_000;
+pub const COPIED_MS: u32 = 2_000;
 
 /// Properties of [`Invite`].
 #[derive(PartialEq, Properties)]
@@ -90,7 +90,8 @@ fn can_copy() -> bool {
     dom::window().is_some_and(|window| dom::property(&JsValue::from(window.navigator()), "clipboard").is_some())
 }
 
-async fn copy(text: &str) -> bool {
-    let Some(window) = dom::window() else { return false };
+/// Copies a text. Returns whether the page could.
+pub async fn copy(text: &str) -> bool {
+    let Some(window) = dom::window().filter(|_| can_copy()) else { return false };
     JsFuture::from(window.navigator().clipboard().write_text(text)).await.is_ok()
 }

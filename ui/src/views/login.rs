@@ -11,7 +11,13 @@ use yew::{
     use_state,
 };
 
-use super::{app_server::AppServer, icons, insecure_warning::insecure_warning, language_switch::LanguageSwitch};
+use super::{
+    app_server::AppServer,
+    call_link::{CallLinkDialogProps, LoginNote},
+    icons,
+    insecure_warning::insecure_warning,
+    language_switch::LanguageSwitch,
+};
 use crate::{
     actions::Actions,
     dom,
@@ -35,6 +41,8 @@ pub struct LoginPageProps {
     pub origin: PageOrigin,
     /// Whether calls are supported.
     pub can_call: bool,
+    /// The call that a link proposes.
+    pub call_link: Option<CallLinkDialogProps>,
     /// The person's actions.
     pub actions: Actions,
 }
@@ -51,7 +59,11 @@ pub fn LoginPage(props: &LoginPageProps) -> Html {
                 <form class="card login-card" onsubmit={form.submit()} novalidate=true>
                     <span class="logo" aria-hidden="true" />
                     <h1>{ texts.app_name }</h1>
-                    <p class="tagline">{ texts.tagline }</p>
+                    if let Some(link) = &props.call_link {
+                        <LoginNote ..link.clone() />
+                    } else {
+                        <p class="tagline">{ texts.tagline }</p>
+                    }
                     { form.name_field(texts) }
                     if form.secret_required {
                         { form.secret_field(texts) }

@@ -3,13 +3,14 @@
 use std::rc::Rc;
 
 use hutong_core::{Command, SessionView, View, host_messages::AppView};
-use yew::{Html, Properties, component, html};
+use hutong_protocol::Name;
+use yew::{AttrValue, Html, Properties, component, html};
 
 use super::{
     app_server::AppServer, avatar::Avatar, icons, insecure_warning::insecure_warning, invite::Invite,
     language_switch::LanguageSwitch, roster::Roster,
 };
-use crate::{actions::Actions, dom, i18n::use_texts, page_origin::PageOrigin};
+use crate::{actions::Actions, dom, i18n::use_texts, page_link, page_origin::PageOrigin};
 
 /// Properties of [`MainPage`].
 #[derive(PartialEq, Properties)]
@@ -24,8 +25,20 @@ pub struct MainPageProps {
     pub origin: PageOrigin,
     /// Whether calls are supported.
     pub can_call: bool,
+    /// The user that a call link proposes to call.
+    pub callee: Option<Name>,
     /// The person's actions.
     pub actions: Actions,
+}
+
+/// The address by which others join. `None` in an app whose embedded server is not shared.
+fn invitation(props: &MainPageProps) -> Option<String> {
+    if !props.in_app {
+        return Some(props.origin.invitation_url());
+    }
+    let app = props.app.as_ref()?;
+    let shared = app.embedded.as_ref().filter(|embedded| embedded.shared);
+    app.invitation.clone().or_else(|| shared?.addresses.first().cloned())
 }
 
 /// The main page.
@@ -77,6 +90,8 @@ pub fn MainPage(props: &MainPageProps) -> Html {
                     <Roster
                         view={Rc::clone(&props.view)}
                         can_call={props.can_call}
+                        callee={props.callee.clone()}
+                        own_link={invitation(props).map(|address| AttrValue::from(page_link::link_to(&address, &me.name)))}
                         command={props.actions.command.clone()}
                     />
                 </main>

@@ -18,12 +18,13 @@ mod login;
 mod main_page;
 mod media_player;
 mod notice;
+mod own_link;
 mod panels;
 mod playback;
 mod qr;
 mod roster;
 
-pub use call_link::CallLinkDialog;
+pub use call_link::{CallLinkDialog, CallLinkDialogProps, LinkChoice, LinkOpened};
 pub use call_screen::CallScreen;
 pub use connection_banner::ConnectionBanner;
 pub use login::LoginPage;

@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use hutong_core::{Command, View};
-use hutong_protocol::{MediaKind, NameQuery, User, UserState};
+use hutong_protocol::{MediaKind, Name, NameQuery, User, UserState};
 use web_sys::{HtmlInputElement, InputEvent};
-use yew::{Callback, Html, Properties, TargetCast, component, html, use_effect_with, use_state};
+use yew::{AttrValue, Callback, Html, Properties, TargetCast, component, html, use_effect_with, use_state};
 
-use super::{avatar::Avatar, icons};
+use super::{avatar::Avatar, icons, own_link::OwnLink};
 use crate::{contacts, dom, i18n::use_texts};
 
 /// The search field is shown above this number of people.
@@ -20,6 +20,10 @@ pub struct RosterProps {
     pub view: Rc<View>,
     /// Whether calls are supported.
     pub can_call: bool,
+    /// The user that a call link proposes to call. A large roster has to include them.
+    pub callee: Option<Name>,
+    /// A link with which others call this user, if the server's address is known.
+    pub own_link: Option<AttrValue>,
     /// Sends commands to the client.
     pub command: Callback<Command>,
 }
@@ -45,7 +49,9 @@ pub fn Roster(props: &RosterProps) -> Html {
     let others = props.view.total.map_or(users.len(), |total| total.saturating_sub(1) as usize);
     {
         let command = props.command.clone();
-        let names: Vec<String> = favourites.iter().cloned().chain(contacts::recent()).collect();
+        let callee = props.callee.as_ref().map(ToString::to_string);
+        let names: Vec<String> =
+            callee.into_iter().chain(favourites.iter().cloned()).chain(contacts::recent()).collect();
         use_effect_with((typed.to_owned(), names), move |(query, names)| {
             command.emit(Command::SetRosterFilter { query: query.clone(), names: names.clone() });
         });
@@ -67,6 +73,9 @@ pub fn Roster(props: &RosterProps) -> Html {
             <div class="roster-head">
                 <h2 id="roster-title">{ texts.people_online }</h2>
                 <span class="count" role="status">{ (others > 0).then(|| (texts.people)(others)) }</span>
+                if let Some(link) = &props.own_link {
+                    <OwnLink {link} />
+                }
             </div>
             if searchable {
                 <label class="search">
