@@ -33,6 +33,7 @@ pub mod scenario;
 pub mod server;
 pub mod statistics;
 pub mod synthetic_media;
+mod tabs;
 pub mod usage;
 pub mod virtual_display;
 

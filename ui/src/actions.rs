@@ -8,6 +8,19 @@ use crate::{
     media::{DeviceKind, LocalSource, StatsFuture},
 };
 
+/// Choice of the person about this browser and its tabs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceAction {
+    /// Continue in this tab what another one runs.
+    MoveHere,
+    /// Use this tab for somebody else, apart from the other tabs.
+    UseTabAlone,
+    /// Log out, and remove what is stored of the person.
+    Forget,
+    /// Load the new version of the page.
+    Reload,
+}
+
 /// The person's actions.
 #[derive(Clone, PartialEq)]
 pub struct Actions {
@@ -21,6 +34,10 @@ pub struct Actions {
     pub choose: Callback<(DeviceKind, String)>,
     /// Requests the statistics of a call.
     pub stats: Callback<PeerId, StatsFuture>,
+    /// Sets, before a login, whether this browser remembers the person afterwards.
+    pub remember: Callback<bool>,
+    /// Chooses what this browser remembers, and which of its tabs is in use.
+    pub device: Callback<DeviceAction>,
     /// Changes the language.
     pub language: Callback<Language>,
 }

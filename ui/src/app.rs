@@ -3,27 +3,28 @@
 use std::{cell::OnceCell, rc::Rc};
 
 use hutong_core::{
-    Command, View,
+    Command, SessionView, View, ViewUpdate,
     host_messages::{AppCommand, AppView, HostToPage, PageToHost, PendingCallLink},
 };
 use hutong_protocol::Name;
+use wasm_bindgen_futures::spawn_local;
 use web_sys::HtmlElement;
 use yew::{Callback, Component, Context, ContextProvider, Html, html};
 
 use crate::{
-    actions::Actions,
+    actions::{Actions, DeviceAction},
     contacts,
     dom::{self, EventListener},
-    driver::{self, PageDriver},
+    driver::{self, PageDriver, TabState},
     i18n::Language,
     leave_guard::LeaveGuard,
     media::{self, DeviceKind, MediaCallbacks, MediaEngine, MediaView},
     page_link,
     page_origin::PageOrigin,
-    tones,
+    personal_storage, tones, update_check,
     views::{
         CallLinkDialog, CallLinkDialogProps, CallScreen, ConnectionBanner, LinkChoice, LinkOpened, LoginPage, MainPage,
-        NoticeBar,
+        NoticeBar, OtherTabPage, UpdateBanner,
     },
 };
 
@@ -41,6 +42,12 @@ pub enum Msg {
     Link,
     /// The person's answer to a call link.
     LinkChoice(LinkChoice),
+    /// In a browser: whether this tab runs the client.
+    Tab(TabState),
+    /// The person's choice about this browser and its tabs.
+    Device(DeviceAction),
+    /// The server has a newer version of this page.
+    Outdated,
 }
 
 /// The root component.
@@ -60,6 +67,11 @@ pub struct App {
     callee: Option<Name>,
     /// Asks before the page is left; only in a browser. Closing the app's window does not end a call.
     leave_guard: Option<LeaveGuard>,
+    tab: TabState,
+    /// Whether the server has a newer version of this page.
+    is_outdated: bool,
+    /// How often the person has made this device forget: each time, the login form begins anew.
+    times_forgotten: u32,
     _listeners: Vec<EventListener>,
 }
 
@@ -77,14 +89,15 @@ impl Component for App {
             },
             views: link.callback(Msg::Media),
         });
-        let driver = driver::create({
+        let sink = {
             let (engine, link) = (Rc::clone(&engine), link.clone());
             Callback::from(move |message| match message {
                 // Not through the component's queue: a call must not wait for the next rendering.
                 HostToPage::Media(command) => engine.perform(command),
                 message => link.send_message(Msg::Host(message)),
             })
-        });
+        };
+        let driver = driver::create(sink, link.callback(Msg::Tab));
         slot.set(Rc::clone(&driver)).ok();
         let mut listeners = tones::unlock_on_gestures();
         if !driver.in_app()
@@ -110,6 +123,12 @@ impl Component for App {
                 let engine = Rc::clone(&engine);
                 Callback::from(move |peer| engine.stats(peer))
             },
+            remember: {
+                let driver = Rc::clone(&driver);
+                // Not through the component's queue: before the login that follows.
+                Callback::from(move |is_remembered| driver.set_remembered(is_remembered))
+            },
+            device: link.callback(Msg::Device),
             language: link.callback(Msg::Language),
         };
         let callee = page_link::current().filter(|_| !driver.in_app());
@@ -126,18 +145,24 @@ impl Component for App {
             focused: None,
             callee,
             leave_guard: None,
+            tab: TabState::Active,
+            is_outdated: false,
+            times_forgotten: 0,
             _listeners: listeners,
         }
     }
 
-    fn update(&mut self, _: &Context<Self>, msg: Msg) -> bool {
+    fn update(&mut self, ctx: &Context<Self>, msg: Msg) -> bool {
         match msg {
             Msg::Host(HostToPage::Snapshot(view)) => {
                 self.remember_focus(view.call.is_some());
                 self.view = Rc::new(view);
             }
             Msg::Host(HostToPage::Show(update)) => {
-                if let hutong_core::ViewUpdate::Call(call) = &update {
+                if let ViewUpdate::Session(session) = &update {
+                    self.check_version_after_reconnect(ctx, session);
+                }
+                if let ViewUpdate::Call(call) = &update {
                     self.remember_focus(call.is_some());
                     if let Some(call) = call {
                         contacts::record_call(call.with.name.as_str());
@@ -164,12 +189,32 @@ impl Component for App {
             }
             Msg::Link => self.callee = page_link::current(),
             Msg::LinkChoice(choice) => self.answer_link(choice),
+            Msg::Tab(tab) => {
+                if tab != TabState::Active {
+                    self.view = Rc::default();
+                }
+                self.tab = tab;
+            }
+            Msg::Device(action) => self.act_on_device(action),
+            Msg::Outdated => self.is_outdated = true,
         }
         self.follow_view();
         true
     }
 
     fn view(&self, ctx: &Context<Self>) -> Html {
+        match &self.tab {
+            TabState::Active => {}
+            // Shown for some milliseconds at most.
+            TabState::Starting => return html! {},
+            TabState::Elsewhere(activity) => {
+                return html! {
+                    <ContextProvider<Language> context={self.language}>
+                        <OtherTabPage activity={activity.clone()} actions={self.actions.clone()} />
+                    </ContextProvider<Language>>
+                };
+            }
+        }
         let actions = self.actions.clone();
         let view = Rc::clone(&self.view);
         let capabilities = self.engine.capabilities();
@@ -182,6 +227,9 @@ impl Component for App {
             <ContextProvider<Language> context={self.language}>
                 <div class="page" inert={in_call}>
                     <ConnectionBanner session={view.session.clone()} {in_call} />
+                    if self.is_outdated && !in_call {
+                        <UpdateBanner reload={actions.device.reform(|()| DeviceAction::Reload)} />
+                    }
                     if view.session.me().is_some() {
                         <MainPage
                             view={Rc::clone(&view)}
@@ -194,6 +242,7 @@ impl Component for App {
                         />
                     } else {
                         <LoginPage
+                            key={self.times_forgotten}
                             session={view.session.clone()}
                             app={self.app.clone()}
                             in_app={self.driver.in_app()}
@@ -209,7 +258,7 @@ impl Component for App {
                         key={call.with.token.0}
                         call={call.clone()}
                         media={self.media.clone().filter(|media| Some(media.peer) == call.peer)}
-                        reconnecting={matches!(view.session, hutong_core::SessionView::Reconnecting { .. })}
+                        reconnecting={matches!(view.session, SessionView::Reconnecting { .. })}
                         {capabilities}
                         speaker={self.speaker.clone()}
                         actions={actions.clone()}
@@ -271,6 +320,36 @@ impl App {
         if self.callee.as_ref().is_some_and(|callee| page_link::pending(callee, &self.view).is_none()) {
             self.callee = None;
             page_link::remove();
+        }
+    }
+
+    fn act_on_device(&mut self, action: DeviceAction) {
+        match action {
+            DeviceAction::MoveHere => self.driver.move_here(),
+            DeviceAction::UseTabAlone => self.driver.use_tab_alone(),
+            DeviceAction::Forget => {
+                self.actions.command.emit(Command::LogOut);
+                personal_storage::forget_device();
+                self.times_forgotten += 1;
+            }
+            DeviceAction::Reload => {
+                if let Some(window) = dom::window() {
+                    window.location().reload().ok();
+                }
+            }
+        }
+    }
+
+    /// A server that was away may have been updated. The app brings its own page.
+    fn check_version_after_reconnect(&self, ctx: &Context<Self>, session: &SessionView) {
+        let was_away = matches!(self.view.session, SessionView::Reconnecting { .. });
+        if was_away && matches!(session, SessionView::LoggedIn { .. }) && !self.driver.in_app() {
+            let link = ctx.link().clone();
+            spawn_local(async move {
+                if update_check::is_outdated().await {
+                    link.send_message(Msg::Outdated);
+                }
+            });
         }
     }
 

@@ -1,9 +1,6 @@
-//! The person's contacts by name: favourites, and the people of the last calls. Stored in `localStorage`.
+//! The person's contacts by name: favourites, and the people of the last calls. Kept in [`personal_storage`].
 
-use crate::dom;
-
-const FAVOURITES_KEY: &str = "hutong.favourites";
-const RECENT_KEY: &str = "hutong.met";
+use crate::personal_storage::{self, Entry};
 
 /// Most favourites. With [`MAX_RECENT`] they fit into one roster subscription (`limits::MAX_WATCHED_NAMES`).
 const MAX_FAVOURITES: usize = 48;
@@ -12,12 +9,12 @@ const MAX_RECENT: usize = 16;
 
 /// The favourites, newest first.
 pub fn favourites() -> Vec<String> {
-    read(FAVOURITES_KEY)
+    read(Entry::Favourites)
 }
 
 /// The people of the last calls, newest first.
 pub fn recent() -> Vec<String> {
-    read(RECENT_KEY)
+    read(Entry::Recent)
 }
 
 /// Adds a favourite or removes it, and returns all favourites.
@@ -29,7 +26,7 @@ pub fn toggle_favourite(name: &str) -> Vec<String> {
         names.insert(0, name.to_owned());
         names.truncate(MAX_FAVOURITES);
     }
-    write(FAVOURITES_KEY, &names);
+    write(Entry::Favourites, &names);
     names
 }
 
@@ -42,18 +39,15 @@ pub fn record_call(name: &str) {
     names.retain(|it| it != name);
     names.insert(0, name.to_owned());
     names.truncate(MAX_RECENT);
-    write(RECENT_KEY, &names);
+    write(Entry::Recent, &names);
 }
 
 /// Reads one name per line: names contain no line breaks.
-fn read(key: &str) -> Vec<String> {
-    let text = dom::local_storage().and_then(|storage| storage.get_item(key).ok().flatten()).unwrap_or_default();
+fn read(entry: Entry) -> Vec<String> {
+    let text = personal_storage::read(entry).unwrap_or_default();
     text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
-fn write(key: &str, names: &[String]) {
-    if let Some(storage) = dom::local_storage() {
-        // Fails where storage is full or forbidden.
-        drop(storage.set_item(key, &names.join("\n")));
-    }
+fn write(entry: Entry, names: &[String]) {
+    personal_storage::write(entry, &names.join("\n"));
 }

@@ -16,7 +16,9 @@ mod leave_guard;
 mod media;
 mod page_link;
 mod page_origin;
+mod personal_storage;
 mod tones;
+mod update_check;
 mod views;
 mod wake_lock;
 #[cfg(all(test, target_arch = "wasm32"))]

@@ -42,9 +42,19 @@ impl PageOrigin {
         format!("{}//{}{}healthz", self.protocol, self.host, self.folder)
     }
 
+    /// The URL of the page, without fragment.
+    pub fn page_url(&self) -> String {
+        format!("{}//{}{}", self.protocol, self.host, self.folder)
+    }
+
     /// The https URL of an insecure page; `None` if the page is secure. The server answers both schemes on one port.
     pub fn https_url(&self) -> Option<String> {
         (!self.secure && self.protocol == "http:").then(|| format!("https://{}{}", self.host, self.folder))
+    }
+
+    /// The folder of the page: `/`, or one under which a proxy serves Hutong.
+    pub fn folder(&self) -> &str {
+        &self.folder
     }
 
     /// The URL that invites others. Only the app checks the key in it; browsers cannot.

@@ -115,6 +115,11 @@ impl Client {
                     self.show_session();
                 }
             }
+            Command::LogInEndingCall => {
+                if self.session.log_in_ending_call(now, &mut self.outputs) {
+                    self.show_session();
+                }
+            }
             Command::LogOut => self.log_out(now),
             Command::Call { to, media } => self.step_call(now, |calls, cx| calls.start_call(cx, to, media)),
             Command::Accept { media } => self.step_call(now, |calls, cx| calls.accept(cx, media)),

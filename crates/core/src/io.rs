@@ -48,6 +48,8 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         secret: Option<Secret>,
     },
+    /// Log in again after the refusal `in_call_elsewhere`, and end the call on the other device.
+    LogInEndingCall,
     /// Log out and free the name.
     LogOut,
     /// Call a user, after acquiring the devices.

@@ -82,6 +82,8 @@ struct Credentials {
     secret: Option<Secret>,
     /// The access key of the invitation by which the person came, for logins without a typed secret. Never saved.
     invitation_key: Option<Secret>,
+    /// Whether the login ends a call of this user on another device. The person has agreed to that for one login.
+    replace: bool,
 }
 
 impl Credentials {
@@ -212,6 +214,17 @@ impl SessionFlow {
         true
     }
 
+    /// Logs in again with the same secret, and ends the call that this user is in on another device. Does nothing and returns
+    /// `false` unless the login was refused for that call.
+    pub fn log_in_ending_call(&mut self, now: Duration, outputs: &mut Outputs) -> bool {
+        if self.state != (SessionState::Refused { code: RefusedCode::InCallElsewhere }) {
+            return false;
+        }
+        self.start_login(now, self.credentials.name.clone(), None, outputs);
+        self.credentials.replace = true;
+        true
+    }
+
     /// Sets the access key of the invitation by which the person came. `None` for an invitation without one.
     pub fn set_invitation_key(&mut self, key: Option<Secret>) {
         self.credentials.invitation_key = key;
@@ -225,6 +238,7 @@ impl SessionFlow {
     fn start_login(&mut self, now: Duration, name: String, ticket: Option<SessionTicket>, outputs: &mut Outputs) {
         self.credentials.name = name;
         self.credentials.ticket = ticket;
+        self.credentials.replace = false;
         self.backoff.reset();
         self.state = SessionState::LoggingIn { attempt: self.open_socket(now, outputs), retry_reason: None };
     }
@@ -244,14 +258,14 @@ impl SessionFlow {
     pub fn socket_opened(&mut self, now: Duration, outputs: &mut Outputs) {
         let Some(attempt @ ConnectionAttempt::Opening { .. }) = self.attempt_mut() else { return };
         *attempt = ConnectionAttempt::AwaitingWelcome { until: now + WELCOME_TIMEOUT };
-        let Credentials { name, ticket, device_ticket, .. } = &self.credentials;
+        let Credentials { name, ticket, device_ticket, replace, .. } = &self.credentials;
         let (resume, secret) = match (ticket, self.credentials.secret()) {
             // A valid ticket suffices, and a secret that is not sent cannot leak.
             (Some(_), _) => (ticket, None),
             (None, Some(secret)) => (device_ticket, Some(secret.clone())),
             (None, None) => (&None, None),
         };
-        outputs.send(ClientMessage::Hello { name: name.clone(), resume: resume.clone(), secret });
+        outputs.send(ClientMessage::Hello { name: name.clone(), resume: resume.clone(), secret, replace: *replace });
     }
 
     /// Schedules the next attempt after the WebSocket closed. `online`: number of users of the server. Returns `None`
@@ -292,6 +306,7 @@ impl SessionFlow {
         self.backoff.reset();
         self.credentials.ticket = Some(ticket);
         self.credentials.device_ticket = None;
+        self.credentials.replace = false;
         true
     }
 
@@ -336,7 +351,10 @@ impl SessionFlow {
                 if let Some(ticket) = self.credentials.ticket.take() {
                     self.credentials.device_ticket = Some(ticket);
                 }
-                self.credentials.secret = None;
+                // The same one is sent again if the person agrees that the call on the other device ends.
+                if code != RefusedCode::InCallElsewhere {
+                    self.credentials.secret = None;
+                }
                 // The server has an access key now, or another: perhaps that of the invitation.
                 if code == RefusedCode::SecretChanged && uses_invitation_key {
                     self.start_login(now, self.credentials.name.clone(), None, outputs);

@@ -190,17 +190,22 @@ impl RegistryRun {
         let sdp = String::from("v=0");
         let message = match op {
             RegistryOp::LogInAsOwner => {
-                let (name, credential, right) = (name(argument), Credential::NONE, NameRight::Owner);
+                let (name, credential, right) = (
+                    name(argument),
+                    Credential::NONE,
+                    *pick(&[NameRight::Owner, NameRight::OwnerEndingCall], argument),
+                );
                 let login = AdmittedLogin { name, resume: None, credential, right };
                 return self.registry.handle_admitted_hello(self.now, conn, login);
             }
             RegistryOp::LogIn | RegistryOp::Hello => {
-                ClientMessage::Hello { name: name(argument), resume: None, secret: None }
+                ClientMessage::Hello { name: name(argument), resume: None, secret: None, replace: false }
             }
             RegistryOp::Resume => ClientMessage::Hello {
                 name: name(argument / 16),
                 resume: Some(SessionTicket::new(ticket)),
                 secret: None,
+                replace: false,
             },
             RegistryOp::LogOut => ClientMessage::LogOut,
             RegistryOp::Offering => ClientMessage::Offering { to, media },

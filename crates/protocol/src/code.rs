@@ -65,6 +65,8 @@ codes! {
         /// The same user logged in on another connection, with a ticket of the session or with the name's password. The client
         /// must not reconnect automatically.
         Replaced = "replaced",
+        /// The user is in a call on another device, which the login would end: log in with `replace` once the person agrees.
+        InCallElsewhere = "in_call_elsewhere",
         /// The client and the server use different protocol versions: update the older one.
         Version = "version",
         /// The server has reached its limit of users online.
@@ -100,6 +102,7 @@ impl RefusedCode {
             | Self::SecretChanged
             | Self::NotWelcome
             | Self::Replaced
+            | Self::InCallElsewhere
             | Self::Version => false,
             Self::Full
             | Self::TooMany

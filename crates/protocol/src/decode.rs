@@ -126,6 +126,7 @@ mod tests {
                 name: "小明".into(),
                 resume: Some(SessionTicket::new("t")),
                 secret: Some(Secret::new("s").unwrap()),
+                replace: true,
             },
             ClientMessage::LogOut,
             ClientMessage::Offering { to: Token(1_795_471_200_123_999), media: MediaKind::Video },
@@ -198,7 +199,7 @@ mod tests {
     #[test]
     fn unknown_fields_are_ignored() {
         let hello = decode_client(r#"{"type":"hello","name":"a","colour":"red"}"#);
-        assert_eq!(hello, Ok(ClientMessage::Hello { name: "a".into(), resume: None, secret: None }));
+        assert_eq!(hello, Ok(ClientMessage::Hello { name: "a".into(), resume: None, secret: None, replace: false }));
     }
 
     #[test]

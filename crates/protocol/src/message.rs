@@ -26,6 +26,10 @@ pub enum ClientMessage {
         /// ends another session under it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         secret: Option<Secret>,
+        /// Whether the login ends a call in which the name's user is on another device. Without it, such a login with the
+        /// name's password is refused as `in_call_elsewhere`, so that the client can ask the person first.
+        #[serde(default, skip_serializing_if = "is_false")]
+        replace: bool,
     },
     /// Logs out: the name is free at once, and the session's tickets are invalid. If a connection closes without it, the name stays reserved for 30 s
     /// (`limits::NAME_RESERVATION`).
@@ -150,6 +154,11 @@ impl ClientMessage {
             | Self::Ping => None,
         }
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// Message from the server to a client.

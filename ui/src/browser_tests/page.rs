@@ -9,6 +9,7 @@ use hutong_core::{
 use js_sys::{Array, Function, Object, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_test::wasm_bindgen_test;
+use yew::Callback;
 
 use super::call_sides::Inbox;
 use crate::{dom, driver, i18n::Language};
@@ -46,7 +47,7 @@ async fn requests_to_the_app_are_sent_one_at_a_time_and_its_messages_are_reorder
     Reflect::set(&window, &"__TAURI_INTERNALS__".into(), &internals).unwrap();
 
     let messages = Inbox::new();
-    let driver = driver::create(messages.callback());
+    let driver = driver::create(messages.callback(), Callback::noop());
     Reflect::delete_property(window.unchecked_ref::<Object>(), &"__TAURI_INTERNALS__".into()).unwrap();
     assert!(driver.in_app());
     driver.start();

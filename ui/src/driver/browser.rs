@@ -1,4 +1,4 @@
-//! Driver in a plain browser: runs the client in this page, with a WebSocket, a timer worker and `sessionStorage`.
+//! Driver in a plain browser: runs the client in this page, with a WebSocket and a timer worker, while this is the active tab.
 
 use std::{
     cell::{Cell, RefCell},
@@ -8,7 +8,7 @@ use std::{
 };
 
 use hutong_core::{
-    Client, Config, Input, Output, SavedSession, SocketEvent,
+    Client, Command, Config, Input, Output, SavedSession, SessionView, SocketEvent, View,
     host_messages::{HostToPage, PageToHost},
 };
 use hutong_protocol::{SUBPROTOCOL, Secret, decode_server};
@@ -17,6 +17,7 @@ use web_sys::{MessageEvent, WebSocket};
 use yew::Callback;
 
 use super::{
+    active_tab::{ActiveTab, TabActivity, TabState},
     connection_events,
     page_driver::PageDriver,
     timer_worker::{TimerEvent, TimerWorker},
@@ -24,60 +25,69 @@ use super::{
 use crate::{
     dom::{self, EventListener},
     page_origin::PageOrigin,
+    personal_storage::{self, Entry, Scope},
 };
 
-/// `sessionStorage` key of the session, which a reloaded page resumes.
-const SESSION_KEY: &str = "hutong.session";
-
-/// Runs a [`Client`] in this page.
+/// Runs a [`Client`] in this page while it is the active tab.
 pub struct BrowserDriver {
-    client: Rc<BrowserClient>,
+    host: Rc<ClientHost>,
     _listeners: Vec<EventListener>,
 }
 
+/// The client of this page, and what decides whether there is one.
+struct ClientHost {
+    me: Weak<Self>,
+    sink: Callback<HostToPage>,
+    on_tab: Callback<TabState>,
+    client: RefCell<Option<Rc<BrowserClient>>>,
+    active_tab: ActiveTab,
+    /// The access key of the invitation by which the person came.
+    access_key: RefCell<Option<Secret>>,
+    /// A login that was sent while another tab may have been active.
+    login: RefCell<Option<Command>>,
+}
+
 impl BrowserDriver {
-    /// Creates the client, with the session that this page saved before a reload.
-    pub fn new(sink: Callback<HostToPage>) -> Self {
-        let seed = (js_sys::Math::random() * 9_007_199_254_740_992.0) as u64;
-        let client = Client::new(Config { seed, saved: load(), ..Config::default() }, now());
-        let client = Rc::new_cyclic(|me| BrowserClient {
-            me: me.clone(),
-            client: RefCell::new(client),
-            inputs: RefCell::default(),
-            stepping: Cell::new(false),
-            link: RefCell::default(),
-            last_failure: Cell::default(),
-            timer: TimerWorker::start({
-                let me = me.clone();
-                move |event| {
-                    if let Some(client) = me.upgrade() {
-                        client.timer_event(event);
-                    }
+    /// Creates the driver. It emits the client's messages to `sink`, and to `on_tab` whether there is a client.
+    pub fn new(sink: Callback<HostToPage>, on_tab: Callback<TabState>) -> Self {
+        let host = Rc::new_cyclic(|me: &Weak<ClientHost>| {
+            let weak = me.clone();
+            let active_tab = ActiveTab::new(move |state| {
+                if let Some(host) = weak.upgrade() {
+                    host.tab_changed(state);
                 }
-            }),
-            sink,
+            });
+            ClientHost {
+                me: me.clone(),
+                sink,
+                on_tab,
+                client: RefCell::default(),
+                active_tab,
+                access_key: RefCell::new(take_access_key()),
+                login: RefCell::default(),
+            }
         });
-        if let Some(key) = take_access_key() {
-            client.feed(Input::InvitationKey(Some(key)));
-        }
-        let weak = Rc::downgrade(&client);
-        let listeners = connection_events::listen(move || feed(&weak, Input::CheckConnection));
-        Self { client, _listeners: listeners }
+        let weak = Rc::downgrade(&host);
+        let listeners = connection_events::listen(move || {
+            if let Some(host) = weak.upgrade() {
+                host.feed(Input::CheckConnection);
+            }
+        });
+        Self { host, _listeners: listeners }
     }
 }
 
 impl PageDriver for BrowserDriver {
     fn start(&self) {
-        let view = self.client.client.borrow().view().clone();
-        self.client.sink.emit(HostToPage::Snapshot(view));
-        self.client.feed(Input::Tick);
+        self.host.on_tab.emit(TabState::Starting);
+        self.host.active_tab.start(Scope::current());
     }
 
     fn send(&self, message: PageToHost) {
         match message {
-            PageToHost::Command(command) => self.client.feed(Input::Command(command)),
-            PageToHost::Media(event) => self.client.feed(Input::Media(event)),
-            PageToHost::CheckConnection => self.client.feed(Input::CheckConnection),
+            PageToHost::Command(command) => self.host.command(command),
+            PageToHost::Media(event) => self.host.feed(Input::Media(event)),
+            PageToHost::CheckConnection => self.host.feed(Input::CheckConnection),
             // Without an app, no view offers its commands.
             PageToHost::App(_) => {}
         }
@@ -85,6 +95,65 @@ impl PageDriver for BrowserDriver {
 
     fn in_app(&self) -> bool {
         false
+    }
+
+    fn set_remembered(&self, is_remembered: bool) {
+        match (Scope::current(), is_remembered) {
+            (Scope::Device, false) => self.host.active_tab.change_scope(Scope::begin_tab()),
+            (Scope::Tab(_), true) => self.host.restart(Scope::begin_device()),
+            (Scope::Device, true) | (Scope::Tab(_), false) => {}
+        }
+    }
+
+    fn move_here(&self) {
+        self.host.active_tab.move_here();
+    }
+
+    fn use_tab_alone(&self) {
+        self.host.restart(Scope::begin_tab());
+    }
+}
+
+impl ClientHost {
+    fn tab_changed(&self, state: &TabState) {
+        match state {
+            TabState::Active => {
+                let me = self.me.clone();
+                let client = BrowserClient::new(self.sink.clone(), move |activity| {
+                    if let Some(host) = me.upgrade() {
+                        host.active_tab.set_activity(activity);
+                    }
+                });
+                self.client.replace(Some(Rc::clone(&client)));
+                client.start(self.access_key.borrow().clone());
+                if let Some(login) = self.login.take() {
+                    client.feed(Input::Command(login));
+                }
+            }
+            // The session stays stored: the active tab resumes it.
+            TabState::Starting | TabState::Elsewhere(_) => drop(self.client.take()),
+        }
+        self.on_tab.emit(state.clone());
+    }
+
+    fn restart(&self, scope: Scope) {
+        self.client.take();
+        self.active_tab.start(scope);
+    }
+
+    fn command(&self, command: Command) {
+        if self.client.borrow().is_some() {
+            self.feed(Input::Command(command));
+        } else if matches!(command, Command::LogIn { .. }) {
+            self.login.replace(Some(command));
+        }
+    }
+
+    fn feed(&self, input: Input) {
+        let client = self.client.borrow().clone();
+        if let Some(client) = client {
+            client.feed(input);
+        }
     }
 }
 
@@ -98,6 +167,7 @@ struct BrowserClient {
     last_failure: Cell<Failure>,
     timer: TimerWorker,
     sink: Callback<HostToPage>,
+    on_activity: Box<dyn Fn(TabActivity)>,
 }
 
 /// The connection to the server.
@@ -144,6 +214,52 @@ impl Failure {
 }
 
 impl BrowserClient {
+    /// Creates the client, with the session that this browser has stored. `on_activity` is called with what the client does,
+    /// after each input.
+    fn new(sink: Callback<HostToPage>, on_activity: impl Fn(TabActivity) + 'static) -> Rc<Self> {
+        let seed = (js_sys::Math::random() * 9_007_199_254_740_992.0) as u64;
+        let client = Client::new(Config { seed, saved: load(), ..Config::default() }, now());
+        Rc::new_cyclic(|me: &Weak<Self>| Self {
+            me: me.clone(),
+            client: RefCell::new(client),
+            inputs: RefCell::default(),
+            stepping: Cell::new(false),
+            link: RefCell::default(),
+            last_failure: Cell::default(),
+            timer: TimerWorker::start({
+                let me = me.clone();
+                move |event| {
+                    if let Some(client) = me.upgrade() {
+                        client.timer_event(event);
+                    }
+                }
+            }),
+            sink,
+            on_activity: Box::new(on_activity),
+        })
+    }
+
+    /// Emits the first message, and runs the client.
+    fn start(&self, access_key: Option<Secret>) {
+        let view = self.client.borrow().view().clone();
+        self.sink.emit(HostToPage::Snapshot(view));
+        self.feed(Input::InvitationKey(access_key));
+    }
+
+    fn activity(&self) -> TabActivity {
+        let client = self.client.borrow();
+        let View { session, call, .. } = client.view();
+        let name = match session {
+            SessionView::LoggingIn { name, .. } => Some(name.clone()),
+            SessionView::LoggedIn { me } | SessionView::Reconnecting { me } => Some(me.name.to_string()),
+            SessionView::LoggedOut
+            | SessionView::Refused { .. }
+            | SessionView::InvitationOutdated { .. }
+            | SessionView::Replaced { .. } => None,
+        };
+        TabActivity { name, in_call: call.is_some() }
+    }
+
     /// Passes an input to the client, and performs its outputs. Inputs that arrive meanwhile are queued.
     fn feed(&self, input: Input) {
         self.inputs.borrow_mut().push_back(input);
@@ -159,6 +275,7 @@ impl BrowserClient {
             }
         }
         self.stepping.set(false);
+        (self.on_activity)(self.activity());
     }
 
     fn perform(&self, output: Output) {
@@ -297,14 +414,12 @@ fn take_access_key() -> Option<Secret> {
 }
 
 fn load() -> Option<SavedSession> {
-    let text = dom::session_storage()?.get_item(SESSION_KEY).ok()??;
-    serde_json::from_str(&text).ok()
+    serde_json::from_str(&personal_storage::read(Entry::Session)?).ok()
 }
 
 fn save(saved: Option<&SavedSession>) {
-    let Some(storage) = dom::session_storage() else { return };
     match saved.map(serde_json::to_string) {
-        Some(Ok(text)) => storage.set_item(SESSION_KEY, &text).ok(),
-        Some(Err(_)) | None => storage.remove_item(SESSION_KEY).ok(),
-    };
+        Some(Ok(text)) => personal_storage::write(Entry::Session, &text),
+        Some(Err(_)) | None => personal_storage::remove(Entry::Session),
+    }
 }

@@ -10,4 +10,10 @@ pub trait PageDriver {
     fn send(&self, message: PageToHost);
     /// Whether the page runs in the app, which offers a choice of servers.
     fn in_app(&self) -> bool;
+    /// Sets, before a login, whether this browser remembers the person. If not, this tab does until it is closed.
+    fn set_remembered(&self, _is_remembered: bool) {}
+    /// Makes this tab the one that runs the client.
+    fn move_here(&self) {}
+    /// Makes this tab independent of the others: for somebody else.
+    fn use_tab_alone(&self) {}
 }

@@ -22,6 +22,23 @@ pub static TEXTS: Texts = Texts {
     socket_refused: "服务器有回应，但拒绝连接，互通会不断重试。如果服务器由您管理，请查看它的日志。",
     refused,
     cancel: "取消",
+    not_remembered: "不要在这里记住我",
+    end_other_call: "结束那个通话，在这里进入",
+
+    other_tab_title: "互通已在另一个标签页打开",
+    other_tab: "请在那个标签页使用，或在这里继续。",
+    other_tab_as: |name| format!("你在那里的名字是{name}。请在那个标签页使用互通，或在这里继续。"),
+    other_tab_in_call: "你正在那里通话，在这里继续会中断通话。请到那个标签页，或先在那里挂断。",
+    move_here: "在这里继续",
+    use_tab_alone: "在这里用别的名字进入",
+
+    remembered: "这个浏览器会记住你，直到你退出；名字、收藏和最近联系的人会保留更久。",
+    remembered_in_app: "互通会在这台设备上记住你的名字、收藏和最近联系的人。",
+    remembered_in_tab: "关闭这个标签页后，就不再记得你。",
+    forget_device: "在这台设备上忘记我",
+
+    outdated: "服务器上有新版本的互通。请刷新以更新。",
+    reload: "刷新",
 
     not_secure_title: "通话需要使用安全地址",
     not_secure: "当前页面通过 http 打开，浏览器不允许使用摄像头和麦克风。请改用下面的安全地址。如果服务器使用自己签发的证书，\
@@ -169,6 +186,7 @@ fn refused(code: RefusedCode) -> &'static str {
         RefusedCode::Replaced => {
             "你已在另一个标签页或设备上进入，这个页面因此退出了。要在这里继续，请重新进入。如果不是你本人，请让服务器管理员更改密码。"
         }
+        RefusedCode::InCallElsewhere => "你正在另一台设备上通话。如果在这里进入，那边的通话会结束，那台设备会退出。",
         RefusedCode::Version => "页面与服务器的版本不一致。请刷新页面；如果用的是应用，请更新应用。",
         RefusedCode::SecretRequired => {
             "进入这个服务器需要访问密钥，或这个名字的密码。请在名字下面输入；没有的话，请向服务器管理员索取。"

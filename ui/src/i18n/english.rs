@@ -24,6 +24,23 @@ pub static TEXTS: Texts = Texts {
                      its log.",
     refused,
     cancel: "Cancel",
+    not_remembered: "Do not remember me here",
+    end_other_call: "End that call and join here",
+
+    other_tab_title: "Hutong is open in another tab",
+    other_tab: "Use it there, or continue here.",
+    other_tab_as: |name| format!("You are {name} there. Use Hutong there, or continue here."),
+    other_tab_in_call: "You are in a call there, which would end. Go to that tab, or hang up there first.",
+    move_here: "Continue here",
+    use_tab_alone: "Join here as somebody else",
+
+    remembered: "This browser remembers you until you log out, and your name, favourites and recent people longer.",
+    remembered_in_app: "Hutong remembers your name, favourites and recent people on this device.",
+    remembered_in_tab: "This tab forgets you when you close it.",
+    forget_device: "Forget me on this device",
+
+    outdated: "The server has a new version of Hutong. Reload to update.",
+    reload: "Reload",
 
     not_secure_title: "Calls need a secure address",
     not_secure: "This page was opened with http, so the browser allows neither camera nor microphone. Open the secure \
@@ -189,6 +206,9 @@ fn refused(code: RefusedCode) -> &'static str {
         RefusedCode::Replaced => {
             "You joined in another tab or on another device, so this page was logged out. To continue here, join again. If that \
              was not you, ask the server’s administrator to change your password."
+        }
+        RefusedCode::InCallElsewhere => {
+            "You are in a call on another device. If you join here, that call ends and the other device is logged out."
         }
         RefusedCode::Version => {
             "This page and the server have different versions. Reload the page; if you use the app, update it."

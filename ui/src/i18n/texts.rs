@@ -38,6 +38,37 @@ pub struct Texts {
     pub refused: fn(RefusedCode) -> &'static str,
     /// Login: button that aborts a pending login.
     pub cancel: &'static str,
+    /// Login: label of the check box on a computer that others use too.
+    pub not_remembered: &'static str,
+    /// Login: button that logs in although a call on another device ends.
+    pub end_other_call: &'static str,
+
+    /// Heading: Hutong is open in another tab.
+    pub other_tab_title: &'static str,
+    /// Hutong is open in another tab: what to do.
+    pub other_tab: &'static str,
+    /// The same under this name.
+    pub other_tab_as: Template,
+    /// The same while that tab is in a call.
+    pub other_tab_in_call: &'static str,
+    /// Button that moves Hutong to this tab.
+    pub move_here: &'static str,
+    /// Button that uses this tab under another name.
+    pub use_tab_alone: &'static str,
+
+    /// What the browser remembers, and until when.
+    pub remembered: &'static str,
+    /// What the app remembers.
+    pub remembered_in_app: &'static str,
+    /// What a tab remembers that is used by somebody whom the browser is not to remember.
+    pub remembered_in_tab: &'static str,
+    /// Button that forgets it.
+    pub forget_device: &'static str,
+
+    /// The server has a newer version of the page.
+    pub outdated: &'static str,
+    /// Button that reloads the page.
+    pub reload: &'static str,
 
     /// Heading: the page is not a secure context.
     pub not_secure_title: &'static str,

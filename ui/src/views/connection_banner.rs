@@ -1,7 +1,7 @@
-//! The banner while the connection to the server is lost.
+//! The banners while the connection to the server is lost, and when the server has a newer version of the page.
 
 use hutong_core::SessionView;
-use yew::{Html, Properties, component, html};
+use yew::{Callback, Html, Properties, component, html};
 
 use crate::i18n::use_texts;
 
@@ -24,6 +24,29 @@ pub fn ConnectionBanner(props: &ConnectionBannerProps) -> Html {
             if reconnecting && !props.in_call {
                 <p class="link" data-testid="reconnecting"><span class="spinner" aria-hidden="true" />{ texts.reconnecting }</p>
             }
+        </div>
+    }
+}
+
+/// Properties of [`UpdateBanner`].
+#[derive(PartialEq, Properties)]
+pub struct UpdateBannerProps {
+    /// Reloads the page.
+    pub reload: Callback<()>,
+}
+
+/// Offers to load the newer version of the page.
+#[component]
+pub fn UpdateBanner(props: &UpdateBannerProps) -> Html {
+    let texts = use_texts();
+    html! {
+        <div role="status" class="link-region">
+            <p class="link update" data-testid="outdated">
+                <span>{ texts.outdated }</span>
+                <button type="button" class="quiet small" data-testid="reload" onclick={props.reload.reform(|_| ())}>
+                    { texts.reload }
+                </button>
+            </p>
         </div>
     }
 }

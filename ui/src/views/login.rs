@@ -17,16 +17,15 @@ use super::{
     icons,
     insecure_warning::insecure_warning,
     language_switch::LanguageSwitch,
+    remembered::Remembered,
 };
 use crate::{
     actions::Actions,
     dom,
     i18n::{Texts, use_texts},
     page_origin::PageOrigin,
+    personal_storage::{self, Entry, Scope},
 };
-
-/// `localStorage` key of the last name.
-const NAME_KEY: &str = "hutong.name";
 
 /// Properties of [`LoginPage`].
 #[derive(PartialEq, Properties)]
@@ -68,6 +67,9 @@ pub fn LoginPage(props: &LoginPageProps) -> Html {
                     if form.secret_required {
                         { form.secret_field(texts) }
                     }
+                    if !form.in_app {
+                        { form.remember_box(texts) }
+                    }
                     { form.problem_text(texts) }
                     { form.buttons(texts) }
                     // The hint says that no password is needed.
@@ -75,6 +77,9 @@ pub fn LoginPage(props: &LoginPageProps) -> Html {
                         <p id="name-hint" class="hint">{ texts.name_hint }</p>
                     }
                 </form>
+                if personal_storage::read(Entry::Name).is_some() {
+                    <Remembered in_app={props.in_app} choose={props.actions.device.clone()} />
+                }
                 { insecure_warning(&props.origin, texts) }
                 if !props.can_call {
                     <p class="card caution" data-testid="no-calls">{ texts.no_calls }</p>
@@ -98,7 +103,11 @@ struct LoginForm {
     secret_required: bool,
     no_server: bool,
     problem: Option<LoginProblem>,
+    in_app: bool,
+    /// Whether the browser is to remember the person.
+    is_remembered: UseStateHandle<bool>,
     command: Callback<Command>,
+    remember: Callback<bool>,
 }
 
 /// Holds the typed name, and manages the focus.
@@ -106,6 +115,7 @@ struct LoginForm {
 fn use_login_form(props: &LoginPageProps) -> LoginForm {
     let (field, secret_field) = (use_node_ref(), use_node_ref());
     let name = use_state(|| initial_name(&props.session));
+    let is_remembered = use_state(|| Scope::current() == Scope::Device);
     let logging_in = matches!(props.session, SessionView::LoggingIn { .. });
     let secret_required = use_secret_required(props);
     {
@@ -132,7 +142,10 @@ fn use_login_form(props: &LoginPageProps) -> LoginForm {
         secret_required,
         no_server: matches!(&props.app, Some(AppView { server: ServerChoice::None, .. })),
         problem: problem(&props.session),
+        in_app: props.in_app,
+        is_remembered,
         command: props.actions.command.clone(),
+        remember: props.actions.remember.clone(),
     }
 }
 
@@ -140,6 +153,7 @@ impl LoginForm {
     fn submit(&self) -> Callback<SubmitEvent> {
         let (name, field, log_in) = (self.name.clone(), self.field.clone(), self.command.clone());
         let secret_field = self.secret_field.clone();
+        let (in_app, is_remembered, remember) = (self.in_app, *self.is_remembered, self.remember.clone());
         Callback::from(move |event: SubmitEvent| {
             event.prevent_default();
             let typed = name.trim();
@@ -147,9 +161,10 @@ impl LoginForm {
                 dom::focus(field.cast());
                 return;
             }
-            if let Some(storage) = dom::local_storage() {
-                storage.set_item(NAME_KEY, typed).ok();
+            if !in_app {
+                remember.emit(is_remembered);
             }
+            personal_storage::write(Entry::Name, typed);
             // The field holds the only copy of the secret in the page.
             let secret = secret_field.cast::<HtmlInputElement>().map(|field| field.value());
             let secret = secret.filter(|secret| !secret.is_empty()).and_then(|secret| Secret::new(&secret).ok());
@@ -234,9 +249,39 @@ impl LoginForm {
         }
     }
 
+    fn remember_box(&self, texts: &Texts) -> Html {
+        let toggle = {
+            let is_remembered = self.is_remembered.clone();
+            move |_| is_remembered.set(!*is_remembered)
+        };
+        html! {
+            <label class="check">
+                <input
+                    type="checkbox"
+                    data-testid="not-remembered"
+                    checked={!*self.is_remembered}
+                    disabled={self.logging_in}
+                    onchange={toggle}
+                />
+                <span>{ texts.not_remembered }</span>
+            </label>
+        }
+    }
+
     fn buttons(&self, texts: &Texts) -> Html {
+        let is_in_call_elsewhere = self.problem == Some(LoginProblem::refused(RefusedCode::InCallElsewhere));
         html! {
             <>
+                if is_in_call_elsewhere {
+                    <button
+                        type="button"
+                        class="danger wide"
+                        data-testid="end-other-call"
+                        onclick={self.command.reform(|_| Command::LogInEndingCall)}
+                    >
+                        { texts.end_other_call }
+                    </button>
+                }
                 <button type="submit" class="primary" data-testid="login" disabled={self.logging_in || self.no_server}>
                     if self.logging_in {
                         <span class="spinner" aria-hidden="true" />{ texts.entering }
@@ -328,8 +373,7 @@ fn initial_name(session: &SessionView) -> String {
         | SessionView::InvitationOutdated { name } => name.clone(),
         SessionView::Replaced { name } => name.to_string(),
         SessionView::LoggedOut | SessionView::LoggedIn { .. } | SessionView::Reconnecting { .. } => {
-            let stored = dom::local_storage().and_then(|storage| storage.get_item(NAME_KEY).ok().flatten());
-            stored.unwrap_or_default()
+            personal_storage::read(Entry::Name).unwrap_or_default()
         }
     }
 }

@@ -8,7 +8,7 @@ use yew::{AttrValue, Html, Properties, component, html};
 
 use super::{
     app_server::AppServer, avatar::Avatar, icons, insecure_warning::insecure_warning, invite::Invite,
-    language_switch::LanguageSwitch, roster::Roster,
+    language_switch::LanguageSwitch, remembered::Remembered, roster::Roster,
 };
 use crate::{actions::Actions, dom, i18n::use_texts, page_link, page_origin::PageOrigin};
 
@@ -105,6 +105,7 @@ pub fn MainPage(props: &MainPageProps) -> Html {
                     } else {
                         <Invite address={props.origin.invitation_url()} />
                     }
+                    <Remembered in_app={props.in_app} choose={props.actions.device.clone()} />
                 </aside>
             </div>
         </>

@@ -22,7 +22,10 @@ fn hello_is_sent_once_the_socket_is_open() {
     let outputs = harness.input(Input::Command(Command::LogIn { name: " Ana ".into(), secret: None }));
     assert_eq!((connects(&outputs), sent(&outputs)), (1, vec![]));
     let outputs = harness.input(Input::Socket(SocketEvent::Opened));
-    assert_eq!(sent(&outputs), [ClientMessage::Hello { name: " Ana ".into(), resume: None, secret: None }]);
+    assert_eq!(
+        sent(&outputs),
+        [ClientMessage::Hello { name: " Ana ".into(), resume: None, secret: None, replace: false }]
+    );
     let outputs = harness.message(welcome());
     let saved = SavedSession { name: " Ana ".into(), ticket: SessionTicket::new("ana"), call: None };
     assert!(outputs.contains(&Output::Save(Some(saved))), "{outputs:?}");
@@ -44,7 +47,7 @@ fn a_new_ticket_replaces_that_of_the_welcome() {
     harness.input(Input::CheckConnection);
     let outputs = harness.input(Input::Socket(SocketEvent::Opened));
     let resume = Some(SessionTicket::new("renewed"));
-    assert_eq!(sent(&outputs), [ClientMessage::Hello { name: "Ana".into(), resume, secret: None }]);
+    assert_eq!(sent(&outputs), [ClientMessage::Hello { name: "Ana".into(), resume, secret: None, replace: false }]);
 }
 
 #[test]
@@ -55,7 +58,12 @@ fn a_reloaded_page_resumes_its_session_and_cancels_its_call() {
     let outputs = harness.input(Input::Socket(SocketEvent::Opened));
     assert_eq!(
         sent(&outputs),
-        [ClientMessage::Hello { name: "Ana".into(), resume: Some(SessionTicket::new("ana")), secret: None }]
+        [ClientMessage::Hello {
+            name: "Ana".into(),
+            resume: Some(SessionTicket::new("ana")),
+            secret: None,
+            replace: false
+        }]
     );
     let outputs = harness.message(welcome());
     assert_eq!(sent(&outputs), [ClientMessage::Cancel { call: CALL, reason: CancelReason::Hangup }]);
@@ -122,7 +130,10 @@ fn a_rejected_ticket_is_dropped_and_the_login_continues_without_it() {
     let outputs = harness.input(refused(RefusedCode::TicketInvalid));
     assert_eq!(connects(&outputs), 1);
     let outputs = harness.input(Input::Socket(SocketEvent::Opened));
-    assert_eq!(sent(&outputs), [ClientMessage::Hello { name: "Ana".into(), resume: None, secret: None }]);
+    assert_eq!(
+        sent(&outputs),
+        [ClientMessage::Hello { name: "Ana".into(), resume: None, secret: None, replace: false }]
+    );
     harness.input(refused(RefusedCode::TicketInvalid));
     assert!(matches!(harness.client.view().session, SessionView::Refused { .. }), "but only once");
 }
@@ -132,7 +143,7 @@ fn secret(text: &str) -> Option<Secret> {
 }
 
 fn hello(resume: Option<SessionTicket>, secret: Option<Secret>) -> ClientMessage {
-    ClientMessage::Hello { name: "Ana".into(), resume, secret }
+    ClientMessage::Hello { name: "Ana".into(), resume, secret, replace: false }
 }
 
 #[test]
@@ -205,7 +216,10 @@ fn after_a_changed_password_the_new_one_is_sent_beside_the_old_ticket() {
     harness.input(refused(RefusedCode::SecretChanged));
     harness.input(Input::Command(Command::LogIn { name: "Bea".into(), secret: secret("other") }));
     let outputs = harness.input(Input::Socket(SocketEvent::Opened));
-    assert_eq!(sent(&outputs), [ClientMessage::Hello { name: "Bea".into(), resume: None, secret: secret("other") }]);
+    assert_eq!(
+        sent(&outputs),
+        [ClientMessage::Hello { name: "Bea".into(), resume: None, secret: secret("other"), replace: false }]
+    );
 }
 
 #[test]
@@ -333,7 +347,7 @@ fn a_login_under_the_same_name_resumes_the_session() {
         harness.input(Input::Socket(SocketEvent::Closed));
         harness.input(Input::Command(Command::LogIn { name: name.into(), secret: None }));
         let outputs = harness.input(Input::Socket(SocketEvent::Opened));
-        assert_eq!(sent(&outputs), [ClientMessage::Hello { name: name.into(), resume, secret: None }]);
+        assert_eq!(sent(&outputs), [ClientMessage::Hello { name: name.into(), resume, secret: None, replace: false }]);
     }
 }
 
@@ -346,8 +360,46 @@ fn a_replaced_client_reconnects_only_on_a_login_command() {
     let outputs = harness.input(Input::Socket(SocketEvent::Opened));
     assert_eq!(
         sent(&outputs),
-        [ClientMessage::Hello { name: "Ana".into(), resume: Some(SessionTicket::new("ana")), secret: None }]
+        [ClientMessage::Hello {
+            name: "Ana".into(),
+            resume: Some(SessionTicket::new("ana")),
+            secret: None,
+            replace: false
+        }]
     );
+}
+
+#[test]
+fn a_login_that_would_end_a_call_elsewhere_ends_it_only_on_command() {
+    let (mut harness, _) = ClientHarness::new(None);
+    let hello = |replace| ClientMessage::Hello { name: "Ana".into(), resume: None, secret: secret("open"), replace };
+    let refusal = SessionView::Refused { name: "Ana".into(), code: RefusedCode::InCallElsewhere };
+    harness.input(Input::Command(Command::LogInEndingCall));
+    assert_eq!(harness.client.view().session, SessionView::LoggedOut, "nothing was refused");
+    harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: secret("open") }));
+    assert_eq!(sent(&harness.input(Input::Socket(SocketEvent::Opened))), [hello(false)]);
+    harness.input(refused(RefusedCode::InCallElsewhere));
+    assert_eq!(harness.client.view().session, refusal);
+
+    assert_eq!(connects(&harness.input(Input::Command(Command::LogInEndingCall))), 1);
+    assert_eq!(sent(&harness.input(Input::Socket(SocketEvent::Opened))), [hello(true)]);
+    harness.message(welcome());
+    assert!(matches!(harness.client.view().session, SessionView::LoggedIn { .. }));
+    // The agreement was to one login.
+    harness.input(refused(RefusedCode::Replaced));
+    harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
+    let sent = sent(&harness.input(Input::Socket(SocketEvent::Opened)));
+    assert!(matches!(&sent[..], [ClientMessage::Hello { replace: false, .. }]), "{sent:?}");
+}
+
+#[test]
+fn a_logout_forgets_the_secret_of_a_login_that_would_end_a_call() {
+    let (mut harness, _) = ClientHarness::new(None);
+    harness.input(Input::Command(Command::LogIn { name: "Ana".into(), secret: secret("open") }));
+    harness.input(Input::Socket(SocketEvent::Opened));
+    harness.input(refused(RefusedCode::InCallElsewhere));
+    harness.input(Input::Command(Command::LogOut));
+    assert_eq!(connects(&harness.input(Input::Command(Command::LogInEndingCall))), 0);
 }
 
 #[test]

@@ -9,8 +9,8 @@ use proptest::{prelude::*, sample::select};
 /// Any message of a client.
 pub fn client() -> impl Strategy<Value = ClientMessage> {
     prop_oneof![
-        (any::<String>(), prop::option::of(session_ticket()), prop::option::of(secret()))
-            .prop_map(|(name, resume, secret)| ClientMessage::Hello { name, resume, secret }),
+        (any::<String>(), prop::option::of(session_ticket()), prop::option::of(secret()), any::<bool>())
+            .prop_map(|(name, resume, secret, replace)| ClientMessage::Hello { name, resume, secret, replace }),
         Just(ClientMessage::LogOut),
         (token(), media()).prop_map(|(to, media)| ClientMessage::Offering { to, media }),
         (call(), media()).prop_map(|(call, media)| ClientMessage::Accept { call, media }),

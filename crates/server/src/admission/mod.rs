@@ -116,6 +116,8 @@ pub(crate) struct LoginRequest {
     pub name: String,
     pub resume: Option<SessionTicket>,
     pub secret: Option<Secret>,
+    /// Whether a call of the name's user on another device may end.
+    pub replace: bool,
 }
 
 impl AdmissionControl {
@@ -252,7 +254,7 @@ impl AdmissionControl {
         login: LoginRequest,
         check_resume: impl Fn(&SessionTicket, &NameKey, Option<Credential>) -> Result<GenuineTicket, ResumeRefusal>,
     ) -> Result<AdmittedLogin, RefusedCode> {
-        let LoginRequest { name: typed, resume, secret } = login;
+        let LoginRequest { name: typed, resume, secret, replace } = login;
         let now = Instant::now();
         if client.is_limited && !self.limits.take_login(client.ip, now) {
             return Err(RefusedCode::TooMany);
@@ -295,7 +297,7 @@ impl AdmissionControl {
                 if !self.guesses.take_login_with_password(&name, Instant::now()) {
                     return Err(RefusedCode::TooMany);
                 }
-                NameRight::Owner
+                if replace { NameRight::OwnerEndingCall } else { NameRight::Owner }
             }
         };
         Ok(AdmittedLogin { name: typed, resume: None, credential, right })

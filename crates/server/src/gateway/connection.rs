@@ -331,8 +331,8 @@ fn handle_frame(session: &HubSession, message: Message) -> MessageOutcome {
     session.hub.metrics().received(message.len());
     match message {
         Message::Text(text) => match decode_client(&text) {
-            Ok(ClientMessage::Hello { name, resume, secret }) if !session.hub.is_logged_in(session.conn) => {
-                return MessageOutcome::Hello(Box::new(LoginRequest { name, resume, secret }));
+            Ok(ClientMessage::Hello { name, resume, secret, replace }) if !session.hub.is_logged_in(session.conn) => {
+                return MessageOutcome::Hello(Box::new(LoginRequest { name, resume, secret, replace }));
             }
             Ok(message) => {
                 let logged_out = matches!(message, ClientMessage::LogOut);

@@ -18,6 +18,7 @@ pub(super) const fn close_code(code: RefusedCode) -> CloseCode {
         | RefusedCode::SecretChanged
         | RefusedCode::NotWelcome
         | RefusedCode::Replaced
+        | RefusedCode::InCallElsewhere
         | RefusedCode::Version
         | RefusedCode::HelloTimeout
         | RefusedCode::RateLimited
@@ -37,6 +38,7 @@ pub(super) const fn sentence(code: RefusedCode) -> &'static str {
         RefusedCode::SecretChanged => "the access key or password was changed: send the new one as secret in hello",
         RefusedCode::NotWelcome => "this server does not admit this name or address",
         RefusedCode::Replaced => "you logged in on another connection",
+        RefusedCode::InCallElsewhere => "the user is in a call on another device: log in with replace to end it",
         RefusedCode::Version => "this server speaks hutong.v1: update the client, or the server",
         RefusedCode::Full => "the server is full: try again later",
         RefusedCode::TooMany => "too many connections, logins or wrong secrets from this address: try again later",

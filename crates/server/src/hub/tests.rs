@@ -35,7 +35,7 @@ impl SteppedHub {
         let (conn, outbox) = self
             .state
             .connect(ClientAddr::limited(std::net::Ipv4Addr::LOCALHOST), Arc::new(ClientRoute::Proxied { host: None }));
-        self.receive(conn, ClientMessage::Hello { name: name.into(), resume: None, secret: None });
+        self.receive(conn, ClientMessage::Hello { name: name.into(), resume: None, secret: None, replace: false });
         (conn, outbox)
     }
 
@@ -253,7 +253,7 @@ fn a_login_that_would_not_be_admitted_any_more_is_refused() {
 fn log_in(hub: &Hub, name: &str) -> (ConnId, Arc<Outbox>) {
     let client = ClientAddr::limited(std::net::Ipv4Addr::LOCALHOST);
     let (conn, outbox) = hub.connect(client, Arc::new(ClientRoute::Proxied { host: None }));
-    hub.handle_message(conn, ClientMessage::Hello { name: name.into(), resume: None, secret: None });
+    hub.handle_message(conn, ClientMessage::Hello { name: name.into(), resume: None, secret: None, replace: false });
     (conn, outbox)
 }
 

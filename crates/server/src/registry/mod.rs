@@ -111,8 +111,11 @@ pub struct AdmittedLogin {
 pub enum NameRight {
     /// None: the login is refused as `name_taken`. The user may be anybody, or anybody with the access key.
     FirstCome,
-    /// The user has proved to own the name by its password: the other session ends as `replaced`.
+    /// The user has proved to own the name by its password: the other session ends as `replaced`. While it is in a call, the
+    /// login is refused as `in_call_elsewhere`.
     Owner,
+    /// As [`Owner`](Self::Owner), and a call of the other session ends too: the person has agreed to that.
+    OwnerEndingCall,
 }
 
 /// Error: a session cannot be resumed with a ticket.
@@ -268,7 +271,7 @@ impl Registry {
     pub fn handle_admitted_hello(&mut self, now: Duration, from: ConnId, login: AdmittedLogin) {
         if self.state.users.by_conn(from).is_some() {
             let AdmittedLogin { name, resume, .. } = login;
-            return self.handle_message(now, from, ClientMessage::Hello { name, resume, secret: None });
+            return self.handle_message(now, from, ClientMessage::Hello { name, resume, secret: None, replace: false });
         }
         self.log_in(now, from, &login);
         self.schedule_presence(now);
@@ -315,7 +318,7 @@ impl Registry {
     /// Handles a client's message as [`handle_message`](Self::handle_message) does, and limits the calls of its address.
     pub fn handle_message_from(&mut self, now: Duration, from: ConnId, origin: CallOrigin, message: ClientMessage) {
         match (self.state.users.by_conn(from), message) {
-            (None, ClientMessage::Hello { name, resume, secret: _ }) => {
+            (None, ClientMessage::Hello { name, resume, secret: _, replace: _ }) => {
                 let (credential, right) = (Credential::NONE, NameRight::FirstCome);
                 self.log_in(now, from, &AdmittedLogin { name, resume, credential, right });
             }
@@ -485,8 +488,12 @@ impl Registry {
             self.state.users.forget_if_due(holder, now);
         }
         let holder = self.state.users.holder_of(&key);
-        if resumed.is_none() && holder.is_some() && login.right == NameRight::FirstCome {
-            return Err(RefusedCode::NameTaken);
+        if let (None, Some(holder)) = (resumed, holder) {
+            match login.right {
+                NameRight::FirstCome => return Err(RefusedCode::NameTaken),
+                NameRight::Owner if self.is_in_call(holder) => return Err(RefusedCode::InCallElsewhere),
+                NameRight::Owner | NameRight::OwnerEndingCall => {}
+            }
         }
         let leaves = resumed.map(|ticket| ticket.user).or(holder);
         let already_counted =
@@ -508,6 +515,14 @@ impl Registry {
         self.state.skip_timestamps(token.0);
         let times = TicketTimes { first_login, issued };
         Ok((token, name, SessionRecord { id, credential: login.credential, times }))
+    }
+
+    /// Whether the user is connected, and has a call that rings or is established.
+    fn is_in_call(&self, user: Token) -> bool {
+        let record = self.state.users.get(user);
+        record.is_some_and(|record| {
+            record.conn.is_some() && matches!(record.user.state, UserState::Connecting | UserState::InCall)
+        })
     }
 
     /// The session that holds a name, unless the time for which the name is held has passed.

@@ -127,7 +127,7 @@ impl TestClient {
     /// Logs in on an open WebSocket.
     pub async fn log_in(self, name: &str) -> (Self, LoginReply) {
         let mut client = self;
-        client.send(&ClientMessage::Hello { name: name.into(), resume: None, secret: None }).await;
+        client.send(&ClientMessage::Hello { name: name.into(), resume: None, secret: None, replace: false }).await;
         let login = client.expect_welcome().await;
         (client, login)
     }

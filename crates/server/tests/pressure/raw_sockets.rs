@@ -31,7 +31,7 @@ pub async fn login_with_small_buffer(address: SocketAddr, name: &str) -> (TestCl
     let stream = socket.connect(address).await.unwrap();
     let headers = [("sec-websocket-protocol", SUBPROTOCOL)];
     let mut client = TestClient::open_over(Box::new(stream), &format!("ws://{address}/ws"), &headers).await.unwrap();
-    client.send(&ClientMessage::Hello { name: name.into(), resume: None, secret: None }).await;
+    client.send(&ClientMessage::Hello { name: name.into(), resume: None, secret: None, replace: false }).await;
     let login = client.expect_welcome().await;
     (client, login)
 }
@@ -40,7 +40,9 @@ pub async fn login_with_small_buffer(address: SocketAddr, name: &str) -> (TestCl
 pub async fn raw_login(address: SocketAddr, name: &str) -> TcpStream {
     let mut stream = with_timeout("TCP connect", TcpStream::connect(address)).await.unwrap();
     stream.write_all(format!("{HANDSHAKE}\r\n").as_bytes()).await.unwrap();
-    let hello = serde_json::to_string(&ClientMessage::Hello { name: name.into(), resume: None, secret: None }).unwrap();
+    let hello =
+        serde_json::to_string(&ClientMessage::Hello { name: name.into(), resume: None, secret: None, replace: false })
+            .unwrap();
     stream.write_all(&frame(0x81, hello.as_bytes())).await.unwrap();
     stream
 }

@@ -31,7 +31,7 @@ async fn send_hello(
     secret: Option<&str>,
 ) -> HelloResult {
     let secret = secret.map(|text| Secret::new(text).unwrap());
-    client.send(&ClientMessage::Hello { name: name.into(), resume: resume.cloned(), secret }).await;
+    client.send(&ClientMessage::Hello { name: name.into(), resume: resume.cloned(), secret, replace: false }).await;
     match client.receive().await {
         ServerMessage::Welcome { me, ticket, users, .. } => Ok((client, LoginReply { me, ticket, users })),
         ServerMessage::Refused { code, .. } => Err(code),
@@ -275,11 +275,11 @@ async fn repeated_logins_and_resumes_are_limited() {
     let server = start_server().await;
     let mut client = TestClient::open(server.local_addr()).await;
     for _ in 0..5 {
-        client.send(&ClientMessage::Hello { name: "Ana".into(), resume: None, secret: None }).await;
+        client.send(&ClientMessage::Hello { name: "Ana".into(), resume: None, secret: None, replace: false }).await;
         client.wait_for(|message| matches!(message, ServerMessage::Welcome { .. }).then_some(())).await;
         client.send(&ClientMessage::LogOut).await;
     }
-    client.send(&ClientMessage::Hello { name: "Ana".into(), resume: None, secret: None }).await;
+    client.send(&ClientMessage::Hello { name: "Ana".into(), resume: None, secret: None, replace: false }).await;
     client.expect_refused(RefusedCode::TooMany, CloseCode::Again).await;
 
     // Resuming again and again is limited too.

@@ -91,7 +91,8 @@ async fn a_session_ticket_replaces_the_old_connection() {
     let server = start_server().await;
     let (mut old, login) = TestClient::login(server.local_addr(), "Ana").await;
     let mut new = TestClient::open(server.local_addr()).await;
-    new.send(&ClientMessage::Hello { name: "Ana".into(), resume: Some(login.ticket), secret: None }).await;
+    new.send(&ClientMessage::Hello { name: "Ana".into(), resume: Some(login.ticket), secret: None, replace: false })
+        .await;
     assert_eq!(new.expect_welcome().await.me.token, login.me.token);
     old.expect_refused(RefusedCode::Replaced, CloseCode::Policy).await;
     assert_eq!(server.users_online(), 1);
@@ -102,7 +103,7 @@ async fn a_full_server_refuses_a_login() {
     let server = start_server_with(|options| options.max_users = 1).await;
     let (_ana, _) = TestClient::login(server.local_addr(), "Ana").await;
     let mut bo = TestClient::open(server.local_addr()).await;
-    bo.send(&ClientMessage::Hello { name: "Bo".into(), resume: None, secret: None }).await;
+    bo.send(&ClientMessage::Hello { name: "Bo".into(), resume: None, secret: None, replace: false }).await;
     bo.expect_refused(RefusedCode::Full, CloseCode::Again).await;
 }
 
@@ -118,7 +119,7 @@ async fn welcome_contains_the_ice_servers() {
         hutong_protocol::IceServer { urls: vec!["stun:127.0.0.1:3478".into()], username: None, credential: None };
     let server = start_server_with(|options| options.ice_servers = vec![stun.clone()]).await;
     let mut ana = TestClient::open(server.local_addr()).await;
-    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: None, secret: None }).await;
+    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: None, secret: None, replace: false }).await;
     match ana.receive().await {
         ServerMessage::Welcome { ice_servers, .. } => assert_eq!(ice_servers, [stun]),
         other => panic!("{other:?}"),

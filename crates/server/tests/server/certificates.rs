@@ -69,7 +69,7 @@ async fn log_in(address: SocketAddr, ca: &TestCa, name: &str) -> TestClient {
     let url = format!("wss://{NAME}:{}/ws", address.port());
     let headers = [("sec-websocket-protocol", "hutong.v1")];
     let mut client = TestClient::open_over(Box::new(stream), &url, &headers).await.unwrap();
-    client.send(&ClientMessage::Hello { name: name.into(), resume: None, secret: None }).await;
+    client.send(&ClientMessage::Hello { name: name.into(), resume: None, secret: None, replace: false }).await;
     client
 }
 

@@ -53,7 +53,7 @@ async fn a_logged_in_user_outlives_the_hello_deadline() {
     let start = Instant::now();
     let mut silent = TestClient::open_in_memory(&server).await;
     assert_eq!(wait_for_hello_timeout(&mut silent, start).await, HELLO_TIMEOUT.as_secs());
-    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: None, secret: None }).await;
+    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: None, secret: None, replace: false }).await;
     ana.next_error().await;
 }
 
@@ -109,7 +109,7 @@ async fn a_logged_out_connection_receives_no_presence_and_must_log_in_again_in_t
     bo.wait_for_state(cy_login.me.token, UserState::Online).await;
 
     // The name is free again at once, also for the same connection.
-    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: None, secret: None }).await;
+    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: None, secret: None, replace: false }).await;
     let again = ana
         .wait_for(|message| match message {
             ServerMessage::Welcome { me, .. } => Some(me),

@@ -55,7 +55,7 @@ async fn a_drain_disconnects_clients_over_time_and_refuses_logins() {
         assert_eq!(readiness(&server).await, (503, "shutting_down".into()));
         for resume in [None, Some(login.ticket)] {
             let mut late = TestClient::open(address).await;
-            late.send(&ClientMessage::Hello { name: "Late".into(), resume, secret: None }).await;
+            late.send(&ClientMessage::Hello { name: "Late".into(), resume, secret: None, replace: false }).await;
             late.expect_refused(RefusedCode::ShuttingDown, CloseCode::Away).await;
         }
     };

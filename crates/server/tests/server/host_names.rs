@@ -31,7 +31,9 @@ async fn log_in_from_page(
     let headers = [&[("sec-websocket-protocol", SUBPROTOCOL), ("origin", &*origin)], headers].concat();
     match TestClient::open_over(Box::new(stream), &format!("ws://{host}/ws"), &headers).await {
         Ok(mut client) => {
-            client.send(&ClientMessage::Hello { name: origin.clone(), resume: None, secret: None }).await;
+            client
+                .send(&ClientMessage::Hello { name: origin.clone(), resume: None, secret: None, replace: false })
+                .await;
             client.expect_welcome().await;
             Ok(client)
         }

@@ -77,7 +77,7 @@ async fn messages_before_hello_get_an_error() {
     let mut mallory = TestClient::open(pair.server.local_addr()).await;
     mallory.send(&ClientMessage::Offering { to: pair.bo_login.me.token, media: MediaKind::Video }).await;
     assert_eq!(mallory.next_error().await, (ErrorCode::NotNow, Some("offering".into())));
-    mallory.send(&ClientMessage::Hello { name: "Mallory".into(), resume: None, secret: None }).await;
+    mallory.send(&ClientMessage::Hello { name: "Mallory".into(), resume: None, secret: None, replace: false }).await;
     mallory.expect_welcome().await;
     pair.assert_unaffected().await;
 }
@@ -267,7 +267,7 @@ async fn invalid_and_taken_names_are_refused() {
         ("ANA", RefusedCode::NameTaken),
     ] {
         let mut mallory = TestClient::open(pair.server.local_addr()).await;
-        mallory.send(&ClientMessage::Hello { name: name.into(), resume: None, secret: None }).await;
+        mallory.send(&ClientMessage::Hello { name: name.into(), resume: None, secret: None, replace: false }).await;
         mallory.expect_refused(code, CloseCode::Policy).await;
     }
     pair.assert_unaffected().await;

@@ -27,7 +27,7 @@ async fn run_scenario(arguments: &[&str]) -> (String, PrivateData) {
         let headers = [("sec-websocket-protocol", SUBPROTOCOL)];
         let mut client =
             TestClient::open_over(Box::new(stream), &format!("ws://{address}/ws"), &headers).await.unwrap();
-        client.send(&ClientMessage::Hello { name: name.into(), resume: None, secret: None }).await;
+        client.send(&ClientMessage::Hello { name: name.into(), resume: None, secret: None, replace: false }).await;
         let login = client.expect_welcome().await;
         private.identities.push(login.me.token.to_string());
         private.secrets.push(login.ticket.as_str().to_owned());
@@ -66,12 +66,19 @@ async fn run_scenario(arguments: &[&str]) -> (String, PrivateData) {
         ("Eve Zdropper", Some(SessionTicket::new("u1.forged.ticket"))),
     ] {
         let mut eve = TestClient::open(address).await;
-        eve.send(&ClientMessage::Hello { name: name.into(), resume, secret: None }).await;
+        eve.send(&ClientMessage::Hello { name: name.into(), resume, secret: None, replace: false }).await;
         eve.wait_for_close().await;
     }
     private.secrets.push("u1.forged".into());
     let mut resumed = TestClient::open(address).await;
-    resumed.send(&ClientMessage::Hello { name: "Ana Nás".into(), resume: Some(ana_login.ticket), secret: None }).await;
+    resumed
+        .send(&ClientMessage::Hello {
+            name: "Ana Nás".into(),
+            resume: Some(ana_login.ticket),
+            secret: None,
+            replace: false,
+        })
+        .await;
     resumed.expect_welcome().await;
     ana.expect_refused(RefusedCode::Replaced, CloseCode::Policy).await;
     drop(bo);

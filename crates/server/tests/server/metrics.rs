@@ -76,7 +76,7 @@ async fn a_call_and_a_refusal_are_counted() {
 
     let (mut ana, mut bo, bo_login) = log_in_two(&server).await;
     let mut twin = TestClient::open(server.local_addr()).await;
-    twin.send(&ClientMessage::Hello { name: "ana".into(), resume: None, secret: None }).await;
+    twin.send(&ClientMessage::Hello { name: "ana".into(), resume: None, secret: None, replace: false }).await;
     twin.expect_refused(RefusedCode::NameTaken, CloseCode::Policy).await;
     drop(twin);
     let call = set_up_call(&mut ana, &mut bo, bo_login.me.token).await;
@@ -133,7 +133,8 @@ async fn resumed_logins_and_closed_websockets_are_counted_separately() {
     drop(bo);
     ana.wait_for_state(bo_login.me.token, UserState::Offline).await;
     let mut bo = TestClient::open(server.local_addr()).await;
-    bo.send(&ClientMessage::Hello { name: "Bo".into(), resume: Some(bo_login.ticket), secret: None }).await;
+    bo.send(&ClientMessage::Hello { name: "Bo".into(), resume: Some(bo_login.ticket), secret: None, replace: false })
+        .await;
     bo.expect_welcome().await;
     ana.socket.close(None).await.unwrap();
     ana.wait_for_close().await;

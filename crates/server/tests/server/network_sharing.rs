@@ -86,7 +86,7 @@ async fn remote_users_join_over_https_and_are_disconnected_when_the_server_close
     let url = format!("wss://localhost:{}/ws", outside.port());
     let headers = [("sec-websocket-protocol", "hutong.v1")];
     let mut bo = TestClient::open_over(Box::new(stream), &url, &headers).await.unwrap();
-    bo.send(&ClientMessage::Hello { name: "Bo".into(), resume: None, secret: None }).await;
+    bo.send(&ClientMessage::Hello { name: "Bo".into(), resume: None, secret: None, replace: false }).await;
     bo.expect_welcome().await;
     call_and_hang_up(&mut bo, &mut ana, ana_login.me.token).await;
 

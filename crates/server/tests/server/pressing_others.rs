@@ -110,7 +110,7 @@ async fn a_call_partner_who_floods_a_slow_reader_is_refused_and_the_reader_stays
     let stream = socket.connect(address).await.unwrap();
     let headers = [("sec-websocket-protocol", SUBPROTOCOL)];
     let mut slow = TestClient::open_over(Box::new(stream), &format!("ws://{address}/ws"), &headers).await.unwrap();
-    slow.send(&ClientMessage::Hello { name: "Slow".into(), resume: None, secret: None }).await;
+    slow.send(&ClientMessage::Hello { name: "Slow".into(), resume: None, secret: None, replace: false }).await;
     let login = slow.expect_welcome().await;
     let call = set_up_call(&mut mallory, &mut slow, login.me.token).await;
 

@@ -138,7 +138,8 @@ async fn scoreboard_calls_survive_a_power_cut() {
 /// Whether somebody else's copy of a ticket resumes the session.
 async fn is_accepted(address: SocketAddr, name: &str, ticket: SessionTicket) -> bool {
     let mut copy = TestClient::open(address).await;
-    copy.send(&ClientMessage::Hello { name: name.to_owned(), resume: Some(ticket), secret: None }).await;
+    copy.send(&ClientMessage::Hello { name: name.to_owned(), resume: Some(ticket), secret: None, replace: false })
+        .await;
     match copy.receive().await {
         ServerMessage::Welcome { .. } => true,
         ServerMessage::Refused { code: RefusedCode::TicketInvalid, .. } => false,

@@ -16,13 +16,18 @@ use crate::common::{LoginReply, TestClient, log, log_out, set_up_call, start_ser
 type HelloResult = Result<(TestClient, LoginReply), RefusedCode>;
 
 async fn send_hello(
-    mut client: TestClient,
+    client: TestClient,
     name: &str,
     resume: Option<&SessionTicket>,
     secret: Option<&str>,
 ) -> HelloResult {
     let secret = secret.map(|text| Secret::new(text).unwrap());
-    client.send(&ClientMessage::Hello { name: name.into(), resume: resume.cloned(), secret }).await;
+    let hello = ClientMessage::Hello { name: name.into(), resume: resume.cloned(), secret, replace: false };
+    await_reply(client, hello).await
+}
+
+async fn await_reply(mut client: TestClient, hello: ClientMessage) -> HelloResult {
+    client.send(&hello).await;
     match client.receive().await {
         ServerMessage::Welcome { me, ticket, users, .. } => Ok((client, LoginReply { me, ticket, users })),
         ServerMessage::Refused { code, .. } => Err(code),
@@ -167,7 +172,15 @@ async fn the_owner_takes_the_name_back_by_its_password() {
     let (mut bo, bo_login) = hello(&server, "Bo", None, Some("geheim")).await.unwrap();
     set_up_call(&mut thief, &mut bo, bo_login.me.token).await;
 
-    let (owner, login) = hello(&server, "ANA", None, Some("open sesame")).await.unwrap();
+    // The owner's call on another device ends only if the owner agrees.
+    let refused = code(hello(&server, "ANA", None, Some("open sesame")).await);
+    assert_eq!(refused, Some(RefusedCode::InCallElsewhere));
+    thief.send_text("{}").await;
+    thief.next_error().await;
+
+    let secret = Some(Secret::new("open sesame").unwrap());
+    let agreed = ClientMessage::Hello { name: "ANA".into(), resume: None, secret, replace: true };
+    let (owner, login) = await_reply(TestClient::open(server.local_addr()).await, agreed).await.unwrap();
     assert_ne!(login.me.token, stolen.me.token);
     thief.expect_refused(RefusedCode::Replaced, CloseCode::Policy).await;
     let reason = bo

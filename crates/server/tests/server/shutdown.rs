@@ -58,7 +58,8 @@ async fn session_tickets_are_valid_after_a_restart_with_the_same_key() {
     drop(first);
     let second = start_server_with(|options| options.ticket_key = Some(key)).await;
     let mut ana = TestClient::open(second.local_addr()).await;
-    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: Some(before.ticket), secret: None }).await;
+    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: Some(before.ticket), secret: None, replace: false })
+        .await;
     assert_eq!(ana.expect_welcome().await.me.token, before.me.token);
 }
 

@@ -19,13 +19,15 @@ fn key(digits: &str) -> String {
 
 async fn resume(address: SocketAddr, ticket: &SessionTicket) -> LoginReply {
     let mut ana = TestClient::open(address).await;
-    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: Some(ticket.clone()), secret: None }).await;
+    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: Some(ticket.clone()), secret: None, replace: false })
+        .await;
     ana.expect_welcome().await
 }
 
 async fn assert_ticket_refused(address: SocketAddr, ticket: &SessionTicket) {
     let mut ana = TestClient::open(address).await;
-    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: Some(ticket.clone()), secret: None }).await;
+    ana.send(&ClientMessage::Hello { name: "Ana".into(), resume: Some(ticket.clone()), secret: None, replace: false })
+        .await;
     ana.expect_refused(RefusedCode::TicketInvalid, CloseCode::Policy).await;
 }
 

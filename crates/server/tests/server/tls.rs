@@ -36,7 +36,7 @@ async fn a_user_on_tls_can_call_a_user_on_plain_http() {
     let headers = [("sec-websocket-protocol", "hutong.v1"), ("origin", &*origin)];
     let url = format!("wss://localhost:{}/ws", address.port());
     let mut bo = TestClient::open_over(Box::new(stream), &url, &headers).await.unwrap();
-    bo.send(&ClientMessage::Hello { name: "Bo".into(), resume: None, secret: None }).await;
+    bo.send(&ClientMessage::Hello { name: "Bo".into(), resume: None, secret: None, replace: false }).await;
     let login = bo.expect_welcome().await;
     ana.wait_for_state(login.me.token, UserState::Online).await;
     crate::common::call_and_hang_up(&mut ana, &mut bo, login.me.token).await;

@@ -140,7 +140,7 @@ async fn ice_servers_with(server: &Server, host: &str, secret: Option<&str>) -> 
     let headers = [("sec-websocket-protocol", hutong_protocol::SUBPROTOCOL)];
     let mut client = TestClient::open_over(Box::new(stream), &url, &headers).await.unwrap();
     let secret = secret.map(|text| Secret::new(text).unwrap());
-    client.send(&ClientMessage::Hello { name: "Ana".into(), resume: None, secret }).await;
+    client.send(&ClientMessage::Hello { name: "Ana".into(), resume: None, secret, replace: false }).await;
     match client.receive().await {
         ServerMessage::Welcome { ice_servers, .. } => (client, ice_servers),
         other => panic!("{other:?}"),

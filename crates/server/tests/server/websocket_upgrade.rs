@@ -34,7 +34,7 @@ async fn pages_of_other_origins_cannot_open_the_websocket() {
     for origin in [&own_origin, "tauri://localhost", "http://tauri.localhost", "https://partner.example"] {
         let headers = [("sec-websocket-protocol", "hutong.v1"), ("origin", origin)];
         let mut client = TestClient::open_with_headers(address, &headers).await.unwrap();
-        client.send(&ClientMessage::Hello { name: origin.into(), resume: None, secret: None }).await;
+        client.send(&ClientMessage::Hello { name: origin.into(), resume: None, secret: None, replace: false }).await;
         client.expect_welcome().await;
     }
     for origin in ["https://evil.example", "http://localhost:1", "null"] {

@@ -49,7 +49,9 @@ fn credential_expiry(servers: &[IceServer]) -> Duration {
 }
 
 async fn resume(client: &mut TestClient, name: &str, ticket: &SessionTicket) {
-    client.send(&ClientMessage::Hello { name: name.into(), resume: Some(ticket.clone()), secret: None }).await;
+    client
+        .send(&ClientMessage::Hello { name: name.into(), resume: Some(ticket.clone()), secret: None, replace: false })
+        .await;
 }
 
 #[tokio::test]

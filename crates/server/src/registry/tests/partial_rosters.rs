@@ -54,7 +54,7 @@ impl RosterWorld {
     fn hello(&mut self, name: &str, resume: Option<SessionTicket>) -> ConnId {
         self.last_conn += 1;
         let conn = ConnId(self.last_conn);
-        self.send(conn, ClientMessage::Hello { name: name.into(), resume, secret: None });
+        self.send(conn, ClientMessage::Hello { name: name.into(), resume, secret: None, replace: false });
         conn
     }
 

@@ -50,7 +50,10 @@ impl Pressed {
             forgets: others > 0,
         };
         for conn in (0..others).map(|number| ConnId(100 + number)).chain([ATTACKER, VICTIM, OBSERVER, ACCOMPLICE]) {
-            this.receive(conn, ClientMessage::Hello { name: format!("user {}", conn.0), resume: None, secret: None });
+            this.receive(
+                conn,
+                ClientMessage::Hello { name: format!("user {}", conn.0), resume: None, secret: None, replace: false },
+            );
         }
         this.advance(Duration::from_secs(60));
         this.sent.clear();
@@ -307,7 +310,7 @@ proptest! {
                     world.deliver();
                 }
                 AttackerAction::Resume => {
-                    let hello = ClientMessage::Hello { name: "user 1".into(), resume: world.ticket.clone(), secret: None };
+                    let hello = ClientMessage::Hello { name: "user 1".into(), resume: world.ticket.clone(), secret: None, replace: false };
                     if world.registry.user_of(ATTACKER).is_none() {
                         world.receive(ATTACKER, hello);
                     }

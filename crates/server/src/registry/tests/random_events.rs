@@ -145,14 +145,14 @@ proptest! {
         let mut world = RegistryWorld::in_call(3);
         let ids: Vec<_> = world.registry.state.calls.keys().copied().collect();
         let intruder = ConnId(900);
-        let hello = ClientMessage::Hello { name: "intruder".into(), resume: None, secret: None };
+        let hello = ClientMessage::Hello { name: "intruder".into(), resume: None, secret: None, replace: false };
         world.registry.handle_message(world.now, intruder, hello);
         for (which, kind, target) in messages {
             let call = ids.get(which).copied().unwrap_or(hutong_protocol::CallId(5));
             let to = world.token(target.min(2)).unwrap();
             let sdp = String::new();
             let message = match kind {
-                0 => ClientMessage::Hello { name: "person 0".into(), resume: None, secret: None },
+                0 => ClientMessage::Hello { name: "person 0".into(), resume: None, secret: None, replace: false },
                 1 => ClientMessage::Confirm { call, sdp },
                 2 => ClientMessage::Calling { call, sdp },
                 3 => ClientMessage::Accept { call, media: MediaKind::Voice },
@@ -162,7 +162,7 @@ proptest! {
                 7 => ClientMessage::Claim { ticket: hutong_protocol::CallTicket::new("c1.5.6.7.8.AAAA") },
                 8 => ClientMessage::Offering { to, media: MediaKind::Video },
                 9 => ClientMessage::LogOut,
-                _ => ClientMessage::Hello { name: "intruder".into(), resume: None, secret: None },
+                _ => ClientMessage::Hello { name: "intruder".into(), resume: None, secret: None, replace: false },
             };
             world.registry.handle_message(world.now, intruder, message);
             world.registry.check();

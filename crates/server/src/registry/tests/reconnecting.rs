@@ -225,7 +225,7 @@ fn a_second_login_replaces_the_first_connection_which_does_not_reconnect() {
     world.registry.handle_message(
         world.now,
         tab,
-        ClientMessage::Hello { name: "person 0".into(), resume: Some(ticket), secret: None },
+        ClientMessage::Hello { name: "person 0".into(), resume: Some(ticket), secret: None, replace: false },
     );
     let mut effects = std::iter::from_fn(|| world.registry.poll_effect()).collect::<Vec<_>>();
     let welcome = effects.pop();

@@ -203,7 +203,13 @@ fn the_owner_ends_the_session_and_the_call_of_whoever_holds_the_name() {
     assert!(effects.contains(&Effect::Close { conn: owner, code: RefusedCode::NameTaken }), "{effects:?}");
     assert_eq!(world.registry.users_in_state(UserState::InCall), 2);
 
+    // The owner is asked first, since the call would end.
     world.registry.handle_admitted_hello(world.now, owner, login(NameRight::Owner));
+    let effects = drain(&mut world);
+    assert!(effects.contains(&Effect::Close { conn: owner, code: RefusedCode::InCallElsewhere }), "{effects:?}");
+    assert_eq!(world.registry.users_in_state(UserState::InCall), 2);
+
+    world.registry.handle_admitted_hello(world.now, owner, login(NameRight::OwnerEndingCall));
     let effects = drain(&mut world);
     assert!(effects.contains(&Effect::Close { conn: thief_conn, code: RefusedCode::Replaced }), "{effects:?}");
     assert!(effects.contains(&Effect::SessionEnded(thief)), "{effects:?}");
@@ -217,7 +223,8 @@ fn the_owner_ends_the_session_and_the_call_of_whoever_holds_the_name() {
 
     // The ticket of the ended session does not work any more: now, and after the owner has left.
     let again = ConnId(901);
-    let hello = ClientMessage::Hello { name: "person 0".into(), resume: Some(thief_ticket), secret: None };
+    let hello =
+        ClientMessage::Hello { name: "person 0".into(), resume: Some(thief_ticket), secret: None, replace: false };
     world.registry.handle_message(world.now, again, hello.clone());
     let effects = drain(&mut world);
     assert!(effects.contains(&Effect::Close { conn: again, code: RefusedCode::NameTaken }), "{effects:?}");

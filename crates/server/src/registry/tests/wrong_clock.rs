@@ -59,7 +59,7 @@ impl Server {
     fn log_in(&mut self, name: &str, resume: Option<&SessionTicket>) -> Result<Login, RefusedCode> {
         self.last_conn += 1;
         let conn = ConnId(self.last_conn);
-        let hello = ClientMessage::Hello { name: name.into(), resume: resume.cloned(), secret: None };
+        let hello = ClientMessage::Hello { name: name.into(), resume: resume.cloned(), secret: None, replace: false };
         self.registry.handle_message(self.now, conn, hello);
         self.effects()
             .into_iter()
@@ -268,7 +268,7 @@ fn a_call_is_claimed_with_a_ticket_of_the_wrong_clock() {
     let name = world.participants[0].saved.clone().unwrap();
     world.registry.handle_disconnect(world.now, conn);
     let again = ConnId(900);
-    let hello = ClientMessage::Hello { name: name.name, resume: Some(name.ticket), secret: None };
+    let hello = ClientMessage::Hello { name: name.name, resume: Some(name.ticket), secret: None, replace: false };
     world.registry.handle_message(world.now, again, hello);
     world.registry.handle_message(world.now, again, ClientMessage::Claim { ticket });
     let effects: Vec<_> = std::iter::from_fn(|| world.registry.poll_effect()).collect();
