@@ -12,7 +12,7 @@ use thirtyfour::{Capabilities, WebDriver};
 use tokio::{process::Command, time::timeout};
 
 use crate::{
-    Context, Result, bail,
+    Context, Result, SessionBus, bail,
     network::{Namespace, PortForward},
     paths,
     process::{ChildProcess, kill_tree},
@@ -122,6 +122,18 @@ impl ChromeDriver {
         let (process, port) = spawn_chromedriver(namespace.command(chromedriver_path()?)).await?;
         let forward = namespace.expose_port(port).await?;
         Ok(Self { process, url: format!("http://{}", forward.address()), _port_forward: Some(forward) })
+    }
+
+    /// Starts chromedriver on a free port; its browsers use this session bus.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when it is not installed or does not start.
+    pub async fn start_on(bus: &SessionBus) -> Result<Self> {
+        let mut command = Command::new(chromedriver_path()?);
+        command.env("DBUS_SESSION_BUS_ADDRESS", bus.address());
+        let (process, port) = spawn_chromedriver(command).await?;
+        Ok(Self { process, url: format!("http://127.0.0.1:{port}"), _port_forward: None })
     }
 
     /// The driver's process; the browsers are its descendants.

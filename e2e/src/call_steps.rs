@@ -51,6 +51,17 @@ pub async fn ring(caller: &TestPage, called: &TestPage, kind: CallKind) -> Resul
     caller.wait_for_phase("ringing", UI_TIMEOUT).await
 }
 
+/// A script's condition: the list of calls with this `data-testid` (`missed-calls` or `recent-calls`) has a call with this user
+/// and outcome.
+#[must_use]
+pub fn shows_call(list: &str, user: &str, outcome: &str) -> String {
+    format!(
+        "return [...(one('{list}')?.querySelectorAll('[data-testid=past-call]') ?? [])]
+            .some((it) => it.dataset.name === {} && it.dataset.outcome === '{outcome}')",
+        serde_json::json!(user)
+    )
+}
+
 /// Waits until exactly so many of the page's audio contexts run; a running one costs CPU time even when silent. Only
 /// for browsers: in an app the contexts exist before `instrument.js` runs.
 ///

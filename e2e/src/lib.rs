@@ -9,6 +9,7 @@
 
 pub mod bidi;
 pub mod browser;
+mod browser_state;
 pub mod call_assertions;
 pub mod call_path;
 pub mod call_quality;

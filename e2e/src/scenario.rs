@@ -12,7 +12,7 @@ use futures_util::{FutureExt, future::join_all};
 use tokio::time::timeout;
 
 use crate::{
-    Result, ServerProcess, TcpProxy, anyhow,
+    Result, ServerProcess, SessionBus, TcpProxy, anyhow,
     browser::{BrowserOptions, ChromeDriver, WindowPlacement},
     desktop::{AppOptions, DesktopApp},
     network::{EmulatedNetwork, Namespace},
@@ -30,7 +30,7 @@ pub struct TestEnv {
     // Drop order: browsers before their driver, both before the servers that they are connected to.
     pages: Vec<TestPage>,
     driver: Option<ChromeDriver>,
-    namespace_drivers: Vec<ChromeDriver>,
+    more_drivers: Vec<ChromeDriver>,
     servers: Vec<ServerProcess>,
     apps: Vec<Rc<DesktopApp>>,
     logs: Vec<(String, ProcessLog)>,
@@ -191,7 +191,20 @@ impl TestEnv {
     ) -> Result<TestPage> {
         let driver = ChromeDriver::start_in(namespace).await?;
         let page = TestPage::in_browser(name, driver.browser(profile).await?).await?;
-        self.namespace_drivers.push(driver);
+        self.more_drivers.push(driver);
+        self.pages.push(page.clone());
+        Ok(page)
+    }
+
+    /// Opens an empty page in a new browser that uses this session bus.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when there is no browser.
+    pub async fn new_page_on(&mut self, bus: &SessionBus, name: &str, profile: &BrowserOptions) -> Result<TestPage> {
+        let driver = ChromeDriver::start_on(bus).await?;
+        let page = TestPage::in_browser(name, driver.browser(profile).await?).await?;
+        self.more_drivers.push(driver);
         self.pages.push(page.clone());
         Ok(page)
     }

@@ -230,8 +230,10 @@ impl Controller {
         self.show_app();
         for output in outputs {
             // The snapshot already contains all view updates.
-            if let UiOutput::Media(command) = output {
-                self.page.send(HostToPage::Media(command));
+            match output {
+                UiOutput::Media(command) => self.page.send(HostToPage::Media(command)),
+                UiOutput::Record(record) => self.page.send(HostToPage::Record(record)),
+                UiOutput::Show(_) => {}
             }
         }
     }
@@ -398,6 +400,7 @@ impl Controller {
             self.page.send(match output {
                 UiOutput::Show(update) => HostToPage::Show(update),
                 UiOutput::Media(command) => HostToPage::Media(command),
+                UiOutput::Record(record) => HostToPage::Record(record),
             });
         }
         self.after_step();

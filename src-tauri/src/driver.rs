@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use hutong_core::{Client, Config, Input, MediaCommand, Output, SocketEvent, View, ViewUpdate};
+use hutong_core::{CallRecord, Client, Config, Input, MediaCommand, Output, SocketEvent, View, ViewUpdate};
 use tokio::time::Instant;
 
 use crate::{
@@ -33,6 +33,8 @@ pub enum UiOutput {
     Show(ViewUpdate),
     /// A command for the media engine.
     Media(MediaCommand),
+    /// A call that is over.
+    Record(CallRecord),
 }
 
 /// An event for the client or for the controller.
@@ -175,6 +177,7 @@ impl ClientDriver {
             }
             Output::Wake(at) => self.wake = self.started.checked_add(at),
             Output::Media(command) => outputs.push(UiOutput::Media(command)),
+            Output::Record(record) => outputs.push(UiOutput::Record(record)),
             Output::Show(update) => outputs.push(UiOutput::Show(update)),
             // Only the browser build saves state: here the client outlives the page.
             Output::Save(_) => {}

@@ -21,6 +21,15 @@ pub enum DeviceAction {
     Reload,
 }
 
+/// Change of the list of recent calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistoryAction {
+    /// The person has seen the missed calls.
+    MarkSeen,
+    /// Remove all.
+    Clear,
+}
+
 /// The person's actions.
 #[derive(Clone, PartialEq)]
 pub struct Actions {
@@ -38,6 +47,10 @@ pub struct Actions {
     pub remember: Callback<bool>,
     /// Chooses what this browser remembers, and which of its tabs is in use.
     pub device: Callback<DeviceAction>,
+    /// Changes the list of recent calls.
+    pub history: Callback<HistoryAction>,
+    /// Asks whether notifications are allowed.
+    pub allow_notifications: Callback<()>,
     /// Changes the language.
     pub language: Callback<Language>,
 }

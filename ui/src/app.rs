@@ -3,22 +3,24 @@
 use std::{cell::OnceCell, rc::Rc};
 
 use hutong_core::{
-    Command, SessionView, View, ViewUpdate,
+    CallOutcome, CallPhase, CallView, Command, SessionView, View, ViewUpdate,
     host_messages::{AppCommand, AppView, HostToPage, PageToHost, PendingCallLink},
 };
 use hutong_protocol::Name;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::HtmlElement;
-use yew::{Callback, Component, Context, ContextProvider, Html, html};
+use yew::{Callback, Component, Context, ContextProvider, Html, html, html::Scope};
 
 use crate::{
-    actions::{Actions, DeviceAction},
+    actions::{Actions, DeviceAction, HistoryAction},
+    call_history::{self, PastCall},
     contacts,
     dom::{self, EventListener},
     driver::{self, PageDriver, TabState},
     i18n::Language,
     leave_guard::LeaveGuard,
     media::{self, DeviceKind, MediaCallbacks, MediaEngine, MediaView},
+    notifications::{self, CallNotice, CallNotification, NotificationChoice, Permission},
     page_link,
     page_origin::PageOrigin,
     personal_storage, tones, update_check,
@@ -48,6 +50,12 @@ pub enum Msg {
     Device(DeviceAction),
     /// The server has a newer version of this page.
     Outdated,
+    /// A change of the list of recent calls.
+    History(HistoryAction),
+    /// The person's choice on the notification of this call.
+    Notification(NotificationChoice, String),
+    /// The person has answered whether notifications are allowed.
+    Permission(Permission),
 }
 
 /// The root component.
@@ -68,6 +76,13 @@ pub struct App {
     /// Asks before the page is left; only in a browser. Closing the app's window does not end a call.
     leave_guard: Option<LeaveGuard>,
     tab: TabState,
+    calls: Rc<Vec<PastCall>>,
+    /// The notification of the ringing call; only in a browser. The app has its own.
+    notification: Option<CallNotification>,
+    /// Whether calls can ring while another page is in front; `None` in the app.
+    permission: Option<Permission>,
+    /// Who last tried to call during the current call.
+    tried: Option<Name>,
     /// Whether the server has a newer version of this page.
     is_outdated: bool,
     /// How often the person has made this device forget: each time, the login form begins anew.
@@ -100,37 +115,28 @@ impl Component for App {
         let driver = driver::create(sink, link.callback(Msg::Tab));
         slot.set(Rc::clone(&driver)).ok();
         let mut listeners = tones::unlock_on_gestures();
+        let permission = (!driver.in_app()).then(notifications::permission);
         if !driver.in_app()
             && let Some(window) = dom::window()
         {
+            notifications::register_worker();
+            listeners.extend(notifications::listen({
+                let link = link.clone();
+                move |choice, call| {
+                    let is_ringing = link.get_component().is_some_and(|app| app.rings(call));
+                    if is_ringing {
+                        link.send_message(Msg::Notification(choice, call.to_owned()));
+                    }
+                    is_ringing
+                }
+            }));
             let link = link.clone();
             listeners.push(EventListener::new(&window, "hashchange", move |_| link.send_message(Msg::Link)));
         }
         driver.start();
         let language = Language::current();
         language.apply_to_page();
-        let commands = Rc::clone(&slot);
-        let actions = Actions {
-            command: Callback::from(move |command| send(&commands, PageToHost::Command(command))),
-            app: Callback::from(move |command| send(&slot, PageToHost::App(command))),
-            // Not through the component's queue: browsers require the person's click for screen capture.
-            switch: {
-                let engine = Rc::clone(&engine);
-                Callback::from(move |(peer, source, on)| engine.switch(peer, source, on))
-            },
-            choose: link.callback(|(kind, id)| Msg::Choose(kind, id)),
-            stats: {
-                let engine = Rc::clone(&engine);
-                Callback::from(move |peer| engine.stats(peer))
-            },
-            remember: {
-                let driver = Rc::clone(&driver);
-                // Not through the component's queue: before the login that follows.
-                Callback::from(move |is_remembered| driver.set_remembered(is_remembered))
-            },
-            device: link.callback(Msg::Device),
-            language: link.callback(Msg::Language),
-        };
+        let actions = create_actions(link, &slot, &driver, &engine);
         let callee = page_link::current().filter(|_| !driver.in_app());
         Self {
             driver,
@@ -146,6 +152,10 @@ impl Component for App {
             callee,
             leave_guard: None,
             tab: TabState::Active,
+            calls: Rc::new(call_history::load()),
+            notification: None,
+            permission,
+            tried: None,
             is_outdated: false,
             times_forgotten: 0,
             _listeners: listeners,
@@ -157,6 +167,8 @@ impl Component for App {
             Msg::Host(HostToPage::Snapshot(view)) => {
                 self.remember_focus(view.call.is_some());
                 self.view = Rc::new(view);
+                // Another tab may have added to them.
+                self.calls = Rc::new(call_history::load());
             }
             Msg::Host(HostToPage::Show(update)) => {
                 if let ViewUpdate::Session(session) = &update {
@@ -164,9 +176,11 @@ impl Component for App {
                 }
                 if let ViewUpdate::Call(call) = &update {
                     self.remember_focus(call.is_some());
-                    if let Some(call) = call {
-                        contacts::record_call(call.with.name.as_str());
+                    match call {
+                        Some(call) => contacts::record_call(call.with.name.as_str()),
+                        None => self.tried = None,
                     }
+                    self.notify(ctx, call.as_ref());
                 }
                 Rc::make_mut(&mut self.view).apply(update);
             }
@@ -197,6 +211,20 @@ impl Component for App {
             }
             Msg::Device(action) => self.act_on_device(action),
             Msg::Outdated => self.is_outdated = true,
+            Msg::Host(HostToPage::Record(record)) => {
+                if record.outcome == CallOutcome::WhileBusy && self.view.call.is_some() {
+                    self.tried = Some(record.with.clone());
+                }
+                call_history::add(Rc::make_mut(&mut self.calls), record, js_sys::Date::now());
+            }
+            Msg::Permission(permission) => self.permission = Some(permission),
+            Msg::Notification(choice, call) => {
+                if self.rings(&call) {
+                    self.act_on_notification(choice);
+                }
+            }
+            Msg::History(HistoryAction::MarkSeen) => call_history::mark_seen(Rc::make_mut(&mut self.calls)),
+            Msg::History(HistoryAction::Clear) => call_history::clear(Rc::make_mut(&mut self.calls)),
         }
         self.follow_view();
         true
@@ -233,6 +261,8 @@ impl Component for App {
                     if view.session.me().is_some() {
                         <MainPage
                             view={Rc::clone(&view)}
+                            calls={Rc::clone(&self.calls)}
+                            permission={self.permission}
                             app={self.app.clone()}
                             in_app={self.driver.in_app()}
                             origin={self.origin.clone()}
@@ -260,6 +290,7 @@ impl Component for App {
                         media={self.media.clone().filter(|media| Some(media.peer) == call.peer)}
                         reconnecting={matches!(view.session, SessionView::Reconnecting { .. })}
                         {capabilities}
+                        tried={self.tried.clone()}
                         speaker={self.speaker.clone()}
                         actions={actions.clone()}
                     />
@@ -330,6 +361,7 @@ impl App {
             DeviceAction::Forget => {
                 self.actions.command.emit(Command::LogOut);
                 personal_storage::forget_device();
+                self.calls = Rc::default();
                 self.times_forgotten += 1;
             }
             DeviceAction::Reload => {
@@ -337,6 +369,45 @@ impl App {
                     window.location().reload().ok();
                 }
             }
+        }
+    }
+
+    /// Shows the notification of a call that rings while the person looks at something else, and closes it afterwards.
+    fn notify(&mut self, ctx: &Context<Self>, call: Option<&CallView>) {
+        let Some(call) = call.filter(|call| call.phase == CallPhase::Incoming) else {
+            self.notification = None;
+            return;
+        };
+        if self.permission != Some(Permission::Granted)
+            || self.notification.is_some()
+            || notifications::is_page_in_front()
+        {
+            return;
+        }
+        let texts = self.language.texts();
+        let notice = CallNotice {
+            title: (texts.incoming_title)(call.with.name.as_str()),
+            body: (texts.incoming)(call.media),
+            answer: texts.answer,
+            decline: texts.decline,
+            call: notification_call(call),
+        };
+        let open = ctx.link().callback(|()| Msg::Notification(NotificationChoice::Open, String::new()));
+        self.notification = CallNotification::show(notice, open);
+    }
+
+    /// Whether this call rings here.
+    fn rings(&self, call: &str) -> bool {
+        let ringing = self.view.call.as_ref().filter(|call| call.phase == CallPhase::Incoming);
+        ringing.is_some_and(|ringing| notification_call(ringing) == call)
+    }
+
+    fn act_on_notification(&self, choice: NotificationChoice) {
+        let Some(media) = self.view.call.as_ref().map(|call| call.media) else { return };
+        match choice {
+            NotificationChoice::Answer => self.actions.command.emit(Command::Accept { media }),
+            NotificationChoice::Decline => self.actions.command.emit(Command::Decline),
+            NotificationChoice::Open => {}
         }
     }
 
@@ -358,6 +429,50 @@ impl App {
             self.focused = dom::focused();
         }
     }
+}
+
+/// Connects the person's actions to driver, media engine and component.
+fn create_actions(
+    link: &Scope<App>,
+    slot: &Rc<OnceCell<Rc<dyn PageDriver>>>,
+    driver: &Rc<dyn PageDriver>,
+    engine: &Rc<dyn MediaEngine>,
+) -> Actions {
+    let (commands, slot) = (Rc::clone(slot), Rc::clone(slot));
+    Actions {
+        command: Callback::from(move |command| send(&commands, PageToHost::Command(command))),
+        app: Callback::from(move |command| send(&slot, PageToHost::App(command))),
+        // Not through the component's queue: browsers require the person's click for screen capture.
+        switch: {
+            let engine = Rc::clone(engine);
+            Callback::from(move |(peer, source, on)| engine.switch(peer, source, on))
+        },
+        choose: link.callback(|(kind, id)| Msg::Choose(kind, id)),
+        stats: {
+            let engine = Rc::clone(engine);
+            Callback::from(move |peer| engine.stats(peer))
+        },
+        remember: {
+            let driver = Rc::clone(driver);
+            // Not through the component's queue: before the login that follows.
+            Callback::from(move |is_remembered| driver.set_remembered(is_remembered))
+        },
+        device: link.callback(Msg::Device),
+        history: link.callback(Msg::History),
+        allow_notifications: {
+            let link = link.clone();
+            Callback::from(move |()| {
+                let link = link.clone();
+                spawn_local(async move { link.send_message(Msg::Permission(notifications::request().await)) });
+            })
+        },
+        language: link.callback(Msg::Language),
+    }
+}
+
+/// What identifies a ringing call in its notification.
+fn notification_call(call: &CallView) -> String {
+    call.with.token.to_string()
 }
 
 fn send(slot: &OnceCell<Rc<dyn PageDriver>>, message: PageToHost) {

@@ -8,12 +8,14 @@ mod actions;
 mod app;
 #[cfg(all(test, target_arch = "wasm32", feature = "app"))]
 mod browser_tests;
+mod call_history;
 mod contacts;
 mod dom;
 mod driver;
 mod i18n;
 mod leave_guard;
 mod media;
+mod notifications;
 mod page_link;
 mod page_origin;
 mod personal_storage;

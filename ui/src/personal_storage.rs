@@ -1,4 +1,4 @@
-//! What the browser keeps of the person: name, session, favourites, recent people. On this device until the person logs out or
+//! What the browser keeps of the person: name, session, favourites, recent people and calls. On this device until the person logs out or
 //! forgets the device, or in this tab alone.
 //!
 //! Keys contain the folder of the page, so that servers in different folders of one origin share nothing.
@@ -74,10 +74,12 @@ pub enum Entry {
     Favourites,
     /// The people of the last calls.
     Recent,
+    /// The last calls.
+    Calls,
 }
 
 impl Entry {
-    const ALL: [Self; 4] = [Self::Session, Self::Name, Self::Favourites, Self::Recent];
+    const ALL: [Self; 5] = [Self::Session, Self::Name, Self::Favourites, Self::Recent, Self::Calls];
 
     fn key(self) -> String {
         key(match self {
@@ -85,6 +87,7 @@ impl Entry {
             Self::Name => "hutong.name",
             Self::Favourites => "hutong.favourites",
             Self::Recent => "hutong.met",
+            Self::Calls => "hutong.calls",
         })
     }
 }

@@ -11,8 +11,10 @@ use hutong_protocol::{
 
 use crate::{
     call::{Call, MediaFlow, Membership, Negotiation, Role, Stage},
+    call_record::{CallDirection, CallOutcome, CallRecord, Ending},
     cancels::PendingCancels,
     context::Context,
+    io::Output,
     media::{Connectivity, MediaCommand, MediaEvent, MediaProblem, PeerId},
     view::{CallFailure, CallPhase, CallView, Notice},
 };
@@ -95,6 +97,7 @@ impl CallFlow {
             return;
         }
         if !with.state.can_be_called() {
+            cx.send(ClientMessage::Missed { to, media });
             return cx.notice(Some(Notice::CannotCall { with: with.name, state: with.state }));
         }
         cx.notice(None);
@@ -158,6 +161,10 @@ impl CallFlow {
             ServerMessage::Description { call, kind, sdp } => self.remote_description(cx, call, kind, sdp),
             ServerMessage::Ended { call, reason } => self.ended(cx, call, reason),
             ServerMessage::Claimed { call } => self.claimed(cx, call),
+            ServerMessage::Missed { from, media } => {
+                let (direction, outcome) = (CallDirection::Incoming, CallOutcome::WhileBusy);
+                cx.outputs.push(Output::Record(CallRecord { with: from.name, direction, media, outcome }));
+            }
             ServerMessage::Welcome { .. }
             | ServerMessage::IceServers { .. }
             | ServerMessage::Ticket { .. }
@@ -285,10 +292,13 @@ impl CallFlow {
                 let is_interrupted = call.view().phase == CallPhase::Reconnecting;
                 let is_shared = reason == EndReason::Failed && (is_near || is_interrupted);
                 let failure = if is_shared { call.media_failure(self.has_relay()) } else { None };
-                cx.notice(Some(match failure {
-                    Some(failure) => Notice::CallFailed { with, failure },
-                    None => Notice::CallEnded { with, reason },
-                }));
+                // A missed call has no notice, which the next one would replace: it is listed.
+                if !self.record(cx, Ending::Ended(reason)).is_some_and(|record| record.is_missed()) {
+                    cx.notice(Some(match failure {
+                        Some(failure) => Notice::CallFailed { with, failure },
+                        None => Notice::CallEnded { with, reason },
+                    }));
+                }
                 self.finish(cx, Some(id));
             }
             // Both sides ended the call: `released` follows once the devices are released.

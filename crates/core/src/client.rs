@@ -266,8 +266,8 @@ impl Client {
             (Some("accept" | "confirm" | "calling"), ErrorCode::NoCall | ErrorCode::WrongStep) => {
                 self.step_call(now, |calls, cx| calls.message_rejected(cx, call));
             }
-            // An older server does not know `ping`, but answers.
-            (Some("ping"), _) | (_, ErrorCode::NoCall | ErrorCode::WrongStep | ErrorCode::RateLimited) => {}
+            // An older server does not know these, but answers.
+            (Some("ping" | "missed"), _) | (_, ErrorCode::NoCall | ErrorCode::WrongStep | ErrorCode::RateLimited) => {}
             _ => self.outputs.show_notice(Some(Notice::Error { code })),
         }
     }

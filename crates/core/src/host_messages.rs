@@ -8,6 +8,7 @@ use hutong_protocol::{MediaKind, Name};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    call_record::CallRecord,
     io::Command,
     media::{MediaCommand, MediaEvent},
     view::{View, ViewUpdate},
@@ -37,6 +38,8 @@ pub enum HostToPage {
     Show(ViewUpdate),
     /// A command to the page's media engine.
     Media(MediaCommand),
+    /// A call that is over, for the list of recent calls.
+    Record(CallRecord),
     /// The app's own state. Sent after the snapshot and at every change.
     App(AppView),
 }

@@ -6,6 +6,7 @@ use hutong_protocol::{CallId, ClientMessage, MediaKind, Secret, ServerMessage, S
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    call_record::CallRecord,
     media::{MediaCommand, MediaEvent},
     view::ViewUpdate,
 };
@@ -109,7 +110,9 @@ pub enum Output {
     Show(ViewUpdate),
     /// Pass [`Input::Tick`] at this time. Replaces the previous request.
     Wake(Duration),
-    /// Store this so that it survives a reload of the page, but not the closing of its tab; `None` deletes it.
+    /// Add this call to the list of recent calls.
+    Record(CallRecord),
+    /// Store this so that it survives a reload of the page; `None` deletes it.
     Save(Option<SavedSession>),
 }
 

@@ -17,6 +17,7 @@
 mod backoff;
 mod call;
 mod call_flow;
+mod call_record;
 mod cancels;
 mod candidate_types;
 mod client;
@@ -31,6 +32,7 @@ mod roster_filter;
 mod session_flow;
 mod view;
 
+pub use call_record::{CallDirection, CallOutcome, CallRecord};
 pub use client::{Client, Config, HeartbeatMode};
 pub use io::{Command, Input, Output, SavedSession, SocketEvent};
 pub use media::{Connectivity, MediaCommand, MediaEvent, MediaProblem, PeerId};

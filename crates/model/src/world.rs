@@ -194,7 +194,7 @@ impl ModelWorld {
             }
             Output::Media(command) => self.participants[index].engine.execute(index, command),
             Output::Wake(at) => self.participants[index].wake = Some(at),
-            Output::Show(_) | Output::Save(_) => {}
+            Output::Show(_) | Output::Record(_) | Output::Save(_) => {}
         }
     }
 

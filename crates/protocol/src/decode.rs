@@ -130,6 +130,7 @@ mod tests {
             },
             ClientMessage::LogOut,
             ClientMessage::Offering { to: Token(1_795_471_200_123_999), media: MediaKind::Video },
+            ClientMessage::Missed { to: Token(1), media: MediaKind::Voice },
             ClientMessage::Accept { call, media: MediaKind::Voice },
             ClientMessage::Confirm { call, sdp: "v=0".into() },
             ClientMessage::Calling { call, sdp: "v=0".into() },
@@ -146,6 +147,7 @@ mod tests {
     fn every_server_message() -> Vec<ServerMessage> {
         let call = CallId(0x7f);
         let user = User { token: Token(1), name: Name::new("Ana").unwrap(), state: UserState::InCall };
+        let missed = user.clone();
         let candidate =
             IceCandidate { candidate: String::new(), sdp_mid: None, sdp_m_line_index: None, username_fragment: None };
         let ticket = CallTicket::new("t");
@@ -164,6 +166,7 @@ mod tests {
             ServerMessage::Presence { changes: vec![user.clone()], total: None },
             ServerMessage::Roster { users: vec![], total: Some(1_001) },
             ServerMessage::Offering { call, from: user, media: MediaKind::Video },
+            ServerMessage::Missed { from: missed, media: MediaKind::Voice },
             ServerMessage::Ringing { call, to: Token(1) },
             ServerMessage::Accepted { call, media: MediaKind::Voice },
             ServerMessage::Confirm { call, sdp: String::new(), ticket: ticket.clone() },

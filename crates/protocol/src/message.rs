@@ -41,6 +41,13 @@ pub enum ClientMessage {
         /// The media that the caller sends at first.
         media: MediaKind,
     },
+    /// Reports that the person tried to call a user who is in another call. The server sends that user `missed`.
+    Missed {
+        /// The token of the busy user.
+        to: Token,
+        /// The media that the caller would have sent.
+        media: MediaKind,
+    },
     /// The target accepts the call: it stops ringing. `confirm` must follow within 30 s
     /// (`limits::CONFIRM_TIMEOUT`).
     Accept {
@@ -122,6 +129,7 @@ impl ClientMessage {
             Self::Hello { .. } => "hello",
             Self::LogOut => "log_out",
             Self::Offering { .. } => "offering",
+            Self::Missed { .. } => "missed",
             Self::Accept { .. } => "accept",
             Self::Confirm { .. } => "confirm",
             Self::Calling { .. } => "calling",
@@ -149,6 +157,7 @@ impl ClientMessage {
             Self::Hello { .. }
             | Self::LogOut
             | Self::Offering { .. }
+            | Self::Missed { .. }
             | Self::Claim { .. }
             | Self::Watch { .. }
             | Self::Ping => None,
@@ -221,6 +230,13 @@ pub enum ServerMessage {
         /// The caller.
         from: User,
         /// The media that the caller sends at first.
+        media: MediaKind,
+    },
+    /// Another user offered this user a call, which did not ring because this user is in another call.
+    Missed {
+        /// The caller.
+        from: User,
+        /// The media that the caller offered.
         media: MediaKind,
     },
     /// The call that this user offered rings at the target.
@@ -317,6 +333,7 @@ impl ServerMessage {
             Self::Presence { .. } => "presence",
             Self::Roster { .. } => "roster",
             Self::Offering { .. } => "offering",
+            Self::Missed { .. } => "missed",
             Self::Ringing { .. } => "ringing",
             Self::Accepted { .. } => "accepted",
             Self::Confirm { .. } => "confirm",

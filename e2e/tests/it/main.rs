@@ -1,6 +1,7 @@
 //! End-to-end tests, one module for each subject. All are one test program: linking takes longer than compiling.
 
 mod access_key;
+mod call_history;
 mod call_survival;
 mod calls;
 mod connection_loss;
@@ -22,6 +23,7 @@ mod native_network;
 mod native_video_worker;
 mod network;
 mod no_path;
+mod notifications;
 mod page_links;
 mod page_texts;
 mod partial_roster;

@@ -45,7 +45,7 @@ impl AttachedPage {
             HostToPage::Snapshot(view) => self.view = view,
             HostToPage::Show(update) => self.view.apply(update),
             HostToPage::App(app) => self.app = Some(app),
-            HostToPage::Media(_) => {}
+            HostToPage::Media(_) | HostToPage::Record(_) => {}
         }
         message
     }

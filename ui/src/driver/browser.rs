@@ -304,6 +304,7 @@ impl BrowserClient {
                 }
             }
             Output::Media(command) => self.sink.emit(HostToPage::Media(command)),
+            Output::Record(record) => self.sink.emit(HostToPage::Record(record)),
             Output::Show(update) => self.sink.emit(HostToPage::Show(update)),
             Output::Wake(at) => self.timer.wake_after(at.saturating_sub(now())),
             Output::Save(saved) => save(saved.as_ref()),

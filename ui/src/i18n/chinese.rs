@@ -1,6 +1,8 @@
 //! The sentences in Simplified Chinese.
 
-use hutong_core::{CallFailure, CallPhase, MediaProblem, PathsTried, host_messages::AppProblem};
+use hutong_core::{
+    CallDirection, CallFailure, CallOutcome, CallPhase, MediaProblem, PathsTried, host_messages::AppProblem,
+};
 use hutong_protocol::{EndReason, ErrorCode, MediaKind, RefusedCode, UserState};
 
 use super::Texts;
@@ -32,8 +34,19 @@ pub static TEXTS: Texts = Texts {
     move_here: "在这里继续",
     use_tab_alone: "在这里用别的名字进入",
 
-    remembered: "这个浏览器会记住你，直到你退出；名字、收藏和最近联系的人会保留更久。",
-    remembered_in_app: "互通会在这台设备上记住你的名字、收藏和最近联系的人。",
+    ring_ask: "只有这个页面在最前面时，来电才会响铃。允许通知后，在别处也能看到来电；点通知就会回到这个页面。",
+    ring_allow: "允许通知",
+    ring_denied: "只有这个页面在最前面时，来电才会响铃：浏览器阻止了通知。请在浏览器里为这个页面允许通知，然后刷新。",
+    ring_unsupported: "只有这个页面在最前面时，来电才会响铃。",
+    missed_calls: |calls| format!("{calls} 个未接来电"),
+    recent_calls: "最近通话",
+    clear: "清空",
+    call_outcome,
+    not_online: |name| format!("{name}现在不在线"),
+    tried_to_call: |name| format!("{name}刚才想呼叫你。通话结束后可以回拨。"),
+
+    remembered: "这个浏览器会记住你，直到你退出；名字、收藏和最近通话会保留更久。",
+    remembered_in_app: "互通会在这台设备上记住你的名字、收藏和最近通话。",
     remembered_in_tab: "关闭这个标签页后，就不再记得你。",
     forget_device: "在这台设备上忘记我",
 
@@ -81,6 +94,7 @@ pub static TEXTS: Texts = Texts {
         MediaKind::Voice => "语音来电",
     },
     incoming_title: |name| format!("{name}来电"),
+    answer: "接听",
     accept_video: "视频接听",
     accept_voice: "语音接听",
     decline: "拒绝",
@@ -223,6 +237,18 @@ fn phase(phase: CallPhase, media: MediaKind, name: &str) -> String {
         CallPhase::Connected => format!("正在与{name}通话"),
         CallPhase::Reconnecting => "通话中断，正在重连…".to_owned(),
         CallPhase::Ending => "正在挂断…".to_owned(),
+    }
+}
+
+const fn call_outcome(direction: CallDirection, outcome: CallOutcome) -> &'static str {
+    match (direction, outcome) {
+        (_, CallOutcome::Answered) => "已接通",
+        (CallDirection::Incoming, CallOutcome::Unanswered) => "未接",
+        (CallDirection::Outgoing, CallOutcome::Unanswered) => "无人接听",
+        (_, CallOutcome::WhileBusy) => "通话中未接",
+        (_, CallOutcome::Declined) => "已拒绝",
+        (_, CallOutcome::Cancelled) => "已取消",
+        (_, CallOutcome::Failed) => "未能接通",
     }
 }
 

@@ -1,6 +1,8 @@
 //! The English sentences.
 
-use hutong_core::{CallFailure, CallPhase, MediaProblem, PathsTried, host_messages::AppProblem};
+use hutong_core::{
+    CallDirection, CallFailure, CallOutcome, CallPhase, MediaProblem, PathsTried, host_messages::AppProblem,
+};
 use hutong_protocol::{EndReason, ErrorCode, MediaKind, RefusedCode, UserState};
 
 use super::Texts;
@@ -34,8 +36,21 @@ pub static TEXTS: Texts = Texts {
     move_here: "Continue here",
     use_tab_alone: "Join here as somebody else",
 
-    remembered: "This browser remembers you until you log out, and your name, favourites and recent people longer.",
-    remembered_in_app: "Hutong remembers your name, favourites and recent people on this device.",
+    ring_ask: "Calls ring only while this page is in front. With notifications you also learn of them elsewhere; a click \
+               brings this page to the front.",
+    ring_allow: "Allow notifications",
+    ring_denied: "Calls ring only while this page is in front: the browser blocks notifications. Allow them in its settings \
+                  for this page, then reload.",
+    ring_unsupported: "Calls ring only while this page is in front.",
+    missed_calls: |calls| if calls == 1 { "1 missed call".to_owned() } else { format!("{calls} missed calls") },
+    recent_calls: "Recent calls",
+    clear: "Clear",
+    call_outcome,
+    not_online: |name| format!("{name} is not online"),
+    tried_to_call: |name| format!("{name} tried to call you. You can call back after this call."),
+
+    remembered: "This browser remembers you until you log out, and your name, favourites and recent calls longer.",
+    remembered_in_app: "Hutong remembers your name, favourites and recent calls on this device.",
     remembered_in_tab: "This tab forgets you when you close it.",
     forget_device: "Forget me on this device",
 
@@ -88,6 +103,7 @@ pub static TEXTS: Texts = Texts {
         MediaKind::Voice => "Incoming voice call",
     },
     incoming_title: |name| format!("{name} is calling"),
+    answer: "Answer",
     accept_video: "Video",
     accept_voice: "Voice only",
     decline: "Decline",
@@ -261,6 +277,18 @@ fn phase(phase: CallPhase, media: MediaKind, name: &str) -> String {
         CallPhase::Connected => format!("In a call with {name}"),
         CallPhase::Reconnecting => "The call was interrupted. Reconnecting…".to_owned(),
         CallPhase::Ending => "Hanging up…".to_owned(),
+    }
+}
+
+const fn call_outcome(direction: CallDirection, outcome: CallOutcome) -> &'static str {
+    match (direction, outcome) {
+        (_, CallOutcome::Answered) => "Answered",
+        (CallDirection::Incoming, CallOutcome::Unanswered) => "Missed",
+        (CallDirection::Outgoing, CallOutcome::Unanswered) => "No answer",
+        (_, CallOutcome::WhileBusy) => "Missed during another call",
+        (_, CallOutcome::Declined) => "Declined",
+        (_, CallOutcome::Cancelled) => "Cancelled",
+        (_, CallOutcome::Failed) => "Not connected",
     }
 }
 

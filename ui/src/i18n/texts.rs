@@ -1,6 +1,6 @@
 //! The set of sentences that a language has to provide.
 
-use hutong_core::{CallFailure, CallPhase, MediaProblem, host_messages::AppProblem};
+use hutong_core::{CallDirection, CallFailure, CallOutcome, CallPhase, MediaProblem, host_messages::AppProblem};
 use hutong_protocol::{EndReason, ErrorCode, MediaKind, RefusedCode, UserState};
 
 use crate::media::{CallPath, DeviceKind};
@@ -55,6 +55,27 @@ pub struct Texts {
     pub move_here: &'static str,
     /// Button that uses this tab under another name.
     pub use_tab_alone: &'static str,
+
+    /// Ringing: the browser has not asked yet whether notifications are allowed.
+    pub ring_ask: &'static str,
+    /// Ringing: button that has the browser ask.
+    pub ring_allow: &'static str,
+    /// Ringing: the person has not allowed notifications.
+    pub ring_denied: &'static str,
+    /// Ringing: the browser has no notifications for this page.
+    pub ring_unsupported: &'static str,
+    /// Missed calls: heading with their number.
+    pub missed_calls: fn(usize) -> String,
+    /// Recent calls: heading.
+    pub recent_calls: &'static str,
+    /// Recent calls: button that removes all.
+    pub clear: &'static str,
+    /// Recent calls: what became of a call.
+    pub call_outcome: fn(CallDirection, CallOutcome) -> &'static str,
+    /// Recent calls: tooltip of the button of a user who is not online.
+    pub not_online: Template,
+    /// In a call: somebody else tried to call.
+    pub tried_to_call: Template,
 
     /// What the browser remembers, and until when.
     pub remembered: &'static str,
@@ -129,6 +150,8 @@ pub struct Texts {
     pub incoming: fn(MediaKind) -> &'static str,
     /// Title of the page during an incoming call.
     pub incoming_title: Template,
+    /// Button of a notification: answer with what the caller offers.
+    pub answer: &'static str,
     /// Button: answer with video.
     pub accept_video: &'static str,
     /// Button: answer with voice.

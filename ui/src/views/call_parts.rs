@@ -1,6 +1,7 @@
 //! The stateless parts of the call screen: the other person and the phase, hints, and the self-view.
 
 use hutong_core::{CallPhase, CallView};
+use hutong_protocol::Name;
 use yew::{Html, html};
 
 use super::{avatar::Avatar, call_timer::CallTimer, icons, media_player::MediaPlayer};
@@ -55,13 +56,16 @@ impl CallParts<'_> {
         }
     }
 
-    /// Hints about problems on either side.
-    pub fn hints(&self, reconnecting: bool) -> Html {
+    /// Hints about problems on either side, and who tried to call meanwhile.
+    pub fn hints(&self, reconnecting: bool, tried: Option<&Name>) -> Html {
         let Self { local, remote, texts, name, .. } = *self;
         html! {
             <div class="call-hints" aria-live="polite">
                 if reconnecting {
                     <p class="call-hint" data-testid="reconnecting"><span class="spinner" aria-hidden="true" />{ texts.reconnecting_in_call }</p>
+                }
+                if let Some(tried) = tried {
+                    <p class="call-hint" data-testid="tried">{ icons::phone() }{ (texts.tried_to_call)(tried.as_str()) }</p>
                 }
                 if self.was_connected() && !remote.microphone {
                     <p class="call-hint">{ icons::microphone_off() }{ (texts.remote_muted)(name) }</p>

@@ -1,6 +1,7 @@
 //! The call screen, over the whole page.
 
 use hutong_core::{CallPhase, CallView};
+use hutong_protocol::Name;
 use web_sys::HtmlElement;
 use yew::{Html, NodeRef, Properties, component, hook, html, use_effect_with, use_mut_ref, use_node_ref};
 
@@ -30,6 +31,8 @@ pub struct CallScreenProps {
     pub media: Option<MediaView>,
     /// Whether the client is reconnecting to the server.
     pub reconnecting: bool,
+    /// Who last tried to call meanwhile.
+    pub tried: Option<Name>,
     /// The features that may be offered.
     pub capabilities: MediaCapabilities,
     /// `deviceId` of the chosen loudspeaker.
@@ -77,7 +80,7 @@ pub fn CallScreen(props: &CallScreenProps) -> Html {
         >
             { playback.view(&parts, props.speaker.clone()) }
             { parts.header(since) }
-            { parts.hints(props.reconnecting) }
+            { parts.hints(props.reconnecting, props.tried.as_ref()) }
             { parts.self_view() }
             { playback.button(texts) }
             if let (Some(peer), true) = (props.call.peer.filter(|_| answered), open.details) {

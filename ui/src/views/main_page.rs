@@ -7,16 +7,31 @@ use hutong_protocol::Name;
 use yew::{AttrValue, Html, Properties, component, html};
 
 use super::{
-    app_server::AppServer, avatar::Avatar, icons, insecure_warning::insecure_warning, invite::Invite,
-    language_switch::LanguageSwitch, remembered::Remembered, roster::Roster,
+    app_server::AppServer,
+    avatar::Avatar,
+    icons,
+    insecure_warning::insecure_warning,
+    invite::Invite,
+    language_switch::LanguageSwitch,
+    recent_calls::{CallListProps, MissedCalls, RecentCalls},
+    remembered::Remembered,
+    ring_hint::RingHint,
+    roster::Roster,
 };
-use crate::{actions::Actions, dom, i18n::use_texts, page_link, page_origin::PageOrigin};
+use crate::{
+    actions::Actions, call_history::PastCall, dom, i18n::use_texts, notifications::Permission, page_link,
+    page_origin::PageOrigin,
+};
 
 /// Properties of [`MainPage`].
 #[derive(PartialEq, Properties)]
 pub struct MainPageProps {
     /// The client's view.
     pub view: Rc<View>,
+    /// The recent calls, newest first.
+    pub calls: Rc<Vec<PastCall>>,
+    /// Whether calls can ring while another page is in front; `None` in the app.
+    pub permission: Option<Permission>,
     /// The app's state, once received.
     pub app: Option<AppView>,
     /// Whether the page runs in the app.
@@ -49,6 +64,13 @@ pub fn MainPage(props: &MainPageProps) -> Html {
     let reconnecting = matches!(props.view.session, SessionView::Reconnecting { .. });
     let state = if reconnecting { "offline".to_owned() } else { dom::code(&me.state) };
     let name = me.name.to_string();
+    let call_list = || CallListProps {
+        calls: Rc::clone(&props.calls),
+        view: Rc::clone(&props.view),
+        can_call: props.can_call,
+        command: props.actions.command.clone(),
+        change: props.actions.history.clone(),
+    };
     html! {
         <>
             <header class="top">
@@ -87,6 +109,10 @@ pub fn MainPage(props: &MainPageProps) -> Html {
                     if !props.can_call {
                         <p id="no-calls" class="card caution" data-testid="no-calls">{ texts.no_calls }</p>
                     }
+                    if let (Some(permission), true) = (props.permission, props.can_call) {
+                        <RingHint {permission} allow={props.actions.allow_notifications.clone()} />
+                    }
+                    <MissedCalls ..call_list() />
                     <Roster
                         view={Rc::clone(&props.view)}
                         can_call={props.can_call}
@@ -96,6 +122,7 @@ pub fn MainPage(props: &MainPageProps) -> Html {
                     />
                 </main>
                 <aside>
+                    <RecentCalls ..call_list() />
                     // By the feature too, so that the build for browsers lacks the card.
                     if cfg!(feature = "app") && props.in_app {
                         <AppServer app={props.app.clone()} command={props.actions.app.clone()} />

@@ -23,7 +23,9 @@ mod own_link;
 mod panels;
 mod playback;
 mod qr;
+mod recent_calls;
 mod remembered;
+mod ring_hint;
 mod roster;
 
 pub use call_link::{CallLinkDialog, CallLinkDialogProps, LinkChoice, LinkOpened};

@@ -24,6 +24,9 @@ const VOICE: &str = "hutong-voice";
 /// Name of its wasm file in the web app.
 const VOICE_WASM: &str = "voice.wasm";
 
+/// Tag that makes the web app installable.
+const MANIFEST: &str = "<link rel=\"manifest\" href=\"manifest.webmanifest\">";
+
 /// wasm features that rustc enables by default, and SIMD for the audio worklet. `wasm-opt` rejects code with other features.
 const WASM_FEATURES: [&str; 9] = [
     "--enable-bulk-memory",
@@ -72,7 +75,10 @@ fn build_one(project: &Project, toolchain: &WasmToolchain, build: WebAppBuild, o
         }
     }
     let statics = static_files(&project.ui(), build, || compile_voice(project, toolchain, options.release))?;
-    let mut files = assemble(&project.ui(), app, statics)?;
+    let mut files = assemble(&project.ui(), app, statics, build)?;
+    if build == WebAppBuild::Browser {
+        files.extend(installable_files(project)?);
+    }
     // Tauri compresses what the app embeds by itself.
     if options.release && build == WebAppBuild::Browser {
         assets::compress(&mut files)?;
@@ -160,13 +166,24 @@ fn static_files(ui: &Path, build: WebAppBuild, voice: impl FnOnce() -> Result<Ve
     Ok(files)
 }
 
+/// The files that make the web app installable. They keep their names, which browsers remember.
+fn installable_files(project: &Project) -> Result<Files> {
+    let mut files = assets::read(&project.ui().join("static-browser"))?;
+    for (name, icon) in [("icon-512.png", "icon.png"), ("icon-maskable.svg", "source/full.svg")] {
+        let path = project.root.join("icons").join(icon);
+        files.insert(name.to_owned(), fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?);
+    }
+    Ok(files)
+}
+
 /// Assembles all files of a build from wasm-bindgen's output and the static files.
 ///
 /// Placeholders in `ui/index.html`: `{{app}}` becomes the tags that load the app, and `{{name}}` the hashed URL of the static file
 /// `name`. `{{scripts}}` becomes meta tags with the hashed URLs of the other scripts and of static wasm:
-/// `<meta name="hutong-some-worker" content="URL">` for `some-worker.js`. Other static files that the page does not mention keep
+/// `<meta name="hutong-some-worker" content="URL">` for `some-worker.js`. `{{manifest}}` becomes the link to the manifest in the
+/// build for browsers, and nothing in the app's. Other static files that the page does not mention keep
 /// their names.
-fn assemble(ui: &Path, app: Files, mut statics: Files) -> Result<Files> {
+fn assemble(ui: &Path, app: Files, mut statics: Files, build: WebAppBuild) -> Result<Files> {
     let path = ui.join("index.html");
     let template = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     for placeholder in ["{{app}}", "{{scripts}}"] {
@@ -185,6 +202,7 @@ fn assemble(ui: &Path, app: Files, mut statics: Files) -> Result<Files> {
         match name {
             "app" => return Some(tags.clone()),
             "scripts" => return Some(metas.clone()),
+            "manifest" => return Some(if build == WebAppBuild::Browser { MANIFEST.to_owned() } else { String::new() }),
             _ => {}
         }
         let content = statics.get(name)?;
@@ -297,7 +315,7 @@ mod tests {
             ("some-worker.js".to_owned(), b"1".to_vec()),
             (VOICE_WASM.to_owned(), b"\0asm3".to_vec()),
         ]);
-        let files = assemble(&dir, app(), statics).unwrap();
+        let files = assemble(&dir, app(), statics, WebAppBuild::Browser).unwrap();
         fs::remove_dir_all(&dir).unwrap();
 
         let page = String::from_utf8(files["index.html"].clone()).unwrap();
@@ -318,7 +336,7 @@ mod tests {
         let ui = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ui");
         let [browser, app] = WebAppBuild::ALL.map(|build| {
             let statics = static_files(&ui, build, || Ok(b"\0asm3".to_vec())).unwrap();
-            assemble(&ui, app(), statics).unwrap()
+            assemble(&ui, app(), statics, build).unwrap()
         });
         for name in ["native-audio", "native-video", "voice", "voice-precompile", "voice-worklet"] {
             assert!(app.contains_key(&script_url(&app, name).unwrap()), "{name}");

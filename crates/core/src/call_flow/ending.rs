@@ -5,7 +5,9 @@ use hutong_protocol::{CallId, CancelReason, ClientMessage, limits};
 use super::CallFlow;
 use crate::{
     call::{Call, MediaFlow, Membership, OFFERING_ANSWER_TIMEOUT, Stage},
+    call_record::{CallRecord, Ending},
     context::Context,
+    io::Output,
     media::MediaCommand,
     view::{CallFailure, Notice},
 };
@@ -49,13 +51,23 @@ impl CallFlow {
     pub(super) fn fail(&mut self, cx: &mut Context<'_>, failure: CallFailure) {
         if let Some(call) = &self.call {
             let with = call.with.name.clone();
-            cx.notice(Some(Notice::CallFailed { with, failure }));
+            if !matches!(call.stage, Stage::Incoming { .. }) {
+                cx.notice(Some(Notice::CallFailed { with, failure }));
+            }
             self.cancel(cx, CancelReason::Failed);
         }
     }
 
+    /// Records the call, which is about to end.
+    pub(super) fn record(&self, cx: &mut Context<'_>, ending: Ending) -> Option<CallRecord> {
+        let record = CallRecord::of(self.call.as_ref()?, ending)?;
+        cx.outputs.push(Output::Record(record.clone()));
+        Some(record)
+    }
+
     /// Ends the call and sends `cancel` to the server, now or after reconnecting.
     pub(super) fn cancel(&mut self, cx: &mut Context<'_>, reason: CancelReason) {
+        self.record(cx, Ending::Own(reason));
         let Some(call) = &mut self.call else { return };
         if call.stage == Stage::Offering && cx.logged_in {
             call.stage = Stage::Abandoned { until: cx.now + OFFERING_ANSWER_TIMEOUT };

@@ -13,6 +13,7 @@ pub fn client() -> impl Strategy<Value = ClientMessage> {
             .prop_map(|(name, resume, secret, replace)| ClientMessage::Hello { name, resume, secret, replace }),
         Just(ClientMessage::LogOut),
         (token(), media()).prop_map(|(to, media)| ClientMessage::Offering { to, media }),
+        (token(), media()).prop_map(|(to, media)| ClientMessage::Missed { to, media }),
         (call(), media()).prop_map(|(call, media)| ClientMessage::Accept { call, media }),
         (call(), any::<String>()).prop_map(|(call, sdp)| ClientMessage::Confirm { call, sdp }),
         (call(), any::<String>()).prop_map(|(call, sdp)| ClientMessage::Calling { call, sdp }),
@@ -49,6 +50,7 @@ pub fn server() -> impl Strategy<Value = ServerMessage> {
         (users(), total()).prop_map(|(changes, total)| ServerMessage::Presence { changes, total }),
         (users(), total()).prop_map(|(users, total)| ServerMessage::Roster { users, total }),
         (call(), user(), media()).prop_map(|(call, from, media)| ServerMessage::Offering { call, from, media }),
+        (user(), media()).prop_map(|(from, media)| ServerMessage::Missed { from, media }),
         (call(), token()).prop_map(|(call, to)| ServerMessage::Ringing { call, to }),
         (call(), media()).prop_map(|(call, media)| ServerMessage::Accepted { call, media }),
         (call(), any::<String>(), call_ticket()).prop_map(|(call, sdp, ticket)| ServerMessage::Confirm {

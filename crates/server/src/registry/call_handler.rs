@@ -14,6 +14,7 @@ use super::{
     roster::Rosters,
     state::{Deadline, RegistryState},
     ticket::GenuineCallTicket,
+    user_table::UserRecord,
 };
 
 /// Why a message had no effect: the code, and a sentence for developers.
@@ -53,6 +54,13 @@ impl CallHandler<'_> {
                 let message = ServerMessage::Description { call: *call, kind: *kind, sdp: sdp.clone() };
                 self.relay(now, me, *call, sdp.len(), message)
             }
+            ClientMessage::Missed { to, media } => {
+                let is_busy = |target: &UserRecord| target.conn.is_some() && !target.user.state.can_be_called();
+                if *to != me && self.state.users.get(*to).is_some_and(is_busy) {
+                    self.report_missed(now, me, origin, *to, *media);
+                }
+                Ok(())
+            }
             ClientMessage::Cancel { call, reason } => self.cancel(now, me, *call, *reason),
             ClientMessage::Released { call } => {
                 self.released(now, me, *call);
@@ -89,7 +97,10 @@ impl CallHandler<'_> {
         }
         match self.state.users.get(to) {
             Some(target) if target.user.state.can_be_called() => {}
-            Some(target) if target.conn.is_some() => return Err((ErrorCode::Busy, "this user is in a call")),
+            Some(target) if target.conn.is_some() => {
+                self.report_missed(now, me, origin, to, media);
+                return Err((ErrorCode::Busy, "this user is in a call"));
+            }
             _ => return Err((ErrorCode::NotOnline, "this user is not online")),
         }
         if !self.state.call_allowances.take(now, me, to, origin) {
@@ -109,6 +120,14 @@ impl CallHandler<'_> {
             self.state.send(to, ServerMessage::Offering { call: id, from, media });
         }
         Ok(())
+    }
+
+    /// Sends `missed` to a user who is in a call. Counts as a ring: who has called too often does not disturb that call either.
+    fn report_missed(&mut self, now: Duration, me: Token, origin: CallOrigin, to: Token, media: MediaKind) {
+        let Some(from) = self.state.users.get(me).map(|record| record.user.clone()) else { return };
+        if self.state.call_allowances.take(now, me, to, origin) {
+            self.state.send(to, ServerMessage::Missed { from, media });
+        }
     }
 
     fn accept(&mut self, now: Duration, me: Token, id: CallId, media: MediaKind) -> Result<(), Rejection> {

@@ -200,7 +200,7 @@ impl SimulatedUser {
                     }
                 }
                 Output::Media(command) => self.engine.run(command),
-                Output::Show(_) => {}
+                Output::Show(_) | Output::Record(_) => {}
                 Output::Wake(at) => self.wake = Some(self.started + at),
                 Output::Save(saved) => self.saved = saved,
             }

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use hutong_core::{CallPhase, Command, MediaProblem, Notice, SessionView};
-use hutong_protocol::{EndReason, MediaKind, RefusedCode, UserState};
+use hutong_core::{CallDirection, CallOutcome, CallPhase, CallRecord, Command, MediaProblem, Notice, SessionView};
+use hutong_protocol::{ClientMessage, EndReason, MediaKind, Name, RefusedCode, UserState, limits};
 
 use super::world::RegistryWorld;
 use UserState::{Connecting, Ending, InCall, Offline, Online};
 
 const VIDEO: MediaKind = MediaKind::Video;
+
+fn outcomes(world: &RegistryWorld, of: usize) -> Vec<CallOutcome> {
+    world.participants[of].records.iter().map(|record| record.outcome).collect()
+}
 
 fn state_in_roster(world: &RegistryWorld, by: usize, of: usize) -> UserState {
     let token = world.token(of).unwrap();
@@ -74,8 +78,10 @@ fn a_ringing_call_can_be_declined_and_cancelled() {
     world.deliver_all();
     world.command(0, Command::HangUp);
     world.deliver_all();
-    let notice = &world.participants[1].client.view().notice;
-    assert!(matches!(notice, Some(Notice::CallEnded { reason: EndReason::Cancelled, .. })), "{notice:?}");
+    assert_eq!(world.participants[1].client.view().notice, None, "a missed call is listed instead");
+    assert_eq!(outcomes(&world, 0), [CallOutcome::Declined, CallOutcome::Cancelled]);
+    assert_eq!(outcomes(&world, 1), [CallOutcome::Declined, CallOutcome::Unanswered]);
+    assert!(world.participants[1].records[1].is_missed());
     assert_eq!((world.state(0), world.state(1)), (Online, Online));
     world.check_agreement();
 }
@@ -90,6 +96,71 @@ fn a_call_cancelled_before_the_server_answers_stops_ringing() {
     world.deliver_all();
     assert_eq!((world.call(0), world.call(1)), (None, None));
     assert_eq!((world.state(0), world.state(1)), (Online, Online));
+}
+
+#[test]
+fn a_user_in_a_call_learns_who_tried_to_call_and_is_not_pressed() {
+    let mut world = RegistryWorld::in_call(4);
+    for caller in [2, 3] {
+        world.start_call(caller, 0);
+        world.deliver_all();
+        assert_eq!((world.call(caller), world.phase(0)), (None, Some(CallPhase::Connected)));
+    }
+    let missed = |index: usize| CallRecord {
+        with: Name::new(&format!("person {index}")).unwrap(),
+        direction: CallDirection::Incoming,
+        media: VIDEO,
+        outcome: CallOutcome::WhileBusy,
+    };
+    assert_eq!(world.participants[0].records, [missed(2), missed(3)]);
+    assert_eq!(outcomes(&world, 2), [], "the caller reads a notice");
+    for _ in 0..20 {
+        world.start_call(2, 0);
+        world.deliver_all();
+    }
+    let from_2 = world.participants[0].records.iter().filter(|record| **record == missed(2)).count();
+    assert_eq!(from_2, limits::CALLS_TO_ONE_USER as usize);
+    let notice = &world.participants[2].client.view().notice;
+    assert!(matches!(notice, Some(Notice::CannotCall { state: InCall, .. })), "{notice:?}");
+
+    // Who is free does not miss a call by a message that says so.
+    let (token, before) = (world.token(3).unwrap(), world.participants[3].records.len());
+    let conn = world.registry.user_conn(world.token(2).unwrap()).unwrap();
+    world.registry.handle_message(world.now, conn, ClientMessage::Missed { to: token, media: VIDEO });
+    world.deliver_all();
+    assert_eq!(world.participants[3].records.len(), before);
+}
+
+#[test]
+fn every_call_has_one_record_on_each_side() {
+    type End = fn(&mut RegistryWorld);
+    let cases: [(End, CallOutcome, CallOutcome); 5] = [
+        (
+            |world| {
+                world.command(1, Command::Accept { media: VIDEO });
+                world.deliver_all();
+                world.command(0, Command::HangUp);
+            },
+            CallOutcome::Answered,
+            CallOutcome::Answered,
+        ),
+        (|world| world.command(1, Command::Decline), CallOutcome::Declined, CallOutcome::Declined),
+        (|world| world.command(0, Command::HangUp), CallOutcome::Cancelled, CallOutcome::Unanswered),
+        (
+            |world| world.run_for(limits::RING_TIMEOUT + Duration::from_secs(1)),
+            CallOutcome::Unanswered,
+            CallOutcome::Unanswered,
+        ),
+        (|world| world.command(0, Command::LogOut), CallOutcome::Cancelled, CallOutcome::Unanswered),
+    ];
+    for (index, (end, caller, callee)) in cases.into_iter().enumerate() {
+        let mut world = RegistryWorld::logged_in(2);
+        world.start_call(0, 1);
+        world.deliver_all();
+        end(&mut world);
+        world.deliver_all();
+        assert_eq!((outcomes(&world, 0), outcomes(&world, 1)), (vec![caller], vec![callee]), "case {index}");
+    }
 }
 
 #[test]

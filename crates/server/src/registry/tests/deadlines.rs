@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hutong_core::{CallFailure, CallPhase, Command, Connectivity, Input, MediaEvent, Notice, PathsTried};
+use hutong_core::{CallFailure, CallPhase, CallRecord, Command, Connectivity, Input, MediaEvent, Notice, PathsTried};
 use hutong_protocol::{EndReason, MediaKind, UserState, limits};
 
 use super::world::RegistryWorld;
@@ -24,7 +24,10 @@ fn assert_ends_after(world: &mut RegistryWorld, deadline: Duration, before: User
     world.advance(MILLISECOND);
     assert_eq!((world.state(0), world.state(1)), (UserState::Ending, UserState::Ending), "after {deadline:?}");
     world.deliver_all();
-    assert_eq!((end_reason(world, 0), end_reason(world, 1)), (Some(end), Some(end)));
+    // A missed call has no notice: it is listed.
+    let is_missed = world.participants[1].records.last().is_some_and(CallRecord::is_missed);
+    assert_eq!(is_missed, end == EndReason::Unanswered);
+    assert_eq!((end_reason(world, 0), end_reason(world, 1)), (Some(end), (!is_missed).then_some(end)));
     assert_eq!((world.state(0), world.state(1)), (UserState::Online, UserState::Online));
     world.check_agreement();
 }

@@ -3,8 +3,8 @@
 use std::{collections::VecDeque, time::Duration};
 
 use hutong_core::{
-    CallPhase, CallView, Client, Command, Config as ClientConfig, Connectivity, HeartbeatMode, Input, MediaCommand,
-    MediaEvent, MediaProblem, Output, PeerId, SavedSession, SessionView, SocketEvent,
+    CallPhase, CallRecord, CallView, Client, Command, Config as ClientConfig, Connectivity, HeartbeatMode, Input,
+    MediaCommand, MediaEvent, MediaProblem, Output, PeerId, SavedSession, SessionView, SocketEvent,
 };
 use hutong_protocol::{ClientMessage, MediaKind, SdpKind, ServerMessage, Token, UserState};
 
@@ -27,6 +27,8 @@ pub struct SimulatedParticipant {
     pub client: Client,
     pub engine: MediaEngineStub,
     pub saved: Option<SavedSession>,
+    /// The calls that are over, oldest first.
+    pub records: Vec<CallRecord>,
     pub sockets: Vec<SimulatedSocket>,
     wake: Option<Duration>,
     /// While set, the media engine answers `Acquire` with this problem.
@@ -76,6 +78,7 @@ impl RegistryWorld {
                 sockets: vec![],
                 wake: None,
                 media_problem: None,
+                records: vec![],
                 network_down: false,
             });
         }
@@ -179,6 +182,7 @@ impl RegistryWorld {
                     self.participants[index].engine.execute(index, command, problem);
                 }
                 Output::Show(_) => {}
+                Output::Record(record) => self.participants[index].records.push(record),
                 Output::Wake(at) => self.participants[index].wake = Some(at),
                 Output::Save(saved) => self.participants[index].saved = saved,
             }

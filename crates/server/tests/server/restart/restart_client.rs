@@ -224,7 +224,7 @@ impl ClientTask {
                 Output::Media(command) => self.run_media(command),
                 Output::Show(update) => self.history.send_modify(|history| history.apply(update)),
                 Output::Wake(at) => self.wake = Some(self.start + at),
-                Output::Save(_) => {}
+                Output::Save(_) | Output::Record(_) => {}
             }
         }
     }
