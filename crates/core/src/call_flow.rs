@@ -15,8 +15,8 @@ use crate::{
     cancels::PendingCancels,
     context::Context,
     io::Output,
-    media::{Connectivity, MediaCommand, MediaEvent, MediaProblem, PeerId},
-    view::{CallFailure, CallPhase, CallView, Notice},
+    media::{Connectivity, MediaCommand, MediaEvent, MediaProblem, PeerId, WithoutMicrophone},
+    view::{CallAgain, CallFailure, CallPhase, CallView, Notice},
 };
 
 /// Time for the answer to an offer on a slow network.
@@ -103,7 +103,7 @@ impl CallFlow {
         cx.notice(None);
         let peer = self.new_peer();
         self.call = Some(Call::outgoing(with, media, peer));
-        cx.media(MediaCommand::Acquire { peer, media, ice_servers: self.ice_servers.clone() });
+        cx.media(self.acquire(peer, media, WithoutMicrophone::Fail));
     }
 
     pub fn accept(&mut self, cx: &mut Context<'_>, media: MediaKind) {
@@ -117,7 +117,11 @@ impl CallFlow {
         if !accepted {
             cx.send(ClientMessage::Accept { call: id, media });
         }
-        cx.media(MediaCommand::Acquire { peer, media, ice_servers: self.ice_servers.clone() });
+        cx.media(self.acquire(peer, media, WithoutMicrophone::Receive));
+    }
+
+    fn acquire(&self, peer: PeerId, media: MediaKind, without_microphone: WithoutMicrophone) -> MediaCommand {
+        MediaCommand::Acquire { peer, media, without_microphone, ice_servers: self.ice_servers.clone() }
     }
 
     /// Declines, cancels or hangs up, depending on the stage.
@@ -503,8 +507,11 @@ impl CallFlow {
             Stage::Acquiring => {
                 let with = call.with.token;
                 let allows_voice_call = call.media == MediaKind::Video && problem.allows_voice_call();
-                let voice_instead = if allows_voice_call { cx.outputs.user(with).cloned() } else { None };
-                cx.notice(Some(Notice::Media { problem, voice_instead }));
+                let user = cx.outputs.user(with).cloned();
+                let again = user.clone().filter(|_| problem == MediaProblem::NotAllowedYet);
+                let again = again.map(|user| CallAgain { user, media: call.media });
+                let voice_instead = user.filter(|_| allows_voice_call);
+                cx.notice(Some(Notice::Media { problem, voice_instead, again }));
                 self.finish(cx, None);
             }
             Stage::Accepting { id } => {
@@ -513,11 +520,11 @@ impl CallFlow {
                 if let Some(peer) = call.peer.take() {
                     cx.media(MediaCommand::Close { peer });
                 }
-                cx.notice(Some(Notice::Media { problem, voice_instead: None }));
+                cx.notice(Some(Notice::Media { problem, voice_instead: None, again: None }));
             }
             Stage::Ending { .. } | Stage::Abandoned { .. } => {}
             _ => {
-                cx.notice(Some(Notice::Media { problem, voice_instead: None }));
+                cx.notice(Some(Notice::Media { problem, voice_instead: None, again: None }));
                 self.cancel(cx, CancelReason::Failed);
             }
         }

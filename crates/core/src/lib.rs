@@ -35,5 +35,7 @@ mod view;
 pub use call_record::{CallDirection, CallOutcome, CallRecord};
 pub use client::{Client, Config, HeartbeatMode};
 pub use io::{Command, Input, Output, SavedSession, SocketEvent};
-pub use media::{Connectivity, MediaCommand, MediaEvent, MediaProblem, PeerId};
-pub use view::{CallFailure, CallPhase, CallView, Notice, PathsTried, RetryReason, SessionView, View, ViewUpdate};
+pub use media::{Connectivity, MediaCommand, MediaEvent, MediaProblem, PeerId, WithoutMicrophone};
+pub use view::{
+    CallAgain, CallFailure, CallPhase, CallView, Notice, PathsTried, RetryReason, SessionView, View, ViewUpdate,
+};

@@ -19,6 +19,8 @@ pub enum MediaCommand {
         peer: PeerId,
         /// The devices to acquire.
         media: MediaKind,
+        /// What to do without a microphone.
+        without_microphone: WithoutMicrophone,
         /// STUN and TURN servers from the server's `welcome` or its last `ice_servers`.
         ice_servers: Vec<IceServer>,
     },
@@ -73,6 +75,16 @@ pub enum MediaCommand {
         /// The peer.
         peer: PeerId,
     },
+}
+
+/// What a peer does where there is no microphone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WithoutMicrophone {
+    /// It reports [`MediaProblem::MicrophoneMissing`]: whoever calls wants to be heard.
+    Fail,
+    /// It receives only, apart from a camera: whoever is called can watch and listen.
+    Receive,
 }
 
 impl MediaCommand {
@@ -180,6 +192,8 @@ pub enum MediaProblem {
     CameraDenied,
     /// The person, the browser or the system refused the microphone.
     MicrophoneDenied,
+    /// The person closed the browser's question about the devices, or refused it for this time.
+    NotAllowedYet,
     /// There is no camera.
     CameraMissing,
     /// There is no microphone.

@@ -206,12 +206,23 @@ pub enum Notice {
         problem: MediaProblem,
         /// The callee, if a voice call is possible instead.
         voice_instead: Option<User>,
+        /// The call, if the person has only to press again.
+        again: Option<CallAgain>,
     },
     /// The server rejected a message of this client: the person calls too often, or there is a bug.
     Error {
         /// The server's error code.
         code: ErrorCode,
     },
+}
+
+/// A call that can be made again as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CallAgain {
+    /// The callee.
+    pub user: User,
+    /// The media.
+    pub media: MediaKind,
 }
 
 /// Why a call could not go on.

@@ -110,6 +110,120 @@ async fn remote_audio_plays_on_the_chosen_speaker() -> TestResult {
 }
 
 #[tokio::test]
+async fn each_chosen_device_stands_for_itself_and_comes_back() -> TestResult {
+    scenario("chosen_devices", async |env| {
+        let server = env.start_server().await?;
+        let ana = log_in_with_several_devices(env, &server, "Ana").await?;
+        let bo = env.log_in("Bo", &server).await?;
+        call(&ana, &bo, CallKind::Video).await?;
+        ana.press("more").await?;
+        let camera = choose_another(&ana, "choose-camera").await?;
+        wait_for_source_device(&ana, "video", &camera).await?;
+        let microphone = choose_another(&ana, "choose-microphone").await?;
+        wait_for_source_device(&ana, "audio", &microphone).await?;
+        ana.press("hang-up").await?;
+        wait_until_released(&ana, &bo).await?;
+
+        // Without the chosen camera, the chosen microphone is used nevertheless.
+        unplug(&ana, &camera).await?;
+        call(&ana, &bo, CallKind::Video).await?;
+        wait_for_source_device(&ana, "audio", &microphone).await?;
+        let other_camera = format!(
+            "const live = e2e.tracks.filter((track) => track.kind === 'video' && track.readyState === 'live');
+            return live.length === 1 && live[0].getSettings().deviceId !== '{camera}'"
+        );
+        ana.wait_until("another camera", UI_TIMEOUT, &other_camera).await?;
+        // It is used as soon as it is back.
+        ana.run::<()>("window.plugIn()").await?;
+        wait_for_source_device(&ana, "video", &camera).await?;
+        wait_for_source_device(&ana, "audio", &microphone).await?;
+        ana.ensure_no_errors().await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_chosen_speaker_is_used_again_once_it_is_plugged_in_again() -> TestResult {
+    scenario("speaker_back", async |env| {
+        let server = env.start_server().await?;
+        let ana = log_in_with_several_devices(env, &server, "Ana").await?;
+        let bo = env.log_in("Bo", &server).await?;
+        call(&ana, &bo, CallKind::Voice).await?;
+        ana.press("more").await?;
+        let speaker = choose_another(&ana, "choose-speaker").await?;
+        let plays_on = |sink: &str| format!("return one('remote-video').sinkId === '{sink}'");
+        ana.wait_until("the chosen speaker", UI_TIMEOUT, &plays_on(&speaker)).await?;
+        unplug(&ana, &speaker).await?;
+        ana.wait_until("the default speaker", UI_TIMEOUT, &plays_on("")).await?;
+        ana.run::<()>("window.plugIn()").await?;
+        ana.wait_until("the chosen speaker again", UI_TIMEOUT, &plays_on(&speaker)).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_own_picture_is_mirrored_unless_the_camera_points_away_or_the_person_wants_it_so() -> TestResult {
+    scenario("mirror", async |env| {
+        let server = env.start_server().await?;
+        let ana = env.log_in("Ana", &server).await?;
+        let bo = env.log_in("Bo", &server).await?;
+        call(&ana, &bo, CallKind::Video).await?;
+        let flipped = |is: bool| {
+            format!("return (getComputedStyle(one('local-video')).transform === 'matrix(-1, 0, 0, 1, 0, 0)') === {is}")
+        };
+        ana.wait_until("a mirrored picture", UI_TIMEOUT, &flipped(true)).await?;
+        ana.press("more").await?;
+        ana.press("mirror").await?;
+        ana.wait_until("a picture as others see it", UI_TIMEOUT, &flipped(false)).await?;
+        ana.press("hang-up").await?;
+        wait_until_released(&ana, &bo).await?;
+        ana.reload().await?;
+        call(&ana, &bo, CallKind::Video).await?;
+        ana.wait_until("a picture as others see it", UI_TIMEOUT, &flipped(false)).await?;
+        ana.press("more").await?;
+        ana.press("mirror").await?;
+        ana.wait_until("a mirrored picture", UI_TIMEOUT, &flipped(true)).await?;
+
+        // A phone's back camera: Chromium's fake ones have no direction.
+        bo.run::<()>(
+            "const settings = MediaStreamTrack.prototype.getSettings;
+            MediaStreamTrack.prototype.getSettings = function () {
+                return { ...settings.call(this), ...(this.kind === 'video' && { facingMode: 'environment' }) };
+            };",
+        )
+        .await?;
+        bo.press("hang-up").await?;
+        wait_until_released(&ana, &bo).await?;
+        call(&ana, &bo, CallKind::Video).await?;
+        bo.wait_until("a readable picture", UI_TIMEOUT, &flipped(false)).await
+    })
+    .await
+}
+
+/// Takes a device away until `window.plugIn()`: fake devices of a browser cannot be unplugged.
+async fn unplug(page: &TestPage, id: &str) -> Result<()> {
+    page.run(&format!(
+        "const devices = navigator.mediaDevices;
+        const {{ enumerateDevices, getUserMedia }} = devices;
+        const names = (constraint) => constraint?.deviceId?.exact === '{id}';
+        devices.enumerateDevices = async () => (await enumerateDevices.call(devices)).filter((it) => it.deviceId !== '{id}');
+        devices.getUserMedia = async (constraints) => {{
+            if (names(constraints.video) || names(constraints.audio)) {{
+                throw new OverconstrainedError('deviceId', 'unplugged');
+            }}
+            return getUserMedia.call(devices, constraints);
+        }};
+        window.plugIn = () => {{
+            delete devices.enumerateDevices;
+            delete devices.getUserMedia;
+            devices.dispatchEvent(new Event('devicechange'));
+        }};
+        devices.dispatchEvent(new Event('devicechange'));"
+    ))
+    .await
+}
+
+#[tokio::test]
 async fn a_lost_device_is_replaced_and_a_muted_microphone_stays_muted() -> TestResult {
     scenario("device_lost", async |env| {
         let server = env.start_server().await?;

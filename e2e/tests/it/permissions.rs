@@ -148,6 +148,79 @@ async fn no_call_starts_without_a_microphone() -> TestResult {
     .await
 }
 
+/// Has the browser answer its questions about devices as if the person had closed them, and count them.
+async fn close_questions(page: &TestPage) -> Result<()> {
+    page.run::<()>(
+        "window.questions = 0;
+        const devices = navigator.mediaDevices;
+        window.realGetUserMedia ??= devices.getUserMedia.bind(devices);
+        devices.getUserMedia = async (constraints) => {
+            window.questions += 1;
+            throw new DOMException('Permission dismissed', 'NotAllowedError');
+        };",
+    )
+    .await
+}
+
+#[tokio::test]
+async fn a_closed_question_is_not_asked_again_until_the_person_presses_a_button() -> TestResult {
+    scenario("question_closed", async |env| {
+        let server = env.start_server().await?;
+        let (ana, bo) = log_in_pair_with_permissions(env, &server, "prompt", "prompt").await?;
+        for kind in [CallKind::Video, CallKind::Voice] {
+            close_questions(&ana).await?;
+            call_fails_with_notice(&ana, &bo, kind, "not_allowed_yet").await?;
+            let questions: usize = ana.run("return window.questions").await?;
+            ensure!(questions == 1, "{questions} questions for one press");
+            ana.press("notice-again").await?;
+            let asked = "return window.questions === 2";
+            ana.wait_until("the second question", UI_TIMEOUT, asked).await?;
+            ana.wait_for_notice("not_allowed_yet", UI_TIMEOUT).await?;
+            wait_until_released(&ana, &bo).await?;
+            ana.press("notice-dismiss").await?;
+        }
+        // The person allows it at the next question.
+        ana.set_permission("camera", "granted", &server.url()).await?;
+        ana.set_permission("microphone", "granted", &server.url()).await?;
+        ana.run::<()>("navigator.mediaDevices.getUserMedia = window.realGetUserMedia").await?;
+        ring(&ana, &bo, CallKind::Video).await?;
+        bo.press("accept-video").await?;
+        wait_until_connected(&ana, &bo).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_call_can_be_answered_without_any_microphone() -> TestResult {
+    scenario("answer_without_microphone", async |env| {
+        let server = env.start_server().await?;
+        let nothing = BrowserOptions { devices: FakeDevices::None, ..BrowserOptions::default() };
+        let ana = log_in_with(env, &server, "Ana", &nothing).await?;
+        let bo = env.log_in("Bo", &server).await?;
+        for (kind, answer) in [(CallKind::Video, "accept-video"), (CallKind::Voice, "accept-voice")] {
+            ring(&bo, &ana, kind).await?;
+            ana.press(answer).await?;
+            wait_until_connected(&bo, &ana).await?;
+            ana.wait_until("audio", MEDIA_TIMEOUT, "return (await e2e.receivedTotals()).energy > 0").await?;
+            if kind == CallKind::Video {
+                ana.wait_for_received(20, MEDIA_TIMEOUT).await?;
+            }
+            bo.wait_until(
+                "the word about it",
+                UI_TIMEOUT,
+                "return one('remote-no-microphone')?.textContent.includes('Ana')",
+            )
+            .await?;
+            ana.wait_until("the word about it", UI_TIMEOUT, "return one('no-microphone')").await?;
+            ensure!(ana.run::<bool>("return !one('mute')").await?, "a button mutes no microphone");
+            bo.press("hang-up").await?;
+            wait_until_released(&ana, &bo).await?;
+        }
+        bo.ensure_no_errors().await
+    })
+    .await
+}
+
 #[tokio::test]
 async fn an_insecure_page_explains_that_calls_need_https() -> TestResult {
     scenario("not_secure", async |env| {

@@ -41,6 +41,61 @@ async fn wait_for_remote_video(page: &TestPage, is_screen: bool) -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_sound_of_a_shared_tab_is_sent_and_mute_takes_the_microphone_alone() -> TestResult {
+    scenario("tab_sound", async |env| {
+        let server = env.start_server().await?;
+        let args = vec![
+            "--auto-select-tab-capture-source-by-title=Music".to_owned(),
+            "--autoplay-policy=no-user-gesture-required".to_owned(),
+        ];
+        let ana = env.new_page("Ana", &BrowserOptions { args, ..BrowserOptions::default() }).await?;
+        ana.open(&server.url()).await?;
+        ana.log_in("Ana").await?;
+        let bo = env.log_in("Bo", &server).await?;
+        call(&ana, &bo, CallKind::Video).await?;
+        let first = ana.tab().await?;
+        ana.open_tab().await?;
+        ana.open(&format!("{}/healthz", server.url().trim_end_matches('/'))).await?;
+        ana.run::<()>(
+            "document.title = 'Music';
+            const context = window.music = new AudioContext();
+            const tone = context.createOscillator();
+            tone.connect(context.destination);
+            tone.start();",
+        )
+        .await?;
+        ana.switch_to(&first).await?;
+
+        // Muted, Ana is silent until the tab is shared. The energy is a sum, so it must stop growing.
+        ana.press("mute").await?;
+        let grows = |by: f64| {
+            format!(
+                "const energy = async () => (await e2e.receivedTotals()).energy;
+                const before = await energy();
+                const until = performance.now() + 1_000;
+                while (performance.now() < until) await new Promise((done) => later(done, 100));
+                return (await energy()) - before > {by}"
+            )
+        };
+        let is_silent = grows(0.000_1).replace("> 0.0001", "< 0.0001");
+        bo.wait_until("silence", MEDIA_TIMEOUT, &is_silent).await?;
+        ana.press("screen").await?;
+        wait_for_remote_video(&bo, true).await?;
+        bo.wait_until("the tab's sound", MEDIA_TIMEOUT, &grows(0.001)).await?;
+        // After it, the plain microphone, which is still muted.
+        ana.press("screen").await?;
+        wait_for_remote_video(&bo, false).await?;
+        bo.wait_until("silence again", MEDIA_TIMEOUT, &is_silent).await?;
+        ana.press("mute").await?;
+        bo.wait_until("the microphone", MEDIA_TIMEOUT, &grows(0.001)).await?;
+        ana.press("hang-up").await?;
+        wait_until_released(&ana, &bo).await?;
+        ana.ensure_no_errors().await
+    })
+    .await
+}
+
+#[tokio::test]
 async fn a_screen_share_replaces_the_camera_until_either_button_ends_it() -> TestResult {
     scenario("screen_share", async |env| {
         let server = env.start_server().await?;

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::VecDeque, future::poll_fn, rc::Rc, task::Poll};
 
-use hutong_core::{Connectivity, MediaCommand, MediaEvent, PeerId};
+use hutong_core::{Connectivity, MediaCommand, MediaEvent, PeerId, WithoutMicrophone};
 use hutong_protocol::{MediaKind, SdpKind};
 use web_sys::MediaStreamTrack;
 use yew::Callback;
@@ -66,7 +66,12 @@ impl TestSide {
 
     pub async fn acquire(&self, media: MediaKind) -> Vec<MediaStreamTrack> {
         let peer = self.peer;
-        self.engine.perform(MediaCommand::Acquire { peer, media, ice_servers: vec![] });
+        self.engine.perform(MediaCommand::Acquire {
+            peer,
+            media,
+            without_microphone: WithoutMicrophone::Fail,
+            ice_servers: vec![],
+        });
         self.events.next(|event| (event == MediaEvent::Acquired { peer }).then_some(())).await;
         let local = self.views.next(|view| view.local_stream).await;
         tracks(&local)

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use hutong_core::{MediaCommand, MediaEvent, PeerId};
+use hutong_core::{MediaCommand, MediaEvent, PeerId, WithoutMicrophone};
 use hutong_protocol::{MediaKind, SdpKind};
 use js_sys::{Function, Object, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
@@ -127,7 +127,12 @@ async fn any_device_is_used_when_the_chosen_one_is_missing() {
 #[wasm_bindgen_test]
 async fn closing_does_not_wait_for_the_devices() {
     let side = TestSide::new(1);
-    side.engine.perform(MediaCommand::Acquire { peer: side.peer, media: MediaKind::Video, ice_servers: vec![] });
+    side.engine.perform(MediaCommand::Acquire {
+        peer: side.peer,
+        media: MediaKind::Video,
+        without_microphone: WithoutMicrophone::Fail,
+        ice_servers: vec![],
+    });
     side.engine.perform(MediaCommand::Close { peer: side.peer });
     let first = side.events.next(Some).await;
     assert_eq!(first, MediaEvent::Closed { peer: side.peer });
@@ -169,7 +174,12 @@ async fn devices_granted_after_the_close_are_released() {
     lent.iter().for_each(|track| stream.add_track(track));
 
     let permission = PendingPermission::install();
-    side.engine.perform(MediaCommand::Acquire { peer: side.peer, media: MediaKind::Video, ice_servers: vec![] });
+    side.engine.perform(MediaCommand::Acquire {
+        peer: side.peer,
+        media: MediaKind::Video,
+        without_microphone: WithoutMicrophone::Fail,
+        ice_servers: vec![],
+    });
     let answer = permission.requests.next(Some).await;
     side.close().await;
     assert_eq!(live(&lent), 2);

@@ -156,6 +156,10 @@ pub static TEXTS: Texts = Texts {
     },
     media,
     error,
+    call_again: |name| format!("再次呼叫{name}"),
+    remote_no_microphone: |name| format!("{name}没有麦克风：对方能看到、听到你，但你听不到对方"),
+    no_microphone: "你没有麦克风，对方听不到你。随时可以接上一个。",
+    mirror: "镜像显示自己的画面",
     voice_instead: |name| format!("改用语音呼叫{name}"),
     dismiss: "知道了",
 
@@ -304,6 +308,7 @@ fn media(problem: MediaProblem) -> &'static str {
         MediaProblem::MicrophoneDenied => {
             "互通没有使用麦克风的权限，无法通话。请点地址栏里的锁或麦克风图标，或到系统的隐私设置中允许，然后重新呼叫。"
         }
+        MediaProblem::NotAllowedYet => "浏览器询问摄像头和麦克风时没有选择“允许”。请再次呼叫，并选择允许。",
         MediaProblem::CameraMissing => "没有找到摄像头。请接上后重新呼叫。",
         MediaProblem::MicrophoneMissing => "没有找到麦克风，无法通话。请接上后重新呼叫。",
         MediaProblem::CameraInUse => "摄像头打不开。请关闭正在使用它的其他程序，或重新插拔后再呼叫。",

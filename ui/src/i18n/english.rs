@@ -169,6 +169,10 @@ pub static TEXTS: Texts = Texts {
     },
     media,
     error,
+    call_again: |name| format!("Call {name} again"),
+    remote_no_microphone: |name| format!("{name} has no microphone: you are seen and heard, but hear nothing"),
+    no_microphone: "You have no microphone, so you are not heard. Connect one at any time.",
+    mirror: "Mirror my picture",
     voice_instead: |name| format!("Call {name} by voice instead"),
     dismiss: "Dismiss",
 
@@ -357,6 +361,9 @@ fn media(problem: MediaProblem) -> &'static str {
         MediaProblem::MicrophoneDenied => {
             "Hutong may not use the microphone, and a call needs it. Allow it in the address bar (the lock or microphone \
              icon) or in the privacy settings of your system, and call again."
+        }
+        MediaProblem::NotAllowedYet => {
+            "The browser’s question about camera and microphone was not answered with “Allow”. Call again, and allow them."
         }
         MediaProblem::CameraMissing => "No camera was found. Connect one, and call again.",
         MediaProblem::MicrophoneMissing => {

@@ -242,6 +242,14 @@ pub struct Texts {
     pub error: fn(ErrorCode) -> &'static str,
     /// Notice: button that repeats the call without video.
     pub voice_instead: Template,
+    /// Notice: button that calls again.
+    pub call_again: Template,
+    /// In a call: the other person has no microphone.
+    pub remote_no_microphone: Template,
+    /// In a call: there is no microphone here.
+    pub no_microphone: &'static str,
+    /// Device settings: toggle that shows the own picture mirrored.
+    pub mirror: &'static str,
     /// Notice: button that closes it.
     pub dismiss: &'static str,
 

@@ -1,6 +1,6 @@
 //! Acquires camera, microphone and screen, and diagnoses why they are not available.
 
-use hutong_core::MediaProblem;
+use hutong_core::{MediaProblem, WithoutMicrophone};
 use hutong_protocol::MediaKind;
 use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
@@ -10,24 +10,39 @@ use web_sys::{
     MediaStreamTrack, PermissionState,
 };
 
-use super::{connection::TrackKind, device_choice, permission};
+use super::{
+    connection::TrackKind,
+    device_choice::{self, ChosenDevices},
+    permission,
+};
 use crate::dom;
 
-/// Acquires the microphone, and the camera for a video call.
+/// Acquires the microphone, and the camera for a video call. Without any microphone, and if the call can do without it, acquires
+/// the camera alone, or nothing.
 ///
 /// # Errors
 ///
 /// Which of the two is not available, and why.
-pub async fn acquire(media: MediaKind) -> Result<MediaStream, MediaProblem> {
+pub async fn acquire(media: MediaKind, without_microphone: WithoutMicrophone) -> Result<MediaStream, MediaProblem> {
     let devices = media_devices()?;
     let error = match get_chosen_or_any(&devices, track_kinds(media)).await {
         Ok(stream) => return Ok(stream),
         Err(error) => error,
     };
-    match media {
-        MediaKind::Voice => Err(error.of_microphone()),
-        MediaKind::Video => Err(diagnose(&devices, error).await),
+    let problem = match media {
+        MediaKind::Voice if error == CaptureError::Denied => denied(&[TrackKind::Audio]).await,
+        MediaKind::Voice => error.of_microphone(),
+        MediaKind::Video => diagnose(&devices, error).await,
+    };
+    if problem != MediaProblem::MicrophoneMissing || without_microphone == WithoutMicrophone::Fail {
+        return Err(problem);
     }
+    if media == MediaKind::Video
+        && let Ok(camera) = get_chosen_or_any(&devices, &[TrackKind::Video]).await
+    {
+        return Ok(camera);
+    }
+    MediaStream::new().map_err(|_| MediaProblem::Engine)
 }
 
 /// Acquires one device during a call.
@@ -54,12 +69,31 @@ pub enum ScreenError {
     Failed,
 }
 
+/// A shared screen, window or tab.
+#[derive(Clone, Debug)]
+pub struct SharedScreen {
+    /// Its picture.
+    pub video: MediaStreamTrack,
+    /// Its sound, where the browser offers it: Chromium that of tabs.
+    pub audio: Option<MediaStreamTrack>,
+}
+
+impl SharedScreen {
+    /// Stops sharing.
+    pub fn stop(&self) {
+        self.video.stop();
+        self.audio.iter().for_each(MediaStreamTrack::stop);
+    }
+}
+
 /// Acquires the screen, a window or a tab. Calls `getDisplayMedia` before the future is awaited: browsers require the
 /// person's click.
-pub fn acquire_screen() -> impl Future<Output = Result<MediaStreamTrack, ScreenError>> {
+pub fn acquire_screen() -> impl Future<Output = Result<SharedScreen, ScreenError>> {
     let promise = media_devices().ok().and_then(|devices| {
         let constraints = DisplayMediaStreamConstraints::new();
         constraints.set_video(&JsValue::TRUE);
+        // Browsers without it ignore this.
+        constraints.set_audio(&shared_audio());
         devices.get_display_media_with_constraints(&constraints).ok()
     });
     async move {
@@ -67,11 +101,22 @@ pub fn acquire_screen() -> impl Future<Output = Result<MediaStreamTrack, ScreenE
             Ok(stream) => stream.dyn_into::<MediaStream>().map_err(|_| ScreenError::Failed)?,
             Err(error) => return Err(screen_error(&error)),
         };
-        let track = tracks(&stream).into_iter().next().ok_or(ScreenError::Failed)?;
+        let (mut audio, mut video): (Vec<_>, Vec<_>) =
+            tracks(&stream).into_iter().partition(|track| TrackKind::of(track) == TrackKind::Audio);
+        let screen = SharedScreen { video: video.pop().ok_or(ScreenError::Failed)?, audio: audio.pop() };
         // Keeps text sharp at low bitrates (MediaStreamTrack Content Hints, section 3.2).
-        Reflect::set(&track, &"contentHint".into(), &"detail".into()).ok();
-        Ok(track)
+        Reflect::set(&screen.video, &"contentHint".into(), &"detail".into()).ok();
+        Ok(screen)
     }
+}
+
+/// `MediaTrackConstraints` of a tab's sound: music, not speech.
+fn shared_audio() -> JsValue {
+    let constraints = Object::new();
+    for name in ["echoCancellation", "noiseSuppression", "autoGainControl"] {
+        Reflect::set(&constraints, &name.into(), &JsValue::FALSE).ok();
+    }
+    constraints.into()
 }
 
 /// Stops all tracks of a stream, which releases their devices.
@@ -167,26 +212,38 @@ fn track_kinds(media: MediaKind) -> &'static [TrackKind] {
     }
 }
 
-/// Opens the chosen devices, or any devices if those are not available.
+/// Opens the chosen devices. Each choice stands for itself: where one is not available, any device of that kind is opened.
+///
+/// Of a device that another program uses, the browser does not say which one it is: then the choices are left out one by one.
 async fn get_chosen_or_any(devices: &MediaDevices, kinds: &[TrackKind]) -> Result<MediaStream, CaptureError> {
-    match get_user_media(devices, kinds, true).await {
-        Err(CaptureError::Missing | CaptureError::InUse | CaptureError::Other)
-            if kinds.iter().any(|&kind| device_choice::chosen(kind.into()).is_some()) =>
-        {
-            get_user_media(devices, kinds, false).await
-        }
-        result => result,
+    let chosen = device_choice::available(kinds).await;
+    let mut result = get_user_media(devices, kinds, &chosen).await;
+    let mut fewer: Vec<ChosenDevices> = Vec::new();
+    for kind in chosen.kinds() {
+        fewer.push(chosen.clone().without(kind));
     }
+    if fewer.len() > 1 {
+        fewer.push(ChosenDevices::default());
+    }
+    for choice in fewer {
+        match result {
+            Err(CaptureError::Missing | CaptureError::InUse | CaptureError::Other) => {
+                result = get_user_media(devices, kinds, &choice).await;
+            }
+            Ok(_) | Err(CaptureError::Denied) => break,
+        }
+    }
+    result
 }
 
 async fn get_user_media(
     devices: &MediaDevices,
     kinds: &[TrackKind],
-    use_chosen: bool,
+    chosen: &ChosenDevices,
 ) -> Result<MediaStream, CaptureError> {
     let constraints = MediaStreamConstraints::new();
     for &kind in kinds {
-        let of_track = track_constraints(kind, device_choice::chosen(kind.into()).filter(|_| use_chosen));
+        let of_track = track_constraints(kind, chosen.of(kind));
         match kind {
             TrackKind::Audio => constraints.set_audio(&of_track),
             TrackKind::Video => constraints.set_video(&of_track),
@@ -198,7 +255,7 @@ async fn get_user_media(
 }
 
 /// `MediaTrackConstraints`: all `ideal`, so that any camera fits, except the chosen device.
-fn track_constraints(kind: TrackKind, chosen: Option<String>) -> JsValue {
+fn track_constraints(kind: TrackKind, chosen: Option<&str>) -> JsValue {
     let constraints = Object::new();
     if kind == TrackKind::Video {
         constrain(&constraints, "ideal", "width", 1280.into());
@@ -231,11 +288,10 @@ fn screen_error(error: &JsValue) -> ScreenError {
 async fn diagnose(devices: &MediaDevices, error: CaptureError) -> MediaProblem {
     match error {
         CaptureError::Denied => {
-            if permission::state("microphone").await == Some(PermissionState::Denied) {
-                return MediaProblem::MicrophoneDenied;
-            }
-            if permission::state("camera").await == Some(PermissionState::Denied) {
-                return MediaProblem::CameraDenied;
+            let problem = denied(&TrackKind::ALL).await;
+            // Else the browser allows both, and the system refuses one.
+            if problem != MediaProblem::Engine {
+                return problem;
             }
         }
         CaptureError::Missing => {
@@ -258,6 +314,27 @@ async fn diagnose(devices: &MediaDevices, error: CaptureError) -> MediaProblem {
             error.of_camera()
         }
         Err(error) => error.of_microphone(),
+    }
+}
+
+/// Why the devices of these kinds were refused, without asking once more. `Engine`: the browser allows all of them.
+async fn denied(kinds: &[TrackKind]) -> MediaProblem {
+    let mut all_granted = true;
+    for kind in kinds {
+        let (name, problem) = match kind {
+            TrackKind::Audio => ("microphone", MediaProblem::MicrophoneDenied),
+            TrackKind::Video => ("camera", MediaProblem::CameraDenied),
+        };
+        match permission::state(name).await {
+            Some(PermissionState::Denied) => return problem,
+            Some(PermissionState::Granted) => {}
+            _ => all_granted = false,
+        }
+    }
+    match (all_granted, kinds) {
+        (false, _) => MediaProblem::NotAllowedYet,
+        (true, [TrackKind::Audio]) => MediaProblem::MicrophoneDenied,
+        (true, _) => MediaProblem::Engine,
     }
 }
 

@@ -15,6 +15,7 @@ mod connection;
 mod device_choice;
 mod engine;
 mod local_network;
+mod mirror;
 #[cfg(feature = "app")]
 mod native;
 mod peer;
@@ -37,11 +38,12 @@ pub use capabilities::MediaCapabilities;
 pub use capture::tracks;
 #[cfg(all(test, target_arch = "wasm32", feature = "app"))]
 pub use connection::{ConnectionError, ConnectionEvent, TrackKind};
-pub use device_choice::{DeviceKind, MediaDevice, choose, chosen, devices, on_device_change};
+pub use device_choice::{DeviceKind, MediaDevice, available_speaker, choose, chosen, devices, on_device_change};
 pub use engine::{LocalSource, MediaCallbacks, MediaEngine, StatsFuture};
+pub use mirror::Mirror;
 #[cfg(all(test, target_arch = "wasm32", feature = "app"))]
 pub use native::connect as connect_native;
-pub use view::{DevicesInUse, LocalMedia, MediaView, RemoteMedia, SourceState};
+pub use view::{CameraFacing, DevicesInUse, LocalMedia, MediaView, RemoteMedia, SourceState};
 
 /// Starts the engine that this page's environment supports.
 pub fn start(callbacks: MediaCallbacks) -> Rc<dyn MediaEngine> {

@@ -23,13 +23,16 @@ pub struct MediaStatus {
     /// The video is the screen, to be shown uncropped. Older versions omit this field and show the screen like a camera.
     #[serde(default)]
     pub screen: bool,
+    /// There is no microphone. Older versions omit this field, and show a missing microphone as off.
+    #[serde(default)]
+    pub no_microphone: bool,
 }
 
 impl MediaStatus {
     /// Serializes the message for the channel.
     pub fn to_text(self) -> String {
-        let Self { microphone, camera, screen } = self;
-        format!(r#"{{"microphone":{microphone},"camera":{camera},"screen":{screen}}}"#)
+        let Self { microphone, camera, screen, no_microphone } = self;
+        format!(r#"{{"microphone":{microphone},"camera":{camera},"screen":{screen},"no_microphone":{no_microphone}}}"#)
     }
 
     /// Parses a message from the channel; `None` for anything else.
@@ -47,15 +50,20 @@ mod tests {
 
     #[test]
     fn a_status_survives_a_round_trip() {
-        for number in 0..8 {
-            let status = MediaStatus { microphone: number & 1 != 0, camera: number & 2 != 0, screen: number & 4 != 0 };
+        for number in 0..16 {
+            let status = MediaStatus {
+                microphone: number & 1 != 0,
+                camera: number & 2 != 0,
+                screen: number & 4 != 0,
+                no_microphone: number & 8 != 0,
+            };
             assert_eq!(MediaStatus::from_text(&status.to_text()), Some(status));
         }
     }
 
     #[test]
     fn statuses_of_older_and_newer_versions_are_parsed() {
-        let camera = MediaStatus { microphone: true, camera: true, screen: false };
+        let camera = MediaStatus { microphone: true, camera: true, screen: false, no_microphone: false };
         for text in [r#"{"microphone":true,"camera":true}"#, r#"{"microphone":true,"camera":true,"hand":true}"#] {
             assert_eq!(MediaStatus::from_text(text), Some(camera), "{text}");
         }

@@ -18,6 +18,18 @@ pub struct MediaView {
     pub in_use: DevicesInUse,
     /// What the remote side sends.
     pub remote: RemoteMedia,
+    /// Where the camera of the local video points.
+    pub facing: CameraFacing,
+}
+
+/// Where a camera points.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CameraFacing {
+    /// To the person, or unknown, as with cameras of computers: people expect a mirror.
+    #[default]
+    User,
+    /// Away from the person: mirrored text could not be read.
+    Away,
 }
 
 impl MediaView {
@@ -30,6 +42,7 @@ impl MediaView {
             local: LocalMedia::default(),
             in_use: DevicesInUse::default(),
             remote: RemoteMedia::default(),
+            facing: CameraFacing::default(),
         }
     }
 }
@@ -93,10 +106,12 @@ pub struct RemoteMedia {
     pub screen: bool,
     /// Whether the remote microphone is on, by the last status message.
     pub microphone: bool,
+    /// Whether the remote side has no microphone.
+    pub no_microphone: bool,
 }
 
 impl Default for RemoteMedia {
     fn default() -> Self {
-        Self { video: false, camera: true, screen: false, microphone: true }
+        Self { video: false, camera: true, screen: false, microphone: true, no_microphone: false }
     }
 }

@@ -7,7 +7,7 @@ use yew::{Html, html};
 use super::{avatar::Avatar, call_timer::CallTimer, icons, media_player::MediaPlayer};
 use crate::{
     i18n::Texts,
-    media::{LocalMedia, MediaView, RemoteMedia, SourceState},
+    media::{CameraFacing, LocalMedia, MediaView, Mirror, RemoteMedia, SourceState},
 };
 
 /// The state that these parts show.
@@ -23,6 +23,8 @@ pub struct CallParts<'a> {
     pub local: LocalMedia,
     /// What the remote side sends.
     pub remote: RemoteMedia,
+    /// Whether the person wants the own picture mirrored.
+    pub mirror: Mirror,
     /// Whether the remote video is shown.
     pub shows_video: bool,
     /// The texts.
@@ -67,7 +69,14 @@ impl CallParts<'_> {
                 if let Some(tried) = tried {
                     <p class="call-hint" data-testid="tried">{ icons::phone() }{ (texts.tried_to_call)(tried.as_str()) }</p>
                 }
-                if self.was_connected() && !remote.microphone {
+                if local.microphone == SourceState::Absent && self.was_connected() {
+                    <p class="call-hint warn" data-testid="no-microphone">{ icons::microphone_off() }{ texts.no_microphone }</p>
+                }
+                if self.was_connected() && remote.no_microphone {
+                    <p class="call-hint" data-testid="remote-no-microphone">
+                        { icons::microphone_off() }{ (texts.remote_no_microphone)(name) }
+                    </p>
+                } else if self.was_connected() && !remote.microphone {
                     <p class="call-hint">{ icons::microphone_off() }{ (texts.remote_muted)(name) }</p>
                 }
                 if local.camera == SourceState::Held {
@@ -96,6 +105,8 @@ impl CallParts<'_> {
         if local.camera == SourceState::Absent && !screen {
             return html! {};
         }
+        let faces_user = self.media.is_none_or(|media| media.facing == CameraFacing::User);
+        let is_mirrored = !screen && faces_user && self.mirror.is_on();
         let is_sent = local.camera.is_on() || screen;
         // Shrinks as soon as the call is answered: rendering a large video would slow its setup down.
         let large = matches!(self.call.phase, CallPhase::Acquiring | CallPhase::Offering | CallPhase::Ringing);
@@ -106,7 +117,7 @@ impl CallParts<'_> {
                     muted=true
                     label={texts.local_video}
                     testid="local-video"
-                    class={yew::classes!("local", (!is_sent).then_some("unseen"), screen.then_some("screen"))}
+                    class={yew::classes!("local", (!is_sent).then_some("unseen"), screen.then_some("screen"), is_mirrored.then_some("mirrored"))}
                 />
                 if !is_sent {
                     <span class="self-off">{ icons::camera_off() }</span>

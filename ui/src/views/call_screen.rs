@@ -3,7 +3,9 @@
 use hutong_core::{CallPhase, CallView};
 use hutong_protocol::Name;
 use web_sys::HtmlElement;
-use yew::{Html, NodeRef, Properties, component, hook, html, use_effect_with, use_mut_ref, use_node_ref};
+use yew::{
+    Callback, Html, NodeRef, Properties, component, hook, html, use_effect_with, use_mut_ref, use_node_ref, use_state,
+};
 
 use super::{
     call_details::CallDetails,
@@ -17,7 +19,7 @@ use crate::{
     actions::Actions,
     dom,
     i18n::{Texts, use_texts},
-    media::{MediaCapabilities, MediaView, RemoteMedia},
+    media::{MediaCapabilities, MediaView, Mirror, RemoteMedia},
     tones::Tone,
     wake_lock::use_wake_lock,
 };
@@ -62,7 +64,16 @@ pub fn CallScreen(props: &CallScreenProps) -> Html {
     let remote = media.map_or_else(RemoteMedia::default, |media| media.remote);
     // Before the first frame the video would be a black page.
     let shows_video = remote.video && was_connected && playback.has_frame(props.call.peer);
-    let parts = CallParts { call: &props.call, name: &name, media, local, remote, shows_video, texts };
+    let mirror = use_state(Mirror::stored);
+    let toggle_mirror = {
+        let mirror = mirror.clone();
+        Callback::from(move |()| {
+            let toggled = mirror.toggled();
+            toggled.store();
+            mirror.set(toggled);
+        })
+    };
+    let parts = CallParts { call: &props.call, name: &name, media, local, remote, mirror: *mirror, shows_video, texts };
     let code = dom::code(&phase);
     html! {
         <section
@@ -92,6 +103,8 @@ pub fn CallScreen(props: &CallScreenProps) -> Html {
                     speaker={props.speaker.clone()}
                     capabilities={props.capabilities}
                     details={open.details}
+                    mirror={*mirror}
+                    {toggle_mirror}
                     choose={props.actions.choose.clone()}
                     toggle={toggle.clone()}
                 />

@@ -11,7 +11,7 @@ use super::{icons, panels::Panel};
 use crate::{
     dom,
     i18n::use_texts,
-    media::{self, DeviceKind, DevicesInUse, MediaCapabilities, MediaDevice},
+    media::{self, DeviceKind, DevicesInUse, MediaCapabilities, MediaDevice, Mirror},
 };
 
 /// Properties of [`DeviceSettings`].
@@ -25,6 +25,10 @@ pub struct DeviceSettingsProps {
     pub capabilities: MediaCapabilities,
     /// Whether the call details are open.
     pub details: bool,
+    /// Whether the own picture is mirrored.
+    pub mirror: Mirror,
+    /// Changes that.
+    pub toggle_mirror: Callback<()>,
     /// Called with the kind and ID of a chosen device.
     pub choose: Callback<(DeviceKind, String)>,
     /// Opens or closes a panel.
@@ -57,6 +61,16 @@ pub fn DeviceSettings(props: &DeviceSettingsProps) -> Html {
                 { for kinds.map(|kind| html! {
                     <DeviceSelect key={kind.code()} {kind} devices={devices.clone()} current={current(kind)} choose={props.choose.clone()} />
                 }) }
+                <button
+                    type="button"
+                    class="settings-row"
+                    data-testid="mirror"
+                    aria-pressed={props.mirror.is_on().to_string()}
+                    onclick={props.toggle_mirror.reform(|_| ())}
+                >
+                    <span>{ texts.mirror }</span>
+                    if props.mirror.is_on() { { icons::tick() } }
+                </button>
                 <button
                     type="button"
                     class="settings-row"

@@ -6,7 +6,10 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{HtmlVideoElement, MediaStream};
 use yew::{AttrValue, Callback, Classes, Html, Properties, component, html, use_effect_with, use_node_ref, use_state};
 
-use crate::dom::{self, EventListener};
+use crate::{
+    dom::{self, EventListener},
+    media,
+};
 
 /// Properties of [`MediaPlayer`].
 #[derive(PartialEq, Properties)]
@@ -60,9 +63,23 @@ pub fn MediaPlayer(props: &MediaPlayerProps) -> Html {
     {
         let node = node.clone();
         use_effect_with((props.speaker.clone(), props.stream.is_some()), move |(speaker, _)| {
-            if let Some(element) = node.cast() {
-                set_speaker(&element, speaker.as_deref().unwrap_or_default());
+            let element: Option<HtmlVideoElement> = node.cast();
+            let speaker = speaker.clone().unwrap_or_default();
+            if let Some(element) = &element {
+                set_speaker(element, &speaker);
             }
+            // A chosen loudspeaker that is unplugged stays set, and silent, also once it is plugged in again.
+            let listener = element.filter(|_| !speaker.is_empty()).and_then(|element| {
+                media::on_device_change(move || {
+                    let (element, speaker) = (element.clone(), speaker.clone());
+                    spawn_local(async move {
+                        let available = media::available_speaker(&media::devices().await);
+                        set_speaker(&element, "");
+                        set_speaker(&element, &available.filter(|_| !speaker.is_empty()).unwrap_or_default());
+                    });
+                })
+            });
+            move || drop(listener)
         });
     }
     {

@@ -1,6 +1,6 @@
 //! The notice bar: what happened, and what to do.
 
-use hutong_core::{CallFailure, Command, MediaProblem, Notice};
+use hutong_core::{CallAgain, CallFailure, Command, MediaProblem, Notice};
 use hutong_protocol::{MediaKind, User};
 use yew::{Callback, Html, Properties, component, html};
 
@@ -37,6 +37,15 @@ pub fn NoticeBar(props: &NoticeBarProps) -> Html {
             </button>
         }
     });
+    let again = call_again(notice).map(|CallAgain { user, media }| {
+        let (to, media) = (user.token, *media);
+        let call = props.command.reform(move |_| Command::Call { to, media });
+        html! {
+            <button type="button" class="primary small" data-testid="notice-again" onclick={call}>
+                { icons::phone() }<span>{ (texts.call_again)(user.name.as_str()) }</span>
+            </button>
+        }
+    });
     let https_url = match notice {
         Notice::Media { problem: MediaProblem::NotSecure, .. } => props.origin.https_url(),
         _ => None,
@@ -49,6 +58,7 @@ pub fn NoticeBar(props: &NoticeBarProps) -> Html {
                     <a class="button small" href={url.clone()}>{ texts.not_secure_link }{ " " }{ url }</a>
                 }
                 { voice }
+                { again }
                 <button type="button" class="quiet small" data-testid="notice-dismiss" onclick={dismiss}>{ texts.dismiss }</button>
             </div>
         </div>
@@ -83,6 +93,10 @@ fn voice_instead(notice: &Notice) -> Option<&User> {
         Notice::Media { voice_instead, .. } => voice_instead.as_ref(),
         Notice::CallEnded { .. } | Notice::CallFailed { .. } | Notice::CannotCall { .. } | Notice::Error { .. } => None,
     }
+}
+
+fn call_again(notice: &Notice) -> Option<&CallAgain> {
+    if let Notice::Media { again, .. } = notice { again.as_ref() } else { None }
 }
 
 #[cfg(test)]
@@ -120,6 +134,7 @@ mod tests {
         for (problem, expected) in [
             (MediaProblem::CameraDenied, "camera_denied"),
             (MediaProblem::MicrophoneDenied, "microphone_denied"),
+            (MediaProblem::NotAllowedYet, "not_allowed_yet"),
             (MediaProblem::CameraMissing, "camera_missing"),
             (MediaProblem::MicrophoneMissing, "microphone_missing"),
             (MediaProblem::CameraInUse, "camera_in_use"),
@@ -130,7 +145,7 @@ mod tests {
             (MediaProblem::AudioCodecMissing, "audio_codec_missing"),
             (MediaProblem::Engine, "engine"),
         ] {
-            notices.push((Notice::Media { problem, voice_instead: None }, expected));
+            notices.push((Notice::Media { problem, voice_instead: None, again: None }, expected));
         }
         for (notice, expected) in notices {
             assert_eq!(code(&notice), expected);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hutong_core::{Command, Input, MediaCommand, MediaEvent, Output, SocketEvent};
+use hutong_core::{Command, Input, MediaCommand, MediaEvent, Output, SocketEvent, WithoutMicrophone};
 use hutong_protocol::{EndReason, IceServer, MediaKind, ServerMessage, Token};
 
 use crate::common::{CALL, ClientHarness, flowing, making_offer, media, welcome};
@@ -35,7 +35,15 @@ fn a_later_call_uses_the_renewed_servers() {
     assert_eq!(media(&harness.message(renewal(2))), [], "there is no connection");
     let outputs = harness.input(Input::Command(Command::Call { to: Token(2), media: MediaKind::Voice }));
     let peer = harness.peer();
-    assert_eq!(media(&outputs), [MediaCommand::Acquire { peer, media: MediaKind::Voice, ice_servers: servers(2) }]);
+    assert_eq!(
+        media(&outputs),
+        [MediaCommand::Acquire {
+            peer,
+            media: MediaKind::Voice,
+            without_microphone: WithoutMicrophone::Fail,
+            ice_servers: servers(2)
+        }]
+    );
 }
 
 #[test]

@@ -3,12 +3,18 @@
 use std::rc::{Rc, Weak};
 
 use futures_util::future::join;
-use hutong_core::{MediaEvent, MediaProblem};
+use hutong_core::{MediaEvent, MediaProblem, WithoutMicrophone};
 use hutong_protocol::MediaKind;
+use wasm_bindgen_futures::spawn_local;
 use web_sys::MediaStreamTrack;
 
 use super::{
-    super::{capture, connection::TrackKind, device_choice, view::SourceState},
+    super::{
+        capture,
+        connection::TrackKind,
+        device_choice::{self, MediaDevice},
+        view::SourceState,
+    },
     local_tracks::track_state,
     operations_chain::OperationsChain,
     state::{OperationError, PeerState},
@@ -80,9 +86,10 @@ impl LocalDevices {
     pub async fn acquire(
         &self,
         media: MediaKind,
+        without_microphone: WithoutMicrophone,
         connect: impl Future<Output = Result<(), OperationError>>,
     ) -> Result<(), OperationError> {
-        let (stream, connected) = join(capture::acquire(media), connect).await;
+        let (stream, connected) = join(capture::acquire(media, without_microphone), connect).await;
         let stream = stream.map_err(OperationError::Problem)?;
         if self.peer.is_closed() {
             capture::release(&stream);
@@ -98,8 +105,11 @@ impl LocalDevices {
                 *parts.tracks.device_mut(kind) = Some(Clone::clone(track));
                 parts.tracks.set_listeners(kind, listeners);
             }
-            parts.view.local.microphone = SourceState::On;
-            if media == MediaKind::Video {
+            let has = |kind| tracks.iter().any(|track| TrackKind::of(track) == kind);
+            if has(TrackKind::Audio) {
+                parts.view.local.microphone = SourceState::On;
+            }
+            if has(TrackKind::Video) {
                 parts.view.local.camera = SourceState::On;
             }
             parts.tracks.update_states(&mut parts.view.local);
@@ -126,7 +136,8 @@ impl LocalDevices {
             SourceState::On | SourceState::Off | SourceState::Held => self.peer.change(|parts| {
                 parts.tracks.muted = !on;
                 parts.view.local.microphone = parts.tracks.microphone_state();
-                if let Some(track) = parts.tracks.sent(TrackKind::Audio) {
+                // Not the mix with the sound of a shared tab, which goes on.
+                if let Some(track) = parts.tracks.device_mut(TrackKind::Audio) {
                     track.set_enabled(on);
                 }
             }),
@@ -159,7 +170,12 @@ impl LocalDevices {
 
     async fn reopen_microphone(&self) -> Result<(), OperationError> {
         let state = self.peer.parts.borrow().view.local.microphone;
-        if self.peer.is_closed() || state == SourceState::Absent {
+        let is_acquired = self.peer.parts.borrow().view.local_stream.is_some();
+        if self.peer.is_closed() || !is_acquired {
+            return Ok(());
+        }
+        // Without any microphone, the call goes on without one.
+        if state == SourceState::Absent && !device_choice::devices().await.iter().any(MediaDevice::is_microphone) {
             return Ok(());
         }
         self.open(TrackKind::Audio).await
@@ -288,13 +304,34 @@ impl LocalDevices {
         device_choice::on_device_change(move || {
             if let Some(me) = me.upgrade() {
                 me.replace_lost_microphone();
+                spawn_local(async move { me.return_to_chosen_devices().await });
             }
         })
     }
 
     fn replace_lost_microphone(self: &Rc<Self>) {
-        if self.peer.parts.borrow().view.local.microphone == SourceState::Lost {
+        if matches!(self.peer.parts.borrow().view.local.microphone, SourceState::Lost | SourceState::Absent) {
             self.change_device(TrackKind::Audio);
+        }
+    }
+
+    /// Changes back to chosen devices that were unplugged, and are there again.
+    async fn return_to_chosen_devices(self: &Rc<Self>) {
+        let devices = device_choice::devices().await;
+        if self.peer.is_closed() {
+            return;
+        }
+        let (in_use, local) = {
+            let parts = self.peer.parts.borrow();
+            (parts.view.in_use.clone(), parts.view.local)
+        };
+        for (kind, in_use, state) in
+            [(TrackKind::Audio, in_use.microphone, local.microphone), (TrackKind::Video, in_use.camera, local.camera)]
+        {
+            let chosen = device_choice::available_id(kind.into(), &devices);
+            if in_use.is_some() && chosen.is_some() && chosen != in_use && state != SourceState::Absent {
+                self.change_device(kind);
+            }
         }
     }
 }

@@ -6,8 +6,9 @@ use super::super::{
     capture,
     connection::TrackKind,
     device_choice,
-    view::{DevicesInUse, LocalMedia, MediaView, SourceState},
+    view::{CameraFacing, DevicesInUse, LocalMedia, MediaView, SourceState},
 };
+use super::audio_mix::AudioMix;
 use crate::dom::EventListener;
 
 /// The tracks of the local sources.
@@ -17,6 +18,8 @@ pub struct LocalTracks {
     camera: Option<MediaStreamTrack>,
     /// The shared screen, sent instead of the camera.
     pub screen: Option<MediaStreamTrack>,
+    /// The sound of the shared tab with the microphone, sent instead of the microphone.
+    pub mix: Option<AudioMix>,
     microphone_listeners: Vec<EventListener>,
     camera_listeners: Vec<EventListener>,
     /// Whether the person has muted. Survives a change of the microphone.
@@ -43,7 +46,7 @@ impl LocalTracks {
     /// The track of this kind that is sent.
     pub fn sent(&self, kind: TrackKind) -> Option<&MediaStreamTrack> {
         match kind {
-            TrackKind::Audio => self.microphone.as_ref(),
+            TrackKind::Audio => self.mix.as_ref().map(AudioMix::track).or(self.microphone.as_ref()),
             TrackKind::Video => self.screen.as_ref().or(self.camera.as_ref()),
         }
     }
@@ -70,8 +73,16 @@ impl LocalTracks {
     /// Updates the local stream and the devices in the view.
     pub fn update_view(&self, view: &mut MediaView) {
         let device = |track: &Option<MediaStreamTrack>| track.as_ref().and_then(device_choice::device_of);
+        let points_away = self.camera.as_ref().is_some_and(|camera| {
+            let settings = camera.get_settings();
+            matches!(crate::dom::text_property(&settings, "facingMode").as_deref(), Some("environment"))
+        });
+        view.facing = if points_away { CameraFacing::Away } else { CameraFacing::User };
         view.in_use = DevicesInUse { camera: device(&self.camera), microphone: device(&self.microphone) };
         let sent: Vec<_> = TrackKind::ALL.into_iter().filter_map(|kind| self.sent(kind)).cloned().collect();
+        if let Some(mix) = &self.mix {
+            mix.set_microphone(self.microphone.as_ref());
+        }
         view.local_stream = capture::stream_of(view.local_stream.take(), &sent);
     }
 

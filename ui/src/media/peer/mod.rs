@@ -1,5 +1,6 @@
 //! One peer of the media engine: devices, negotiation and remote tracks of one call, over either backend.
 
+mod audio_mix;
 mod local_devices;
 mod local_tracks;
 mod operations_chain;
@@ -102,8 +103,8 @@ impl MediaPeer {
 
     async fn execute(&self, command: MediaCommand) -> Result<(), OperationError> {
         match command {
-            MediaCommand::Acquire { media, ice_servers, .. } => {
-                self.local.acquire(media, async { self.connect(&ice_servers) }).await
+            MediaCommand::Acquire { media, without_microphone, ice_servers, .. } => {
+                self.local.acquire(media, without_microphone, async { self.connect(&ice_servers) }).await
             }
             MediaCommand::CreateOffer { .. } => self.offer(false).await,
             MediaCommand::CreateAnswer { sdp, .. } => self.answer(&sdp).await,

@@ -63,6 +63,7 @@ impl RemoteState {
             camera,
             screen: self.status.is_some_and(|status| status.screen),
             microphone: self.status.is_none_or(|status| status.microphone),
+            no_microphone: self.status.is_some_and(|status| status.no_microphone),
         };
         self.had_video |= remote.video;
         remote
@@ -83,7 +84,7 @@ mod tests {
     use super::*;
 
     fn status(microphone: bool, camera: bool, screen: bool) -> Option<MediaStatus> {
-        Some(MediaStatus { microphone, camera, screen })
+        Some(MediaStatus { microphone, camera, screen, no_microphone: false })
     }
 
     #[test]

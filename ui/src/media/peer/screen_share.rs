@@ -6,14 +6,14 @@ use std::{
 };
 
 use wasm_bindgen_futures::spawn_local;
-use web_sys::MediaStreamTrack;
 
 use super::{
     super::{
-        capture::{self, ScreenError},
+        capture::{self, ScreenError, SharedScreen},
         connection::TrackKind,
         view::SourceState,
     },
+    audio_mix::AudioMix,
     state::PeerState,
 };
 
@@ -53,8 +53,8 @@ impl ScreenShare {
             let screen = screen.await;
             share.dialog_open.set(false);
             match screen {
-                Ok(track) if share.peer.is_closed() => track.stop(),
-                Ok(track) => share.start(track).await,
+                Ok(screen) if share.peer.is_closed() => screen.stop(),
+                Ok(screen) => share.start(screen).await,
                 Err(ScreenError::Cancelled) => {
                     share.peer.change(|parts| parts.view.local.screen = SourceState::Absent);
                 }
@@ -63,7 +63,8 @@ impl ScreenShare {
         });
     }
 
-    async fn start(&self, track: MediaStreamTrack) {
+    async fn start(&self, screen: SharedScreen) {
+        let track = screen.video;
         // The person stopped sharing in the browser, or closed the shared window.
         let mut ended = Some(self.peer.on(&self.me, &track, "ended", |share, _| {
             let share = Rc::clone(share);
@@ -72,10 +73,12 @@ impl ScreenShare {
         self.peer.change(|parts| {
             parts.listeners.extend(ended.take());
             parts.tracks.screen = Some(track);
+            parts.tracks.mix = screen.audio.and_then(AudioMix::new);
             parts.view.local.screen = SourceState::On;
             parts.update_local();
         });
-        if !self.peer.send(TrackKind::Video).await {
+        let has_sound = self.peer.parts.borrow().tracks.mix.is_some();
+        if !self.peer.send(TrackKind::Video).await || (has_sound && !self.peer.send(TrackKind::Audio).await) {
             self.stop(SourceState::Lost).await;
         }
     }
@@ -85,14 +88,19 @@ impl ScreenShare {
         if self.peer.is_closed() {
             return;
         }
+        let mut mix = None;
         self.peer.change(|parts| {
             if let Some(track) = parts.tracks.screen.take() {
                 track.stop();
             }
+            mix = parts.tracks.mix.take();
             parts.view.local.screen = state;
             parts.update_local();
         });
-        // Fails only once the connection is lost.
+        // Both fail only once the connection is lost.
         self.peer.send(TrackKind::Video).await;
+        if mix.is_some() {
+            self.peer.send(TrackKind::Audio).await;
+        }
     }
 }

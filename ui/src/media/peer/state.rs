@@ -156,8 +156,12 @@ impl PeerState {
         let parts = self.parts.borrow();
         let local = parts.view.local;
         let screen = local.screen.is_on();
-        let status =
-            MediaStatus { microphone: local.microphone.is_on(), camera: local.camera.is_on() || screen, screen };
+        let status = MediaStatus {
+            microphone: local.microphone.is_on(),
+            camera: local.camera.is_on() || screen,
+            screen,
+            no_microphone: local.microphone == SourceState::Absent,
+        };
         if let Some(connection) = &parts.connection {
             connection.send_text(&status.to_text());
         }

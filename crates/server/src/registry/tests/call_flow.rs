@@ -202,7 +202,8 @@ fn without_camera_permission_no_call_starts_and_a_voice_call_is_proposed() {
     world.deliver_all();
     assert_eq!((world.call(0), world.call(1)), (None, None));
     let notice = world.participants[0].client.view().notice.clone();
-    let Some(Notice::Media { problem: MediaProblem::CameraDenied, voice_instead: Some(with) }) = notice else {
+    let Some(Notice::Media { problem: MediaProblem::CameraDenied, voice_instead: Some(with), again: None }) = notice
+    else {
         panic!("{notice:?}");
     };
     world.participants[0].media_problem = None;
