@@ -1,6 +1,8 @@
-//! ICE parts of session descriptions: candidates and credentials.
+//! Parts of session descriptions: ICE candidates and credentials, and codecs.
 
 use webrtc::peer_connection::RTCSessionDescription;
+
+use crate::frame::MediaType;
 
 /// ICE user name fragment and password of one side (RFC 8445, section 2.3). New ones mark a new ICE generation. Without `Debug`:
 /// the password is a secret.
@@ -26,6 +28,38 @@ pub(crate) fn count_candidates(description: &RTCSessionDescription) -> usize {
     let Ok(parsed) = description.unmarshal() else { return 0 };
     let attributes = parsed.media_descriptions.iter().flat_map(|media| &media.attributes);
     attributes.filter(|attribute| attribute.key == "candidate").count()
+}
+
+/// The description without the attributes of sections that the other side rejects (port zero), except their IDs: they have no
+/// meaning (RFC 3264, section 6). Browsers leave streams in them, for which the WebRTC library finds no codec and fails.
+pub(crate) fn without_rejected_attributes(sdp: &str) -> String {
+    let mut is_rejected = false;
+    let mut is_kept = |line: &&str| {
+        if let Some(section) = line.strip_prefix("m=") {
+            is_rejected = section.split(' ').nth(1) == Some("0");
+        }
+        !is_rejected || attribute(line).is_none_or(|attribute| attribute.starts_with("mid:"))
+    };
+    sdp.split_inclusive('\n').filter(|line| is_kept(line)).collect()
+}
+
+/// Whether an offer has this side's codec for this kind of media, or no section for it at all (RFC 8866, section 6.6).
+pub(crate) fn has_codec(offer: &RTCSessionDescription, kind: MediaType) -> bool {
+    let (section, codec) = match kind {
+        MediaType::Audio => ("audio", "opus"),
+        MediaType::Video => ("video", "VP8"),
+    };
+    let Ok(parsed) = offer.unmarshal() else { return true };
+    let mut sections = parsed.media_descriptions.iter().filter(|media| media.media_name.media == section).peekable();
+    let maps_codec = |mapping: &str| {
+        let encoding = mapping.split_once(' ').map_or("", |(_, encoding)| encoding);
+        encoding.split('/').next().is_some_and(|name| name.eq_ignore_ascii_case(codec))
+    };
+    sections.peek().is_none()
+        || sections.any(|media| {
+            let mut attributes = media.attributes.iter();
+            attributes.any(|attribute| attribute.key == "rtpmap" && attribute.value.as_deref().is_some_and(maps_codec))
+        })
 }
 
 /// The ICE credentials that the WebRTC library takes from a description: those of the session, else of the first media section
@@ -64,6 +98,21 @@ mod tests {
 
     fn parsed(sdp: &str) -> RTCSessionDescription {
         RTCSessionDescription::offer(sdp.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn rejected_sections_keep_their_ids_alone() {
+        let sdp = |of_video: &str| {
+            format!(
+                "v=0\r\nm=audio 9 X 111\r\na=sendrecv\r\nm=video 0 X 0\r\nc=IN IP4 0.0.0.0\r\n{of_video}m=application 9 Y z\r\na=mid:2\r\na=setup:active\r\n"
+            )
+        };
+        assert_eq!(
+            without_rejected_attributes(&sdp("a=mid:1\r\na=sendrecv\r\na=ssrc:1 cname:x\r\n")),
+            sdp("a=mid:1\r\n")
+        );
+        let accepted = sdp("a=mid:1\r\na=sendrecv\r\n").replace("m=video 0", "m=video 9");
+        assert_eq!(without_rejected_attributes(&accepted), accepted);
     }
 
     #[test]

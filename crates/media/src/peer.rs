@@ -15,7 +15,9 @@ use webrtc::peer_connection::{PeerConnection, RTCIceCandidateInit, RTCSessionDes
 
 use crate::config::{Config, DataChannelConfig};
 use crate::connection::{ConnectionHandler, configuration, connect, publish_bitrate, read_messages, relay_delay};
-use crate::description::{count_candidates, ice_credentials, retain_candidates, without_candidates};
+use crate::description::{
+    count_candidates, has_codec, ice_credentials, retain_candidates, without_candidates, without_rejected_attributes,
+};
 use crate::error::{AtOperation, Error, PeerOperation};
 #[cfg(doc)]
 use crate::events::Event;
@@ -203,6 +205,7 @@ impl Peer {
             SdpKind::Offer => RTCSessionDescription::offer(sdp).at(PeerOperation::SetRemoteDescription),
             SdpKind::Answer => RTCSessionDescription::answer(sdp).at(PeerOperation::SetRemoteDescription),
         };
+        let sdp = &without_rejected_attributes(sdp);
         let bare = parse(retain_candidates(sdp, |_| false))?;
         let credentials = ice_credentials(&bare).ok_or(rejected)?;
         // The library has these candidates only once it has accepted the description.
@@ -379,7 +382,12 @@ impl Peer {
     /// Adds the tracks to send; does nothing from the second call on.
     async fn add_pending_tracks(&self) -> Result<(), Error> {
         let sources = std::mem::take(&mut *self.pending_sources.lock().unwrap_or_else(PoisonError::into_inner));
+        let offer = self.connection.pending_remote_description().await;
         for (kind, source) in sources {
+            // The library fails to add a track for which the offer has no codec. Without it, the call goes on.
+            if offer.as_ref().is_some_and(|offer| !has_codec(offer, kind)) {
+                continue;
+            }
             let sender = TrackSender::add(self.connection.as_ref(), kind, self.session.clone()).await?;
             self.tasks.spawn(TrackSender::read_feedback(sender.track(), self.events.clone()));
             self.tasks.spawn(sender.send(source, self.connected.clone()));

@@ -1,6 +1,7 @@
 //! Offers as browsers make them: video is negotiated before a track exists.
 
 use hutong_media::{Error, MediaType};
+use hutong_protocol::SdpKind;
 
 use crate::common;
 
@@ -83,4 +84,54 @@ async fn video_that_the_offerer_does_not_accept_is_dropped() {
     }
     answerer.peer.send_audio(common::audio_packet(0)).await.unwrap();
     assert_eq!(offerer.frame(MediaType::Audio).await.data, common::audio_packet(0).data);
+}
+
+/// The offerer has H.264 only, as some devices do.
+#[tokio::test]
+async fn without_a_common_video_codec_the_answer_rejects_video_and_audio_flows() {
+    let _lock = common::shared().await;
+    let mut offerer = common::test_peer(common::config()).await;
+    let mut answerer = common::test_peer(common::config()).await;
+    let offer = offerer.peer.offer().await.unwrap();
+    let foreign = edit_video_section(&offer, |line| Some(line.replace("VP8/", "H264/")));
+    assert!(foreign.contains("H264/90000"), "{foreign}");
+    common::connect(&mut offerer, &mut answerer, &foreign, |candidate| candidate, |candidate| candidate).await;
+    for (sender, receiver) in [(0, 1), (1, 0)] {
+        let peers = [&mut offerer, &mut answerer];
+        for number in 0..20 {
+            peers[sender].peer.send_audio(common::audio_packet(number)).await.unwrap();
+            assert_eq!(peers[receiver].frame(MediaType::Audio).await.data, common::audio_packet(number).data);
+        }
+        // It is dropped, and ends nothing.
+        for number in 0..100 {
+            let sent = peers[sender].peer.send_video(common::video_frame(number, number == 0, 3_000));
+            assert!(matches!(sent, Ok(()) | Err(Error::KeyframeNeeded)), "{sent:?}");
+        }
+        peers[sender].peer.send_audio(common::audio_packet(20)).await.unwrap();
+        peers[receiver].frame(MediaType::Audio).await;
+    }
+}
+
+/// Browsers leave attributes in a section that they reject, even streams.
+#[tokio::test]
+async fn an_answer_that_rejects_video_with_attributes_in_its_section_is_accepted() {
+    let _lock = common::shared().await;
+    let offerer = common::test_peer(common::config()).await;
+    let answerer = common::test_peer(common::config()).await;
+    let offer = offerer.peer.offer().await.unwrap();
+    let foreign = edit_video_section(&offer, |line| Some(line.replace("VP8/", "H264/")));
+    answerer.peer.set_remote_description(SdpKind::Offer, &foreign).await.unwrap();
+    let answer = answerer.peer.answer().await.unwrap();
+    let of_browser = "a=mid:1\r\n\
+        a=ice-ufrag:6tT7\r\n\
+        a=ice-pwd:R4V/yzzJY07Xvl2Lw2VZM6uX\r\n\
+        a=setup:active\r\n\
+        a=extmap:1 urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
+        a=sendrecv\r\n\
+        a=msid:1144fe08 7d5f3cf4\r\n\
+        a=rtcp-mux\r\n\
+        a=ssrc:3999176578 cname:Ef5eqltedNom7DKD\r\n";
+    let answer = answer.replace("a=mid:1\r\n", of_browser);
+    assert!(answer.contains("m=video 0") && answer.contains("a=ssrc:3999176578"), "{answer}");
+    offerer.peer.set_remote_description(SdpKind::Answer, &answer).await.unwrap();
 }
