@@ -14,7 +14,7 @@ use hutong_core::{
 };
 use hutong_protocol::{MediaKind, Secret, UserState};
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior, timeout},
 };
 
@@ -30,6 +30,7 @@ use crate::{
     call_link::CallLink,
     call_link_flow::{CallLinkFlow, ConfirmOutcome},
     call_status::CallStatusPublisher,
+    close_policy::ClosePolicy,
     driver::{ClientDriver, DriverEvent, UiOutput},
     invitation::Invitation,
     network_watch,
@@ -79,8 +80,16 @@ pub enum DefaultPort {
 /// Creates a controller: its handle, and the future that runs it on a tokio runtime.
 pub fn start(config: ControllerConfig) -> (ControllerHandle, impl Future<Output = ()> + Send) {
     let status = CallStatusPublisher::default();
-    let (control, commands) = ControllerHandle::channel(status.subscribe());
-    (control, async move { Controller::new(config, status).await.run(commands).await })
+    let (close_policy, followed) = watch::channel(ClosePolicy::default());
+    let (control, commands) = ControllerHandle::channel(status.subscribe(), followed);
+    (control, async move { Controller::new(config, status, close_policy).await.run(commands).await })
+}
+
+/// Whether the page asks what closing the window shall do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Question {
+    Open,
+    Closed,
 }
 
 struct Controller {
@@ -91,11 +100,16 @@ struct Controller {
     call_link: CallLinkFlow,
     autostart: AutostartSwitch,
     status: CallStatusPublisher,
+    close_policy: watch::Sender<ClosePolicy>,
     problem: Option<AppProblem>,
 }
 
 impl Controller {
-    async fn new(config: ControllerConfig, status: CallStatusPublisher) -> Self {
+    async fn new(
+        config: ControllerConfig,
+        status: CallStatusPublisher,
+        close_policy: watch::Sender<ClosePolicy>,
+    ) -> Self {
         let (mut servers, settings_problem) = ServerSettings::read(&config.directory);
         let configured_port = config.port.or(servers.stored().port);
         let port = configured_port.or(match config.default_port {
@@ -120,8 +134,10 @@ impl Controller {
             call_link: CallLinkFlow::default(),
             autostart: AutostartSwitch::read(config.autostart).await,
             status,
+            close_policy,
             problem,
         };
+        this.publish_close_policy(Question::Closed);
         if keep_port && this.embedded.port().is_some() {
             this.save().await;
         }
@@ -148,6 +164,10 @@ impl Controller {
                     Some(ControllerCommand::Detach) => drop(self.detach()),
                     Some(ControllerCommand::PageMessage(message)) => self.handle_page_message(message).await,
                     Some(ControllerCommand::OpenLink(link)) => self.open_link(&link),
+                    Some(ControllerCommand::AskWhenClosed) => {
+                        self.publish_close_policy(Question::Open);
+                        self.show_app();
+                    }
                     Some(ControllerCommand::Stop(done)) => {
                         self.stop().await;
                         drop(done);
@@ -279,6 +299,12 @@ impl Controller {
                     self.problem = Some(problem);
                 }
             }
+            AppCommand::SetWhenClosed { to } => {
+                self.servers.set_when_closed(to);
+                self.save().await;
+                self.publish_close_policy(Question::Closed);
+            }
+            AppCommand::CancelClose => self.publish_close_policy(Question::Closed),
             AppCommand::ConfirmCallLink { link, media } => self.confirm_call_link(&link, media).await,
             AppCommand::DismissCallLink => self.call_link.dismiss(),
             AppCommand::RequireAccessKey { on } => self.require_access_key(on).await,
@@ -409,16 +435,29 @@ impl Controller {
     /// Publishes the call status and updates the call link after a change of the client's state.
     fn after_step(&mut self) {
         self.status.publish(self.driver.view());
+        // A call is not to ring behind the question.
+        if self.driver.view().call.is_some() && self.close_policy.borrow().is_asking {
+            self.publish_close_policy(Question::Closed);
+            self.show_app();
+        }
         if self.call_link.update(self.servers.current_address().as_ref(), &self.driver.view().session) {
             self.show_app();
         }
     }
 
+    fn publish_close_policy(&self, question: Question) {
+        let when_closed = self.servers.stored().when_closed;
+        self.close_policy.send_replace(ClosePolicy { when_closed, is_asking: question == Question::Open });
+    }
+
     fn show_app(&mut self) {
+        let close_policy = *self.close_policy.borrow();
         self.page.send(HostToPage::App(AppView {
             server: self.servers.choice(),
             embedded: self.embedded.view(),
             autostart: self.autostart.is_on(),
+            when_closed: cfg!(desktop).then_some(close_policy.when_closed),
+            asks_when_closed: close_policy.is_asking,
             invitation: self.servers.invitation(),
             call_link: self.call_link.view(self.servers.current_address().as_ref()),
             problem: self.problem,

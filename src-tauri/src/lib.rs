@@ -19,6 +19,7 @@ pub mod autostart;
 pub mod call_link;
 pub mod call_link_flow;
 pub mod call_status;
+pub mod close_policy;
 pub mod commands;
 pub mod controller;
 pub mod critical_task;

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hutong_core::host_messages::AppProblem;
+use hutong_core::host_messages::{AppProblem, WhenClosed};
 use hutong_durable_file as durable_file;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,8 @@ pub struct Settings {
     pub share: bool,
     /// The embedded server's port; `None` for the default one.
     pub port: Option<u16>,
+    /// What closing the window does while there is no call.
+    pub when_closed: WhenClosed,
     /// Keys that were trusted on first use, by host and port.
     pub known_servers: BTreeMap<String, KeyFingerprint>,
     /// Keys from invitations, by host and port; stored after a server has proved that it holds the key.
@@ -208,6 +210,7 @@ mod tests {
             server: SavedServer::Other { address: "https://192.168.1.20:8017".into() },
             share: true,
             port: Some(9000),
+            when_closed: WhenClosed::Stay,
             known_servers: [("192.168.1.20:8017".to_owned(), KeyFingerprint::of(b"a key"))].into(),
             pinned_servers: [("192.168.1.21:8017".to_owned(), KeyFingerprint::of(b"another key"))].into(),
         }

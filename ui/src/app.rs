@@ -25,8 +25,8 @@ use crate::{
     page_origin::PageOrigin,
     personal_storage, tones, update_check,
     views::{
-        CallLinkDialog, CallLinkDialogProps, CallScreen, ConnectionBanner, LinkChoice, LinkOpened, LoginPage, MainPage,
-        NoticeBar, OtherTabPage, UpdateBanner,
+        CallLinkDialog, CallLinkDialogProps, CallScreen, CloseQuestion, ConnectionBanner, LinkChoice, LinkOpened,
+        LoginPage, MainPage, NoticeBar, OtherTabPage, UpdateBanner,
     },
 };
 
@@ -115,6 +115,8 @@ impl Component for App {
         let driver = driver::create(sink, link.callback(Msg::Tab));
         slot.set(Rc::clone(&driver)).ok();
         let mut listeners = tones::unlock_on_gestures();
+        // Nothing is shown before it is known which tab runs the client.
+        let tab = if driver.in_app() { TabState::Active } else { TabState::Starting };
         let permission = (!driver.in_app()).then(notifications::permission);
         if !driver.in_app()
             && let Some(window) = dom::window()
@@ -151,7 +153,7 @@ impl Component for App {
             focused: None,
             callee,
             leave_guard: None,
-            tab: TabState::Active,
+            tab,
             calls: Rc::new(call_history::load()),
             notification: None,
             permission,
@@ -297,6 +299,9 @@ impl Component for App {
                 }
                 if let Some(link) = link {
                     <CallLinkDialog ..link />
+                }
+                if cfg!(feature = "app") && self.app.as_ref().is_some_and(|app| app.asks_when_closed) {
+                    <CloseQuestion command={actions.app.clone()} />
                 }
                 <NoticeBar notice={view.notice.clone()} origin={self.origin.clone()} command={actions.command.clone()} />
             </ContextProvider<Language>>

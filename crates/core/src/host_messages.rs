@@ -74,6 +74,14 @@ pub enum AppCommand {
         /// Start or not.
         on: bool,
     },
+    /// What closing the window does from now on while there is no call (desktop). Also the answer to the question for it.
+    /// Persisted.
+    SetWhenClosed {
+        /// The choice.
+        to: WhenClosed,
+    },
+    /// Keep the window open: the person has dismissed that question.
+    CancelClose,
     /// Confirm the call that a `hutong://` link proposes. If the link names another server, the app first switches to
     /// it and asks again after login.
     ConfirmCallLink {
@@ -92,6 +100,19 @@ impl fmt::Debug for AppCommand {
     }
 }
 
+/// What closing the app's window does while there is no call. During a call, the window is hidden.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenClosed {
+    /// The person is asked.
+    #[default]
+    Ask,
+    /// The app stays: in the tray, or minimised where there is none.
+    Stay,
+    /// The app quits.
+    Quit,
+}
+
 /// State of the app itself, as the page shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppView {
@@ -101,6 +122,10 @@ pub struct AppView {
     pub embedded: Option<EmbeddedServerView>,
     /// Whether the app starts when the person logs in to the computer; `None` if the system has no such setting.
     pub autostart: Option<bool>,
+    /// What closing the window does; `None` on phones.
+    pub when_closed: Option<WhenClosed>,
+    /// Whether the person has closed the window and is asked what that shall do.
+    pub asks_when_closed: bool,
     /// Invitation to the server in use, unless that is the embedded one: its address and, if no certificate authority
     /// issued its certificate, the key that it presented (`https://192.168.1.20:8017/#key=…`).
     pub invitation: Option<String>,
@@ -230,6 +255,8 @@ mod tests {
             server: ServerChoice::Embedded,
             embedded: Some(embedded),
             autostart: None,
+            when_closed: None,
+            asks_when_closed: false,
             invitation: None,
             call_link: None,
             problem: None,

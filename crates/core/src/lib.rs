@@ -11,7 +11,7 @@
 //! }
 //! ```
 //!
-//! There are two drivers: `ui/src/driver/web.rs` (web-sys WebSocket, in the browser) and `src-tauri/src/driver.rs`
+//! There are two drivers: `ui/src/driver/browser.rs` (web-sys WebSocket, in the browser) and `src-tauri/src/driver.rs`
 //! (tokio-tungstenite, in the app).
 
 mod backoff;

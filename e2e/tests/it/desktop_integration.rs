@@ -87,8 +87,9 @@ async fn a_link_to_another_server_needs_two_confirmations() -> TestResult {
 
         bo.wait_until("the call link dialog", UI_TIMEOUT, IS_ASKING).await?;
         let is_unchanged =
-            r#"return one("app-server").innerText.includes("inside this app") && !!one("call-link-moves")"#;
-        ensure!(bo.run::<bool>(is_unchanged).await?, "the server was changed without a confirmation");
+            r#"return one("app-server")?.innerText.includes("inside this app") && one("call-link-moves")"#;
+        bo.wait_until("the server that was in use before, and a word about the other", UI_TIMEOUT, is_unchanged)
+            .await?;
         ana.wait_until_user_gone("Bo", Duration::ZERO).await?;
         bo.press("call-link-call").await?;
         bo.wait_until("to be asked for the name", UI_TIMEOUT, r#"return !!one("call-link-login")"#).await?;
@@ -191,8 +192,75 @@ async fn a_hidden_window_receives_and_continues_a_call() -> TestResult {
         wait_until_released(&ana, bo).await?;
 
         app.close_window().await?;
+        bo.press("close-quit").await?;
         app.wait_until_exited().await?;
         ana.wait_until_user_gone("Bo", UI_TIMEOUT).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn closing_the_window_is_asked_about_once_and_keeps_the_person_reachable() -> TestResult {
+    scenario("desktop_integration_close", async |env| {
+        let bus = SessionBus::start(TraySupport::Present).await?;
+        let server = env.start_server().await?;
+        let ana = env.log_in("Ana", &server).await?;
+        let app =
+            env.start_app_with("Bo", &in_english(AppOptions::with_test_devices(&server.url())).on_bus(&bus)).await?;
+        let bo = app.page();
+        bo.log_in("Bo").await?;
+        bus.wait_for_menu_entry("Quit", UI_TIMEOUT).await?;
+        const IS_ASKED: &str = "return one('close-question')?.open";
+        const NOT_ASKED: &str = "return !one('close-question')";
+        app.close_window().await?;
+        bo.wait_until("the question", UI_TIMEOUT, IS_ASKED).await?;
+        bo.press("close-cancel").await?;
+        bo.wait_until("the question to go", UI_TIMEOUT, NOT_ASKED).await?;
+        ensure!(bo.run::<bool>("return document.visibilityState === 'visible'").await?, "cancelling hides the window");
+
+        app.close_window().await?;
+        bo.wait_until("the question", UI_TIMEOUT, IS_ASKED).await?;
+        bo.press("close-stay").await?;
+        app.wait_for_visibility("hidden").await?;
+        // Others can ring.
+        ring(&ana, bo, CallKind::Voice).await?;
+        bus.wait_for_notification(UI_TIMEOUT, |it| it.title == "Ana is calling").await?;
+        ana.press("hang-up").await?;
+        bo.wait_until_no_call(UI_TIMEOUT).await?;
+        ensure!(
+            bo.run::<bool>("return document.visibilityState === 'hidden'").await?,
+            "a missed call shows the window"
+        );
+        bus.choose_menu_entry("Show Hutong", UI_TIMEOUT).await?;
+        app.wait_for_visibility("visible").await?;
+
+        // Not asked again, until the settings say otherwise.
+        app.close_window().await?;
+        app.wait_for_visibility("hidden").await?;
+        ensure!(bo.run::<bool>(NOT_ASKED).await?, "asked twice");
+        bus.choose_menu_entry("Show Hutong", UI_TIMEOUT).await?;
+        app.wait_for_visibility("visible").await?;
+        bo.press("stay-reachable").await?;
+        bo.wait_until("the switch to be off", UI_TIMEOUT, "return one('stay-reachable').ariaPressed === 'false'")
+            .await?;
+        app.close_window().await?;
+        app.wait_until_exited().await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_page_that_does_not_answer_cannot_keep_its_window_open() -> TestResult {
+    scenario("desktop_integration_close_twice", async |env| {
+        let bus = SessionBus::start(TraySupport::Absent).await?;
+        let server = env.start_server().await?;
+        let app =
+            env.start_app_with("Bo", &in_english(AppOptions::with_test_devices(&server.url())).on_bus(&bus)).await?;
+        app.page().log_in("Bo").await?;
+        app.close_window().await?;
+        app.page().wait_until("the question", UI_TIMEOUT, "return one('close-question')?.open").await?;
+        app.close_window().await?;
+        app.wait_until_exited().await
     })
     .await
 }

@@ -4,6 +4,7 @@ mod access_key;
 mod call_history;
 mod call_survival;
 mod calls;
+mod codecs;
 mod connection_loss;
 mod desktop;
 mod desktop_integration;

@@ -3,7 +3,7 @@
 use hutong_core::host_messages::{HostToPage, PageToHost};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::call_status::CallStatus;
+use crate::{call_status::CallStatus, close_policy::ClosePolicy};
 
 /// Capacity of the command queue; senders wait when it is full.
 const QUEUE_CAPACITY: usize = 64;
@@ -16,6 +16,7 @@ pub type PageSender = Box<dyn Fn(HostToPage) -> bool + Send>;
 pub struct ControllerHandle {
     commands: mpsc::Sender<ControllerCommand>,
     status: watch::Receiver<CallStatus>,
+    close_policy: watch::Receiver<ClosePolicy>,
 }
 
 /// A command to the controller.
@@ -28,16 +29,21 @@ pub enum ControllerCommand {
     PageMessage(PageToHost),
     /// Open a call link, not validated yet.
     OpenLink(String),
+    /// Ask the person what closing the window shall do.
+    AskWhenClosed,
     /// Stop, and drop the sender when done.
     Stop(oneshot::Sender<()>),
 }
 
 impl ControllerHandle {
-    /// Creates the handle and the command queue of a controller that publishes this status.
+    /// Creates the handle and the command queue of a controller that publishes these.
     #[must_use]
-    pub fn channel(status: watch::Receiver<CallStatus>) -> (Self, mpsc::Receiver<ControllerCommand>) {
+    pub fn channel(
+        status: watch::Receiver<CallStatus>,
+        close_policy: watch::Receiver<ClosePolicy>,
+    ) -> (Self, mpsc::Receiver<ControllerCommand>) {
         let (commands, queue) = mpsc::channel(QUEUE_CAPACITY);
-        (Self { commands, status }, queue)
+        (Self { commands, status, close_policy }, queue)
     }
 
     /// Attaches a page in place of an earlier one. The first message to it is a snapshot.
@@ -61,6 +67,17 @@ impl ControllerHandle {
     /// Opens a call link, not validated yet: the person is asked to confirm it.
     pub async fn open_link(&self, link: String) {
         self.send(ControllerCommand::OpenLink(link)).await;
+    }
+
+    /// Asks the person, in the page, what closing the window shall do.
+    pub async fn ask_when_closed(&self) {
+        self.send(ControllerCommand::AskWhenClosed).await;
+    }
+
+    /// A receiver of what closing the window does.
+    #[must_use]
+    pub fn close_policy(&self) -> watch::Receiver<ClosePolicy> {
+        self.close_policy.clone()
     }
 
     /// A receiver of the call status.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hutong_core::host_messages::{AppProblem, ServerChoice};
+use hutong_core::host_messages::{AppProblem, ServerChoice, WhenClosed};
 
 use crate::{
     address::ServerAddress,
@@ -64,6 +64,11 @@ impl ServerSettings {
     /// Sets whether the embedded server is open to the network.
     pub fn set_share(&mut self, on: bool) {
         self.settings.share = on;
+    }
+
+    /// Sets what closing the window does while there is no call.
+    pub fn set_when_closed(&mut self, to: WhenClosed) {
+        self.settings.when_closed = to;
     }
 
     /// Writes the settings.

@@ -87,9 +87,9 @@ impl DesktopIntegration {
             if let Some(link) = link {
                 control.open_link(link).await;
             }
-            let status = control.call_status();
+            let (status, close_policy) = (control.call_status(), control.close_policy());
             let host = TauriHost::new(window, control, &tray, strings, events).await;
-            DesktopShell::new(host, status, strings).run(queue).await;
+            DesktopShell::new(host, status, close_policy, strings).run(queue).await;
         };
         // Calls to window and tray wait for the main thread. On exit the main thread waits for the runtime's tasks, so
         // the shell would deadlock on a runtime thread.
@@ -107,10 +107,10 @@ pub fn show(app: &AppHandle) {
 
 /// Forwards window events to the shell.
 fn forward_window_events(window: &WebviewWindow, control: &ControllerHandle, events: ShellEvents) {
-    let status = control.call_status();
+    let (status, policy) = (control.call_status(), control.close_policy());
     window.on_window_event(move |event| match event {
         WindowEvent::CloseRequested { api, .. }
-            if CloseAction::in_status(&status.borrow()) == CloseAction::HideWindow =>
+            if CloseAction::in_status(&status.borrow(), *policy.borrow()) != CloseAction::Quit =>
         {
             api.prevent_close();
             events.send(ShellEvent::CloseRequested);

@@ -1,6 +1,6 @@
 //! The desktop shell: handles call status changes and shell events in order, and drives window, tray and notifications.
 
-use hutong_core::Command;
+use hutong_core::{Command, host_messages::WhenClosed};
 use hutong_protocol::{MediaKind, Name};
 use tokio::sync::{mpsc, watch};
 
@@ -9,19 +9,33 @@ use super::{
     shell_host::{Notification, ShellHost},
     strings::Strings,
     tray_content::TrayContent,
-    window_close::WindowRestore,
+    window_close::{CloseAction, WindowRestore},
 };
-use crate::call_status::{CallStatus, RingId};
+use crate::{
+    call_status::{CallStatus, RingId},
+    close_policy::ClosePolicy,
+};
 
 /// The controller of window, tray and notifications. Acts through a [`ShellHost`].
 #[derive(Debug)]
 pub struct DesktopShell<H> {
     host: H,
     status: watch::Receiver<CallStatus>,
+    close_policy: watch::Receiver<ClosePolicy>,
     strings: &'static Strings,
     ring: RingNotice,
-    /// How to restore the window that was closed during the call; `None` when it was not closed.
+    /// How to restore the window that was closed; `None` when it was not closed.
     restore: Option<WindowRestore>,
+    close_question: CloseQuestion,
+}
+
+/// The question what closing the window shall do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CloseQuestion {
+    /// Not asked.
+    None,
+    /// The page asks it.
+    Asked,
 }
 
 /// Where the current ring is shown.
@@ -48,8 +62,14 @@ impl RingNotice {
 
 impl<H: ShellHost> DesktopShell<H> {
     /// Creates a shell that has shown nothing yet.
-    pub fn new(host: H, status: watch::Receiver<CallStatus>, strings: &'static Strings) -> Self {
-        Self { host, status, strings, ring: RingNotice::None, restore: None }
+    pub fn new(
+        host: H,
+        status: watch::Receiver<CallStatus>,
+        close_policy: watch::Receiver<ClosePolicy>,
+        strings: &'static Strings,
+    ) -> Self {
+        let (ring, close_question) = (RingNotice::None, CloseQuestion::None);
+        Self { host, status, close_policy, strings, ring, restore: None, close_question }
     }
 
     /// Handles status changes and events until the controller stops.
@@ -64,6 +84,7 @@ impl<H: ShellHost> DesktopShell<H> {
                     // The controller has stopped: the app exits.
                     Err(_) => return,
                 },
+                Ok(()) = self.close_policy.changed() => self.close_policy_changed().await,
                 event = events.recv() => match event {
                     Some(event) => self.handle(event).await,
                     None => return,
@@ -90,7 +111,7 @@ impl<H: ShellHost> DesktopShell<H> {
 
     async fn handle(&mut self, event: ShellEvent) {
         match event {
-            ShellEvent::CloseRequested => self.hide_in_call().await,
+            ShellEvent::CloseRequested => self.close().await,
             ShellEvent::FocusChanged => {
                 let window = self.host.window();
                 if window.visible && !window.minimized {
@@ -131,12 +152,38 @@ impl<H: ShellHost> DesktopShell<H> {
         }
     }
 
-    /// Hides the window that the person closed during a call, and notifies how to restore it.
-    async fn hide_in_call(&mut self) {
-        let restore = WindowRestore::best(self.host.shows_tray().await, self.host.finds_running_app().await);
+    /// Acts on the answer to the question what closing the window shall do.
+    async fn close_policy_changed(&mut self) {
+        let ClosePolicy { when_closed, is_asking } = *self.close_policy.borrow_and_update();
+        if is_asking {
+            self.close_question = CloseQuestion::Asked;
+            return;
+        }
+        let before = std::mem::replace(&mut self.close_question, CloseQuestion::None);
+        match (before, when_closed) {
+            (CloseQuestion::Asked, WhenClosed::Stay) => self.close().await,
+            (CloseQuestion::Asked, WhenClosed::Quit) => self.host.exit(),
+            // Dismissed, or changed in the settings.
+            (CloseQuestion::Asked, WhenClosed::Ask) | (CloseQuestion::None, _) => {}
+        }
+    }
+
+    /// Hides the window that the person closed, and notifies how to restore it; or asks, or quits.
+    async fn close(&mut self) {
+        let (has_tray, finds_running_app) = (self.host.shows_tray().await, self.host.finds_running_app().await);
         // The status may have changed during the probes.
         let status = self.status.borrow().clone();
         self.update(&status);
+        let policy = *self.close_policy.borrow();
+        match CloseAction::in_status(&status, policy) {
+            CloseAction::HideWindow => {}
+            CloseAction::Ask => return self.host.ask_when_closed().await,
+            CloseAction::Quit => return self.host.exit(),
+        }
+        let restore = match &status {
+            CallStatus::Idle => WindowRestore::without_call(has_tray),
+            CallStatus::Ringing { .. } | CallStatus::InCall { .. } => WindowRestore::best(has_tray, finds_running_app),
+        };
         let hidden = match restore {
             WindowRestore::Tray | WindowRestore::SecondStart => self.host.hide_window(),
             WindowRestore::WindowList => self.host.minimize_window(),
@@ -154,8 +201,8 @@ impl<H: ShellHost> DesktopShell<H> {
             }),
             // Notify here: a window without the focus sends no focus event when it is hidden.
             CallStatus::Ringing { ring, name, media } => self.notify_ring(*ring, name, *media),
-            // The call ended during the probes: without a call, closing quits.
-            CallStatus::Idle => self.host.exit(),
+            // The person has chosen it.
+            CallStatus::Idle => {}
         }
     }
 

@@ -10,7 +10,7 @@ const QUEUE_CAPACITY: usize = 32;
 /// An event from window, tray, notifications, or another start of the app.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ShellEvent {
-    /// The person closed the window during a call.
+    /// The person closed the window, and that does not quit the app at once.
     CloseRequested,
     /// The window gained or lost the focus.
     FocusChanged,

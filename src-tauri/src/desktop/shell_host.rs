@@ -76,6 +76,9 @@ pub trait ShellHost {
     /// Opens a call link, which is not validated yet.
     async fn open_link(&mut self, link: String);
 
+    /// Asks the person what closing the window shall do. The answer changes the close policy.
+    async fn ask_when_closed(&mut self);
+
     /// Exits the app.
     fn exit(&mut self);
 }

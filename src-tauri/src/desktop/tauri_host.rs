@@ -100,6 +100,10 @@ impl ShellHost for TauriHost {
         self.control.open_link(link).await;
     }
 
+    async fn ask_when_closed(&mut self) {
+        self.control.ask_when_closed().await;
+    }
+
     fn exit(&mut self) {
         self.app.exit(0);
     }

@@ -1,28 +1,37 @@
 //! Closing the window: whether that quits the app, and how a hidden window is restored.
 
-use crate::call_status::CallStatus;
+use hutong_core::host_messages::WhenClosed;
+
+use crate::{call_status::CallStatus, close_policy::ClosePolicy};
 
 /// The effect of closing the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseAction {
     /// Quit the app.
     Quit,
-    /// Hide the window; the call continues.
+    /// Hide or minimise the window; the app stays reachable, and a call continues.
     HideWindow,
+    /// Ask the person.
+    Ask,
 }
 
 impl CloseAction {
-    /// The action for this call status.
+    /// The action for this call status and policy.
     #[must_use]
-    pub const fn in_status(status: &CallStatus) -> Self {
-        match status {
-            CallStatus::Idle => Self::Quit,
-            CallStatus::Ringing { .. } | CallStatus::InCall { .. } => Self::HideWindow,
+    pub const fn in_status(status: &CallStatus, policy: ClosePolicy) -> Self {
+        match (status, policy.when_closed) {
+            (CallStatus::Ringing { .. } | CallStatus::InCall { .. }, _) | (CallStatus::Idle, WhenClosed::Stay) => {
+                Self::HideWindow
+            }
+            (CallStatus::Idle, WhenClosed::Quit) => Self::Quit,
+            // The second press on the close button: the page may not be able to ask.
+            (CallStatus::Idle, WhenClosed::Ask) if policy.is_asking => Self::Quit,
+            (CallStatus::Idle, WhenClosed::Ask) => Self::Ask,
         }
     }
 }
 
-/// The way to restore a window that was closed during a call.
+/// The way to restore a window that was closed and did not quit the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowRestore {
     /// The tray menu. The window is hidden.
@@ -34,7 +43,13 @@ pub enum WindowRestore {
 }
 
 impl WindowRestore {
-    /// The best available way. `has_tray`: the desktop shows a tray. `finds_running_app`: a second start reaches this
+    /// The way while there is no call: nobody would remember a window that nothing shows.
+    #[must_use]
+    pub const fn without_call(has_tray: bool) -> Self {
+        if has_tray { Self::Tray } else { Self::WindowList }
+    }
+
+    /// The best available way during a call. `has_tray`: the desktop shows a tray. `finds_running_app`: a second start reaches this
     /// instance.
     #[must_use]
     pub const fn best(has_tray: bool, finds_running_app: bool) -> Self {
@@ -53,12 +68,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn closing_quits_only_when_there_is_no_call() {
+    fn closing_hides_the_window_in_a_call_and_otherwise_does_what_the_person_chose() {
         let name = Name::new("Ana").unwrap();
         let ringing = CallStatus::Ringing { ring: 1, name: name.clone(), media: MediaKind::Video };
-        assert_eq!(CloseAction::in_status(&CallStatus::Idle), CloseAction::Quit);
-        assert_eq!(CloseAction::in_status(&ringing), CloseAction::HideWindow);
-        assert_eq!(CloseAction::in_status(&CallStatus::InCall { name }), CloseAction::HideWindow);
+        for (when_closed, is_asking, idle) in [
+            (WhenClosed::Ask, false, CloseAction::Ask),
+            (WhenClosed::Ask, true, CloseAction::Quit),
+            (WhenClosed::Stay, false, CloseAction::HideWindow),
+            (WhenClosed::Quit, false, CloseAction::Quit),
+        ] {
+            let policy = ClosePolicy { when_closed, is_asking };
+            assert_eq!(CloseAction::in_status(&CallStatus::Idle, policy), idle, "{policy:?}");
+            for in_call in [ringing.clone(), CallStatus::InCall { name: name.clone() }] {
+                assert_eq!(CloseAction::in_status(&in_call, policy), CloseAction::HideWindow);
+            }
+        }
     }
 
     #[test]
@@ -67,5 +91,7 @@ mod tests {
         assert_eq!(WindowRestore::best(true, false), WindowRestore::Tray);
         assert_eq!(WindowRestore::best(false, true), WindowRestore::SecondStart);
         assert_eq!(WindowRestore::best(false, false), WindowRestore::WindowList);
+        assert_eq!(WindowRestore::without_call(true), WindowRestore::Tray);
+        assert_eq!(WindowRestore::without_call(false), WindowRestore::WindowList);
     }
 }

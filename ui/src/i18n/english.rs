@@ -42,6 +42,13 @@ pub static TEXTS: Texts = Texts {
     ring_denied: "Calls ring only while this page is in front: the browser blocks notifications. Allow them in its settings \
                   for this page, then reload.",
     ring_unsupported: "Calls ring only while this page is in front.",
+    close_question: "Stay reachable when the window is closed?",
+    close_question_hint: "Calls then ring as long as the computer is on. The icon in the tray brings the window back; without a \
+                          tray, the window is minimised. You can change this in the settings.",
+    close_stay: "Stay reachable",
+    close_quit: "Quit Hutong",
+    stay_reachable: "Stay reachable when the window is closed",
+    stay_reachable_hint: "Hutong goes on in the tray, or minimised, and calls ring.",
     missed_calls: |calls| if calls == 1 { "1 missed call".to_owned() } else { format!("{calls} missed calls") },
     recent_calls: "Recent calls",
     clear: "Clear",
@@ -171,6 +178,9 @@ pub static TEXTS: Texts = Texts {
     error,
     call_again: |name| format!("Call {name} again"),
     remote_no_microphone: |name| format!("{name} has no microphone: you are seen and heard, but hear nothing"),
+    no_common_video: |name| {
+        format!("No video: this device and that of {name} have no video format in common. You can talk.")
+    },
     no_microphone: "You have no microphone, so you are not heard. Connect one at any time.",
     mirror: "Mirror my picture",
     voice_instead: |name| format!("Call {name} by voice instead"),

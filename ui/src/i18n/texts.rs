@@ -64,6 +64,18 @@ pub struct Texts {
     pub ring_denied: &'static str,
     /// Ringing: the browser has no notifications for this page.
     pub ring_unsupported: &'static str,
+    /// The app: question when its window is closed.
+    pub close_question: &'static str,
+    /// The app: explanation of that question.
+    pub close_question_hint: &'static str,
+    /// The app: answer that keeps it running.
+    pub close_stay: &'static str,
+    /// The app: answer that quits it.
+    pub close_quit: &'static str,
+    /// The app: switch for staying reachable when the window is closed.
+    pub stay_reachable: &'static str,
+    /// The app: explanation of that switch.
+    pub stay_reachable_hint: &'static str,
     /// Missed calls: heading with their number.
     pub missed_calls: fn(usize) -> String,
     /// Recent calls: heading.
@@ -246,6 +258,8 @@ pub struct Texts {
     pub call_again: Template,
     /// In a call: the other person has no microphone.
     pub remote_no_microphone: Template,
+    /// In a call: the two sides have no video codec in common.
+    pub no_common_video: Template,
     /// In a call: there is no microphone here.
     pub no_microphone: &'static str,
     /// Device settings: toggle that shows the own picture mirrored.

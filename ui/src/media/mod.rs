@@ -21,6 +21,7 @@ mod native;
 mod peer;
 mod peer_engine;
 mod permission;
+mod sdp;
 mod status;
 mod unsupported;
 mod view;
@@ -43,7 +44,7 @@ pub use engine::{LocalSource, MediaCallbacks, MediaEngine, StatsFuture};
 pub use mirror::Mirror;
 #[cfg(all(test, target_arch = "wasm32", feature = "app"))]
 pub use native::connect as connect_native;
-pub use view::{CameraFacing, DevicesInUse, LocalMedia, MediaView, RemoteMedia, SourceState};
+pub use view::{CameraFacing, DevicesInUse, LocalMedia, MediaView, RemoteMedia, SourceState, VideoNegotiation};
 
 /// Starts the engine that this page's environment supports.
 pub fn start(callbacks: MediaCallbacks) -> Rc<dyn MediaEngine> {

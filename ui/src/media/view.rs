@@ -20,6 +20,18 @@ pub struct MediaView {
     pub remote: RemoteMedia,
     /// Where the camera of the local video points.
     pub facing: CameraFacing,
+    /// Whether the two sides can exchange video.
+    pub video: VideoNegotiation,
+}
+
+/// Whether the two sides can exchange video.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VideoNegotiation {
+    /// They can, as far as is known.
+    #[default]
+    Possible,
+    /// They have no video codec in common.
+    NoCommonCodec,
 }
 
 /// Where a camera points.
@@ -43,6 +55,7 @@ impl MediaView {
             in_use: DevicesInUse::default(),
             remote: RemoteMedia::default(),
             facing: CameraFacing::default(),
+            video: VideoNegotiation::default(),
         }
     }
 }

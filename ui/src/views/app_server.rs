@@ -1,6 +1,6 @@
 //! The card of the app about its server: which one it uses, and sharing the embedded one.
 
-use hutong_core::host_messages::{AppCommand, AppView, EmbeddedServerView, ServerChoice};
+use hutong_core::host_messages::{AppCommand, AppView, EmbeddedServerView, ServerChoice, WhenClosed};
 use web_sys::{HtmlInputElement, SubmitEvent};
 use yew::{
     Callback, Html, MouseEvent, NodeRef, Properties, UseStateHandle, component, hook, html, use_effect_with,
@@ -49,6 +49,18 @@ pub fn AppServer(props: &AppServerProps) -> Html {
                 { embedded_server(embedded, app.server == ServerChoice::Embedded, &props.command, texts) }
             }
             { form.view(&props.command, texts) }
+            if let Some(when_closed) = app.when_closed {
+                { switch(SwitchRow {
+                    testid: "stay-reachable",
+                    on: when_closed == WhenClosed::Stay,
+                    label: texts.stay_reachable,
+                    hint_id: "stay-reachable-hint",
+                    hint: texts.stay_reachable_hint,
+                    onclick: props.command.reform(move |_| AppCommand::SetWhenClosed {
+                        to: if when_closed == WhenClosed::Stay { WhenClosed::Quit } else { WhenClosed::Stay },
+                    }),
+                }) }
+            }
             if let Some(on) = app.autostart {
                 { switch(SwitchRow {
                     testid: "autostart",

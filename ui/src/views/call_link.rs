@@ -2,16 +2,11 @@
 
 use hutong_core::host_messages::{CallLinkStage, PendingCallLink};
 use hutong_protocol::MediaKind;
-use js_sys::Function;
-use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, MouseEvent};
 use yew::{Callback, Html, Properties, component, html, use_effect_with, use_node_ref};
 
-use super::icons;
-use crate::{
-    dom,
-    i18n::{Texts, use_texts},
-};
+use super::{icons, modal::show_modal};
+use crate::i18n::{Texts, use_texts};
 
 /// Properties of [`CallLinkDialog`].
 #[derive(Clone, PartialEq, Properties)]
@@ -166,13 +161,5 @@ fn CallLinkQuestion(props: &CallLinkDialogProps) -> Html {
                 </button>
             </div>
         </dialog>
-    }
-}
-
-/// Opens the dialog as modal: the page behind takes neither clicks nor focus.
-fn show_modal(dialog: &Element) {
-    if let Some(show) = dom::property(dialog, "showModal").and_then(|show| show.dyn_into::<Function>().ok()) {
-        // Fails if the dialog is open already.
-        show.call0(dialog).ok();
     }
 }

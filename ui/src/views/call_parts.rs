@@ -7,7 +7,7 @@ use yew::{Html, html};
 use super::{avatar::Avatar, call_timer::CallTimer, icons, media_player::MediaPlayer};
 use crate::{
     i18n::Texts,
-    media::{CameraFacing, LocalMedia, MediaView, Mirror, RemoteMedia, SourceState},
+    media::{CameraFacing, LocalMedia, MediaView, Mirror, RemoteMedia, SourceState, VideoNegotiation},
 };
 
 /// The state that these parts show.
@@ -78,6 +78,9 @@ impl CallParts<'_> {
                     </p>
                 } else if self.was_connected() && !remote.microphone {
                     <p class="call-hint">{ icons::microphone_off() }{ (texts.remote_muted)(name) }</p>
+                }
+                if self.media.is_some_and(|media| media.video == VideoNegotiation::NoCommonCodec) {
+                    <p class="call-hint warn" data-testid="no-common-video">{ icons::camera_off() }{ (texts.no_common_video)(name) }</p>
                 }
                 if local.camera == SourceState::Held {
                     <p class="call-hint warn" data-testid="camera-held">{ icons::camera_off() }{ texts.camera_held }</p>

@@ -112,6 +112,7 @@ pub fn CallScreen(props: &CallScreenProps) -> Html {
             { CallControls {
                 call: &props.call,
                 local,
+                video: media.map(|media| media.video).unwrap_or_default(),
                 capabilities: props.capabilities,
                 actions: &props.actions,
                 settings_open: open.settings,

@@ -8,7 +8,7 @@ use super::{icons, panels::Panel};
 use crate::{
     actions::Actions,
     i18n::Texts,
-    media::{LocalMedia, LocalSource, MediaCapabilities, SourceState},
+    media::{LocalMedia, LocalSource, MediaCapabilities, SourceState, VideoNegotiation},
 };
 
 /// The state that the buttons depend on.
@@ -17,6 +17,8 @@ pub struct CallControls<'a> {
     pub call: &'a CallView,
     /// The local sources.
     pub local: LocalMedia,
+    /// Whether the two sides can exchange video.
+    pub video: VideoNegotiation,
     /// The features that may be offered.
     pub capabilities: MediaCapabilities,
     /// The person's actions.
@@ -51,15 +53,16 @@ impl CallControls<'_> {
             CallPhase::Ending => html! { <div class="controls" /> },
             phase => {
                 let answered = matches!(phase, CallPhase::Connecting | CallPhase::Connected | CallPhase::Reconnecting);
+                let has_video = self.video == VideoNegotiation::Possible;
                 let end = if answered { texts.hang_up } else { texts.cancel_call };
                 html! {
                     <div class="controls">
                         { self.source_button(LocalSource::Microphone, local.microphone) }
                         // In a voice call the camera button appears once the call is answered.
-                        if answered || local.camera != SourceState::Absent {
+                        if has_video && (answered || local.camera != SourceState::Absent) {
                             { self.source_button(LocalSource::Camera, local.camera) }
                         }
-                        if answered && self.capabilities.screen {
+                        if has_video && answered && self.capabilities.screen {
                             { self.source_button(LocalSource::Screen, local.screen) }
                         }
                         if answered {

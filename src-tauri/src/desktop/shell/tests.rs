@@ -18,6 +18,7 @@ enum HostCall {
     Dismiss(RingId),
     Command(Command),
     OpenLink(String),
+    AskWhenClosed,
     Exit,
 }
 
@@ -100,6 +101,10 @@ impl ShellHost for RecordingHost {
         self.record(HostCall::OpenLink(link));
     }
 
+    async fn ask_when_closed(&mut self) {
+        self.record(HostCall::AskWhenClosed);
+    }
+
     fn exit(&mut self) {
         self.record(HostCall::Exit);
     }
@@ -109,12 +114,14 @@ impl ShellHost for RecordingHost {
 struct ShellFixture {
     shell: DesktopShell<RecordingHost>,
     status: watch::Sender<CallStatus>,
+    policy: watch::Sender<ClosePolicy>,
     calls: mpsc::UnboundedReceiver<HostCall>,
 }
 
 /// A fixture with a session bus, with or without a tray. The window has the focus.
 fn fixture(has_tray: bool) -> ShellFixture {
     let (status, watched) = watch::channel(CallStatus::Idle);
+    let (policy, followed) = watch::channel(ClosePolicy::default());
     let (record, calls) = mpsc::unbounded_channel();
     let host = RecordingHost {
         window: IN_FRONT,
@@ -124,7 +131,8 @@ fn fixture(has_tray: bool) -> ShellFixture {
         status_during_probe: None,
         calls: record,
     };
-    ShellFixture { shell: DesktopShell::new(host, watched, Strings::of(["en".to_owned()].into_iter())), status, calls }
+    let strings = Strings::of(["en".to_owned()].into_iter());
+    ShellFixture { shell: DesktopShell::new(host, watched, followed, strings), status, policy, calls }
 }
 
 impl ShellFixture {
@@ -139,6 +147,13 @@ impl ShellFixture {
     async fn set_window(&mut self, window: WindowState) -> Vec<HostCall> {
         self.shell.host.window = window;
         self.send(ShellEvent::FocusChanged).await
+    }
+
+    /// Changes the close policy.
+    async fn set_policy(&mut self, when_closed: WhenClosed, is_asking: bool) -> Vec<HostCall> {
+        self.policy.send_replace(ClosePolicy { when_closed, is_asking });
+        self.shell.close_policy_changed().await;
+        self.calls()
     }
 
     async fn send(&mut self, event: ShellEvent) -> Vec<HostCall> {
@@ -277,11 +292,38 @@ async fn closing_the_window_during_a_ring_shows_the_rings_notification() {
 }
 
 #[tokio::test]
-async fn the_app_exits_if_the_call_ends_while_the_window_is_closing() {
-    let mut fixture = fixture(true);
-    fixture.set_status(&in_call());
-    fixture.shell.host.status_during_probe = Some((fixture.status.clone(), CallStatus::Idle));
-    assert_eq!(fixture.send(ShellEvent::CloseRequested).await, [HostCall::Hide, HostCall::Exit]);
+async fn a_call_that_ends_while_the_window_is_closing_is_no_call() {
+    for (when_closed, expected) in [
+        (WhenClosed::Quit, HostCall::Exit),
+        (WhenClosed::Stay, HostCall::Hide),
+        (WhenClosed::Ask, HostCall::AskWhenClosed),
+    ] {
+        let mut fixture = fixture(true);
+        fixture.set_status(&in_call());
+        fixture.set_policy(when_closed, false).await;
+        fixture.shell.host.status_during_probe = Some((fixture.status.clone(), CallStatus::Idle));
+        assert_eq!(fixture.send(ShellEvent::CloseRequested).await, [expected]);
+    }
+}
+
+#[tokio::test]
+async fn the_answer_to_the_question_hides_minimises_or_quits() {
+    for (has_tray, answer, expected) in [
+        (true, WhenClosed::Stay, vec![HostCall::Hide]),
+        (false, WhenClosed::Stay, vec![HostCall::Minimize]),
+        (true, WhenClosed::Quit, vec![HostCall::Exit]),
+        // Dismissed.
+        (true, WhenClosed::Ask, vec![]),
+    ] {
+        let mut fixture = fixture(has_tray);
+        assert_eq!(fixture.send(ShellEvent::CloseRequested).await, [HostCall::AskWhenClosed]);
+        assert_eq!(fixture.set_policy(WhenClosed::Ask, true).await, []);
+        assert_eq!(fixture.set_policy(answer, false).await, expected);
+        // A later change in the settings does nothing to the window.
+        for later in [WhenClosed::Stay, WhenClosed::Quit] {
+            assert_eq!(fixture.set_policy(later, false).await, []);
+        }
+    }
 }
 
 #[tokio::test]
@@ -342,13 +384,13 @@ async fn quitting_exits_the_app_during_a_call_too() {
 
 #[tokio::test]
 async fn the_shell_handles_statuses_and_events_until_the_controller_stops() {
-    let ShellFixture { shell, status, mut calls } = fixture(true);
+    let ShellFixture { shell, status, policy, mut calls } = fixture(true);
     let (events, queue) = ShellEvents::channel();
     let running = tokio::spawn(shell.run(queue));
     events.send(ShellEvent::Show);
     assert_eq!(calls.recv().await, Some(HostCall::Show));
     status.send_replace(in_call());
     assert!(matches!(calls.recv().await, Some(HostCall::SetTray(_))));
-    drop(status);
+    drop((status, policy));
     running.await.unwrap();
 }

@@ -29,7 +29,9 @@ use super::{
     connection::{ConnectionError, ConnectionEvent, ConnectionFuture, TrackKind},
     device_choice::DeviceKind,
     engine::{LocalSource, MediaCallbacks},
+    sdp,
     status::MediaStatus,
+    view::VideoNegotiation,
 };
 
 /// Queued commands: all candidates that the client may hold back, and the few others of a call.
@@ -154,6 +156,9 @@ impl MediaPeer {
     async fn answer(&self, offer: &str) -> Result<(), OperationError> {
         self.hold_candidates();
         let sdp = self.state.connection()?.answer(offer).await;
+        if let Ok(answer) = &sdp {
+            self.check_video(answer);
+        }
         self.report_description(SdpKind::Answer, sdp)
     }
 
@@ -164,10 +169,23 @@ impl MediaPeer {
         match kind {
             // The answer to an offer that was rolled back.
             SdpKind::Answer if !connection.has_local_offer() => Ok(()),
-            SdpKind::Answer => Ok(connection.accept(sdp).await?),
+            SdpKind::Answer => {
+                connection.accept(sdp).await?;
+                self.check_video(sdp);
+                Ok(())
+            }
             SdpKind::Offer if connection.has_local_offer() && !polite => Ok(()),
             // Later offers only restart ICE: see there.
             SdpKind::Offer => ignore_failure(self.answer(sdp).await),
+        }
+    }
+
+    /// Releases the camera if an answer rejects video: nobody would see it.
+    fn check_video(&self, answer: &str) {
+        if sdp::rejects_video(answer) {
+            self.state.change(|parts| parts.view.video = VideoNegotiation::NoCommonCodec);
+            self.local.switch_camera(false);
+            self.screen.switch(false);
         }
     }
 
