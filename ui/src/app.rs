@@ -175,6 +175,10 @@ impl Component for App {
             Msg::Host(HostToPage::Show(update)) => {
                 if let ViewUpdate::Session(session) = &update {
                     self.check_version_after_reconnect(ctx, session);
+                    // Whoever has logged in may not be remembered, or be somebody else.
+                    if matches!(session, SessionView::LoggedIn { .. }) && self.view.session.me().is_none() {
+                        self.calls = Rc::new(call_history::load());
+                    }
                 }
                 if let ViewUpdate::Call(call) = &update {
                     self.remember_focus(call.is_some());

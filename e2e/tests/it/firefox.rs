@@ -5,7 +5,7 @@ use std::time::Duration;
 use hutong_e2e::{
     Result, TestEnv, TestResult, WindowPlacement,
     call_assertions::{CallMedia, ensure_media_flows, ensure_recovers},
-    call_steps::{CallKind, MEDIA_TIMEOUT, call, wait_until_released},
+    call_steps::{CallKind, MEDIA_TIMEOUT, call, ring, shows_call, wait_until_released},
     clients::{ClientKind, LoggedInClient, MicrophoneSource, log_in_pair},
     ensure,
     network::{EmulatedNetwork, LinkConditions, LinkDirection},
@@ -41,6 +41,36 @@ async fn ensure_calls(env: &mut TestEnv, kind: ClientKind, calls: &[(Caller, Cal
         wait_until_released(caller, callee).await?;
     }
     firefox.page.ensure_no_errors().await
+}
+
+#[tokio::test]
+async fn firefox_remembers_the_person_and_lists_missed_calls() -> TestResult {
+    scenario("firefox_remembers", async |env| {
+        let server = env.start_server().await?;
+        let bo = env.log_in("Bo", &server).await?;
+        let ana = env.new_firefox_page("Ana", None, WindowPlacement::Headless).await?;
+        ana.open(&server.url()).await?;
+        ana.log_in("Ana").await?;
+        let token = "return one('me').dataset.token";
+        let before: String = ana.run(token).await?;
+        // As if the tab had been closed, and the address opened again.
+        ana.open("about:blank").await?;
+        bo.wait_until_user_gone("Ana", UI_TIMEOUT).await?;
+        ana.open(&server.url()).await?;
+        ana.wait_for_own_state("online", UI_TIMEOUT).await?;
+        ensure!(ana.run::<String>(token).await? == before, "another user");
+
+        ring(&bo, &ana, CallKind::Voice).await?;
+        bo.press("hang-up").await?;
+        ana.wait_until("the missed call", UI_TIMEOUT, &shows_call("missed-calls", "Bo", "unanswered")).await?;
+        ana.wait_until("the button for calling back", UI_TIMEOUT, "return !one('call-back').disabled").await?;
+        ana.press("call-back").await?;
+        bo.wait_for_phase("incoming", UI_TIMEOUT).await?;
+        bo.press("decline").await?;
+        ana.wait_for_notice("declined", UI_TIMEOUT).await?;
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::{fs, process::Command};
 
 use hutong_e2e::{
     By, Context, Result, TestPage, TestResult,
-    call_steps::{CallKind, call},
+    call_steps::{CallKind, call, shows_call},
     ensure,
     page::UI_TIMEOUT,
     paths, scenario,
@@ -22,6 +22,16 @@ async fn a_person_can_be_forgotten_and_need_not_be_remembered() -> TestResult {
         let stored = async |page: &TestPage| -> Result<String> {
             page.run("return JSON.stringify({ ...localStorage, ...sessionStorage })").await
         };
+        // Somebody else, who is not to be remembered, sees nothing of it.
+        ana.wait_until("the call", UI_TIMEOUT, &shows_call("recent-calls", "Bo", "answered")).await?;
+        ana.press("log-out").await?;
+        ana.press("not-remembered").await?;
+        ana.log_in("Guest").await?;
+        ensure!(ana.run::<bool>("return !one('recent-calls')").await?, "a guest sees the calls of somebody else");
+        ana.press("log-out").await?;
+        ana.press("not-remembered").await?;
+        ana.log_in("Ana").await?;
+        ana.wait_until("the call again", UI_TIMEOUT, &shows_call("recent-calls", "Bo", "answered")).await?;
         let before = stored(&ana).await?;
         ensure!(before.contains("Ana") && before.contains("Bo"), "stored: {before}");
         ana.press("forget-device").await?;

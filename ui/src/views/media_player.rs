@@ -68,14 +68,14 @@ pub fn MediaPlayer(props: &MediaPlayerProps) -> Html {
             if let Some(element) = &element {
                 set_speaker(element, &speaker);
             }
-            // A chosen loudspeaker that is unplugged stays set, and silent, also once it is plugged in again.
+            // A chosen loudspeaker that is unplugged stays set, and silent, also once it is plugged in again. So the default one is
+            // set meanwhile.
             let listener = element.filter(|_| !speaker.is_empty()).and_then(|element| {
                 media::on_device_change(move || {
-                    let (element, speaker) = (element.clone(), speaker.clone());
+                    let element = element.clone();
                     spawn_local(async move {
                         let available = media::available_speaker(&media::devices().await);
-                        set_speaker(&element, "");
-                        set_speaker(&element, &available.filter(|_| !speaker.is_empty()).unwrap_or_default());
+                        set_speaker(&element, &available.unwrap_or_default());
                     });
                 })
             });
