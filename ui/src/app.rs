@@ -175,7 +175,7 @@ impl Component for App {
             Msg::Host(HostToPage::Show(update)) => {
                 if let ViewUpdate::Session(session) = &update {
                     self.check_version_after_reconnect(ctx, session);
-                    // Whoever has logged in may not be remembered, or be somebody else.
+                    // The new user may be somebody else, whom the browser does not remember.
                     if matches!(session, SessionView::LoggedIn { .. }) && self.view.session.me().is_none() {
                         self.calls = Rc::new(call_history::load());
                     }

@@ -45,7 +45,7 @@ pub fn add(calls: &mut Vec<PastCall>, record: CallRecord, at: f64) {
 }
 
 fn insert(calls: &mut Vec<PastCall>, record: CallRecord, at: f64) {
-    // Whoever was spoken to since is called back already.
+    // After a call with its caller, a missed call is answered.
     if record.outcome == CallOutcome::Answered {
         for call in calls.iter_mut().filter(|call| call.record.with.key() == record.with.key()) {
             call.is_seen = true;

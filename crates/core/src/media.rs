@@ -81,9 +81,9 @@ pub enum MediaCommand {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WithoutMicrophone {
-    /// It reports [`MediaProblem::MicrophoneMissing`]: whoever calls wants to be heard.
+    /// It reports [`MediaProblem::MicrophoneMissing`]: a caller wants to be heard.
     Fail,
-    /// It receives only, apart from a camera: whoever is called can watch and listen.
+    /// It receives only, apart from a camera: a callee can watch and listen.
     Receive,
 }
 

@@ -9,8 +9,8 @@ const COMPARISON_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Monotonic clock with Unix time: the system clock, read once at start, plus the elapsed time.
 ///
-/// Deadlines are times of this clock, so that none is moved when the system's clock is set. The registry is told of
-/// [`ClockSteps`] for what it compares with the right time.
+/// Deadlines are times of this clock, so that none is moved when the system's clock is set. The registry follows
+/// the [`ClockSteps`] in what it compares with the right time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     started: Instant,

@@ -1,4 +1,4 @@
-//! Two sides without a common video codec: the call goes on by voice, and both people are told why.
+//! Two sides without a common video codec: the call goes on by voice, and both people read why.
 
 use hutong_e2e::{
     Result, TestPage, TestResult,

@@ -11,7 +11,7 @@ use hutong_e2e::{
 };
 use serde_json::json;
 
-/// On a display of its own: only there Chromium uses the session bus.
+/// On a virtual display: only there Chromium uses the session bus.
 fn options() -> BrowserOptions {
     BrowserOptions { window: WindowPlacement::OnVirtualDisplay, ..BrowserOptions::default() }
 }

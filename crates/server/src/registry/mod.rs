@@ -80,7 +80,7 @@ impl std::fmt::Debug for RegistryConfig {
 }
 
 /// The state machine. All times are since the Unix epoch by a clock that never goes back, and has no steps:
-/// [`clock_stepped`](Registry::clock_stepped) tells of those of the system's clock.
+/// [`clock_stepped`](Registry::clock_stepped) passes on those of the system's clock.
 #[derive(Clone, Debug)]
 pub struct Registry {
     config: RegistryConfig,
@@ -196,7 +196,7 @@ impl Registry {
     pub fn clock_stepped(&mut self, now: Duration, step: ClockStep) {
         let before = self.state.clock.at(now);
         self.state.clock.step(now, step);
-        // Tickets that were issued by the right clock before this process are valid for longer than the wrong one tells.
+        // Tickets that were issued by the right clock before this process are valid for longer than by the wrong one.
         if let ClockStep::Forward(by) = step {
             self.revocations.remove_expired(before);
             self.revocations.extend(by, self.state.clock.at(now) + LIFETIME);
