@@ -71,7 +71,7 @@ pub struct App {
     actions: Actions,
     /// The element that had the focus before the call screen opened.
     focused: Option<HtmlElement>,
-    /// The user whom the link of this page, in a browser, proposes to call.
+    /// The user named by the call link of this page; only in a browser.
     callee: Option<Name>,
     /// Asks before the page is left; only in a browser. Closing the app's window does not end a call.
     leave_guard: Option<LeaveGuard>,
@@ -175,7 +175,7 @@ impl Component for App {
             Msg::Host(HostToPage::Show(update)) => {
                 if let ViewUpdate::Session(session) = &update {
                     self.check_version_after_reconnect(ctx, session);
-                    // The new user may be somebody else, whom the browser does not remember.
+                    // Another user has other recent calls.
                     if matches!(session, SessionView::LoggedIn { .. }) && self.view.session.me().is_none() {
                         self.calls = Rc::new(call_history::load());
                     }

@@ -18,7 +18,7 @@ const CALL_PREFIX: &str = "call=";
 /// Parts of a fragment that are not passed on in a call link: the access key, and another call.
 const NOT_PASSED_ON: [&str; 2] = ["access=", CALL_PREFIX];
 
-/// The user whom the link of this page proposes to call.
+/// The user named by the call link of this page.
 pub fn current() -> Option<Name> {
     callee(&dom::window()?.location().hash().ok()?)
 }

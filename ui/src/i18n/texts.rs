@@ -93,7 +93,7 @@ pub struct Texts {
     pub remembered: &'static str,
     /// What the app remembers.
     pub remembered_in_app: &'static str,
-    /// What a tab remembers that is used by somebody whom the browser is not to remember.
+    /// What the browser remembers after *Do not remember me here*.
     pub remembered_in_tab: &'static str,
     /// Button that forgets it.
     pub forget_device: &'static str,

@@ -2,10 +2,10 @@
 
 use hutong_core::host_messages::{CallLinkStage, PendingCallLink};
 use hutong_protocol::MediaKind;
-use web_sys::{Element, Event, MouseEvent};
-use yew::{Callback, Html, Properties, component, html, use_effect_with, use_node_ref};
+use web_sys::{Event, MouseEvent};
+use yew::{Callback, Html, Properties, component, html};
 
-use super::{icons, modal::show_modal};
+use super::{icons, modal::use_modal};
 use crate::i18n::{Texts, use_texts};
 
 /// Properties of [`CallLinkDialog`].
@@ -93,15 +93,7 @@ fn cancel_button(props: &CallLinkDialogProps, texts: &Texts) -> Html {
 #[component]
 fn CallLinkQuestion(props: &CallLinkDialogProps) -> Html {
     let texts = use_texts();
-    let dialog = use_node_ref();
-    {
-        let dialog = dialog.clone();
-        use_effect_with((), move |()| {
-            if let Some(dialog) = dialog.cast::<Element>() {
-                show_modal(&dialog);
-            }
-        });
-    }
+    let dialog = use_modal();
     let (name, server) = (props.link.name.as_str(), props.link.server.as_str());
     let (step, question) = match (props.link.stage, props.opened) {
         (CallLinkStage::CalleeOffline, _) => ("offline", (texts.call_link_offline)(name, server)),

@@ -1,10 +1,10 @@
 //! The app's question what closing its window shall do. Asked once: the answer is remembered, and can be changed in the settings.
 
 use hutong_core::host_messages::{AppCommand, WhenClosed};
-use web_sys::{Element, Event};
-use yew::{Callback, Html, Properties, component, html, use_effect_with, use_node_ref};
+use web_sys::Event;
+use yew::{Callback, Html, Properties, component, html};
 
-use super::modal::show_modal;
+use super::modal::use_modal;
 use crate::i18n::use_texts;
 
 /// Properties of [`CloseQuestion`].
@@ -18,15 +18,7 @@ pub struct CloseQuestionProps {
 #[component]
 pub fn CloseQuestion(props: &CloseQuestionProps) -> Html {
     let texts = use_texts();
-    let dialog = use_node_ref();
-    {
-        let dialog = dialog.clone();
-        use_effect_with((), move |()| {
-            if let Some(dialog) = dialog.cast::<Element>() {
-                show_modal(&dialog);
-            }
-        });
-    }
+    let dialog = use_modal();
     let answer = |to| props.command.reform(move |_| AppCommand::SetWhenClosed { to });
     // The Escape key.
     let oncancel = props.command.reform(|event: Event| {
