@@ -80,8 +80,9 @@ async fn a_call_rings_as_a_notification_that_answers_and_declines() -> TestResul
         ana.wait_until("the missed call", UI_TIMEOUT, &shows_call("missed-calls", "Bo", "unanswered")).await?;
         wait_until_released(&ana, &bo).await?;
 
+        let before = bus.notification_count();
         ring(&bo, &ana, CallKind::Voice).await?;
-        let declined = notification(&bus, bus.notification_count() - 1).await?;
+        let declined = notification(&bus, before).await?;
         bus.invoke_action(&declined, button(&declined, "Decline").unwrap_or_default()).await?;
         bo.wait_for_notice("declined", UI_TIMEOUT).await?;
         wait_until_released(&ana, &bo).await?;
