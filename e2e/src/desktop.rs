@@ -28,6 +28,7 @@ use crate::{
     process::{self, ChildProcess, ProcessLog},
     usage::ResourceUsage,
     virtual_display::VirtualDisplay,
+    window_manager::WindowManager,
 };
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -39,6 +40,8 @@ pub struct AppOptions {
     pub port: Option<u16>,
     /// Camera and microphone.
     pub devices: TestDevices,
+    /// What orders the windows of its display.
+    pub windows: WindowManagement,
     /// Address of the server that it is set to use; by default its embedded one.
     pub server_url: Option<String>,
     /// Network namespace that it runs in.
@@ -75,6 +78,16 @@ pub enum TestDevices {
     On,
 }
 
+/// What orders the windows of an app's display.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WindowManagement {
+    /// Nothing.
+    #[default]
+    None,
+    /// A window manager, with a window of another program.
+    WindowManager,
+}
+
 impl AppOptions {
     /// Options with test devices, for this server.
     #[must_use]
@@ -105,6 +118,7 @@ pub struct DesktopApp {
     port: u16,
     // The app is a child of WebKitWebDriver and is killed with it.
     driver: ChildProcess,
+    window_manager: Option<WindowManager>,
     display: VirtualDisplay,
     app: PathBuf,
     environment: Vec<(String, OsString)>,
@@ -123,6 +137,10 @@ impl DesktopApp {
         let app = paths::workspace_program("HUTONG_APP_BIN", "hutong-app")?;
         let program = paths::installed_program(&["WebKitWebDriver"], "`apt-get install webkit2gtk-driver`")?;
         let display = VirtualDisplay::start().await?;
+        let window_manager = match options.windows {
+            WindowManagement::None => None,
+            WindowManagement::WindowManager => Some(WindowManager::start(&display).await?),
+        };
         let temporary = tempfile::Builder::new().prefix("hutong-e2e-").tempdir()?;
         let data = options.data_dir.clone().unwrap_or_else(|| temporary.path().to_owned());
         if let Some(address) = &options.server_url {
@@ -166,6 +184,7 @@ impl DesktopApp {
             page,
             port,
             driver,
+            window_manager,
             display,
             app,
             environment,
@@ -262,6 +281,15 @@ impl DesktopApp {
         self.display.unfocus().await
     }
 
+    /// The display's window manager.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the options started none.
+    pub fn window_manager(&self) -> Result<&WindowManager> {
+        self.window_manager.as_ref().context("the app's display has no window manager")
+    }
+
     /// Resizes the window, in pixels.
     ///
     /// # Errors
@@ -277,8 +305,18 @@ impl DesktopApp {
     ///
     /// Returns an error when it does not exit in time, or fails.
     pub async fn start_second_instance(&self, arguments: &[&str]) -> Result<()> {
+        self.start_second_instance_with(arguments, &[]).await
+    }
+
+    /// The same as [`start_second_instance`](Self::start_second_instance), with additional environment variables.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when it does not exit in time, or fails.
+    pub async fn start_second_instance_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Result<()> {
         let mut command = Command::new(&self.app);
         command.args(arguments).env_remove("WAYLAND_DISPLAY").envs(self.environment.iter().cloned());
+        command.envs(variables.iter().copied());
         let mut process = ChildProcess::spawn("the app's second instance", &mut command)?;
         process.wait_for_success(START_TIMEOUT).await
     }

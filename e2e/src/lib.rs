@@ -37,6 +37,7 @@ pub mod synthetic_media;
 mod tabs;
 pub mod usage;
 pub mod virtual_display;
+pub mod window_manager;
 
 pub use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 

@@ -10,9 +10,42 @@ pub const SCHEME: &str = "hutong:";
 pub struct Arguments {
     /// `--profile DIR`: the data directory of a separate profile.
     pub profile: Option<PathBuf>,
+    /// `--activation-token=TOKEN`: the desktop's permission to come to the front. A second start passes it on.
+    pub activation_token: Option<ActivationToken>,
     /// A call link to open, not validated yet.
     pub link: Option<String>,
 }
+
+/// A token by which the desktop lets a window come to the front: an X11 startup identifier (Startup Notification Protocol)
+/// or a Wayland activation token (protocol xdg-activation-v1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActivationToken(String);
+
+impl ActivationToken {
+    /// The maximum length, in bytes.
+    pub const MAX_LENGTH: usize = 512;
+
+    /// Checks a token; `None` unless it is printable ASCII of 1 to [`MAX_LENGTH`](Self::MAX_LENGTH) bytes.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let is_token = (1..=Self::MAX_LENGTH).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        is_token.then(|| Self(text.to_owned()))
+    }
+
+    /// The token as an argument of the program.
+    #[must_use]
+    pub fn to_argument(&self) -> String {
+        format!("{ACTIVATION_TOKEN}{}", self.0)
+    }
+
+    /// The token.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+const ACTIVATION_TOKEN: &str = "--activation-token=";
 
 impl Arguments {
     /// Parses arguments; the program's name is not among them. Unknown arguments are ignored, because toolkits and
@@ -30,6 +63,8 @@ impl Arguments {
                 parsed.profile = Some(directory(arguments.next())?);
             } else if let Some(path) = text.strip_prefix("--profile=") {
                 parsed.profile = Some(directory(Some(path.into()))?);
+            } else if let Some(token) = text.strip_prefix(ACTIVATION_TOKEN) {
+                parsed.activation_token = ActivationToken::new(token);
             } else if is_link(text) {
                 parsed.link = Some(text.to_owned());
                 // Windows inserts the link into a command line as text, so a quotation mark in a hostile link can add
@@ -69,7 +104,8 @@ mod tests {
 
     #[test]
     fn profile_and_link_are_parsed_and_other_arguments_are_ignored() {
-        let both = Arguments { profile: Some("/a b".into()), link: Some("hutong://call/Ana".into()) };
+        let link = Some("hutong://call/Ana".into());
+        let both = Arguments { profile: Some("/a b".into()), link, activation_token: None };
         for arguments in [
             &["--profile", "/a b", "hutong://call/Ana"][..],
             &["--profile=/a b", "hutong://call/Ana"],
@@ -82,6 +118,22 @@ mod tests {
         let upper_case = parse(&["HUTONG://call/Ana"]).unwrap();
         assert_eq!(upper_case.link.as_deref(), Some("HUTONG://call/Ana"));
         assert_eq!(parse(&["https://calls.example", "互通:"]), Ok(Arguments::default()));
+    }
+
+    #[test]
+    fn an_activation_token_is_printable_ascii_and_never_behind_a_link() {
+        let longest = "t".repeat(ActivationToken::MAX_LENGTH);
+        for token in ["launcher/hutong/1-0-desktop_TIME123", &*longest] {
+            let token = ActivationToken::new(token).unwrap();
+            let parsed = parse(&[&token.to_argument(), "hutong://call/Ana"]).unwrap();
+            assert_eq!(parsed.activation_token.as_ref(), Some(&token));
+            assert!(parsed.link.is_some());
+            let parsed = parse(&["hutong://call/Ana", &token.to_argument()]).unwrap();
+            assert_eq!(parsed.activation_token, None);
+        }
+        for token in ["", "two words", "line\n", "令牌", &*format!("{longest}t")] {
+            assert_eq!(parse(&[&format!("{ACTIVATION_TOKEN}{token}")]), Ok(Arguments::default()), "{token}");
+        }
     }
 
     #[test]

@@ -26,6 +26,8 @@ mod tray;
 #[cfg(desktop)]
 mod tray_content;
 #[cfg(desktop)]
+mod window_activation;
+#[cfg(desktop)]
 mod window_close;
 
 #[cfg(desktop)]

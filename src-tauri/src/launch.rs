@@ -51,7 +51,7 @@ impl LaunchContext {
         arguments: impl IntoIterator<Item = OsString>,
         directory: Option<OsString>,
     ) -> Result<Self, LaunchError> {
-        let Arguments { profile, link } = Arguments::parse(arguments)?;
+        let Arguments { profile, link, activation_token: _ } = Arguments::parse(arguments)?;
         let profile = profile
             .or_else(|| directory.map(PathBuf::from))
             .map(|directory| Profile::open(&directory).map_err(|source| LaunchError::Profile { directory, source }));

@@ -40,6 +40,8 @@ pub const BROWSERS: SystemPackages = SystemPackages {
         ("webkit2gtk-driver", &["WebKitWebDriver"]),
         ("xvfb", &["Xvfb"]),
         ("xauth", &["xauth"]),
+        // Window manager that prevents focus stealing.
+        ("metacity", &["metacity"]),
         ("fonts-noto-cjk", &[]),
         // Network namespaces for calls over bad networks.
         ("iproute2", &["ip"]),
@@ -62,7 +64,7 @@ pub const BROWSERS: SystemPackages = SystemPackages {
         ("python3-aiortc", &[]),
         ("python3-websockets", &[]),
     ],
-    other_systems: "Chromium or Chrome with its chromedriver, Firefox, WebKitWebDriver, Xvfb, iproute2, util-linux, certutil of NSS, coturn, nginx, HAProxy, Caddy, Apache, pebble, faketime, dbus-daemon, Python 3 \
+    other_systems: "Chromium or Chrome with its chromedriver, Firefox, WebKitWebDriver, Xvfb, Metacity, iproute2, util-linux, certutil of NSS, coturn, nginx, HAProxy, Caddy, Apache, pebble, faketime, dbus-daemon, Python 3 \
                 with aiortc and websockets, and a font with Chinese characters",
 };
 

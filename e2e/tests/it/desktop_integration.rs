@@ -7,10 +7,11 @@ use hutong_e2e::{
     AppOptions, Result, SessionBus, TestPage, TestResult, anyhow,
     call_steps::{CallKind, RELEASE_TIMEOUT, ring, wait_until_connected, wait_until_released},
     dbus::{NotificationState, TraySupport},
-    desktop::{ProfileSource, TestDevices},
+    desktop::{ProfileSource, TestDevices, WindowManagement},
     ensure,
     page::UI_TIMEOUT,
     scenario,
+    window_manager::Placement,
 };
 
 /// Sets the app's language, independent of the machine's.
@@ -70,6 +71,35 @@ async fn a_second_instance_passes_its_link_to_the_first_which_asks_before_acting
         ana.wait_for_phase("incoming", UI_TIMEOUT).await?;
         ana.press("decline").await?;
         bo.wait_for_notice("declined", UI_TIMEOUT).await.map(drop)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_covered_window_comes_to_the_front_when_the_desktop_allows_it_and_else_asks_for_attention() -> TestResult {
+    scenario("desktop_integration_covered", async |env| {
+        let bus = SessionBus::start(TraySupport::Absent).await?;
+        let options = AppOptions { windows: WindowManagement::WindowManager, ..AppOptions::default() };
+        let app = env.start_app_with("Bo", &in_english(options).on_bus(&bus)).await?;
+        let windows = app.window_manager()?;
+        // Their last use tells the window manager which one the person works in.
+        windows.use_app(UI_TIMEOUT).await?;
+        windows.use_other_program()?;
+        windows.wait_for_placement(Placement::Behind, UI_TIMEOUT).await?;
+
+        app.start_second_instance(&[]).await?;
+        windows.wait_for_placement(Placement::WantsAttention, UI_TIMEOUT).await?;
+
+        // Startup Notification Protocol: the identifier of a start ends with the time of the click that caused it.
+        for (variable, link) in [("DESKTOP_STARTUP_ID", None), ("XDG_ACTIVATION_TOKEN", Some("hutong://call/Ana"))] {
+            let clicked = windows.use_other_program()?;
+            let token = format!("launcher/hutong/1-0-desktop_TIME{clicked}");
+            app.start_second_instance_with(link.as_slice(), &[(variable, &token)]).await?;
+            windows.wait_for_placement(Placement::InFront, UI_TIMEOUT).await?;
+            windows.use_other_program()?;
+            windows.wait_for_placement(Placement::Behind, UI_TIMEOUT).await?;
+        }
+        Ok(())
     })
     .await
 }

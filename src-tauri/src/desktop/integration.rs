@@ -12,6 +12,7 @@ use super::{
     single_instance,
     strings::Strings,
     tauri_host::TauriHost,
+    window_activation,
     window_close::CloseAction,
 };
 use crate::{
@@ -108,6 +109,7 @@ pub fn show(app: &AppHandle) {
 /// Forwards window events to the shell.
 fn forward_window_events(window: &WebviewWindow, control: &ControllerHandle, events: ShellEvents) {
     let (status, policy) = (control.call_status(), control.close_policy());
+    let focused = window.clone();
     window.on_window_event(move |event| match event {
         WindowEvent::CloseRequested { api, .. }
             if CloseAction::in_status(&status.borrow(), *policy.borrow()) != CloseAction::Quit =>
@@ -115,7 +117,12 @@ fn forward_window_events(window: &WebviewWindow, control: &ControllerHandle, eve
             api.prevent_close();
             events.send(ShellEvent::CloseRequested);
         }
-        WindowEvent::Focused(_) => events.send(ShellEvent::FocusChanged),
+        WindowEvent::Focused(is_focused) => {
+            if *is_focused {
+                window_activation::attention_paid(&focused);
+            }
+            events.send(ShellEvent::FocusChanged);
+        }
         _ => {}
     });
 }
@@ -123,24 +130,33 @@ fn forward_window_events(window: &WebviewWindow, control: &ControllerHandle, eve
 /// The event for a second start with these arguments, the program's name first.
 fn second_start_event(arguments: Vec<String>) -> ShellEvent {
     let arguments = arguments.into_iter().skip(1).map(OsString::from);
-    ShellEvent::SecondStart { link: Arguments::parse(arguments).ok().and_then(|parsed| parsed.link) }
+    let Arguments { link, activation_token, profile: _ } = Arguments::parse(arguments).unwrap_or_default();
+    ShellEvent::SecondStart { link, activation_token }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arguments::ActivationToken;
 
     #[test]
-    fn a_second_starts_event_contains_its_link() {
-        let cases: [(&[&str], Option<&str>); 4] = [
-            (&["hutong-app"], None),
-            (&["hutong-app", "hutong://call/Ana"], Some("hutong://call/Ana")),
-            (&["hutong-app", "--profile", "/a", "hutong://call/Ana"], Some("hutong://call/Ana")),
-            (&["hutong-app", "--profile"], None),
+    fn a_second_starts_event_contains_its_link_and_token() {
+        let (link, token) = ("hutong://call/Ana", ActivationToken::new("a_TIME1"));
+        let cases: [(&[&str], Option<&str>, bool); 5] = [
+            (&["hutong-app"], None, false),
+            (&["hutong-app", link], Some(link), false),
+            (&["hutong-app", "--activation-token=a_TIME1", link], Some(link), true),
+            (&["hutong-app", "--profile", "/a", link], Some(link), false),
+            (&["hutong-app", "--profile"], None, false),
         ];
-        for (arguments, link) in cases {
+        for (arguments, link, has_token) in cases {
             let event = second_start_event(arguments.iter().map(|&argument| argument.to_owned()).collect());
-            assert_eq!(event, ShellEvent::SecondStart { link: link.map(str::to_owned) }, "{arguments:?}");
+            let activation_token = token.clone().filter(|_| has_token);
+            assert_eq!(
+                event,
+                ShellEvent::SecondStart { link: link.map(str::to_owned), activation_token },
+                "{arguments:?}"
+            );
         }
     }
 }

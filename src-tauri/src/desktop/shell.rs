@@ -12,6 +12,7 @@ use super::{
     window_close::{CloseAction, WindowRestore},
 };
 use crate::{
+    arguments::ActivationToken,
     call_status::{CallStatus, RingId},
     close_policy::ClosePolicy,
 };
@@ -105,7 +106,7 @@ impl<H: ShellHost> DesktopShell<H> {
         self.notify_if_unfocused(status);
         // Without a tray the person might not find the hidden window after the call.
         if *status == CallStatus::Idle && self.restore == Some(WindowRestore::SecondStart) {
-            self.show();
+            self.show(None);
         }
     }
 
@@ -120,16 +121,16 @@ impl<H: ShellHost> DesktopShell<H> {
                 let status = self.status.borrow().clone();
                 self.notify_if_unfocused(&status);
             }
-            ShellEvent::Show => self.show(),
-            ShellEvent::SecondStart { link } => {
+            ShellEvent::Show => self.show(None),
+            ShellEvent::SecondStart { link, activation_token } => {
                 if let Some(link) = link {
                     self.host.open_link(link).await;
                 }
-                self.show();
+                self.show(activation_token.as_ref());
             }
             ShellEvent::Answer(ring) => {
                 if let Some(media) = self.ringing(ring) {
-                    self.show();
+                    self.show(None);
                     self.host.command(Command::Accept { media }).await;
                 }
             }
@@ -225,9 +226,9 @@ impl<H: ShellHost> DesktopShell<H> {
         self.host.notify(Notification { ring: Some(ring), title, body: (self.strings.incoming)(media) });
     }
 
-    fn show(&mut self) {
+    fn show(&mut self, token: Option<&ActivationToken>) {
         self.restore = None;
-        self.host.show_window();
+        self.host.show_window(token);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc;
 
-use crate::call_status::RingId;
+use crate::{arguments::ActivationToken, call_status::RingId};
 
 /// Capacity of the event queue; further events are dropped.
 const QUEUE_CAPACITY: usize = 32;
@@ -20,6 +20,8 @@ pub enum ShellEvent {
     SecondStart {
         /// The call link of that start, not validated yet.
         link: Option<String>,
+        /// The desktop's permission to come to the front.
+        activation_token: Option<ActivationToken>,
     },
     /// The person answered: this ring, or with `None` the current one.
     Answer(Option<RingId>),

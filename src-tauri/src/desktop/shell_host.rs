@@ -4,7 +4,7 @@
 use hutong_core::Command;
 
 use super::tray_content::TrayContent;
-use crate::call_status::RingId;
+use crate::{arguments::ActivationToken, call_status::RingId};
 
 /// The visibility of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +38,9 @@ pub trait ShellHost {
     /// The current visibility of the window.
     fn window(&self) -> WindowState;
 
-    /// Shows the window in front of others and focuses it.
-    fn show_window(&mut self);
+    /// Shows the window in front of others and focuses it. Where the desktop needs the token for that and there is none,
+    /// the window stays where it is and asks for attention.
+    fn show_window(&mut self, token: Option<&ActivationToken>);
 
     /// Hides the window.
     ///

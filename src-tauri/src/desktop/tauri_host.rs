@@ -14,8 +14,10 @@ use super::{
     strings::Strings,
     tray::Tray,
     tray_content::TrayContent,
+    window_activation,
 };
 use crate::{
+    arguments::ActivationToken,
     call_status::{CallStatus, RingId},
     controller::ControllerHandle,
 };
@@ -54,10 +56,8 @@ impl ShellHost for TauriHost {
         }
     }
 
-    fn show_window(&mut self) {
-        let window = &self.window;
-        let shown = window.show().and_then(|()| window.unminimize()).and_then(|()| window.set_focus());
-        if let Err(error) = shown {
+    fn show_window(&mut self, token: Option<&ActivationToken>) {
+        if let Err(error) = window_activation::show(&self.window, token) {
             tracing::warn!(%error, "cannot show or focus the window");
         }
     }

@@ -11,6 +11,7 @@ use crate::desktop::{
 #[derive(Debug, PartialEq, Eq)]
 enum HostCall {
     Show,
+    ShowByToken(ActivationToken),
     Hide,
     Minimize,
     SetTray(TrayContent),
@@ -58,8 +59,9 @@ impl ShellHost for RecordingHost {
         self.window
     }
 
-    fn show_window(&mut self) {
-        self.change_window(IN_FRONT, HostCall::Show).unwrap();
+    fn show_window(&mut self, token: Option<&ActivationToken>) {
+        let call = token.map_or(HostCall::Show, |token| HostCall::ShowByToken(token.clone()));
+        self.change_window(IN_FRONT, call).unwrap();
     }
 
     fn hide_window(&mut self) -> Result<(), WindowError> {
@@ -269,7 +271,9 @@ async fn a_window_hidden_without_a_tray_is_shown_when_the_call_ends() {
 
 #[tokio::test]
 async fn a_restored_window_is_not_shown_again_when_the_call_ends() {
-    for restored in [ShellEvent::Show, ShellEvent::SecondStart { link: None }, ShellEvent::FocusChanged] {
+    for restored in
+        [ShellEvent::Show, ShellEvent::SecondStart { link: None, activation_token: None }, ShellEvent::FocusChanged]
+    {
         let mut fixture = fixture(false);
         fixture.set_status(&in_call());
         fixture.send(ShellEvent::CloseRequested).await;
@@ -340,10 +344,11 @@ async fn a_window_that_cannot_be_hidden_sends_no_notification() {
 async fn a_second_start_shows_the_window_and_opens_its_link() {
     let mut fixture = fixture(true);
     fixture.shell.host.window = HIDDEN;
-    assert_eq!(fixture.send(ShellEvent::SecondStart { link: None }).await, [HostCall::Show]);
+    assert_eq!(fixture.send(ShellEvent::SecondStart { link: None, activation_token: None }).await, [HostCall::Show]);
     let link = "hutong://call/Ana?server=a.example".to_owned();
-    let event = ShellEvent::SecondStart { link: Some(link.clone()) };
-    assert_eq!(fixture.send(event).await, [HostCall::OpenLink(link), HostCall::Show]);
+    let token = ActivationToken::new("token").unwrap();
+    let event = ShellEvent::SecondStart { link: Some(link.clone()), activation_token: Some(token.clone()) };
+    assert_eq!(fixture.send(event).await, [HostCall::OpenLink(link), HostCall::ShowByToken(token)]);
 }
 
 #[tokio::test]
