@@ -14,6 +14,18 @@ pub struct Arguments {
     pub activation_token: Option<ActivationToken>,
     /// A call link to open, not validated yet.
     pub link: Option<String>,
+    /// `--hidden`: how the window begins.
+    pub window: InitialWindow,
+}
+
+/// How the window begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InitialWindow {
+    /// In front.
+    #[default]
+    Shown,
+    /// Hidden, or minimised where no tray could show it again: the system starts the app, not the person.
+    Hidden,
 }
 
 /// A token by which the desktop lets a window come to the front: an X11 startup identifier (Startup Notification Protocol)
@@ -45,6 +57,9 @@ impl ActivationToken {
     }
 }
 
+/// The argument of a start by the system.
+pub const HIDDEN: &str = "--hidden";
+
 const ACTIVATION_TOKEN: &str = "--activation-token=";
 
 impl Arguments {
@@ -65,6 +80,8 @@ impl Arguments {
                 parsed.profile = Some(directory(Some(path.into()))?);
             } else if let Some(token) = text.strip_prefix(ACTIVATION_TOKEN) {
                 parsed.activation_token = ActivationToken::new(token);
+            } else if text == HIDDEN {
+                parsed.window = InitialWindow::Hidden;
             } else if is_link(text) {
                 parsed.link = Some(text.to_owned());
                 // Windows inserts the link into a command line as text, so a quotation mark in a hostile link can add
@@ -105,7 +122,7 @@ mod tests {
     #[test]
     fn profile_and_link_are_parsed_and_other_arguments_are_ignored() {
         let link = Some("hutong://call/Ana".into());
-        let both = Arguments { profile: Some("/a b".into()), link, activation_token: None };
+        let both = Arguments { profile: Some("/a b".into()), link, ..Arguments::default() };
         for arguments in [
             &["--profile", "/a b", "hutong://call/Ana"][..],
             &["--profile=/a b", "hutong://call/Ana"],
@@ -118,6 +135,19 @@ mod tests {
         let upper_case = parse(&["HUTONG://call/Ana"]).unwrap();
         assert_eq!(upper_case.link.as_deref(), Some("HUTONG://call/Ana"));
         assert_eq!(parse(&["https://calls.example", "互通:"]), Ok(Arguments::default()));
+    }
+
+    #[test]
+    fn only_the_argument_for_it_hides_the_window() {
+        for (arguments, window) in [
+            (&["--hidden"][..], InitialWindow::Hidden),
+            (&["--profile", "/a", "--hidden"], InitialWindow::Hidden),
+            (&["--profile", "--hidden"], InitialWindow::Shown),
+            (&["hutong://call/Ana", "--hidden"], InitialWindow::Shown),
+            (&["--Hidden"], InitialWindow::Shown),
+        ] {
+            assert_eq!(parse(arguments).unwrap().window, window, "{arguments:?}");
+        }
     }
 
     #[test]

@@ -31,10 +31,11 @@ use crate::{
     call_link_flow::{CallLinkFlow, ConfirmOutcome},
     call_status::CallStatusPublisher,
     close_policy::ClosePolicy,
-    driver::{ClientDriver, DriverEvent, UiOutput},
+    driver::{ClientDriver, ClientOutput, DriverEvent},
     invitation::Invitation,
     network_watch,
     route::Resolver,
+    session_file::{SessionFile, SessionWriter, StoredSession},
     settings::SavedServer,
     tls::TrustRoots,
 };
@@ -94,6 +95,7 @@ enum Question {
 
 struct Controller {
     driver: ClientDriver,
+    sessions: SessionWriter,
     embedded: OptionalServer,
     servers: ServerSettings,
     page: PageState,
@@ -126,8 +128,11 @@ impl Controller {
         if let Some(port) = embedded.port() {
             servers.set_embedded_port(port, keep_port);
         }
+        let session_file = SessionFile::in_directory(&config.directory);
+        let session = session_file.read(&servers.stored().server);
         let mut this = Self {
-            driver: ClientDriver::new(seed(), roots).with_resolver(config.resolver),
+            driver: ClientDriver::new(seed(), roots, session).with_resolver(config.resolver),
+            sessions: SessionWriter::start(session_file),
             embedded,
             servers,
             page: PageState::default(),
@@ -144,10 +149,10 @@ impl Controller {
         if this.servers.stored().share {
             this.share(true).await;
         }
-        if this.servers.choice() == ServerChoice::Embedded {
-            this.step(Input::InvitationKey(this.embedded.access_key()));
-        }
+        // Before the first step, which connects with a saved session.
         this.driver.set_target(this.servers.target());
+        let is_embedded = this.servers.choice() == ServerChoice::Embedded;
+        this.step(Input::InvitationKey(if is_embedded { this.embedded.access_key() } else { None }));
         this
     }
 
@@ -161,7 +166,10 @@ impl Controller {
                 command = commands.recv() => match command {
                     None => break,
                     Some(ControllerCommand::Attach(page)) => self.attach(page),
-                    Some(ControllerCommand::Detach) => drop(self.detach()),
+                    Some(ControllerCommand::Detach) => {
+                        let outputs = self.detach();
+                        self.perform(outputs);
+                    }
                     Some(ControllerCommand::PageMessage(message)) => self.handle_page_message(message).await,
                     Some(ControllerCommand::OpenLink(link)) => self.open_link(&link),
                     Some(ControllerCommand::AskWhenClosed) => {
@@ -248,18 +256,12 @@ impl Controller {
         self.page.attach(page);
         self.page.send(HostToPage::Snapshot(self.driver.view().clone()));
         self.show_app();
-        for output in outputs {
-            // The snapshot already contains all view updates.
-            match output {
-                UiOutput::Media(command) => self.page.send(HostToPage::Media(command)),
-                UiOutput::Record(record) => self.page.send(HostToPage::Record(record)),
-                UiOutput::Show(_) => {}
-            }
-        }
+        // The snapshot already contains all view updates.
+        self.perform(outputs.into_iter().filter(|output| !matches!(output, ClientOutput::Show(_))));
     }
 
     /// Detaches the page. Returns the client's outputs, for the next page if one is attaching.
-    fn detach(&mut self) -> Vec<UiOutput> {
+    fn detach(&mut self) -> Vec<ClientOutput> {
         let outputs = if self.page.detach() {
             tracing::info!("page closed or reloaded; its call, if any, ends");
             self.driver.step(Input::PageReloaded)
@@ -420,14 +422,18 @@ impl Controller {
         self.perform(outputs);
     }
 
-    /// Passes the client's outputs to the page.
-    fn perform(&mut self, outputs: Vec<UiOutput>) {
+    /// Passes the client's outputs to the page, and stores its session.
+    fn perform(&mut self, outputs: impl IntoIterator<Item = ClientOutput>) {
         for output in outputs {
-            self.page.send(match output {
-                UiOutput::Show(update) => HostToPage::Show(update),
-                UiOutput::Media(command) => HostToPage::Media(command),
-                UiOutput::Record(record) => HostToPage::Record(record),
-            });
+            match output {
+                ClientOutput::Show(update) => self.page.send(HostToPage::Show(update)),
+                ClientOutput::Media(command) => self.page.send(HostToPage::Media(command)),
+                ClientOutput::Record(record) => self.page.send(HostToPage::Record(record)),
+                ClientOutput::Save(session) => {
+                    let server = || self.servers.stored().server.clone();
+                    self.sessions.set(session.map(|session| StoredSession { server: server(), session }));
+                }
+            }
         }
         self.after_step();
     }
@@ -488,6 +494,7 @@ impl Controller {
         // Closes the own link first: the embedded server waits for its clients.
         drop(self.driver);
         self.embedded.stop().await;
+        self.sessions.stop().await;
     }
 }
 

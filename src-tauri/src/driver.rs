@@ -2,7 +2,9 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use hutong_core::{CallRecord, Client, Config, Input, MediaCommand, Output, SocketEvent, View, ViewUpdate};
+use hutong_core::{
+    CallRecord, Client, Config, Input, MediaCommand, Output, SavedSession, SocketEvent, View, ViewUpdate,
+};
 use tokio::time::Instant;
 
 use crate::{
@@ -26,15 +28,17 @@ pub struct ClientDriver {
     resolver: Resolver,
 }
 
-/// An output of the client for the page.
+/// An output of the client for the controller.
 #[derive(Clone, Debug, PartialEq)]
-pub enum UiOutput {
-    /// An update of the view.
+pub enum ClientOutput {
+    /// For the page: an update of the view.
     Show(ViewUpdate),
-    /// A command for the media engine.
+    /// For the page: a command for its media engine.
     Media(MediaCommand),
-    /// A call that is over.
+    /// For the page: a call that is over.
     Record(CallRecord),
+    /// The session to store; `None` removes the stored one.
+    Save(Option<SavedSession>),
 }
 
 /// An event for the client or for the controller.
@@ -52,10 +56,10 @@ pub enum DriverEvent {
 }
 
 impl ClientDriver {
-    /// Creates a client without a server.
+    /// Creates a client without a server. With a saved session, it connects at the first step.
     #[must_use]
-    pub fn new(seed: u64, roots: Option<TrustRoots>) -> Self {
-        let client = Client::new(Config { seed, ..Config::default() }, Duration::ZERO);
+    pub fn new(seed: u64, roots: Option<TrustRoots>, saved: Option<SavedSession>) -> Self {
+        let client = Client::new(Config { seed, saved, ..Config::default() }, Duration::ZERO);
         Self {
             client,
             started: Instant::now(),
@@ -132,7 +136,7 @@ impl ClientDriver {
 
     /// Steps the client after a change of the network. A link whose local address is lost counts as closed: otherwise it
     /// would only be given up when the server does not answer.
-    pub fn network_changed(&mut self, change: &NetworkChange) -> Vec<UiOutput> {
+    pub fn network_changed(&mut self, change: &NetworkChange) -> Vec<ClientOutput> {
         let mut outputs = Vec::new();
         if self.link_address.is_some_and(|address| change.lost_addresses.contains(&address)) && self.link.is_some() {
             self.link = None;
@@ -143,8 +147,8 @@ impl ClientDriver {
         outputs
     }
 
-    /// Steps the client with an input and executes its outputs. Returns those for the page, in order.
-    pub fn step(&mut self, input: Input) -> Vec<UiOutput> {
+    /// Steps the client with an input and executes its outputs. Returns those for the controller, in order.
+    pub fn step(&mut self, input: Input) -> Vec<ClientOutput> {
         let mut outputs = Vec::new();
         let mut next = Some(input);
         while let Some(input) = next.take() {
@@ -159,7 +163,7 @@ impl ClientDriver {
     }
 
     /// Executes an output. Returns the client's next input when it failed.
-    fn execute(&mut self, output: Output, outputs: &mut Vec<UiOutput>) -> Option<Input> {
+    fn execute(&mut self, output: Output, outputs: &mut Vec<ClientOutput>) -> Option<Input> {
         match output {
             Output::Connect => match self.target.clone() {
                 Some(target) => {
@@ -176,11 +180,11 @@ impl ClientDriver {
                 }
             }
             Output::Wake(at) => self.wake = self.started.checked_add(at),
-            Output::Media(command) => outputs.push(UiOutput::Media(command)),
-            Output::Record(record) => outputs.push(UiOutput::Record(record)),
-            Output::Show(update) => outputs.push(UiOutput::Show(update)),
-            // Only the browser build saves state: here the client outlives the page.
-            Output::Save(_) => {}
+            Output::Media(command) => outputs.push(ClientOutput::Media(command)),
+            Output::Record(record) => outputs.push(ClientOutput::Record(record)),
+            Output::Show(update) => outputs.push(ClientOutput::Show(update)),
+            // The call too: a restarted app has lost its media, and cancels it.
+            Output::Save(saved) => outputs.push(ClientOutput::Save(saved)),
         }
         None
     }

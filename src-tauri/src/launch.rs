@@ -1,20 +1,22 @@
-//! Launch context: the profile and the call link of this start, from arguments and environment.
+//! Launch context: the profile, the call link and the window of this start, from arguments and environment.
 
 use std::{ffi::OsString, io, path::PathBuf};
 
 use crate::{
-    arguments::{Arguments, MissingProfileDirectory},
+    arguments::{Arguments, InitialWindow, MissingProfileDirectory},
     profile::Profile,
+    session_file::SessionFile,
 };
 
 /// The environment variable with the profile's directory; `--profile` overrides it.
 const PROFILE_VARIABLE: &str = "HUTONG_DATA_DIR";
 
-/// The profile and the call link that the app was started with.
+/// The profile, the call link and the window that the app was started with.
 #[derive(Debug, Default)]
 pub struct LaunchContext {
     profile: Option<Profile>,
     link: Option<String>,
+    window: InitialWindow,
 }
 
 /// Error: the app cannot start with these arguments or this environment.
@@ -51,11 +53,11 @@ impl LaunchContext {
         arguments: impl IntoIterator<Item = OsString>,
         directory: Option<OsString>,
     ) -> Result<Self, LaunchError> {
-        let Arguments { profile, link, activation_token: _ } = Arguments::parse(arguments)?;
+        let Arguments { profile, link, window, activation_token: _ } = Arguments::parse(arguments)?;
         let profile = profile
             .or_else(|| directory.map(PathBuf::from))
             .map(|directory| Profile::open(&directory).map_err(|source| LaunchError::Profile { directory, source }));
-        Ok(Self { profile: profile.transpose()?, link })
+        Ok(Self { profile: profile.transpose()?, link, window })
     }
 
     /// The profile; `None` for the default one, in the system's app data directory.
@@ -68,6 +70,12 @@ impl LaunchContext {
     #[must_use]
     pub fn link(&self) -> Option<&str> {
         self.link.as_deref()
+    }
+
+    /// How the window begins. Without a `session` nobody can ring, and a hidden window could not ask for the name.
+    #[must_use]
+    pub fn window(&self, session: &SessionFile) -> InitialWindow {
+        if session.exists() { self.window } else { InitialWindow::Shown }
     }
 }
 
@@ -92,6 +100,17 @@ mod tests {
         let launch = LaunchContext::from_parts([], Some(other.clone().into())).unwrap();
         assert_eq!((directory(&launch), launch.link()), (Some(&*other), None));
         assert_eq!(directory(&LaunchContext::from_parts([], None).unwrap()), None);
+    }
+
+    #[test]
+    fn the_window_is_hidden_only_while_somebody_is_logged_in() {
+        let root = tempfile::tempdir().unwrap();
+        let session = SessionFile::in_directory(root.path());
+        let hidden = LaunchContext::from_parts(["--hidden".into()], None).unwrap();
+        assert_eq!(hidden.window(&session), InitialWindow::Shown);
+        std::fs::write(root.path().join("session.json"), "{}").unwrap();
+        assert_eq!(hidden.window(&session), InitialWindow::Hidden);
+        assert_eq!(LaunchContext::from_parts([], None).unwrap().window(&session), InitialWindow::Shown);
     }
 
     #[test]

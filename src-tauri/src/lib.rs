@@ -35,6 +35,7 @@ pub mod permissions;
 pub mod profile;
 pub mod route;
 pub mod server_link;
+pub mod session_file;
 pub mod settings;
 pub mod tls;
 
@@ -155,6 +156,10 @@ fn set_up(app: &mut App, launch: &LaunchContext) -> Result<(), Box<dyn std::erro
         // No navigation: another page in the app's window could pretend to be the app.
         .on_navigation(move |url| permissions::is_app_page(url, dev.as_ref()))
         .on_new_window(|_, _| NewWindowResponse::Deny);
+    #[cfg(desktop)]
+    if launch.window(&session_file::SessionFile::in_directory(&directory)) == arguments::InitialWindow::Hidden {
+        window = window.visible(false);
+    }
     if let Some(profile) = launch.profile() {
         window = window.data_directory(profile.directory().join("webview"));
     }

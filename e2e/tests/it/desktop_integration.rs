@@ -135,7 +135,7 @@ async fn a_link_to_another_server_needs_two_confirmations() -> TestResult {
 }
 
 #[tokio::test]
-async fn two_profiles_run_in_parallel_and_remember_their_ports_and_window_sizes() -> TestResult {
+async fn two_profiles_run_in_parallel_and_remember_their_users_ports_and_window_sizes() -> TestResult {
     scenario("desktop_integration_profiles", async |env| {
         let bus = SessionBus::start(TraySupport::Absent).await?;
         let folders = [tempfile::tempdir()?, tempfile::tempdir()?];
@@ -155,7 +155,8 @@ async fn two_profiles_run_in_parallel_and_remember_their_ports_and_window_sizes(
         wait_for_size(apps[0].page(), 900, 640).await?;
         apps[0].quit().await?;
         let again = env.start_app_with("Ana", &options_with_profile(folders[0].path(), &bus)).await?;
-        again.page().log_in("Ana").await?;
+        // The session goes on by itself.
+        again.page().wait_for_own_state("online", UI_TIMEOUT).await?;
         wait_for_size(again.page(), 900, 640).await?;
         ensure!(stored_port(folders[0].path())? == ports[0], "the port was not remembered");
         ensure!(again.page().run::<bool>(r#"return !one("app-problem")"#).await?, "the port was taken");
@@ -340,6 +341,52 @@ async fn the_tray_menu_shows_the_window_and_answers_calls() -> TestResult {
 }
 
 #[tokio::test]
+async fn an_app_that_the_system_starts_is_hidden_and_rings() -> TestResult {
+    scenario("desktop_integration_begins_hidden", async |env| {
+        let server = env.start_server().await?;
+        let ana = env.log_in("Ana", &server).await?;
+        let folder = tempfile::tempdir()?;
+        let options = in_english(AppOptions {
+            data_dir: Some(folder.path().to_owned()),
+            arguments: vec!["--hidden".to_owned()],
+            ..AppOptions::with_test_devices(&server.url())
+        });
+        // Nobody is logged in: the window asks for the name.
+        let app = env.start_app_with("Bo", &options).await?;
+        app.wait_for_visibility("visible").await?;
+        app.page().log_in("Bo").await?;
+        app.quit().await?;
+
+        let bus = SessionBus::start(TraySupport::Present).await?;
+        let app = env.start_app_with("Bo", &options.clone().on_bus(&bus)).await?;
+        let bo = app.page();
+        bo.wait_for_own_state("online", UI_TIMEOUT).await?;
+        bus.wait_for_menu_entry("Quit", UI_TIMEOUT).await?;
+        app.start_second_instance(&["--hidden"]).await?;
+        ring(&ana, bo, CallKind::Voice).await?;
+        let ringing = bus.wait_for_notification(UI_TIMEOUT, |it| it.title == "Ana is calling").await?;
+        app.wait_for_visibility("hidden").await?;
+        bus.invoke_action(&ringing, "answer").await?;
+        wait_until_connected(&ana, bo).await?;
+        app.wait_for_visibility("visible").await?;
+        ana.press("hang-up").await?;
+        wait_until_released(&ana, bo).await?;
+        app.quit().await?;
+
+        // Without a tray it is in the window list.
+        let bus = SessionBus::start(TraySupport::Absent).await?;
+        let options = AppOptions { windows: WindowManagement::WindowManager, ..options }.on_bus(&bus);
+        let app = env.start_app_with("Bo", &options).await?;
+        app.page().wait_for_own_state("online", UI_TIMEOUT).await?;
+        app.window_manager()?.wait_for_placement(Placement::Behind, UI_TIMEOUT).await?;
+        app.wait_for_visibility("hidden").await?;
+        app.start_second_instance(&[]).await?;
+        app.wait_for_visibility("visible").await
+    })
+    .await
+}
+
+#[tokio::test]
 async fn autostart_is_off_until_it_is_switched_on() -> TestResult {
     scenario("desktop_integration_autostart", async |env| {
         let folder = tempfile::tempdir()?;
@@ -359,7 +406,7 @@ async fn autostart_is_off_until_it_is_switched_on() -> TestResult {
         let text = fs::read_to_string(autostart_dir.join(entry))?;
         let command = text.lines().find(|line| line.starts_with("Exec=")).unwrap_or_default();
         let profile = folder.path().canonicalize()?;
-        ensure!(command.ends_with(&format!("hutong-app --profile \"{}\"", profile.display())), "{text}");
+        ensure!(command.ends_with(&format!("hutong-app --hidden --profile \"{}\"", profile.display())), "{text}");
 
         app.page().press("autostart").await?;
         app.page().wait_until("the switch to be off", UI_TIMEOUT, &is(false)).await?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use tauri::AppHandle;
 use tauri_plugin_autostart::ManagerExt;
 
-use crate::profile::Profile;
+use crate::{arguments::HIDDEN, profile::Profile};
 
 /// The name of the app's autostart entry.
 const NAME: &str = "Hutong";
@@ -27,7 +27,7 @@ impl Autostart {
         if cfg!(target_os = "linux") && !needs_no_quotes(&program) {
             return Ok(None);
         }
-        let mut plugin = tauri_plugin_autostart::Builder::new().app_name(NAME);
+        let mut plugin = tauri_plugin_autostart::Builder::new().app_name(NAME).arg(HIDDEN);
         if let Some(profile) = profile {
             let Some(directory) = entry_argument(profile.directory()) else { return Ok(None) };
             plugin = plugin.app_name(format!("{NAME}-{}", profile.id())).arg("--profile").arg(directory);

@@ -16,8 +16,12 @@ use super::{
     window_close::CloseAction,
 };
 use crate::{
-    arguments::Arguments, autostart::Autostart, controller::ControllerHandle, critical_task, deep_links,
+    arguments::{Arguments, InitialWindow},
+    autostart::Autostart,
+    controller::ControllerHandle,
+    critical_task, deep_links,
     launch::LaunchContext,
+    session_file::SessionFile,
 };
 
 /// The integration before the window exists. Events wait in its queue until [`DesktopIntegration::start`].
@@ -43,7 +47,9 @@ impl DesktopIntegration {
         app.manage(events.clone());
         let second_starts = events.clone();
         handle.plugin(single_instance::plugin(launch.profile(), move |_, arguments| {
-            second_starts.send(second_start_event(arguments));
+            if let Some(event) = second_start_event(arguments) {
+                second_starts.send(event);
+            }
         }))?;
         // An absolute file name replaces the plugin's default directory, which all profiles would share.
         let file = directory.join("window.json");
@@ -82,6 +88,7 @@ impl DesktopIntegration {
         deep_links::listen(app, control)?;
         forward_window_events(window, control, events.clone());
         let strings = Strings::for_system();
+        let initial = launch.window(&SessionFile::in_directory(directory));
         let (window, control, tray) = (window.clone(), control.clone(), directory.join("tray"));
         let link = launch.link().map(str::to_owned);
         let shell = async move {
@@ -90,7 +97,11 @@ impl DesktopIntegration {
             }
             let (status, close_policy) = (control.call_status(), control.close_policy());
             let host = TauriHost::new(window, control, &tray, strings, events).await;
-            DesktopShell::new(host, status, close_policy, strings).run(queue).await;
+            let mut shell = DesktopShell::new(host, status, close_policy, strings);
+            if initial == InitialWindow::Hidden {
+                shell.begin_hidden().await;
+            }
+            shell.run(queue).await;
         };
         // Calls to window and tray wait for the main thread. On exit the main thread waits for the runtime's tasks, so
         // the shell would deadlock on a runtime thread.
@@ -127,11 +138,13 @@ fn forward_window_events(window: &WebviewWindow, control: &ControllerHandle, eve
     });
 }
 
-/// The event for a second start with these arguments, the program's name first.
-fn second_start_event(arguments: Vec<String>) -> ShellEvent {
+/// The event for a second start with these arguments, the program's name first. None for a start by the system, which shows
+/// no window.
+fn second_start_event(arguments: Vec<String>) -> Option<ShellEvent> {
     let arguments = arguments.into_iter().skip(1).map(OsString::from);
-    let Arguments { link, activation_token, profile: _ } = Arguments::parse(arguments).unwrap_or_default();
-    ShellEvent::SecondStart { link, activation_token }
+    let Arguments { link, activation_token, window, profile: _ } = Arguments::parse(arguments).unwrap_or_default();
+    let is_shown = window == InitialWindow::Shown || link.is_some();
+    is_shown.then_some(ShellEvent::SecondStart { link, activation_token })
 }
 
 #[cfg(test)]
@@ -140,23 +153,27 @@ mod tests {
     use crate::arguments::ActivationToken;
 
     #[test]
+    fn a_second_start_by_the_system_shows_no_window() {
+        let arguments = ["hutong-app", "--hidden"].map(str::to_owned);
+        assert_eq!(second_start_event(arguments.into()), None);
+    }
+
+    #[test]
     fn a_second_starts_event_contains_its_link_and_token() {
         let (link, token) = ("hutong://call/Ana", ActivationToken::new("a_TIME1"));
-        let cases: [(&[&str], Option<&str>, bool); 5] = [
+        let cases: [(&[&str], Option<&str>, bool); 6] = [
             (&["hutong-app"], None, false),
             (&["hutong-app", link], Some(link), false),
             (&["hutong-app", "--activation-token=a_TIME1", link], Some(link), true),
             (&["hutong-app", "--profile", "/a", link], Some(link), false),
             (&["hutong-app", "--profile"], None, false),
+            (&["hutong-app", "--hidden", link], Some(link), false),
         ];
         for (arguments, link, has_token) in cases {
             let event = second_start_event(arguments.iter().map(|&argument| argument.to_owned()).collect());
             let activation_token = token.clone().filter(|_| has_token);
-            assert_eq!(
-                event,
-                ShellEvent::SecondStart { link: link.map(str::to_owned), activation_token },
-                "{arguments:?}"
-            );
+            let link = link.map(str::to_owned);
+            assert_eq!(event, Some(ShellEvent::SecondStart { link, activation_token }), "{arguments:?}");
         }
     }
 }

@@ -73,6 +73,18 @@ impl<H: ShellHost> DesktopShell<H> {
         Self { host, status, close_policy, strings, ring, restore: None, close_question }
     }
 
+    /// Leaves the window hidden that begins so, or minimises it where no tray could show it again.
+    pub async fn begin_hidden(&mut self) {
+        let restore = WindowRestore::without_call(self.host.shows_tray().await);
+        if restore == WindowRestore::WindowList
+            && let Err(error) = self.host.minimize_window()
+        {
+            tracing::warn!(%error, "cannot minimize the window; it is shown");
+            return self.show(None);
+        }
+        self.restore = Some(restore);
+    }
+
     /// Handles status changes and events until the controller stops.
     pub async fn run(mut self, mut events: mpsc::Receiver<ShellEvent>) {
         loop {

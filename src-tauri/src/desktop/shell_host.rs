@@ -49,7 +49,7 @@ pub trait ShellHost {
     /// When the window does not change.
     fn hide_window(&mut self) -> Result<(), WindowError>;
 
-    /// Minimises the window.
+    /// Minimises the window, also one that is hidden.
     ///
     /// # Errors
     ///

@@ -67,7 +67,8 @@ impl ShellHost for TauriHost {
     }
 
     fn minimize_window(&mut self) -> Result<(), WindowError> {
-        self.window.minimize().map_err(|error| WindowError(error.to_string()))
+        // A window that is hidden appears in the window list only when it is shown, minimised.
+        self.window.minimize().and_then(|()| self.window.show()).map_err(|error| WindowError(error.to_string()))
     }
 
     fn set_tray(&mut self, content: &TrayContent) {

@@ -91,7 +91,7 @@ pub async fn log_in(control: &ControllerHandle, name: &str) {
 
 /// The driver's events until the first link to this server is open or has failed.
 pub async fn first_link_events(address: &str, trust: KeyTrust, resolver: Resolver) -> Vec<DriverEvent> {
-    let mut driver = ClientDriver::new(7, Some(TrustRoots::from_platform().unwrap())).with_resolver(resolver);
+    let mut driver = ClientDriver::new(7, Some(TrustRoots::from_platform().unwrap()), None).with_resolver(resolver);
     driver.set_target(Some(ServerTarget { address: ServerAddress::parse(address).unwrap(), trust }));
     driver.step(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
     let mut events = Vec::new();

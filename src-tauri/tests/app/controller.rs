@@ -5,7 +5,7 @@ use std::{net::TcpListener, path::Path};
 use hutong_app::{
     address::ServerAddress,
     controller::ControllerHandle,
-    driver::{ClientDriver, DriverEvent, UiOutput},
+    driver::{ClientDriver, ClientOutput, DriverEvent},
     route::Resolver,
     server_link::ServerTarget,
     settings::{SavedServer, Settings, SettingsFile},
@@ -189,7 +189,7 @@ async fn an_invalid_address_is_reported_and_changes_nothing() {
 async fn the_client_reconnects_when_the_server_restarts() {
     let server = Server::bind(Options::listen_on(ANY_PORT)).await.unwrap();
     let address = server.local_addr();
-    let mut driver = ClientDriver::new(7, None);
+    let mut driver = ClientDriver::new(7, None, None);
     driver
         .set_target(Some(ServerTarget { address: ServerAddress::embedded(address.port()), trust: KeyTrust::Unknown }));
     driver.step(Input::Command(Command::LogIn { name: "Ana".into(), secret: None }));
@@ -207,7 +207,7 @@ async fn until(driver: &mut ClientDriver, done: impl Fn(&SessionView) -> bool) {
             let event = driver.next().await;
             let (DriverEvent::Input(input) | DriverEvent::FirstUse(_, input)) = event else { panic!("{event:?}") };
             for output in driver.step(input) {
-                if let UiOutput::Show(ViewUpdate::Session(session)) = output {
+                if let ClientOutput::Show(ViewUpdate::Session(session)) = output {
                     assert_eq!(session, driver.view().session);
                 }
             }

@@ -9,3 +9,4 @@ mod common;
 mod controller;
 mod keys;
 mod own_network;
+mod session;

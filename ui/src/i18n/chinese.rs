@@ -189,7 +189,7 @@ pub static TEXTS: Texts = Texts {
     use_server: "使用这个服务器",
     use_embedded: "使用内置服务器",
     autostart: "开机时启动",
-    autostart_hint: "登录这台电脑时自动打开互通。",
+    autostart_hint: "登录这台电脑后，互通会在后台启动，别人随时可以呼叫你。",
     call_link: |name, server| format!("要在 {server} 上呼叫{name}吗？"),
     call_link_moves: "这是一个链接请求的通话。如果同意，互通会离开现在的服务器，用同一个名字进入这个服务器。请只在知道链接来源时同意。",
     call_link_offline: |name, server| format!("{name}目前没有进入 {server}。请让对方打开互通，然后再试。"),

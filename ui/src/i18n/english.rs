@@ -209,7 +209,7 @@ pub static TEXTS: Texts = Texts {
     use_server: "Use this server",
     use_embedded: "Use the server inside this app",
     autostart: "Start automatically",
-    autostart_hint: "Opens Hutong when you log in to this computer.",
+    autostart_hint: "Starts Hutong in the background when you log in to this computer, so that others can call you.",
     call_link: |name, server| format!("Call {name} on {server}?"),
     call_link_moves: "A link asks for this call. If you press “Call”, Hutong leaves your current server and joins the server \
                       named above under the same name. Do so only if you know where the link comes from.",

@@ -341,6 +341,18 @@ async fn a_window_that_cannot_be_hidden_sends_no_notification() {
 }
 
 #[tokio::test]
+async fn a_window_that_begins_hidden_is_minimized_without_a_tray_and_rings() {
+    for (has_tray, expected) in [(true, vec![]), (false, vec![HostCall::Minimize])] {
+        let mut fixture = fixture(has_tray);
+        fixture.shell.host.window = HIDDEN;
+        fixture.shell.begin_hidden().await;
+        assert_eq!(fixture.calls(), expected);
+        assert_eq!(fixture.set_status(&ringing(1)), [ring_notification(1)]);
+        assert_eq!(fixture.send(ShellEvent::Answer(Some(1))).await[0], HostCall::Show);
+    }
+}
+
+#[tokio::test]
 async fn a_second_start_shows_the_window_and_opens_its_link() {
     let mut fixture = fixture(true);
     fixture.shell.host.window = HIDDEN;
