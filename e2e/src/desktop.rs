@@ -66,6 +66,8 @@ pub enum ProfileSource {
     Environment,
     /// By [`arguments`](AppOptions::arguments); the app chooses its port.
     Argument,
+    /// It gets none, and uses the default one in its home. The environment sets the port.
+    None,
 }
 
 /// Camera and microphone of an app.
@@ -299,6 +301,12 @@ impl DesktopApp {
         self.display.resize_windows(width, height).await
     }
 
+    /// The environment variables that it got, for other programs of its user.
+    #[must_use]
+    pub fn environment(&self) -> &[(String, OsString)] {
+        &self.environment
+    }
+
     /// Starts a second instance for the same user and waits for its exit.
     ///
     /// # Errors
@@ -410,6 +418,8 @@ fn environment(options: &AppOptions, display: &VirtualDisplay, data: &Path, port
     ];
     if options.profile_source == ProfileSource::Environment {
         variables.push(("HUTONG_DATA_DIR".into(), data.into()));
+    }
+    if options.profile_source != ProfileSource::Argument {
         variables.push(("HUTONG_PORT".into(), port.to_string().into()));
     }
     // Share the caches of GStreamer and fontconfig: filling them takes seconds for each app.

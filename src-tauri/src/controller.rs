@@ -2,6 +2,7 @@
 
 mod autostart_switch;
 mod handle;
+mod link_switch;
 mod optional_server;
 mod page_state;
 mod server_settings;
@@ -21,6 +22,7 @@ use tokio::{
 use self::{
     autostart_switch::AutostartSwitch,
     handle::ControllerCommand,
+    link_switch::LinkSwitch,
     optional_server::{OptionalServer, Reachable},
     page_state::PageState,
     server_settings::ServerSettings,
@@ -33,6 +35,7 @@ use crate::{
     close_policy::ClosePolicy,
     driver::{ClientDriver, ClientOutput, DriverEvent},
     invitation::Invitation,
+    link_handler::LinkHandler,
     network_watch,
     route::Resolver,
     session_file::{SessionFile, SessionWriter, StoredSession},
@@ -66,6 +69,8 @@ pub struct ControllerConfig {
     pub resolver: Resolver,
     /// The autostart entry, if it can be changed.
     pub autostart: Option<Autostart>,
+    /// The handler of `hutong:` links, if this program can be one.
+    pub link_handler: Option<LinkHandler>,
 }
 
 /// The embedded server's port when none was configured.
@@ -101,6 +106,7 @@ struct Controller {
     page: PageState,
     call_link: CallLinkFlow,
     autostart: AutostartSwitch,
+    links: LinkSwitch,
     status: CallStatusPublisher,
     close_policy: watch::Sender<ClosePolicy>,
     problem: Option<AppProblem>,
@@ -138,6 +144,7 @@ impl Controller {
             page: PageState::default(),
             call_link: CallLinkFlow::default(),
             autostart: AutostartSwitch::read(config.autostart).await,
+            links: LinkSwitch::read(config.link_handler).await,
             status,
             close_policy,
             problem,
@@ -298,6 +305,13 @@ impl Controller {
             },
             AppCommand::Autostart { on } => {
                 if let Err(problem) = self.autostart.set(on).await {
+                    self.problem = Some(problem);
+                }
+            }
+            AppCommand::OpenLinks { on } => {
+                self.servers.answer_link_offer();
+                self.save().await;
+                if let Err(problem) = self.links.set(on).await {
                     self.problem = Some(problem);
                 }
             }
@@ -462,6 +476,7 @@ impl Controller {
             server: self.servers.choice(),
             embedded: self.embedded.view(),
             autostart: self.autostart.is_on(),
+            opens_links: self.links.view(self.servers.stored().link_offer),
             when_closed: cfg!(desktop).then_some(close_policy.when_closed),
             asks_when_closed: close_policy.is_asking,
             invitation: self.servers.invitation(),

@@ -24,10 +24,13 @@ pub mod commands;
 pub mod controller;
 pub mod critical_task;
 pub mod desktop;
+#[cfg(desktop)]
+mod desktop_entry;
 pub mod driver;
 pub mod embedded_server;
 pub mod invitation;
 pub mod launch;
+pub mod link_handler;
 pub mod native_peers;
 pub mod network_watch;
 pub mod own_network;
@@ -57,6 +60,7 @@ use crate::{
     controller::{ControllerConfig, ControllerHandle, DefaultPort},
     desktop::DesktopIntegration,
     launch::LaunchContext,
+    link_handler::LinkHandler,
     route::Resolver,
 };
 
@@ -139,6 +143,7 @@ fn set_up(app: &mut App, launch: &LaunchContext) -> Result<(), Box<dyn std::erro
         default_port,
         resolver: Resolver::System,
         autostart: desktop.autostart(),
+        link_handler: LinkHandler::prepare(launch.profile()),
     });
     app.manage(control.clone());
     critical_task::spawn(app.handle(), "controller", running);

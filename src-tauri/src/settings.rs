@@ -28,6 +28,8 @@ pub struct Settings {
     pub port: Option<u16>,
     /// What closing the window does while there is no call.
     pub when_closed: WhenClosed,
+    /// Whether the person has answered the offer to open `hutong:` links with this program.
+    pub link_offer: LinkOffer,
     /// Keys that were trusted on first use, by host and port.
     pub known_servers: BTreeMap<String, KeyFingerprint>,
     /// Keys from invitations, by host and port; stored after a server has proved that it holds the key.
@@ -54,6 +56,17 @@ impl Settings {
         let before = self.pinned_servers.insert(authority, key.clone());
         removed || before.as_ref() != Some(key)
     }
+}
+
+/// The offer to open `hutong:` links with this program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkOffer {
+    /// To be made.
+    #[default]
+    Open,
+    /// Answered. The answer itself is in the desktop's list of applications.
+    Answered,
 }
 
 /// The stored choice of server.
@@ -210,6 +223,7 @@ mod tests {
             server: SavedServer::Other { address: "https://192.168.1.20:8017".into() },
             share: true,
             port: Some(9000),
+            link_offer: LinkOffer::Answered,
             when_closed: WhenClosed::Stay,
             known_servers: [("192.168.1.20:8017".to_owned(), KeyFingerprint::of(b"a key"))].into(),
             pinned_servers: [("192.168.1.21:8017".to_owned(), KeyFingerprint::of(b"another key"))].into(),

@@ -59,12 +59,14 @@ pub const BROWSERS: SystemPackages = SystemPackages {
         ("faketime", &["faketime"]),
         // Session bus for single instance, notifications and tray.
         ("dbus-daemon", &["dbus-daemon"]),
+        // Opens links as other programs do.
+        ("libglib2.0-bin", &["gio"]),
         // Independent client, written from the documentation of the protocol.
         ("python3", &[]),
         ("python3-aiortc", &[]),
         ("python3-websockets", &[]),
     ],
-    other_systems: "Chromium or Chrome with its chromedriver, Firefox, WebKitWebDriver, Xvfb, Metacity, iproute2, util-linux, certutil of NSS, coturn, nginx, HAProxy, Caddy, Apache, pebble, faketime, dbus-daemon, Python 3 \
+    other_systems: "Chromium or Chrome with its chromedriver, Firefox, WebKitWebDriver, Xvfb, Metacity, iproute2, util-linux, certutil of NSS, coturn, nginx, HAProxy, Caddy, Apache, pebble, faketime, dbus-daemon, gio, Python 3 \
                 with aiortc and websockets, and a font with Chinese characters",
 };
 

@@ -74,6 +74,12 @@ pub enum AppCommand {
         /// Start or not.
         on: bool,
     },
+    /// Open `hutong:` links with this program, or stop doing so (Linux, where no package has registered the app). Also the answer
+    /// to the offer. The desktop persists it.
+    OpenLinks {
+        /// Open them or not.
+        on: bool,
+    },
     /// What closing the window does from now on while there is no call (desktop). Also the answer to the question for it.
     /// Persisted.
     SetWhenClosed {
@@ -113,6 +119,18 @@ pub enum WhenClosed {
     Quit,
 }
 
+/// Whether the desktop opens `hutong:` links with this program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OpensLinks {
+    /// Nothing opens them, and the person has not answered yet whether this program shall.
+    Offered,
+    /// It does.
+    On,
+    /// It does not: the person did not want it.
+    Off,
+}
+
 /// State of the app itself, as the page shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppView {
@@ -122,6 +140,8 @@ pub struct AppView {
     pub embedded: Option<EmbeddedServerView>,
     /// Whether the app starts when the person logs in to the computer; `None` if the system has no such setting.
     pub autostart: Option<bool>,
+    /// Whether `hutong:` links open this program; `None` where there is nothing to choose.
+    pub opens_links: Option<OpensLinks>,
     /// What closing the window does; `None` on phones.
     pub when_closed: Option<WhenClosed>,
     /// Whether the person has closed the window and is asked what that shall do.
@@ -234,6 +254,8 @@ pub enum AppProblem {
     LinkKeyDiffers,
     /// The operating system rejected the change of the autostart setting.
     AutostartFailed,
+    /// The desktop rejected the change of the program for `hutong:` links.
+    LinksNotChanged,
 }
 
 #[cfg(test)]
@@ -255,6 +277,7 @@ mod tests {
             server: ServerChoice::Embedded,
             embedded: Some(embedded),
             autostart: None,
+            opens_links: None,
             when_closed: None,
             asks_when_closed: false,
             invitation: None,

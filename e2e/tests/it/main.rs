@@ -15,6 +15,7 @@ mod gateways;
 mod harness;
 mod keyboard;
 mod leaving;
+mod link_handler;
 mod local_names;
 mod local_network_access;
 mod native_audio_worker;

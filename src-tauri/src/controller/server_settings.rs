@@ -9,7 +9,7 @@ use crate::{
     call_link::CallLink,
     invitation::Invitation,
     server_link::ServerTarget,
-    settings::{SavedServer, Settings, SettingsFile, SettingsRead},
+    settings::{LinkOffer, SavedServer, Settings, SettingsFile, SettingsRead},
     tls::{KeyFingerprint, KeyTrust},
 };
 
@@ -69,6 +69,11 @@ impl ServerSettings {
     /// Sets what closing the window does while there is no call.
     pub fn set_when_closed(&mut self, to: WhenClosed) {
         self.settings.when_closed = to;
+    }
+
+    /// Notes that the person has answered the offer to open links.
+    pub fn answer_link_offer(&mut self) {
+        self.settings.link_offer = LinkOffer::Answered;
     }
 
     /// Writes the settings.

@@ -37,8 +37,9 @@ pub fn resolver(name: &str, addresses: &[IpAddr]) -> Resolver {
 pub fn start(directory: &Path, port: u16, resolver: Resolver) -> ControllerHandle {
     let default_port = DefaultPort::Standard;
     let directory = directory.to_owned();
-    let (control, running) =
-        controller::start(ControllerConfig { directory, port: Some(port), default_port, resolver, autostart: None });
+    let (autostart, link_handler) = (None, None);
+    let config = ControllerConfig { directory, port: Some(port), default_port, resolver, autostart, link_handler };
+    let (control, running) = controller::start(config);
     tokio::spawn(running);
     control
 }

@@ -190,6 +190,11 @@ pub static TEXTS: Texts = Texts {
     use_embedded: "使用内置服务器",
     autostart: "开机时启动",
     autostart_hint: "登录这台电脑后，互通会在后台启动，别人随时可以呼叫你。",
+    links_offer: "这台电脑上还没有程序能打开呼叫链接（hutong:…）。要用这个应用打开吗？",
+    links_accept: "用它打开",
+    links_decline: "不用",
+    open_links: "打开呼叫链接",
+    open_links_hint: "点击以 hutong: 开头的链接会打开这个应用，确认后才会呼叫。",
     call_link: |name, server| format!("要在 {server} 上呼叫{name}吗？"),
     call_link_moves: "这是一个链接请求的通话。如果同意，互通会离开现在的服务器，用同一个名字进入这个服务器。请只在知道链接来源时同意。",
     call_link_offline: |name, server| format!("{name}目前没有进入 {server}。请让对方打开互通，然后再试。"),
@@ -374,6 +379,7 @@ fn app_problem(problem: AppProblem) -> &'static str {
         AppProblem::LinkKeyDiffers => {
             "链接中的服务器密钥与互通已知的不同，所以互通没有打开它。请向服务器管理员要邀请地址，并自己输入。"
         }
+        AppProblem::LinksNotChanged => "没能更改打开呼叫链接的程序。请检查磁盘空间和个人文件夹的写入权限，然后再试。",
         AppProblem::AutostartFailed => "系统没有接受这个更改。请在系统设置的开机启动项中查找 Hutong。",
         AppProblem::NotSaved => "你的选择没能保存，下次启动会恢复原样。请检查磁盘空间和个人文件夹的写入权限。",
         AppProblem::SettingsUnreadable => {

@@ -210,6 +210,11 @@ pub static TEXTS: Texts = Texts {
     use_embedded: "Use the server inside this app",
     autostart: "Start automatically",
     autostart_hint: "Starts Hutong in the background when you log in to this computer, so that others can call you.",
+    links_offer: "Call links (hutong:…) open nothing on this computer yet. Shall they open this app?",
+    links_accept: "Open them here",
+    links_decline: "No",
+    open_links: "Open call links",
+    open_links_hint: "Links that begin with hutong: open this app, which asks before it calls.",
     call_link: |name, server| format!("Call {name} on {server}?"),
     call_link_moves: "A link asks for this call. If you press “Call”, Hutong leaves your current server and joins the server \
                       named above under the same name. Do so only if you know where the link comes from.",
@@ -456,6 +461,10 @@ fn app_problem(problem: AppProblem) -> &'static str {
         AppProblem::LinkKeyDiffers => {
             "The server key in the link differs from the one that Hutong knows, so Hutong did not open the link. Ask the \
              server’s administrator for an invitation address, and enter that address yourself."
+        }
+        AppProblem::LinksNotChanged => {
+            "The program for call links could not be changed. Check free space and write access to your home folder, then try \
+             again."
         }
         AppProblem::AutostartFailed => {
             "The automatic start could not be changed. Look for Hutong in the system settings for apps that start \

@@ -306,6 +306,16 @@ pub struct Texts {
     pub autostart: &'static str,
     /// App: what that switch does.
     pub autostart_hint: &'static str,
+    /// App: offers to open `hutong:` links.
+    pub links_offer: &'static str,
+    /// App: button that accepts that offer.
+    pub links_accept: &'static str,
+    /// App: button that declines that offer.
+    pub links_decline: &'static str,
+    /// App: switch for `hutong:` links.
+    pub open_links: &'static str,
+    /// App: what that switch does.
+    pub open_links_hint: &'static str,
     /// Call link: asks whether to call this name (first) on this server (second).
     pub call_link: fn(&str, &str) -> String,
     /// Call link: it leads to another server than the one in use.

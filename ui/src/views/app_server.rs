@@ -1,6 +1,6 @@
 //! The card of the app about its server: which one it uses, and sharing the embedded one.
 
-use hutong_core::host_messages::{AppCommand, AppView, EmbeddedServerView, ServerChoice, WhenClosed};
+use hutong_core::host_messages::{AppCommand, AppView, EmbeddedServerView, OpensLinks, ServerChoice, WhenClosed};
 use web_sys::{HtmlInputElement, SubmitEvent};
 use yew::{
     Callback, Html, MouseEvent, NodeRef, Properties, UseStateHandle, component, hook, html, use_effect_with,
@@ -61,6 +61,9 @@ pub fn AppServer(props: &AppServerProps) -> Html {
                     }),
                 }) }
             }
+            if let Some(opens_links) = app.opens_links {
+                { links(opens_links, &props.command, texts) }
+            }
             if let Some(on) = app.autostart {
                 { switch(SwitchRow {
                     testid: "autostart",
@@ -73,6 +76,35 @@ pub fn AppServer(props: &AppServerProps) -> Html {
             }
         </section>
     }
+}
+
+/// The offer to open links with this app, and after its answer the switch.
+fn links(opens_links: OpensLinks, command: &Callback<AppCommand>, texts: &Texts) -> Html {
+    let set = |on| command.reform(move |_| AppCommand::OpenLinks { on });
+    if opens_links == OpensLinks::Offered {
+        return html! {
+            <div class="links-offer" data-testid="links-offer">
+                <p>{ texts.links_offer }</p>
+                <div class="dialog-buttons">
+                    <button type="button" class="secondary" data-testid="links-accept" onclick={set(true)}>
+                        { texts.links_accept }
+                    </button>
+                    <button type="button" class="quiet" data-testid="links-decline" onclick={set(false)}>
+                        { texts.links_decline }
+                    </button>
+                </div>
+            </div>
+        };
+    }
+    let on = opens_links == OpensLinks::On;
+    switch(SwitchRow {
+        testid: "open-links",
+        on,
+        label: texts.open_links,
+        hint_id: "open-links-hint",
+        hint: texts.open_links_hint,
+        onclick: set(!on),
+    })
 }
 
 /// The embedded server: sharing it, or a button to use it.
