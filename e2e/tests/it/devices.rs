@@ -19,7 +19,7 @@ async fn log_in_with_several_devices(env: &mut TestEnv, server: &ServerProcess, 
 }
 
 /// Chooses the last device that is not chosen yet in the list with this data-testid; returns its ID.
-async fn choose_another(page: &TestPage, list: &str) -> Result<String> {
+pub(crate) async fn choose_another(page: &TestPage, list: &str) -> Result<String> {
     let filled = format!("const it = one('{list}'); return it && !it.disabled && it.options.length > 1");
     page.wait_until("devices to choose from", UI_TIMEOUT, &filled).await?;
     page.run(&format!(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hutong_e2e::{
     Result, TestEnv, TestResult, WindowPlacement,
     call_assertions::{CallMedia, ensure_media_flows, ensure_recovers},
-    call_steps::{CallKind, MEDIA_TIMEOUT, call, ring, shows_call, wait_until_released},
+    call_steps::{CallKind, MEDIA_TIMEOUT, call, ring, shows_call, wait_until_connected, wait_until_released},
     clients::{ClientKind, LoggedInClient, MicrophoneSource, log_in_pair},
     ensure,
     network::{EmulatedNetwork, LinkConditions, LinkDirection},
@@ -69,6 +69,48 @@ async fn firefox_remembers_the_person_and_lists_missed_calls() -> TestResult {
         bo.press("decline").await?;
         ana.wait_for_notice("declined", UI_TIMEOUT).await?;
         Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn firefox_opens_call_links_mirrors_no_back_camera_and_answers_without_a_microphone() -> TestResult {
+    scenario("firefox_people", async |env| {
+        let server = env.start_server().await?;
+        let bo = env.log_in("Bo", &server).await?;
+        let ana = env.new_firefox_page("Ana", None, WindowPlacement::Headless).await?;
+        ana.open(&format!("{}#call=Bo", server.url())).await?;
+        ana.log_in("Ana").await?;
+        ana.wait_until("the question", UI_TIMEOUT, "return one('call-link')?.dataset.step === 'asking'").await?;
+        ensure!(bo.run::<bool>("return !one('call')").await?, "the call has started by itself");
+        ana.press("call-link-call").await?;
+        bo.wait_for_phase("incoming", UI_TIMEOUT).await?;
+        bo.press("accept-video").await?;
+        wait_until_connected(&ana, &bo).await?;
+        // Firefox's fake camera points away from the person.
+        let facing =
+            "return one('local-video')?.srcObject.getVideoTracks()[0]?.getSettings().facingMode === 'environment'
+            && getComputedStyle(one('local-video')).transform === 'none'";
+        ana.wait_until("a picture as others see it", UI_TIMEOUT, facing).await?;
+        bo.press("hang-up").await?;
+        wait_until_released(&ana, &bo).await?;
+
+        // Firefox's fake devices cannot be unplugged.
+        ana.run::<()>(
+            "const get = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+            navigator.mediaDevices.getUserMedia = (constraints) => constraints.audio
+                ? Promise.reject(new DOMException('The object can not be found here.', 'NotFoundError'))
+                : get(constraints);",
+        )
+        .await?;
+        ring(&bo, &ana, CallKind::Voice).await?;
+        ana.press("accept-voice").await?;
+        wait_until_connected(&bo, &ana).await?;
+        ana.wait_until("audio", MEDIA_TIMEOUT, "return (await e2e.receivedTotals()).energy > 0").await?;
+        let told = "return one('remote-no-microphone')?.textContent.includes('Ana')";
+        bo.wait_until("the word about it", UI_TIMEOUT, told).await?;
+        bo.press("hang-up").await?;
+        wait_until_released(&ana, &bo).await
     })
     .await
 }

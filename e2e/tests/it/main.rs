@@ -1,6 +1,7 @@
 //! End-to-end tests, one module for each subject. All are one test program: linking takes longer than compiling.
 
 mod access_key;
+mod app_people;
 mod call_history;
 mod call_survival;
 mod calls;

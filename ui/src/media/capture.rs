@@ -233,7 +233,13 @@ async fn get_chosen_or_any(devices: &MediaDevices, kinds: &[TrackKind]) -> Resul
             Ok(_) | Err(CaptureError::Denied) => break,
         }
     }
-    result
+    match (result, kinds) {
+        // `WebKitGTK` has an error of its own where there is no device.
+        (Err(CaptureError::InUse | CaptureError::Other), [kind]) if !is_present(devices, *kind).await => {
+            Err(CaptureError::Missing)
+        }
+        (result, _) => result,
+    }
 }
 
 async fn get_user_media(
@@ -294,18 +300,18 @@ async fn diagnose(devices: &MediaDevices, error: CaptureError) -> MediaProblem {
                 return problem;
             }
         }
-        CaptureError::Missing => {
-            if let Some(kinds) = device_kinds(devices).await {
-                if !kinds.contains(&MediaDeviceKind::Audioinput) {
-                    return MediaProblem::MicrophoneMissing;
-                }
-                if !kinds.contains(&MediaDeviceKind::Videoinput) {
-                    return MediaProblem::CameraMissing;
+        CaptureError::Missing | CaptureError::InUse | CaptureError::Other => {
+            for (kind, missing) in
+                [(TrackKind::Audio, MediaProblem::MicrophoneMissing), (TrackKind::Video, MediaProblem::CameraMissing)]
+            {
+                if !is_present(devices, kind).await {
+                    return missing;
                 }
             }
+            if error == CaptureError::Other {
+                return MediaProblem::Engine;
+            }
         }
-        CaptureError::InUse => {}
-        CaptureError::Other => return MediaProblem::Engine,
     }
     // The browser does not say which: open the microphone alone.
     match get_chosen_or_any(devices, &[TrackKind::Audio]).await {
@@ -338,10 +344,19 @@ async fn denied(kinds: &[TrackKind]) -> MediaProblem {
     }
 }
 
-async fn device_kinds(devices: &MediaDevices) -> Option<Vec<MediaDeviceKind>> {
-    let list = JsFuture::from(devices.enumerate_devices().ok()?).await.ok()?;
-    let list: Array = list.dyn_into().ok()?;
-    Some(list.iter().filter_map(|info| info.dyn_into::<MediaDeviceInfo>().ok()).map(|info| info.kind()).collect())
+/// Whether the browser lists a device of this kind. Also where it does not say.
+async fn is_present(devices: &MediaDevices, kind: TrackKind) -> bool {
+    let wanted = match kind {
+        TrackKind::Audio => MediaDeviceKind::Audioinput,
+        TrackKind::Video => MediaDeviceKind::Videoinput,
+    };
+    let list = async {
+        let list = JsFuture::from(devices.enumerate_devices().ok()?).await.ok()?;
+        list.dyn_into::<Array>().ok()
+    };
+    list.await.is_none_or(|list| {
+        list.iter().filter_map(|info| info.dyn_into::<MediaDeviceInfo>().ok()).any(|info| info.kind() == wanted)
+    })
 }
 
 #[cfg(test)]
